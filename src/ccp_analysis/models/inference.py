@@ -1,0 +1,118 @@
+"""Estimates with their standard errors and degrees of freedom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Estimates to be referred to a t distribution.
+
+    Attributes
+    ----------
+    estimate, std_error, df : numpy.ndarray
+        Shape (..., k): k contrasts for each fit of the batch. Infinite degrees of freedom stand for
+        the normal distribution. NaN where a fit failed or a variance is zero.
+    """
+
+    estimate: np.ndarray
+    std_error: np.ndarray
+    df: np.ndarray
+
+    @property
+    def statistic(self) -> np.ndarray:
+        """Estimate divided by its standard error, shape (..., k)."""
+        return self.estimate / self.std_error
+
+    @property
+    def p_value(self) -> np.ndarray:
+        """Two-sided p-value of the hypothesis that the estimand is zero, shape (..., k)."""
+        return 2.0 * stdtr(self.df, -np.abs(self.statistic))
+
+    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Return the two-sided confidence interval.
+
+        Parameters
+        ----------
+        level : float
+            Confidence level, between 0 and 1.
+
+        Returns
+        -------
+        low, high : numpy.ndarray
+            Limits, shape (..., k).
+
+        Raises
+        ------
+        ValueError
+            If the level is not between 0 and 1.
+        """
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"A confidence level lies between 0 and 1, not at {level}.")
+        half = stdtrit(self.df, 0.5 + level / 2.0) * self.std_error
+        return self.estimate - half, self.estimate + half
+
+
+def inference(estimate: np.ndarray, variance: np.ndarray, df: np.ndarray | float) -> Inference:
+    """Bring estimates, variances and degrees of freedom to one shape.
+
+    Parameters
+    ----------
+    estimate, variance, df : array_like
+        Shapes that broadcast against each other. A variance that is not positive has no standard
+        error: NaN.
+
+    Returns
+    -------
+    Inference
+    """
+    estimate, variance, df = np.broadcast_arrays(estimate, variance, np.asarray(df, dtype=float))
+    return Inference(estimate.copy(), standard_error(variance), df.copy())
+
+
+def standard_error(variance: np.ndarray) -> np.ndarray:
+    """Return the square root where the variance is positive, NaN elsewhere."""
+    return np.sqrt(np.where(np.asarray(variance) > 0.0, variance, np.nan))
+
+
+def as_contrasts(L: np.ndarray, p: int) -> np.ndarray:
+    """Check a matrix of contrasts.
+
+    Parameters
+    ----------
+    L : array_like
+        Shape (k, p), or (p,) for one contrast, or (..., k, p) where contrasts differ between the
+        fits of a batch (adjusted means at each imputation's own covariate means).
+    p : int
+        Number of coefficients.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., k, p).
+
+    Raises
+    ------
+    ValueError
+        If the last axis is not p long.
+    """
+    contrasts = np.atleast_2d(np.asarray(L, dtype=float))
+    if contrasts.shape[-1] != p:
+        raise ValueError(
+            f"A contrast has one weight per coefficient: {p} expected, {contrasts.shape[-1]} found."
+        )
+    return contrasts
+
+
+def quadratic(contrasts: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return l'Ml for every row l of (..., k, p) and matrices (..., p, p): shape (..., k)."""
+    return ((contrasts @ matrix) * contrasts).sum(axis=-1)
+
+
+def linear(contrasts: np.ndarray, coef: np.ndarray) -> np.ndarray:
+    """Return l'b for every row l of (..., k, p) and vectors (..., p): shape (..., k)."""
+    return (contrasts @ coef[..., None])[..., 0]

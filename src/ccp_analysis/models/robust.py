@@ -1,0 +1,168 @@
+"""Sandwich covariances: by cluster with small-sample corrections, and for unequal variances."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear, quadratic
+from ccp_analysis.models.ols import Grouping, OlsFit, grouping
+
+KINDS = ("CR0", "CR1", "CR1S", "CR2", "CR3")
+# A direction is a cluster's own when no more than this share of it is left in the other clusters.
+OWN_TOLERANCE = 1e-10
+
+
+def cluster_covariance(fit: OlsFit, groups: np.ndarray, kind: str = "CR2") -> np.ndarray:
+    """Return the cluster-robust covariance of the coefficients.
+
+    Parameters
+    ----------
+    fit : OlsFit
+        Least squares fits.
+    groups : array_like of int
+        Cluster of each row, shape (n,).
+    kind : {"CR0", "CR1", "CR1S", "CR2", "CR3"}
+        Correction. CR1 is CR0 times G / (G - 1); CR1S is CR1 times (n - 1) / (n - p); CR2 is the
+        bias-reduced linearisation under the working model of independence (Bell & McCaffrey 2002);
+        CR3 approximates the jackknife over clusters.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., p, p).
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind, or there are fewer than two clusters.
+
+    Notes
+    -----
+    With X = QR and S_g = Q_g'Q_g, the adjustment (I - H_gg)^-a of cluster g's residuals enters the
+    scores as Q_g'(I - H_gg)^-a = (I - S_g)^-a Q_g' (a = 1/2 for CR2, 1 for CR3), so nothing larger
+    than p by p is decomposed. Where a cluster alone identifies a direction of the design
+    (eigenvalue 1 of S_g), the pseudo-inverse is taken (Pustejovsky & Tipton 2018).
+    """
+    clusters, factors, _ = _adjustment(fit, groups, kind)
+    scores = clusters.sums(fit.basis * fit.residuals[..., None])
+    adjusted = (factors @ scores[..., None])[..., 0]
+    return _sandwich(fit, adjusted)
+
+
+def cluster_robust(fit: OlsFit, groups: np.ndarray, L: np.ndarray, kind: str = "CR2") -> Inference:
+    """Infer from contrasts with cluster-robust standard errors and Satterthwaite df.
+
+    Parameters
+    ----------
+    fit : OlsFit
+        Least squares fits.
+    groups : array_like of int
+        Cluster of each row, shape (n,).
+    L : array_like
+        Contrasts, shape (k, p), or (..., k, p) where they differ between fits.
+    kind : {"CR0", "CR1", "CR1S", "CR2", "CR3"}
+        As in `cluster_covariance`.
+
+    Returns
+    -------
+    Inference
+        Arrays of shape (..., k). What one cluster alone identifies has no variance between clusters
+        that could be estimated, and counts nothing in a standard error (as in R's clubSandwich);
+        where nothing else is in the contrast, its standard error is NaN.
+
+    Raises
+    ------
+    ValueError
+        As `cluster_covariance`, or if the contrasts do not fit the coefficients.
+
+    Notes
+    -----
+    Satterthwaite's approximation as in Pustejovsky & Tipton (2018), under the working model of
+    independent errors of equal variance: with w_g = (I - H_gg)^-a X_g (X'X)^-1 l, the variance
+    estimate is a quadratic form whose matrix has the elements
+    P_gh = [g = h] w_g'w_g - (Q_g'w_g)'(Q_h'w_h), and df = tr(P)^2 / tr(P^2).
+    """
+    contrasts = as_contrasts(L, fit.coef.shape[-1])
+    clusters, factors, squares = _adjustment(fit, groups, kind)
+    scores = clusters.sums(fit.basis * fit.residuals[..., None])
+    covariance = _sandwich(fit, (factors @ scores[..., None])[..., 0])
+    df, identified = _satterthwaite_df(contrasts @ fit.inverse, factors, squares)
+    variance = np.where(identified, quadratic(contrasts, covariance), np.nan)
+    return inference(linear(contrasts, fit.coef), variance, df)
+
+
+def hc3(fit: OlsFit) -> np.ndarray:
+    """Return the covariance of the coefficients that allows for unequal variances.
+
+    Parameters
+    ----------
+    fit : OlsFit
+        Least squares fits.
+
+    Returns
+    -------
+    numpy.ndarray
+        HC3 (MacKinnon & White 1985), shape (..., p, p). A row whose leverage is 1 is fitted by its
+        own column and contributes nothing.
+    """
+    left = 1.0 - np.square(fit.basis).sum(axis=-1)
+    own = left <= OWN_TOLERANCE
+    weights = np.where(own, 0.0, 1.0 / np.where(own, 1.0, left))
+    return _sandwich(fit, fit.basis * (weights * fit.residuals)[..., None])
+
+
+def _adjustment(
+    fit: OlsFit, groups: np.ndarray, kind: str
+) -> tuple[Grouping, np.ndarray, np.ndarray]:
+    """Return the clusters, the factor of each cluster's scores, and S_g, both (..., G, p, p)."""
+    if kind not in KINDS:
+        raise ValueError(f"The covariance is one of {', '.join(KINDS)}, not {kind}.")
+    n, p = fit.X.shape[-2:]
+    clusters = grouping(groups, n)
+    squares = clusters.squares(fit.basis)
+    if kind in ("CR2", "CR3"):
+        return clusters, _power(squares, -0.5 if kind == "CR2" else -1.0), squares
+    count = len(clusters.sizes)
+    scale = {
+        "CR0": 1.0,
+        "CR1": count / (count - 1),
+        "CR1S": count * (n - 1) / ((count - 1) * (n - p)),
+    }
+    return clusters, np.sqrt(scale[kind]) * np.eye(p), squares
+
+
+def _power(squares: np.ndarray, exponent: float) -> np.ndarray:
+    """Return the pseudo-inverse power of I - S_g."""
+    values, vectors = np.linalg.eigh(squares)
+    left = 1.0 - values
+    own = left <= OWN_TOLERANCE
+    powers = np.where(own, 0.0, np.where(own, 1.0, left) ** exponent)
+    return (vectors * powers[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+
+
+def _sandwich(fit: OlsFit, scores: np.ndarray) -> np.ndarray:
+    """Return R^-1 (scores' scores) R^-T."""
+    half = scores @ np.swapaxes(fit.inverse, -1, -2)
+    return np.swapaxes(half, -1, -2) @ half
+
+
+def _satterthwaite_df(
+    directions: np.ndarray, factors: np.ndarray, squares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return df of the contrasts (..., k, p) in the orthonormal basis, and whether they have any.
+
+    Arrays of shape (..., k).
+    """
+    # (..., G, k, p): K_g l for every cluster and contrast; then S_g K_g l = Q_g'w_g.
+    adjusted = directions[..., None, :, :] @ factors
+    crossed = adjusted @ squares
+    own = (adjusted * crossed).sum(axis=-1)
+    shared = np.square(crossed).sum(axis=-1)
+    trace = (own - shared).sum(axis=-2)
+    by_contrast = np.moveaxis(crossed, -2, -3)
+    gram = np.swapaxes(by_contrast, -1, -2) @ by_contrast
+    trace_square = (own * (own - 2.0 * shared)).sum(axis=-2) + np.square(gram).sum(axis=(-2, -1))
+    working = np.square(directions).sum(axis=-1)
+    identified = trace > OWN_TOLERANCE * working
+    df = trace**2 / np.where(identified, trace_square, np.nan)
+    return df, identified

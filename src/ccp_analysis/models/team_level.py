@@ -1,0 +1,199 @@
+"""Analysis of team means in pairs of teams, one in each arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ccp_analysis.models.inference import Inference, inference
+from ccp_analysis.models.ols import Grouping, fit_ols, grouping
+
+# A covariate does not vary within teams when no more than this share of its length does.
+CONSTANT_TOLERANCE = 1e-10
+MAX_PAIRS = 20
+# Mean differences that are equal but for rounding count as equal.
+TIE_TOLERANCE = 1e-12
+_BLOCK = 2**10
+
+NO_VARIATION = "The differences of the pairs do not vary, so that they have no standard error."
+
+
+@dataclass(frozen=True)
+class PairedTeams:
+    """Adjusted team means and their differences within pairs.
+
+    Attributes
+    ----------
+    slope : numpy.ndarray
+        Common slopes of the outcome on the covariates within teams, shape (..., q).
+    adjusted_means : numpy.ndarray
+        Mean over each team of outcome - covariates times slope, shape (..., teams).
+    pair_differences : numpy.ndarray
+        Arm 1 minus arm 0 in each pair, in the order of the pair codes, shape (..., pairs).
+    inference : Inference
+        Mean difference with the standard error and degrees of freedom (pairs - 1) of the paired t
+        test, arrays of shape (..., 1).
+    status : numpy.ndarray of str
+        "ok" or "failed", shape (...).
+    note : numpy.ndarray of str
+        One plain sentence where the status is "failed", else empty; shape (...).
+    """
+
+    slope: np.ndarray
+    adjusted_means: np.ndarray
+    pair_differences: np.ndarray
+    inference: Inference
+    status: np.ndarray
+    note: np.ndarray
+
+
+def paired_team_means(
+    y: np.ndarray,
+    adjust: np.ndarray | None,
+    team: np.ndarray,
+    pair: np.ndarray,
+    arm: np.ndarray,
+) -> PairedTeams:
+    """Compare adjusted team means within pairs of teams.
+
+    Parameters
+    ----------
+    y : array_like
+        Outcome, shape (..., n).
+    adjust : array_like or None
+        Covariates, shape (..., n, q), or (n,) for one; None for none. Their slopes are those within
+        teams, pooled over the teams, so that no difference between teams enters them.
+    team : array_like of int
+        Team of each row, 0 to T - 1, shape (n,).
+    pair : array_like of int
+        Pair code of each team, shape (T,).
+    arm : array_like of int
+        Arm of each team, 0 (reference) or 1, shape (T,).
+
+    Returns
+    -------
+    PairedTeams
+
+    Raises
+    ------
+    RankDeficientError
+        If in every fit of the batch a covariate does not vary within teams or depends on the
+        others there.
+    ValueError
+        If shapes do not fit, a team has no rows, a pair is not one team of each arm, or there are
+        fewer than two pairs.
+
+    Notes
+    -----
+    The two-stage analysis of a pair-matched cluster trial (Hayes & Moulton 2017, Cluster Randomised
+    Trials, chapters 10 and 12), with an individual-level first stage.
+    """
+    y = np.asarray(y, dtype=float)
+    team, pair, arm = np.asarray(team), np.asarray(pair), np.asarray(arm)
+    teams = grouping(team, y.shape[-1])
+    count = len(teams.sizes)
+    if pair.shape != (count,) or team.min() != 0 or team.max() != count - 1:
+        raise ValueError(
+            f"Teams are numbered from 0 without gaps, one pair code for each: {count} teams have "
+            f"rows and {pair.size} pair codes are given."
+        )
+    control, treated = _arms(pair, arm)
+    covariates = _covariates(adjust, y.shape[-1])
+    slope, note = _within_slopes(y, covariates, teams)
+    adjusted = y - (covariates @ slope[..., None])[..., 0]
+    means = teams.means(adjusted[..., None])[..., 0]
+    differences = means[..., treated] - means[..., control]
+    pairs = len(control)
+    variance = differences.var(axis=-1, ddof=1) / pairs
+    size = np.abs(means).max(axis=-1)
+    flat = variance <= (TIE_TOLERANCE * size) ** 2
+    note = np.where((note == "") & flat, NO_VARIATION, note)
+    return PairedTeams(
+        slope=slope,
+        adjusted_means=means,
+        pair_differences=differences,
+        inference=inference(
+            differences.mean(axis=-1, keepdims=True),
+            np.where(flat, 0.0, variance)[..., None],
+            pairs - 1,
+        ),
+        status=np.where(note == "", "ok", "failed"),
+        note=note,
+    )
+
+
+def sign_flip(pair_differences: np.ndarray) -> np.ndarray:
+    """Return the exact two-sided p-value of the sign-flip test.
+
+    Parameters
+    ----------
+    pair_differences : array_like
+        Differences, shape (..., pairs).
+
+    Returns
+    -------
+    numpy.ndarray
+        Share of the 2^pairs choices of signs whose mean is at least as far from zero as the
+        observed one, shape (...); never below 2^(1 - pairs). NaN where a difference is NaN.
+
+    Raises
+    ------
+    ValueError
+        If there are no pairs, or more than 20: the test lists every choice of signs.
+
+    Notes
+    -----
+    Fisher (1935), The Design of Experiments, section 21.
+    """
+    differences = np.asarray(pair_differences, dtype=float)
+    pairs = differences.shape[-1] if differences.ndim else 0
+    if not 1 <= pairs <= MAX_PAIRS:
+        raise ValueError(f"The sign-flip test is for 1 to {MAX_PAIRS} pairs, not {pairs}.")
+    observed = np.abs(differences.sum(axis=-1, keepdims=True))
+    least = observed - TIE_TOLERANCE * np.abs(differences).sum(axis=-1, keepdims=True)
+    # The first sign stays: a choice and its opposite are equally far from zero.
+    choices = 2 ** (pairs - 1)
+    extreme = np.zeros(differences.shape[:-1])
+    for start in range(0, choices, _BLOCK):
+        numbers = np.arange(start, min(start + _BLOCK, choices))
+        signs = 1.0 - 2.0 * (numbers[:, None] >> np.arange(pairs) & 1)
+        extreme += (np.abs(differences @ signs.T) >= least).sum(axis=-1)
+    return np.where(np.isnan(observed[..., 0]), np.nan, extreme / choices)
+
+
+def _arms(pair: np.ndarray, arm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the team of each arm, pair by pair."""
+    if arm.shape != pair.shape or not np.isin(arm, (0, 1)).all():
+        raise ValueError("Every team has an arm, 0 or 1.")
+    codes, sizes = np.unique(pair, return_counts=True)
+    order = np.lexsort((arm, pair))
+    if (sizes != 2).any() or (arm[order] != np.tile((0, 1), len(codes))).any():
+        raise ValueError("Every pair must be two teams, one in each arm.")
+    if len(codes) < 2:
+        raise ValueError("At least two pairs of teams are needed.")
+    return order[0::2], order[1::2]
+
+
+def _covariates(adjust: np.ndarray | None, n: int) -> np.ndarray:
+    covariates = np.empty((n, 0)) if adjust is None else np.asarray(adjust, dtype=float)
+    covariates = covariates[:, None] if covariates.ndim == 1 else covariates
+    if covariates.shape[-2] != n:
+        raise ValueError(f"The covariates must be (..., {n}, q); they are {covariates.shape}.")
+    return covariates
+
+
+def _within_slopes(
+    y: np.ndarray, covariates: np.ndarray, teams: Grouping
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the slopes (..., q) and a sentence (...) for every fit that has none."""
+    if covariates.shape[-1] == 0:
+        return np.zeros(y.shape[:-1] + (0,)), np.zeros(y.shape[:-1], dtype="<U1")
+    centred = covariates - teams.means(covariates)[..., teams.codes, :]
+    size, left = (np.sqrt(np.square(v).sum(axis=-2)) for v in (covariates, centred))
+    # Rounding leaves something of a covariate that is constant within teams; least squares would
+    # take it for variation.
+    centred = np.where((left <= CONSTANT_TOLERANCE * size)[..., None, :], 0.0, centred)
+    within = fit_ols(centred, y - teams.means(y[..., None])[..., teams.codes, 0])
+    solved = ~np.isnan(within.coef).any(axis=-1)
+    return within.coef, np.where(solved, "", within.note)

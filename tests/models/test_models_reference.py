@@ -1,0 +1,292 @@
+"""Agreement with R: lme4, lmerTest, pbkrtest, clubSandwich, emmeans, nlme, mmrm, mice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ccp_analysis.models.ols import classical, fit_ols
+from ccp_analysis.models.pooling import pool
+from ccp_analysis.models.reml import fit_random_intercept
+from ccp_analysis.models.robust import cluster_covariance, cluster_robust, hc3
+from ccp_analysis.models.small_sample import kenward_roger, kenward_roger_f, satterthwaite
+from ccp_analysis.models.team_level import paired_team_means, sign_flip
+
+LMER = ("Estimate", "Std. Error", "df", "Pr(>|t|)")
+
+
+def column(rows, name):
+    return np.array([row[name] for row in rows], dtype=float)
+
+
+def exact(ours, theirs):
+    np.testing.assert_allclose(ours, theirs, rtol=1e-8)
+
+
+def assert_exact_rows(ours, rows, names):
+    parts = ("estimate", "std_error", "df", "p_value")
+    for part, name in zip(parts, names, strict=False):
+        if name is not None:
+            exact(getattr(ours, part), column(rows, name))
+
+
+def assert_iterative_rows(ours, rows, names=LMER):
+    estimate, std_error, df = (column(rows, name) for name in names[:3])
+    assert np.all(np.abs(ours.estimate - estimate) <= 1e-4 * std_error)
+    np.testing.assert_allclose(ours.std_error, std_error, rtol=1e-4)
+    np.testing.assert_allclose(ours.df, df, rtol=1e-3)
+    if len(names) > 3:
+        np.testing.assert_allclose(ours.p_value, column(rows, names[3]), rtol=5e-3)
+
+
+def adjusted_means(X):
+    """Rows of both arms (column 1) at the means of everything else."""
+    rows = np.tile(X.mean(axis=0), (2, 1))
+    rows[:, 1] = (0.0, 1.0)
+    return rows
+
+
+ANCOVA = ("arm", "y0", "trust", "age", "female")
+
+
+@pytest.mark.parametrize(
+    ("block", "terms"), [("ancova", ANCOVA), ("ancova_no_trust", ("arm", "y0", "age", "female"))]
+)
+def test_ancova_and_cr2(trial, clustered_reference, block, terms):
+    reference = clustered_reference[block]
+    fit = fit_ols(trial.design(*terms), trial["y1"])
+    L = np.eye(fit.coef.size)
+    ours = classical(fit, L)
+    assert_exact_rows(ours, reference["ols"], ("Estimate", "Std. Error", None, "Pr(>|t|)"))
+    exact(ours.statistic, column(reference["ols"], "t value"))
+    robust = cluster_robust(fit, trial.groups, L)
+    assert_exact_rows(robust, reference["cr2"], ("beta", "SE", "df_Satt", "p_Satt"))
+
+
+def test_ancova_intervals_and_adjusted_means(trial, clustered_reference):
+    reference = clustered_reference["ancova"]
+    X = trial.design(*ANCOVA)
+    fit = fit_ols(X, trial["y1"])
+    low, high = classical(fit, np.eye(9)).interval(0.95)
+    exact(low, column(reference["ci"], "2.5 %"))
+    exact(high, column(reference["ci"], "97.5 %"))
+    low, high = cluster_robust(fit, trial.groups, np.eye(9)).interval()
+    exact(low, column(reference["cr2_ci"], "CI_L"))
+    exact(high, column(reference["cr2_ci"], "CI_U"))
+    means, rows = classical(fit, adjusted_means(X)), reference["emmeans_proportional"]
+    assert_exact_rows(means, rows, ("emmean", "SE", "df"))
+    exact(means.interval()[0], column(rows, "lower.CL"))
+
+
+@pytest.mark.parametrize(("kind", "name"), [("CR0", "cr0"), ("CR1S", "cr1"), ("CR3", "cr3")])
+def test_other_cluster_covariances(trial, clustered_reference, kind, name):
+    fit = fit_ols(trial.design(*ANCOVA), trial["y1"])
+    covariance = cluster_covariance(fit, trial.groups, kind)
+    exact(np.sqrt(np.diagonal(covariance)), clustered_reference["ancova"][name])
+
+
+def test_hc3(trial, clustered_reference):
+    covariance = hc3(fit_ols(trial.design(*ANCOVA), trial["y1"]))
+    exact(np.sqrt(np.diagonal(covariance)), clustered_reference["ancova"]["hc3"])
+
+
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "CR2", "CR3"])
+def test_many_unbalanced_clusters(btheb_long, extra_reference, kind):
+    fit = fit_ols(btheb_long.X, btheb_long.y)
+    ours = cluster_robust(fit, btheb_long.groups, np.eye(6), kind)
+    assert_exact_rows(ours, extra_reference[f"btheb_{kind}"], ("beta", "SE", "df_Satt", "p_Satt"))
+
+
+def test_cr2_where_clusters_have_columns_of_their_own(trial, extra_reference):
+    fit = fit_ols(trial.design("arm", "y0", "trust"), trial["y1"])
+    rows = extra_reference["cr2_own_columns"]
+    ours = cluster_robust(fit, trial.trust, np.eye(7))
+    shared = [1, 2]
+    exact(ours.std_error[shared], column(rows, "SE")[shared])
+    exact(ours.df[shared], column(rows, "df_Satt")[shared])
+
+
+def test_ancova_of_beat_the_blues(btheb, btheb_reference):
+    reference = btheb_reference["ancova_8m"]
+    seen = btheb.dropna(subset="bdi.8m")
+    covariates = seen[["treatment", "bdi.pre", "drug", "length"]].to_numpy()
+    X = np.column_stack([np.ones(len(seen)), covariates])
+    fit = fit_ols(X, seen["bdi.8m"])
+    assert len(seen) == reference["n"]
+    ours = classical(fit, np.eye(5))
+    assert_exact_rows(ours, reference["coef"], ("Estimate", "Std. Error", None, "Pr(>|t|)"))
+    exact(ours.interval()[1], column(reference["ci"], "97.5 %"))
+    means = classical(fit, adjusted_means(X))
+    assert_exact_rows(means, reference["emmeans_proportional"], ("emmean", "SE", "df"))
+
+
+def test_mixed_model(trial, clustered_reference):
+    reference = clustered_reference["lmm"]
+    X = trial.design(*ANCOVA)
+    fit = fit_random_intercept(X, trial["y1"], trial.groups)
+    assert fit.status == "ok" and fit.note == ""
+    np.testing.assert_allclose(fit.var_group, reference["var_team"], rtol=1e-6)
+    np.testing.assert_allclose(fit.var_resid, reference["var_resid"], rtol=1e-6)
+    np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-10)
+    L = np.eye(9)
+    assert_iterative_rows(satterthwaite(fit, L), reference["satterthwaite"])
+    assert_iterative_rows(kenward_roger(fit, L), reference["kenward_roger"])
+    means = kenward_roger(fit, adjusted_means(X))
+    assert_iterative_rows(means, reference["emmeans_kr"], ("emmean", "SE", "df"))
+    joint = kenward_roger_f(fit, L[3:7])
+    expected = reference["kr_F_trust"]
+    np.testing.assert_allclose(joint.statistic, expected["stat"], rtol=1e-6)
+    np.testing.assert_allclose(joint.df, expected["ddf"], rtol=1e-6)
+    np.testing.assert_allclose(joint.scaling, expected["F.scaling"], rtol=1e-6)
+    np.testing.assert_allclose(joint.p_value, expected["p.value"], rtol=1e-6)
+    assert joint.df_num == expected["ndf"]
+
+
+def test_mixed_model_of_age(trial, clustered_reference):
+    reference = clustered_reference["lmm_age"]
+    fit = fit_random_intercept(trial.design("arm", "female"), trial["age"], trial.groups)
+    variances = column(reference["vc"], "vcov")
+    np.testing.assert_allclose([fit.var_group, fit.var_resid], variances, rtol=1e-4)
+    assert_iterative_rows(satterthwaite(fit, np.eye(3)), reference["coef"])
+
+
+@pytest.mark.parametrize(("block", "outcome"), [("lmm_cost", "costk"), ("lmm_qaly", "qaly")])
+def test_mixed_model_on_the_boundary(trial, clustered_reference, block, outcome):
+    reference = clustered_reference[block]
+    X = trial.design("arm", "y0", "trust")
+    fit = fit_random_intercept(X, trial[outcome], trial.groups)
+    assert fit.status == "boundary"
+    assert fit.var_group == 0.0
+    exact(fit.var_resid, reference["vc"][1]["vcov"])
+    exact(fit.deviance, reference["reml_deviance"])
+    assert_iterative_rows(satterthwaite(fit, np.eye(7)), reference["satterthwaite"])
+    assert_iterative_rows(kenward_roger(fit, np.eye(7)), reference["kenward_roger"])
+
+
+def test_joint_test_and_adjusted_means_on_the_boundary(trial, extra_reference):
+    X = trial.design("arm", "y0", "trust")
+    fit = fit_random_intercept(X, trial["costk"], trial.groups)
+    joint, expected = kenward_roger_f(fit, np.eye(7)[3:]), extra_reference["boundary_F_trust"]
+    exact(joint.statistic, expected["stat"])
+    exact(joint.df, expected["ddf"])
+    exact(joint.scaling, expected["F.scaling"])
+    means = kenward_roger(fit, adjusted_means(X))
+    assert_exact_rows(means, extra_reference["boundary_emmeans"], ("emmean", "SE", "df"))
+
+
+def test_unbounded_group_variance(trial, clustered_reference):
+    reference = clustered_reference["lmm_unbounded_y1"]
+    X = trial.design("arm", "y0", "trust")
+    fit = fit_random_intercept(X, trial["y1"], trial.groups, bounded=False)
+    assert fit.status == "ok"
+    np.testing.assert_allclose(fit.var_group, reference["var_team"], rtol=1e-4)
+    np.testing.assert_allclose(fit.var_resid, reference["var_resid"], rtol=1e-4)
+    np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-9)
+    np.testing.assert_allclose(
+        np.sqrt(np.diagonal(fit.cov)), column(reference["gls"], "Std.Error"), rtol=1e-4
+    )
+    ours = kenward_roger(fit, np.eye(7), information="observed")
+    assert_iterative_rows(ours, reference["mmrm_cs_kenward_roger_linear"])
+
+
+def test_negative_group_variance(trial, extra_reference):
+    reference = extra_reference["negative_variance"]
+    trust_means = np.array([trial["y1"][trial.trust == t].mean() for t in trial.trust])
+    team_means = np.array([trial["y1"][trial.groups == g].mean() for g in trial.groups])
+    y = trial["y1"] - 0.8 * (team_means - trust_means)
+    X = trial.design("arm", "y0", "trust")
+    fit = fit_random_intercept(X, y, trial.groups, bounded=False)
+    assert fit.status == "ok"
+    assert fit.var_group < 0.0
+    np.testing.assert_allclose(fit.var_group, reference["var_team"], rtol=1e-4)
+    np.testing.assert_allclose(fit.var_resid, reference["var_resid"], rtol=1e-4)
+    np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-9)
+    expected = column(reference["gls"], "Std.Error")
+    assert np.all(np.abs(fit.coef - column(reference["gls"], "Value")) <= 1e-4 * expected)
+    np.testing.assert_allclose(np.sqrt(np.diagonal(fit.cov)), expected, rtol=1e-4)
+    assert fit_random_intercept(X, y, trial.groups).status == "boundary"
+
+
+@pytest.mark.parametrize("outcome", ["costk", "qaly"])
+def test_fit_at_the_edge_is_refused(trial, outcome):
+    X = trial.design("arm", "y0", "trust")
+    fit = fit_random_intercept(X, trial[outcome], trial.groups, bounded=False)
+    assert fit.status == "refused"
+    assert "largest group" in str(fit.note)
+    assert np.isnan(kenward_roger(fit, np.eye(7)).std_error).all()
+    assert np.isnan(fit.coef).all() and np.isnan(fit.var_group)
+
+
+def test_repeated_measures(btheb_long, btheb_reference, extra_reference):
+    reference = btheb_reference["lmm_random_intercept"]
+    fit = fit_random_intercept(btheb_long.X, btheb_long.y, btheb_long.groups)
+    assert btheb_long.y.size == reference["nobs"]
+    variances = column(reference["vc"], "vcov")
+    np.testing.assert_allclose([fit.var_group, fit.var_resid], variances, rtol=1e-6)
+    np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-10)
+    assert_iterative_rows(satterthwaite(fit, np.eye(6)), reference["satterthwaite"])
+    assert_iterative_rows(kenward_roger(fit, np.eye(6)), reference["kenward_roger"])
+    joint, expected = kenward_roger_f(fit, np.eye(6)[4:]), extra_reference["btheb_F_drug_length"]
+    np.testing.assert_allclose(joint.statistic, expected["stat"], rtol=1e-6)
+    np.testing.assert_allclose(joint.df, expected["ddf"], rtol=1e-6)
+    np.testing.assert_allclose(joint.scaling, expected["F.scaling"], rtol=1e-6)
+
+
+def test_repeated_measures_by_maximum_likelihood(btheb_long, btheb_reference, extra_reference):
+    reference = btheb_reference["lmm_random_intercept_ML"]
+    fit = fit_random_intercept(btheb_long.X, btheb_long.y, btheb_long.groups, method="ML")
+    variances = column(reference["vc"], "vcov")
+    np.testing.assert_allclose([fit.var_group, fit.var_resid], variances, rtol=1e-4)
+    np.testing.assert_allclose(fit.deviance, extra_reference["btheb_ml_deviance"], rtol=1e-10)
+    assert_iterative_rows(satterthwaite(fit, np.eye(6)), reference["coef"])
+
+
+def test_team_level_analysis(trial, clustered_reference):
+    reference = clustered_reference["team_level"]
+    ours = paired_team_means(
+        trial["y1"], trial["y0"], trial.groups, np.arange(10) // 2, np.arange(10) % 2
+    )
+    exact(ours.slope, [reference["slope"]])
+    exact(ours.adjusted_means, list(reference["adjusted_means"].values()))
+    exact(ours.pair_differences, reference["pair_differences"])
+    exact(ours.inference.estimate, reference["estimate"])
+    exact(ours.inference.std_error, reference["se"])
+    exact(ours.inference.statistic, reference["t"]["statistic"])
+    exact(ours.inference.df, reference["t"]["parameter"])
+    exact(ours.inference.p_value, reference["t"]["p.value"])
+    exact(np.ravel(ours.inference.interval()), reference["t"]["conf.int"])
+    assert sign_flip(ours.pair_differences) == reference["p_sign_flip"]
+
+
+def test_team_means_without_adjustment(trial, clustered_reference):
+    reference = clustered_reference["team_permutation"]
+    ours = paired_team_means(trial["y1"], None, trial.groups, np.arange(10) // 2, np.arange(10) % 2)
+    exact(ours.pair_differences, reference["diff"])
+    exact(ours.inference.estimate, reference["mean"])
+    exact(ours.inference.statistic, reference["paired_t"]["statistic"])
+    exact(ours.inference.p_value, reference["paired_t"]["p.value"])
+    assert sign_flip(ours.pair_differences) == reference["p_two_sided"]
+
+
+@pytest.mark.parametrize("block", ["rubin", "rubin_small_df"])
+def test_rubin(clustered_reference, block):
+    data, expected = clustered_reference["rubin"], clustered_reference[block]["pooled"]
+    df = 4 if block == "rubin_small_df" else data["n"] - data["k"]
+    ours = pool(np.array(data["estimates"]), np.square(data["se"]), df)
+    pairs = {"estimate": "qbar", "within": "ubar", "between": "b", "total": "t"}
+    for name, theirs in {**pairs, "df": "df", "riv": "r", "fmi": "fmi"}.items():
+        exact(getattr(ours, name), expected[theirs])
+    exact(ours.mc_error, np.sqrt(expected["b"] / 10))
+    if block == "rubin":
+        exact(ours.interval(0.95), data["ci"])
+        exact(ours.p_value, data["pvalue"])
+
+
+def test_pooling_of_a_batch(extra_reference):
+    cases = extra_reference["pool"]
+    estimates = np.array([case["q"] for case in cases]).T
+    variances = np.array([case["u"] for case in cases]).T
+    df = np.array([case["dfcom"] if case["dfcom"] > 0 else np.inf for case in cases])
+    ours = pool(estimates, variances, np.broadcast_to(df, estimates.shape))
+    for name, theirs in {"total": "t", "df": "df", "riv": "r", "fmi": "fmi"}.items():
+        exact(getattr(ours, name), column(cases, theirs))

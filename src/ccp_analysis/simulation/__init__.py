@@ -1,0 +1,1 @@
+"""Synthetic study data, drawn from a model whose truth is written down."""

@@ -1,0 +1,103 @@
+"""Every planted mistake is listed, and nothing else differs from the clean draw."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from ccp_analysis.simulation.mess import FAULT_COLUMNS, Mess, as_text, plant_mess
+from ccp_analysis.simulation.study_data import FILES, StudyData
+
+
+def test_list_is_complete(clean: StudyData, committed: dict, planted: pd.DataFrame) -> None:
+    assert list(planted.columns) == FAULT_COLUMNS
+    cells = planted[planted["column"] != ""]
+    assert not cells.duplicated(["file", "row", "column"]).any()
+    for file in FILES:
+        before, after = as_text(clean.tables()[file]), committed[file]
+        differ = before.ne(after.iloc[: len(before)]).stack()
+        found = {(row + 2, column) for row, column in differ[differ].index}
+        listed = cells[cells["file"] == file]
+        assert found == set(zip(listed["row"], listed["column"], strict=True))
+
+
+def test_list_says_what_stands_there(committed: dict, planted: pd.DataFrame) -> None:
+    for fault in planted.itertuples():
+        table = committed[fault.file]
+        assert table["participant"].iat[fault.row - 2] == fault.participant
+        if fault.column:
+            assert table[fault.column].iat[fault.row - 2] == fault.raw_value
+
+
+def test_kinds_agree_with_the_dictionary(
+    clean: StudyData, planted: pd.DataFrame, columns: dict
+) -> None:
+    drawn = {file: as_text(table) for file, table in clean.tables().items()}
+    for _, fault in planted[planted["column"] != ""].iterrows():
+        entry, raw = columns[fault["file"], fault["column"]], fault["raw_value"]
+        before = drawn[fault["file"]][fault["column"]].iat[fault["row"] - 2]
+        assert before != ""
+        if fault["kind"] == "missing_code":
+            assert raw in entry.missing
+        elif fault["kind"] == "blank":
+            assert raw == ""
+        elif fault["kind"] == "white_space":
+            assert raw != before and raw.strip() == before
+        elif fault["kind"] == "recoded":
+            assert raw != before and entry.decode(raw) == before
+        else:
+            assert fault["kind"] == "impossible"
+            low, high = entry.limits
+            assert not low <= float(raw) <= high
+
+
+def test_all_kinds_are_there(planted: pd.DataFrame) -> None:
+    counts = planted["kind"].value_counts()
+    assert counts["impossible"] == len(Mess().impossible) == 8
+    assert counts["duplicate_row"] == 1
+    assert counts["white_space"] == 30
+    assert counts["recoded"] == 16
+    assert counts["missing_code"] > 100 and counts["blank"] > 30
+    codes = planted.loc[planted["kind"] == "missing_code", "raw_value"]
+    assert set(codes) == {"-99", "NA", "not asked"}
+    assert {"193", "9", "6"} <= set(planted.loc[planted["kind"] == "impossible", "raw_value"])
+
+
+def test_whole_instruments_are_unanswered(planted: pd.DataFrame) -> None:
+    missing = planted[planted["kind"].isin(["missing_code", "blank"])]
+    wemwbs = missing[missing["column"].str.startswith("wemwbs_")]
+    assert (wemwbs.groupby(["file", "row"]).size() == 14).any()
+
+
+def test_duplicated_row_is_identical(committed: dict, planted: pd.DataFrame) -> None:
+    baseline = committed["baseline"]
+    assert len(baseline) == 152 and baseline["participant"].nunique() == 151
+    repeated = planted[planted["kind"] == "duplicate_row"].iloc[0]
+    rows = baseline[baseline["participant"] == repeated["participant"]]
+    assert len(rows) == 2 and rows.index[-1] == repeated["row"] - 2
+    assert rows.iloc[0].equals(rows.iloc[1])
+
+
+def test_identities_have_no_mistakes(planted: pd.DataFrame) -> None:
+    assert set(planted["file"]) == {"baseline", "followup", "status"}
+    spared = {"participant", "team", "to_team", "trust", "arm", "date", "interview_date"}
+    assert not spared & set(planted["column"])
+
+
+def test_nothing_planted_nothing_changed(clean: StudyData) -> None:
+    none = Mess(0.0, 0, 0, 0, 0, 0, 0, (), 0)
+    messy, faults = plant_mess(clean, 1, none)
+    assert faults.empty and list(faults.columns) == FAULT_COLUMNS
+    for file in FILES:
+        pd.testing.assert_frame_equal(messy.tables()[file], as_text(clean.tables()[file]))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_other_seeds_list_their_mistakes_too(clean: StudyData, seed: int) -> None:
+    before = as_text(clean.baseline)
+    messy, faults = plant_mess(clean, seed, Mess(duplicates=3))
+    listed = faults[(faults["file"] == "baseline") & (faults["column"] != "")]
+    assert before.ne(messy.baseline.iloc[: len(before)]).to_numpy().sum() == len(listed)
+    assert len(messy.baseline) == len(before) + 3
+    assert messy.baseline.duplicated().sum() == 3
+    pd.testing.assert_frame_equal(as_text(clean.baseline), before)

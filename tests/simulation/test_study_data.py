@@ -1,0 +1,160 @@
+"""The drawn study: reproducible to the byte, and built as the published figures say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccp_analysis.simulation.description import raw_readme
+from ccp_analysis.simulation.parameters import DEFAULT, DEFAULT_SEED
+from ccp_analysis.simulation.study_data import (
+    FILES,
+    StudyData,
+    draw_study,
+    observed_scores,
+    run,
+    simulate,
+)
+
+WRITTEN = (*(f"{name}.csv" for name in FILES), "README.md")
+
+
+def test_committed_files_are_what_is_drawn(tmp_path: Path, root: Path) -> None:
+    run(tmp_path)
+    for name in WRITTEN:
+        assert (tmp_path / name).read_bytes() == (root / "data" / "raw" / name).read_bytes(), name
+    listed = root / "tests" / "simulation" / "data" / "planted_faults.csv"
+    assert (tmp_path / "planted_faults.csv").read_bytes() == listed.read_bytes()
+    assert {p.name for p in tmp_path.iterdir()} == {*WRITTEN, "planted_faults.csv"}
+
+
+def test_same_seed_same_bytes_other_seed_other_data(tmp_path: Path) -> None:
+    for folder, seed in (("one", 5), ("two", 5), ("other", 6)):
+        simulate(tmp_path / folder, seed=seed)
+    for name in ("baseline.csv", "followup.csv", "recruitment.csv", "status.csv"):
+        one = (tmp_path / "one" / name).read_bytes()
+        assert one == (tmp_path / "two" / name).read_bytes()
+        assert one != (tmp_path / "other" / name).read_bytes()
+
+
+def test_readme_opens_with_synthetic_and_tabulates_the_truth() -> None:
+    page = raw_readme()
+    assert "SYNTHETIC" in page.splitlines()[0]
+    for figure in ("13.5", "5.6", "0.87", "-0.4", "159 / 151 / 127", str(DEFAULT_SEED)):
+        assert figure in page
+    other = raw_readme(DEFAULT.with_effects(social_capital=1.5), seed=8)
+    row = next(line for line in other.splitlines() if line.startswith("| `social_capital`"))
+    assert row.split(" | ")[7] == "1.5"
+    assert "seed 8;" in other
+    assert "recruited / baseline / six months: 159 / 151 / 127 | chosen for this draw" in other
+    assert "recruited / baseline / six months: 159 / 151 / 127 | public" in page
+
+
+def test_numbers_of_people(clean: StudyData) -> None:
+    assert len(clean.recruitment) == 159
+    assert len(clean.baseline) == 151
+    assert len(clean.followup) == 127
+    assert (clean.recruitment["no_baseline_reason"] != "").sum() == 8
+    without = clean.recruitment.loc[clean.recruitment["no_baseline_reason"] != "", "participant"]
+    assert set(clean.recruitment["participant"]) - set(clean.baseline["participant"]) == set(
+        without
+    )
+    assert set(clean.followup["participant"]) <= set(clean.baseline["participant"])
+    for table in (clean.recruitment, clean.baseline, clean.followup):
+        assert table["participant"].is_unique
+
+
+def test_teams(clean: StudyData) -> None:
+    assert len(clean.teams) == 10 and clean.teams["trust"].nunique() == 5
+    assert (clean.teams.groupby("trust")["arm"].nunique() == 2).all()
+    sizes = clean.recruitment["team"].value_counts().sort_index()
+    assert tuple(sizes) == DEFAULT.team_sizes
+    assert (sizes.min(), sizes.max()) == (8, 22)
+
+
+def test_events(clean: StudyData) -> None:
+    lost = set(clean.baseline["participant"]) - set(clean.followup["participant"])
+    ended = clean.status[clean.status["event"].isin(["loss", "withdrawal", "death"])]
+    assert len(ended) == 24 and set(ended["participant"]) == lost
+    assert set(ended["event"]) == {"loss", "withdrawal", "death"}
+    others = clean.status.drop(ended.index)
+    assert set(others["event"]) == {"moved_team", "adverse_event"}
+    assert set(others["participant"]) <= set(clean.followup["participant"])
+    moved = clean.status[clean.status["event"] == "moved_team"].merge(clean.recruitment)
+    assert len(moved) and (moved["to_team"] != moved["team"]).all()
+    assert moved["to_team"].isin(clean.teams["team"]).all()
+    assert (clean.status.loc[clean.status["event"] != "moved_team", "to_team"] == "").all()
+    assert (clean.status["reason"] != "").all()
+
+
+def test_dates(clean: StudyData) -> None:
+    recruited = pd.to_datetime(clean.recruitment.set_index("participant")["recruited"])
+    first = pd.to_datetime(clean.baseline.set_index("participant")["interview_date"])
+    later = pd.to_datetime(clean.followup.set_index("participant")["interview_date"])
+    assert recruited.is_monotonic_increasing
+    assert recruited.min() >= pd.Timestamp(DEFAULT.recruited_from)
+    assert recruited.max() <= pd.Timestamp(DEFAULT.recruited_to)
+    waited = (first - recruited.loc[first.index]).dt.days
+    assert waited.between(1, DEFAULT.interview_days).all()
+    between = (later - first.loc[later.index]).dt.days
+    off = (between - DEFAULT.follow_up_days).abs()
+    assert (off <= DEFAULT.follow_up_window).all()
+    for dates in (recruited, first, later):
+        assert (dates.dt.day_of_week < 5).all()
+    events = clean.status.assign(date=pd.to_datetime(clean.status["date"]))
+    assert (events["date"].to_numpy() > first.loc[events["participant"]].to_numpy()).all()
+    stayed = events[events["participant"].isin(later.index)]
+    assert (stayed["date"].to_numpy() < later.loc[stayed["participant"]].to_numpy()).all()
+
+
+@pytest.mark.parametrize("visit", ["baseline", "month6"])
+def test_truth_is_the_score_of_the_raw_answers(clean: StudyData, visit: str) -> None:
+    raw = clean.baseline if visit == "baseline" else clean.followup
+    truth = clean.truth.set_index("participant").loc[raw["participant"]]
+    for scale in DEFAULT.scales:
+        items = raw[list(scale.items)].astype(float).to_numpy()
+        if scale.levels:
+            taken = np.array(scale.weights)[np.arange(5), items.astype(int) - 1]
+            expected = 1 - taken.sum(axis=1)
+        else:
+            expected = np.nanmean(items, axis=1) if scale.score == "mean" else items.sum(axis=1)
+        assert truth[f"{scale.name}_{visit}"].to_numpy() == pytest.approx(expected, abs=1e-12)
+
+
+def test_observed_scores_are_missing_where_nobody_asked(clean: StudyData) -> None:
+    table = observed_scores(clean)
+    assert len(table) == 159
+    for scale in DEFAULT.scales:
+        for visit in ("baseline", "month6"):
+            there = table[f"interviewed_{visit}"]
+            seen = table[f"{scale.name}_{visit}"]
+            assert (seen.notna() == there).all()
+            assert seen[there].equals(clean.truth.loc[there, f"{scale.name}_{visit}"])
+    assert (table["age"].notna() == table["interviewed_baseline"]).all()
+    assert not [c for c in table if c.startswith("theta") or c == "loss_probability"]
+    assert clean.truth["age"].notna().all()
+
+
+def test_same_goals_at_both_visits(clean: StudyData) -> None:
+    goals = ["goal_1", "goal_2", "goal_3"]
+    both = clean.followup[["participant", *goals]].merge(
+        clean.baseline[["participant", *goals]], on="participant", suffixes=("", "_before")
+    )
+    for goal in goals:
+        assert (both[goal].notna() == both[f"{goal}_before"].notna()).all()
+    assert clean.baseline["goal_1"].notna().all()
+    assert (clean.baseline["goal_3"].isna() | clean.baseline["goal_2"].notna()).all()
+
+
+def test_an_effect_changes_only_its_outcome_in_its_arm(clean: StudyData) -> None:
+    other = draw_study(DEFAULT.with_effects(wellbeing=4.0))
+    pd.testing.assert_frame_equal(clean.baseline, other.baseline)
+    changed = {c for c in clean.followup if not clean.followup[c].equals(other.followup[c])}
+    assert changed and all(c.startswith("wemwbs_") for c in changed)
+    control = clean.truth["arm"] == "control"
+    added = other.truth["wellbeing_month6"] - clean.truth["wellbeing_month6"]
+    assert (added[control] == 0).all()
+    assert added[~control].mean() == pytest.approx(4.0, abs=0.5)

@@ -116,3 +116,15 @@ def quadratic(contrasts: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def linear(contrasts: np.ndarray, coef: np.ndarray) -> np.ndarray:
     """Return l'b for every row l of (..., k, p) and vectors (..., p): shape (..., k)."""
     return (contrasts @ coef[..., None])[..., 0]
+
+
+def positive_inverse(matrix: np.ndarray) -> np.ndarray:
+    """Invert symmetric (..., k, k) where it is positive definite; NaN elsewhere, alone."""
+    diagonal = np.diagonal(matrix, axis1=-2, axis2=-1)
+    proper = np.isfinite(matrix).all(axis=(-2, -1)) & (diagonal > 0.0).all(axis=-1)
+    scale = np.where(proper[..., None], diagonal, 1.0) ** -0.5
+    both = scale[..., :, None] * scale[..., None, :]
+    scaled = np.where(proper[..., None, None], both * matrix, np.eye(matrix.shape[-1]))
+    proper &= np.linalg.eigvalsh(scaled)[..., 0] > 0.0
+    scaled = np.where(proper[..., None, None], scaled, np.eye(matrix.shape[-1]))
+    return np.where(proper[..., None, None], both * np.linalg.inv(scaled), np.nan)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccp_analysis.models.ols import Grouping, OlsFit, fit_ols, grouping, times
+from ccp_analysis.models.random_intercept_pieces import RandomInterceptPieces
 
 # Ratios tried before the search is refined, as multiples of 1 / (size of the largest group).
 GRID = np.logspace(-3.0, 9.0, 25)
@@ -120,6 +121,15 @@ class RandomInterceptFit:
     method: str
     inverse: np.ndarray
     moments: GroupMoments
+
+    @property
+    def information(self) -> str:
+        """Information that Kenward-Roger uses unless told: pbkrtest's."""
+        return "expected"
+
+    def pieces(self) -> RandomInterceptPieces:
+        """Return what small-sample inference needs."""
+        return RandomInterceptPieces(self)
 
 
 def fit_random_intercept(

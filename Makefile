@@ -1,0 +1,120 @@
+# The analysis of the Connecting People study, and of other two-arm studies with few clusters.
+# Each target works as the first command typed where there are make and a Python with venv.
+#
+#   make run STUDY=examples/beat_the_blues     another study folder (run, archive, verify, data, clean)
+#   make run PYTHON=/path/to/python3.12        another Python, 3.11 to 3.13
+#   make run CORES=2
+
+# The study of an unpacked archive, otherwise the one at the root.
+STUDY     ?= $(or $(patsubst %/archived/MANIFEST.sha256,%,$(firstword \
+	$(wildcard examples/*/archived/MANIFEST.sha256))),.)
+CORES     ?= 4
+PYTHON    ?= python3.13 python3.12 python3.11 python3
+LOCK      ?= requirements.lock
+SNAKEMAKE ?= "$(CURDIR)/.venv/bin/snakemake"
+LOCKFLAGS ?=
+
+VENV := .venv
+BIN  := "$(CURDIR)/$(VENV)/bin"
+# The package is used from src/, and nothing is written to the home folder.
+WITH := env OPENBLAS_NUM_THREADS=1 PYTHONPATH="$(CURDIR)/src" XDG_CACHE_HOME="$(CURDIR)/.cache" \
+	MPLCONFIGDIR="$(CURDIR)/.cache/matplotlib"
+CLI  := $(WITH) $(BIN)/python -m ccp_analysis.cli
+ELSEWHERE := $(if $(filter-out .,$(STUDY)),--directory "$(STUDY)")
+HERE := $(if $(ELSEWHERE),$(STUDY),this folder)
+
+# What a complete environment was made from; its last written file says the same.
+STAMP := $(BIN)/python -c 'import hashlib, platform, sys; print(platform.python_version(), sys.prefix, \
+	hashlib.sha256(open("$(LOCK)", "rb").read()).hexdigest())'
+NAMED := $(if $(filter file,$(origin PYTHON)),,$(PYTHON))
+READY := { [ -s $(VENV)/.complete ] && [ "$$($(STAMP) 2>/dev/null)" = "$$(cat $(VENV)/.complete)" ] \
+	&& { [ -z "$(NAMED)" ] || [ "$$($(NAMED) -V 2>&1)" = "$$($(BIN)/python -V)" ]; }; }
+# A Python that is in range, as the program itself: not a shim, nor the copy in an environment.
+FIND := import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit(1); \
+	print(getattr(sys, "_base_executable", sys.executable))
+# File descriptor 9 holds a lock until the last process that has it open ends, however it ends.
+FLOCK := -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null
+WAIT  := -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test lint verify archive data lock clean environment study synthetic
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+run: study environment ## set up, then run the study from raw data to the report
+	@exec 9>>"$(STUDY)/.run.lock"; $(BIN)/python $(FLOCK) || { \
+		echo "make run: another 'make run' is at work in $(HERE); wait until it has ended." >&2; exit 1; }; \
+	if ls "$(STUDY)"/.snakemake/locks/* >/dev/null 2>&1; then \
+		for p in /proc/[0-9]*; do \
+			[ "$$(readlink $$p/cwd)" = "$$(cd "$(STUDY)" && pwd -P)" ] && tr '\0' '\n' 2>/dev/null <$$p/cmdline \
+			| grep -Eq '^(ccp_analysis\.cli|snakemake|.*/snakemake)$$' || continue; \
+			echo "make run: process $${p#/proc/} of another run is at work in $(HERE); wait until it has ended." >&2; \
+			exit 1; \
+		done; \
+		echo "An earlier run was killed: unlocking $(HERE)."; \
+		$(WITH) $(SNAKEMAKE) --unlock $(ELSEWHERE) || exit 1; \
+	fi; \
+	exec $(WITH) $(SNAKEMAKE) --cores $(CORES) $(ELSEWHERE)
+
+test: lint ## set up, then the linters and the tests
+	$(WITH) $(BIN)/python -m pytest
+
+lint: environment ## set up, then the linters alone
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(WITH) $(BIN)/snakefmt --check Snakefile
+	$(WITH) $(SNAKEMAKE) --lint
+
+verify: study environment ## run again from raw data in a clean folder and compare the results
+	@cd "$(STUDY)" && exec $(CLI) verify --cores $(CORES) --log logs/verify.log
+
+archive: run ## run, then pack code, data and results into one file
+	@cd "$(STUDY)" && exec $(CLI) archive --log logs/archive.log
+
+data: study synthetic environment ## draw the synthetic raw data again
+	$(CLI) simulate --out "$(STUDY)/data/derived/synthetic"
+	mv "$(STUDY)/data/derived/synthetic/planted_faults.csv" tests/simulation/data/
+	cp "$(STUDY)"/data/derived/synthetic/* "$(STUDY)/data/raw/"
+
+lock: ## choose the versions of requirements.lock again (the newest: LOCKFLAGS=--upgrade)
+	uv=$$(command -v uv) || { $(MAKE) --no-print-directory environment && uv=$(BIN)/uv; } || exit 1; \
+	"$$uv" pip compile --universal --generate-hashes --fork-strategy fewest --python-version 3.11 \
+		pyproject.toml --all-extras --output-file requirements.lock --quiet --annotation-style line \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(LOCKFLAGS)
+
+clean: study ## remove what a run and the tests have made (the environment stays)
+	cd "$(STUDY)" && rm -rf data/derived logs .snakemake
+	cd "$(STUDY)" && if [ -d reports ]; then \
+		find reports -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +; fi
+	rm -rf .cache .pytest_cache .ruff_cache .hypothesis
+
+environment:
+	@if $(READY); then exit 0; fi; \
+	uv --version >/dev/null 2>&1 && need= || need='import ensurepip; '; \
+	for p in $(PYTHON); do py=$$($$p -c "$$need"'$(FIND)' 2>/dev/null) && break || py=; done; \
+	[ -n "$$py" ] || { echo "make: Python 3.11, 3.12 or 3.13 with venv is needed, and there is none by the name of" \
+		"$(PYTHON); install one or say where it is: PYTHON=/path/to/python3." >&2; exit 1; }; \
+	exec 9>>$(VENV).lock; "$$py" $(FLOCK) || { echo "Waiting for another set-up to end."; "$$py" $(WAIT); }; \
+	if $(READY); then exit 0; fi; \
+	echo "Making $(VENV) from $(LOCK) with $$("$$py" -V); this takes a minute or two."; \
+	rm -rf $(VENV); \
+	if uv --version >/dev/null 2>&1; then \
+		cache=$$(uv cache dir); mkdir -p "$$cache" 2>/dev/null && [ -w "$$cache" ] || export UV_CACHE_DIR=.cache/uv; \
+		uv venv --quiet --python "$$py" $(VENV) && uv pip install --quiet --compile-bytecode --require-hashes \
+			--python $(VENV)/bin/python --requirement $(LOCK); \
+	else \
+		"$$py" -m venv $(VENV) && $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check \
+			--use-pep517 --require-hashes --requirement $(LOCK); \
+	fi || { echo "make: $(VENV) could not be made; the reason stands above." >&2; exit 1; }; \
+	$(STAMP) >$(VENV)/.complete.part && mv $(VENV)/.complete.part $(VENV)/.complete
+
+study:
+	@test -f "$(STUDY)/config/study.yaml" || { \
+		echo "make: '$(STUDY)' is no study folder: it has no config/study.yaml." >&2; exit 1; }
+
+synthetic:
+	@grep -Eq '^data_status: *synthetic *(#.*)?$$' "$(STUDY)/config/study.yaml" || { \
+		echo "make data: $(STUDY)/config/study.yaml does not say 'data_status: synthetic'; data/raw is left as it is." >&2; \
+		exit 1; }

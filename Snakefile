@@ -1,0 +1,280 @@
+# Raw files → clean → cost → impute → analyse → report, for the study in the current folder
+# (or in that of --directory). config/ says what the study is; nothing here knows it by name.
+import sys
+import time
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SOURCE = Path(workflow.basedir) / "src"
+sys.path.insert(0, str(SOURCE))
+
+from ccp_analysis import provenance
+from ccp_analysis.cli import faults_since
+from ccp_analysis.errors import StudyError
+from ccp_analysis.files import fingerprint
+from ccp_analysis.reporting.contents import figures_of, tables_of
+from ccp_analysis.study import (
+    configuration_files,
+    load_economics,
+    load_plan,
+    load_study,
+)
+
+# Neither activation nor installation is needed: commands use this Python and this copy of the code.
+shell.prefix(
+    f'set -euo pipefail; export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{SOURCE}"; '
+)
+
+try:
+    STUDY, PLAN, ECONOMICS = load_study(), load_plan(), load_economics()
+    CONFIG = configuration_files()
+except StudyError as error:
+    raise WorkflowError(str(error)) from None
+
+RAW = [file.path.as_posix() for file in STUDY.files.values()]
+DERIVED = "data/derived"
+COSTS = [f"{DERIVED}/costs.parquet"] if ECONOMICS else []
+PARTS = (
+    [analysis.id for analysis in PLAN.analyses]
+    + ["descriptive"]
+    + ["economics"] * bool(COSTS)
+)
+TABLES = [f"reports/tables/{name}.csv" for name in tables_of(STUDY, ECONOMICS)]
+FIGURES = [
+    f"reports/figures/{name}.{kind}"
+    for name in figures_of(STUDY, ECONOMICS)
+    for kind in ("svg", "png")
+]
+DOCUMENTS = [f"reports/report.{kind}" for kind in ("html", "docx", "pdf")]
+STARTED = time.time()
+
+
+def version(command, read=()):
+    """Return what a rule's result hangs on beside its inputs' dates: its code and what is in them."""
+    return provenance.code_fingerprint(command) + fingerprint(map(Path, read))
+
+
+wildcard_constraints:
+    analysis="|".join(analysis.id for analysis in PLAN.analyses),
+
+
+rule all:
+    input:
+        "reports/results.csv",
+        TABLES,
+        DOCUMENTS,
+
+
+rule clean:
+    input:
+        RAW + CONFIG["clean"],
+    output:
+        participants=f"{DERIVED}/participants.parquet",
+        queries=f"{DERIVED}/queries.csv",
+        flow=f"{DERIVED}/flow.json",
+    log:
+        "logs/clean.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("clean", RAW + CONFIG["clean"]),
+    message:
+        "Cleaning the raw files"
+    shell:
+        "python -m ccp_analysis.cli clean --participants {output.participants} "
+        "--queries {output.queries} --flow {output.flow} --log {log}"
+
+
+rule cost:
+    input:
+        CONFIG["cost"],
+        participants=rules.clean.output.participants,
+    output:
+        f"{DERIVED}/costs.parquet",
+    log:
+        "logs/cost.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("cost", CONFIG["cost"]),
+    message:
+        "Costing service use"
+    shell:
+        "python -m ccp_analysis.cli cost --participants {input.participants} --costs {output} "
+        "--log {log}"
+
+
+rule impute:
+    input:
+        CONFIG["impute"],
+        participants=rules.clean.output.participants,
+        costs=COSTS,
+    output:
+        imputed=f"{DERIVED}/imputed.parquet",
+        models=f"{DERIVED}/imputation_models.csv",
+    log:
+        "logs/impute.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("impute", CONFIG["impute"]),
+        costs=f"--costs {COSTS[0]}" if COSTS else "",
+    message:
+        "Imputing what is missing"
+    shell:
+        "python -m ccp_analysis.cli impute --participants {input.participants} {params.costs} "
+        "--imputed {output.imputed} --models {output.models} --log {log}"
+
+
+rule analyse:
+    input:
+        CONFIG["analyse"],
+        imputed=rules.impute.output.imputed,
+    output:
+        f"{DERIVED}/results/{{analysis}}.parquet",
+    log:
+        "logs/analyse_{analysis}.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("analyse", CONFIG["analyse"]),
+    message:
+        "Fitting {wildcards.analysis}"
+    shell:
+        "python -m ccp_analysis.cli analyse --analysis {wildcards.analysis} "
+        "--imputed {input.imputed} --results {output} --log {log}"
+
+
+rule describe:
+    input:
+        CONFIG["describe"],
+        participants=rules.clean.output.participants,
+        imputed=rules.impute.output.imputed,
+    output:
+        f"{DERIVED}/results/descriptive.parquet",
+    log:
+        "logs/describe.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("describe", CONFIG["describe"]),
+    message:
+        "Describing the participants"
+    shell:
+        "python -m ccp_analysis.cli describe --participants {input.participants} "
+        "--imputed {input.imputed} --results {output} --log {log}"
+
+
+rule evaluate:
+    input:
+        CONFIG["evaluate"],
+        imputed=rules.impute.output.imputed,
+    output:
+        f"{DERIVED}/results/economics.parquet",
+    log:
+        "logs/evaluate.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("evaluate", CONFIG["evaluate"]),
+    message:
+        "Comparing costs and quality-adjusted life years"
+    shell:
+        "python -m ccp_analysis.cli evaluate --imputed {input.imputed} --results {output} --log {log}"
+
+
+rule results:
+    input:
+        expand(f"{DERIVED}/results/{{part}}.parquet", part=PARTS),
+    output:
+        "reports/results.csv",
+    log:
+        "logs/results.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("results"),
+    message:
+        "Putting the results table together"
+    shell:
+        "python -m ccp_analysis.cli results --parts {input} --out {output} --log {log}"
+
+
+rule tables:
+    input:
+        CONFIG["report"],
+        results=rules.results.output,
+        flow=rules.clean.output.flow,
+        queries=rules.clean.output.queries,
+        models=rules.impute.output.models,
+    output:
+        TABLES,
+    log:
+        "logs/tables.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("tables", CONFIG["report"]),
+    message:
+        "Writing the tables"
+    shell:
+        "python -m ccp_analysis.cli tables --results {input.results} --flow {input.flow} "
+        "--queries {input.queries} --models {input.models} --out reports/tables --log {log}"
+
+
+rule figures:
+    input:
+        CONFIG["report"],
+        results=rules.results.output,
+        flow=rules.clean.output.flow,
+    output:
+        FIGURES,
+    log:
+        "logs/figures.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("figures", CONFIG["report"]),
+    message:
+        "Drawing the figures"
+    shell:
+        "python -m ccp_analysis.cli figures --results {input.results} --flow {input.flow} "
+        "--out reports/figures --log {log}"
+
+
+rule report:
+    input:
+        CONFIG["report"],
+        FIGURES,
+        results=rules.results.output,
+        flow=rules.clean.output.flow,
+        queries=rules.clean.output.queries,
+        models=rules.impute.output.models,
+    output:
+        html=DOCUMENTS[0],
+        docx=DOCUMENTS[1],
+        pdf=DOCUMENTS[2],
+    log:
+        "logs/report.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("report", CONFIG["report"]),
+    message:
+        "Writing the report"
+    shell:
+        "python -m ccp_analysis.cli report --results {input.results} --flow {input.flow} "
+        "--queries {input.queries} --models {input.models} --figures reports/figures "
+        "--html {output.html} --docx {output.docx} --pdf {output.pdf} --log {log}"
+
+
+onsuccess:
+    print(
+        f"{STUDY.title}: done in {time.time() - STARTED:.0f} s; open reports/report.html"
+    )
+
+
+onerror:
+    for fault in faults_since(Path("logs"), STARTED):
+        print(f"The run stopped: {fault}", file=sys.stderr)

@@ -1,0 +1,113 @@
+"""Describe: who the participants were, and what was measured, by arm, before any model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ccp_analysis import files
+from ccp_analysis.errors import StudyError
+from ccp_analysis.results import results_table
+from ccp_analysis.study import (
+    PLAN,
+    load_dictionary,
+    load_instruments,
+    load_plan,
+    load_study,
+    unit_of,
+)
+
+Rows = list[dict[str, Any]]
+
+
+def run(*, imputed: Path, participants: Path, results: Path) -> None:
+    """Describe baseline characteristics and outcomes, observed values only.
+
+    Parameters
+    ----------
+    imputed : Path
+        Its imputation 0 has the outcomes and costs as observed.
+    participants : Path
+        The cleaned table, for the characteristics.
+    results : Path
+        Parquet file to write: rows of the results table.
+
+    Raises
+    ------
+    StudyError
+        If the baseline table names a variable that there is not.
+    """
+    study, plan = load_study(), load_plan()
+    instruments, dictionary = load_instruments(), load_dictionary(study)
+
+    def unit(name: str) -> str:
+        return "pounds" if name == "cost" else unit_of(name, instruments, dictionary)
+
+    people = pd.read_parquet(participants)
+    people = people[people[f"interviewed_{study.baseline.id}"]]
+    tables = pd.read_parquet(imputed)
+    observed = tables[tables["imputation"] == 0]
+    groups = {
+        arm: (people[study.arms.variable] == arm, observed[study.arms.variable] == arm)
+        for arm in study.arms.ordered
+    }
+    everyone = pd.Series(True, index=people.index), pd.Series(True, index=observed.index)
+    rows: Rows = []
+    for level, (in_people, in_observed) in {**groups, "all": everyone}.items():
+        for name in plan.baseline_table:
+            if name not in people:
+                raise StudyError(f"{PLAN}: baseline_table names '{name}', which is no variable.")
+            rows += _describe(people[name], in_people, name, "", level, unit(name))
+        for stem in dict.fromkeys([*(o.id for o in plan.outcomes), "cost"]):
+            for visit in study.visits:
+                variable = f"{stem}_{visit.id}"
+                if variable in observed:
+                    values = observed[variable]
+                    rows += _describe(values, in_observed, stem, visit.id, level, unit(stem))
+    shared = {
+        "analysis": "descriptive",
+        "role": "descriptive",
+        "population": "all-with-baseline",
+        "model": "none",
+        "inference": "none",
+        "n_clusters": people[study.clusters.unit].nunique() if study.clusters else None,
+    }
+    table = results_table([{**shared, **row} for row in rows], study.data_status)
+    files.write_parquet(results, table)
+
+
+def _describe(
+    values: pd.Series, group: pd.Series, outcome: str, visit: str, level: str, unit: str
+) -> Rows:
+    """Count, and average or tabulate, the values of one group; n of a figure is what it rests on."""
+    inside = values[group]
+    known = inside.dropna()
+    head = {"outcome": outcome, "visit": visit, "level": level, "n": len(inside)}
+    rows: Rows = [
+        {**head, "term": "observed", "scale": "count", "estimate": len(known)},
+        {**head, "term": "missing", "scale": "count", "estimate": len(inside) - len(known)},
+    ]
+    if pd.api.types.is_numeric_dtype(values):
+        figures = {
+            "mean": known.mean(),
+            "sd": known.std(),
+            "median": known.median(),
+            "lower quartile": known.quantile(0.25),
+            "upper quartile": known.quantile(0.75),
+            "minimum": known.min(),
+            "maximum": known.max(),
+        }
+        return rows + [
+            {**head, "n": len(known), "term": t, "scale": unit, "estimate": v}
+            for t, v in figures.items()
+        ]
+    counts = known.value_counts()
+    for category in sorted(values.dropna().unique()):
+        n = int(counts.get(category, 0))
+        part = {**head, "n": len(known), "subgroup": str(category)}
+        rows.append({**part, "term": "number", "scale": "count", "estimate": n})
+        share = n / len(known) if len(known) else None
+        rows.append({**part, "term": "proportion", "scale": "proportion", "estimate": share})
+    return rows

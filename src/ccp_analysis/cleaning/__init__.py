@@ -1,0 +1,1 @@
+"""Raw files in, one checked and scored table of participants out."""

@@ -1,0 +1,127 @@
+"""Participant flow: who was recruited, interviewed, lost, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ccp_analysis.cleaning.assemble import PARTICIPANT, RawTable
+from ccp_analysis.cleaning.read import LINE
+from ccp_analysis.study import Study
+
+UNKNOWN = "no reason recorded"
+
+
+def participant_flow(
+    study: Study, people: pd.DataFrame, tables: dict[str, RawTable]
+) -> dict[str, Any]:
+    """Count participants at every stage, by arm and by cluster, with reasons.
+
+    Parameters
+    ----------
+    study : Study
+        Visits, arms, clusters, expected counts.
+    people : pandas.DataFrame
+        Everyone recruited, from `assemble`.
+    tables : dict
+        The decoded files, for the rows of each.
+
+    Returns
+    -------
+    dict
+        ``stages``: for recruitment and each visit the numbers, and for a visit the reasons of those
+        missing from it (where an event ended participation, with the reasons recorded for it);
+        ``files``: rows read, collapsed and kept; ``expected``: expected and found.
+        Follow-up visits count only those who had a baseline interview.
+    """
+    stages = [{"stage": "recruited", "label": "Recruited", **_counts(study, people)}]
+    risk = people
+    for visit in study.visits:
+        present = risk[f"interviewed_{visit.id}"]
+        missing = risk[~present]
+        reasons = _reasons(study, missing, visit.reason)
+        stages.append(
+            {
+                "stage": visit.id,
+                "label": visit.label,
+                **_counts(study, risk[present]),
+                "missing": _by_reason(study, missing, reasons, tables),
+            }
+        )
+        if visit is study.baseline:
+            risk = risk[present]
+    found = {stage["stage"]: stage["n"] for stage in stages}
+    return {
+        "study": study.id,
+        "data_status": study.data_status,
+        "stages": stages,
+        "files": [
+            {
+                "file": study.files[file].path.name,
+                "rows": table.rows,
+                "identical_rows_left_out": table.repeated,
+                "kept": len(table.values),
+            }
+            for file, table in tables.items()
+        ],
+        "expected": [
+            {"stage": stage, "expected": n, "found": found[stage]}
+            for stage, n in study.expected.items()
+        ],
+    }
+
+
+def _counts(study: Study, people: pd.DataFrame) -> dict[str, Any]:
+    arms = people[study.arms.variable].value_counts()
+    counts: dict[str, Any] = {
+        "n": len(people),
+        "by_arm": {arm: int(arms.get(arm, 0)) for arm in study.arms.ordered},
+    }
+    if study.clusters:
+        columns = [study.clusters.pair, study.clusters.unit, study.arms.variable]
+        sizes = people.groupby(columns, sort=True).size()
+        counts["by_cluster"] = [
+            {"pair": pair, "cluster": unit, "arm": arm, "n": int(n)}
+            for (pair, unit, arm), n in sizes.items()
+        ]
+    return counts
+
+
+def _reasons(study: Study, missing: pd.DataFrame, variable: str | None) -> pd.Series:
+    reason = missing["left"].astype(object)
+    if variable:
+        reason = missing[variable].astype(object).where(missing[variable].notna(), reason)
+    return reason.where(reason.notna(), UNKNOWN)
+
+
+def _by_reason(
+    study: Study, missing: pd.DataFrame, reasons: pd.Series, tables: dict[str, RawTable]
+) -> list[dict[str, Any]]:
+    arm = missing[study.arms.variable]
+    return [
+        {
+            "reason": str(reason),
+            "n": int((reasons == reason).sum()),
+            "by_arm": {
+                a: int(((reasons == reason) & (arm == a)).sum()) for a in study.arms.ordered
+            },
+            "recorded": _recorded(study, missing.loc[reasons == reason], str(reason), tables),
+        }
+        for reason in sorted(reasons.unique())
+    ]
+
+
+def _recorded(
+    study: Study, missing: pd.DataFrame, event: str, tables: dict[str, RawTable]
+) -> dict[str, int]:
+    """Count the reasons recorded with the event that ended these people's participation."""
+    if study.losses is None or event not in study.losses.ending:
+        return {}
+    events = tables[study.losses.file].values
+    theirs = events[
+        events[PARTICIPANT].isin(missing[PARTICIPANT]) & (events[study.losses.event] == event)
+    ]
+    theirs = theirs.sort_values([study.losses.date, LINE]).drop_duplicates(PARTICIPANT)
+    counts = theirs[study.losses.reason].astype(object).fillna(UNKNOWN).value_counts()
+    return {str(reason): int(counts[reason]) for reason in sorted(counts.index)}

@@ -1,0 +1,136 @@
+"""One sub-command for each rule: parse, call, report a failure in one sentence."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args, get_origin
+
+from ccp_analysis.errors import StudyError
+
+# The function behind a command is imported only when it is called, and its keyword parameters are
+# the options of the command.
+COMMANDS = {
+    "simulate": "ccp_analysis.simulation.study_data:run",
+    "clean": "ccp_analysis.cleaning.stage:run",
+    "cost": "ccp_analysis.economics.costs:run",
+    "impute": "ccp_analysis.imputation.stage:run",
+    "analyse": "ccp_analysis.analyses.stage:run",
+    "describe": "ccp_analysis.analyses.descriptive:run",
+    "evaluate": "ccp_analysis.economics.stage:run",
+    "results": "ccp_analysis.results:run",
+    "tables": "ccp_analysis.reporting.tables:run",
+    "figures": "ccp_analysis.reporting.figures:run",
+    "report": "ccp_analysis.reporting.document:run",
+    "archive": "ccp_analysis.archiving.pack:run",
+    "verify": "ccp_analysis.archiving.verify:run",
+}
+STOPPED = "stopped by "
+USAGE = f"usage: python -m ccp_analysis.cli COMMAND [options]\ncommands: {', '.join(COMMANDS)}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Command and options; those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 1 a fault in the study's files (one sentence on the screen, all faults
+        in the log), 2 wrong use of the command, 3 a fault of this program (traceback in the log).
+    """
+    command, *options = (sys.argv[1:] if arguments is None else arguments) or [""]
+    if command not in COMMANDS:
+        print(USAGE, file=sys.stderr)
+        return 2
+    log: Path | None = None
+    started = time.perf_counter()
+    try:
+        module, _, name = COMMANDS[command].partition(":")
+        function = getattr(importlib.import_module(module), name)
+        values = vars(_parser(command, function).parse_args(options))
+        log = values.pop("log")
+        _log_to(log)
+        status = function(**values)
+    except StudyError as error:
+        for fault in error.faults:
+            logging.error(fault)
+        logging.error("%s%s: %s", STOPPED, command, error)
+        print(f"{command}: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on the screen
+        logging.exception("%s%s: this program failed", STOPPED, command)
+        place = f"the details are in {log}" if log else "run it with --log FILE for the details"
+        print(
+            f"{command}: this program failed ({type(error).__name__}: {error}); {place}.",
+            file=sys.stderr,
+        )
+        return 3
+    logging.info("%s: %.1f s", command, time.perf_counter() - started)
+    return int(status or 0)
+
+
+def _parser(command: str, function: Callable[..., object]) -> ArgumentParser:
+    summary = (inspect.getdoc(function) or "").partition("\n")[0]
+    parser = ArgumentParser(prog=f"ccp_analysis.cli {command}", description=summary)
+    parser.add_argument("--log", type=Path, help="file for details and faults")
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        required = parameter.default is inspect.Parameter.empty
+        # Of list[Path] and of Path | None the type is Path.
+        kind = next(iter(get_args(parameter.annotation)), parameter.annotation)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            nargs="+" if get_origin(parameter.annotation) is list else None,
+            required=required,
+            default=None if required else parameter.default,
+        )
+    return parser
+
+
+def _log_to(path: Path | None) -> None:
+    logging.captureWarnings(True)
+    handlers: list[logging.Handler] = [logging.NullHandler()]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers = [logging.FileHandler(path, mode="w", encoding="utf-8")]
+    layout = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=layout, handlers=handlers, force=True)
+
+
+def faults_since(folder: Path, moment: float) -> list[str]:
+    """Return what ended commands whose logs were written since a moment.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the logs are.
+    moment : float
+        Seconds since the epoch.
+
+    Returns
+    -------
+    list of str
+        ``command: sentence (details in log)``, one for each log that has one.
+    """
+    faults = []
+    for log in sorted(folder.glob("*.log")):
+        if log.stat().st_mtime >= moment:
+            lines = log.read_text(encoding="utf-8").splitlines()
+            ended = [line.partition(STOPPED)[2] for line in lines if STOPPED in line]
+            faults += [f"{sentence} (details in {log})" for sentence in ended]
+    return faults
+
+
+if __name__ == "__main__":
+    sys.exit(main())

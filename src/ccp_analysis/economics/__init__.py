@@ -1,0 +1,1 @@
+"""Costs, quality-adjusted life years and their differences between the arms."""

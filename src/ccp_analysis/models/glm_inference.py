@@ -1,0 +1,240 @@
+"""Inference from logistic and Poisson fits: CR2 by cluster, on the link's and the outcome's scale.
+
+The bias-reduced covariance of a generalised linear model is not that of its whitened least squares
+fit (as CR0, CR3 and HC3 are, through `robust`): the adjustment of the residuals depends on their
+coordinates, and the literature's is used here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ccp_analysis.models.glm import FAMILIES, GlmFit
+from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear, quadratic
+from ccp_analysis.models.ols import grouping, times
+from ccp_analysis.models.robust import OWN_TOLERANCE, hc3
+
+INFERENCES = ("model", "HC3", "CR2")
+# Eigenvalues below this share of the largest are rounding.
+ROUNDING = 1e-14
+
+
+def counterfactual(X: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return two copies of a design (..., n, p), one column set to 0 and to 1 for everyone."""
+    X0, X1 = np.array(X, dtype=float), np.array(X, dtype=float)
+    X0[..., column], X1[..., column] = 0.0, 1.0
+    return X0, X1
+
+
+def on_link_scale(
+    fit: GlmFit, L: np.ndarray, *, groups: np.ndarray | None = None, kind: str = "CR2"
+) -> Inference:
+    """Infer from contrasts of the coefficients: log odds ratios or log rate ratios.
+
+    Parameters
+    ----------
+    fit : GlmFit
+        Logistic or Poisson fits.
+    L : array_like
+        Contrasts, shape (k, p), or (..., k, p) where they differ between fits.
+    groups : array_like of int
+        Cluster of each row, shape (n,); for CR2, and only there.
+    kind : {"CR2", "HC3", "model"}
+        CR2 with Satterthwaite degrees of freedom; or, for independent people, the sandwich HC3 or
+        the inverse information, both with the normal distribution (infinite df).
+
+    Returns
+    -------
+    Inference
+        Arrays of shape (..., k), NaN where a fit failed. Under CR2, what one cluster alone
+        identifies counts nothing in a standard error, as in `robust.cluster_robust`.
+
+    Raises
+    ------
+    ValueError
+        If the contrasts do not fit the coefficients, the kind is unknown, or groups are missing
+        from CR2 or given to another kind.
+
+    Notes
+    -----
+    CR2 and its degrees of freedom are those of `cr2_covariance`. As both are free of the scale of
+    the working covariance, overdispersion changes neither.
+    """
+    contrasts = as_contrasts(L, fit.coef.shape[-1])
+    return _infer(fit, linear(contrasts, fit.coef), contrasts, groups, kind)
+
+
+def standardised(
+    fit: GlmFit,
+    X0: np.ndarray,
+    X1: np.ndarray,
+    *,
+    groups: np.ndarray | None = None,
+    kind: str = "CR2",
+) -> Inference:
+    """Infer from marginal risks or rates with everyone in one arm, and then in the other.
+
+    Parameters
+    ----------
+    fit : GlmFit
+        Logistic or Poisson fits.
+    X0, X1 : array_like
+        Designs of the people to average over, shape (..., n', p), with the arm set to 0 and to 1
+        for everyone (`counterfactual`), in its interactions too.
+    groups, kind
+        As for `on_link_scale`.
+
+    Returns
+    -------
+    Inference
+        Arrays of shape (..., 3): the mean outcome under X0, under X1, and their difference, in
+        units of the outcome (a risk or a rate). The limits of an interval are not held to the
+        range of the outcome.
+
+    Raises
+    ------
+    ValueError
+        As `on_link_scale`, or if the designs have another number of columns.
+
+    Notes
+    -----
+    Standardisation over the covariates as they were observed, which count as fixed (Lane & Nelder
+    1982). Delta method: the standard error is that of the linear contrast of the coefficients whose
+    weights are the gradient of the marginal mean (sum of v x over people, divided by their number),
+    and the degrees of freedom are the Satterthwaite df of that same contrast.
+    """
+    parts = [_marginal(fit, np.asarray(design, dtype=float)) for design in (X0, X1)]
+    (mean0, gradient0), (mean1, gradient1) = parts
+    estimate = np.stack([mean0, mean1, mean1 - mean0], axis=-1)
+    gradient = np.stack([gradient0, gradient1, gradient1 - gradient0], axis=-2)
+    return _infer(fit, estimate, gradient, groups, kind)
+
+
+def cr2_covariance(fit: GlmFit, groups: np.ndarray) -> np.ndarray:
+    """Return the bias-reduced cluster-robust covariance of the coefficients.
+
+    Parameters
+    ----------
+    fit : GlmFit
+        Logistic or Poisson fits.
+    groups : array_like of int
+        Cluster of each row, shape (n,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., p, p).
+
+    Raises
+    ------
+    ValueError
+        If there is not one integer code per row, or there are fewer than two clusters.
+
+    Notes
+    -----
+    Pustejovsky & Tipton (2018), with the family's variance as working covariance Phi_g = diag(v)
+    and weights 1 / v: A_g = D_g B_g^(-1/2) D_g, D_g = Phi_g^(1/2), B_g = D_g (I - H)_g Phi
+    (I - H)_g' D_g, applied to the residuals y - mu; as in R's clubSandwich, with the pseudo-inverse
+    where a cluster alone identifies a direction of the design. In whitened coordinates, with
+    orthonormal columns Q of sqrt(v) x, B_g = diag(v) (I - Q_g Q_g') diag(v): not a multiple of the
+    identity less something of rank p, so matrices of the size of a cluster are decomposed, O(n_g^3)
+    each.
+    """
+    return _Clusters(fit, groups).covariance
+
+
+def _marginal(fit: GlmFit, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean outcome over the rows of a design, and its gradient in the coefficients."""
+    if X.ndim < 2 or X.shape[-1] != fit.coef.shape[-1]:
+        raise ValueError(
+            f"A design to average over has {fit.coef.shape[-1]} columns, not the shape {X.shape}."
+        )
+    family = FAMILIES[fit.family]
+    predictor = times(fit.coef, np.swapaxes(X, -1, -2))
+    gradient = times(family.variance(predictor), X) / X.shape[-2]
+    return family.mean(predictor).mean(axis=-1), gradient
+
+
+def _infer(
+    fit: GlmFit, estimate: np.ndarray, contrasts: np.ndarray, groups: np.ndarray | None, kind: str
+) -> Inference:
+    """Infer from estimates whose gradients in the coefficients are the contrasts."""
+    if kind not in INFERENCES:
+        raise ValueError(f"The inference is one of {', '.join(INFERENCES)}, not {kind}.")
+    if (groups is None) == (kind == "CR2"):
+        raise ValueError("Groups are given for CR2, and for CR2 only.")
+    if groups is None:
+        covariance = fit.working.bread if kind == "model" else hc3(fit.working)
+        return inference(estimate, quadratic(contrasts, covariance), np.inf)
+    clusters = _Clusters(fit, groups)
+    df, identified = clusters.satterthwaite_df(contrasts)
+    variance = np.where(identified, quadratic(contrasts, clusters.covariance), np.nan)
+    return inference(estimate, variance, df)
+
+
+class _Clusters:
+    """CR2 in whitened coordinates: F_g = Q_g' B_g^(-1/2) diag(v) for every cluster.
+
+    Attributes
+    ----------
+    scores : numpy.ndarray
+        F_g r_g, the adjusted scores, shape (..., G, p).
+    own : numpy.ndarray
+        F_g F_g', shape (..., G, p, p).
+    crossed : numpy.ndarray
+        F_g Q_g, shape (..., G, p, p).
+    """
+
+    def __init__(self, fit: GlmFit, groups: np.ndarray) -> None:
+        working = fit.working
+        clusters = grouping(groups, working.residuals.shape[-1])
+        self.inverse = working.inverse
+        pieces = []
+        # Clusters of the same size make one stack.
+        for size in np.unique(clusters.sizes):
+            rows = clusters.order[
+                clusters.starts[clusters.sizes == size][:, None] + np.arange(size)
+            ]
+            Q = working.basis[..., rows, :]
+            F = np.swapaxes(Q, -1, -2) @ _adjustment(Q, fit.variance[..., rows])
+            scores = linear(F, working.residuals[..., rows])
+            pieces.append((scores, F @ np.swapaxes(F, -1, -2), F @ Q))
+        scores, own, crossed = zip(*pieces, strict=True)
+        self.scores = np.concatenate(scores, axis=-2)
+        self.own = np.concatenate(own, axis=-3)
+        self.crossed = np.concatenate(crossed, axis=-3)
+
+    @property
+    def covariance(self) -> np.ndarray:
+        half = self.scores @ np.swapaxes(self.inverse, -1, -2)
+        return np.swapaxes(half, -1, -2) @ half
+
+    def satterthwaite_df(self, contrasts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return df of contrasts (..., k, p), and whether they have any; shapes (..., k).
+
+        P_gh = [g = h] d F_g F_g' d' - (d F_g Q_g) (d F_h Q_h)' for d = l R^-1; tr(P)^2 / tr(P^2).
+        """
+        directions = contrasts @ self.inverse
+        own = quadratic(directions[..., None, :, :], self.own)
+        crossed = directions[..., None, :, :] @ self.crossed
+        shared = np.square(crossed).sum(axis=-1)
+        trace = (own - shared).sum(axis=-2)
+        by_contrast = np.moveaxis(crossed, -2, -3)
+        gram = np.swapaxes(by_contrast, -1, -2) @ by_contrast
+        trace_square = (own * (own - 2.0 * shared)).sum(axis=-2)
+        trace_square = trace_square + np.square(gram).sum(axis=(-2, -1))
+        identified = trace > OWN_TOLERANCE * np.square(directions).sum(axis=-1)
+        return trace**2 / np.where(identified, trace_square, np.nan), identified
+
+
+def _adjustment(Q: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return B^(-1/2) diag(v) of clusters of one size, from (..., n_g, p) and (..., n_g)."""
+    left = np.eye(Q.shape[-2]) - Q @ np.swapaxes(Q, -1, -2)
+    values, vectors = np.linalg.eigh(variance[..., :, None] * left * variance[..., None, :])
+    # As many directions are lost as the cluster alone identifies; they have the least eigenvalues.
+    squares = np.linalg.eigvalsh(np.swapaxes(Q, -1, -2) @ Q)
+    lost = (1.0 - squares <= OWN_TOLERANCE).sum(axis=-1)
+    dropped = (np.arange(Q.shape[-2]) < lost[..., None]) | (values <= ROUNDING * values[..., -1:])
+    roots = np.where(dropped, 0.0, np.where(dropped, 1.0, values) ** -0.5)
+    root = (vectors * roots[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return root * variance[..., None, :]

@@ -1,0 +1,171 @@
+"""Reading YAML and CSV files: whatever is wrong with them becomes a sentence with file and line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ccp_analysis.errors import StudyError
+
+# Words for the two commonest complaints of pydantic; its own serve for the rest.
+_WORDS = {"extra_forbidden": "unknown key", "missing": "is missing"}
+
+
+class Strict(BaseModel):
+    """A part of the configuration: unknown keys, infinities and NaN are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Config = TypeVar("Config", bound=Strict)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key stands once; the plain loader silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        problem=f"the key '{key.value}' stands twice", problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_text(path: Path, expected: str) -> str:
+    """Read a text file.
+
+    Parameters
+    ----------
+    path : Path
+        The file, in UTF-8 with or without byte order mark.
+    expected : str
+        What to say, behind a semicolon, where the file is missing.
+
+    Raises
+    ------
+    StudyError
+        If the file is missing or is not UTF-8.
+    """
+    if not path.is_file():
+        raise StudyError(f"{path}: the file is missing; {expected}.")
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise StudyError(
+            f"{path}, line {line}: not UTF-8 text; expected a file saved as UTF-8."
+        ) from error
+
+
+def csv_rows(path: Path, expected: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield every row with content, the header first, and the line on which it begins.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file (UTF-8, comma).
+    expected : str
+        As in `read_text`.
+
+    Raises
+    ------
+    StudyError
+        If the file is missing, is not UTF-8, is empty, is not readable as CSV, or a row has another
+        number of cells than the header.
+    """
+    reader = csv.reader(io.StringIO(read_text(path, expected), newline=""), strict=True)
+    begin, cells = 1, None
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                cells = len(row) if cells is None else cells
+                if len(row) != cells:
+                    raise StudyError(
+                        f"{path}, line {begin}: {len(row)} cells found, {cells} expected as in "
+                        "the header."
+                    )
+                yield begin, row
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise StudyError(f"{path}, line {begin}: not readable as CSV ({error}).") from error
+    if cells is None:
+        raise StudyError(f"{path}: the file is empty; expected a header and rows.")
+
+
+def read_table(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a configuration table with their line numbers (the header is line 1).
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file (UTF-8, comma).
+    columns : list of str
+        The columns it must have.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be read (see `csv_rows`) or a column is missing or stands twice.
+    """
+    rows = csv_rows(path, "expected a CSV file there")
+    line, names = next(rows)
+    header = [name.strip() for name in names]
+    for name in columns:
+        if header.count(name) != 1:
+            what = "stands twice" if name in header else "is missing from the header"
+            raise StudyError(f"{path}, line {line}: column '{name}' {what}.")
+    for line, row in rows:
+        yield line, dict(zip(header, (cell.strip() for cell in row), strict=True))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of keys with values; StudyError if it is anything else."""
+    text = read_text(path, "expected a YAML file there")
+    try:
+        content = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise StudyError(f"{path}, line {line}: not valid YAML ({error.problem}).") from error
+    except (yaml.YAMLError, ValueError) as error:  # a control character; a 30th of February
+        raise StudyError(f"{path}: not valid YAML ({str(error).splitlines()[0]}).") from error
+    if not isinstance(content, dict):
+        raise StudyError(f"{path}: expected keys with values, found {type(content).__name__}.")
+    return content
+
+
+def load(model: type[Config], path: Path) -> Config:
+    """Read a YAML file as a model; StudyError names the first fault, its `faults` all of them."""
+    content = read_yaml(path)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise first_of(complaints(str(path), error)) from error
+
+
+def complaints(where: str, error: ValidationError) -> list[str]:
+    """Turn pydantic's list of complaints into sentences that begin with the place."""
+    faults = []
+    for complaint in error.errors():
+        key = ".".join(str(part) for part in complaint["loc"])
+        what = _WORDS.get(complaint["type"], complaint["msg"].removeprefix("Value error, "))
+        found = complaint.get("input")
+        shown = f" (found: {found!r})" if isinstance(found, str | int | float) else ""
+        faults.append(f"{where}: {key + ': ' if key else ''}{what}{shown}.")
+    return faults
+
+
+def first_of(faults: list[str]) -> StudyError:
+    """Return the error that says the first of some faults and carries all for the log."""
+    more = f" ({len(faults) - 1} more in the log)" if len(faults) > 1 else ""
+    return StudyError(faults[0] + more, faults)

@@ -1,0 +1,1 @@
+"""Results → tables, figures and the report; nothing is fitted or computed here."""

@@ -1,0 +1,246 @@
+"""The report: one Markdown text from a template, as HTML, DOCX and PDF."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ccp_analysis import files
+from ccp_analysis.errors import StudyError
+from ccp_analysis.reporting import sentences
+from ccp_analysis.reporting.contents import figures_of, tables_of
+from ccp_analysis.reporting.convert import TEMPLATES, Head, to_docx, to_html, to_pdf
+from ccp_analysis.reporting.format import Markdown, escape, listed, number, uncapitalised
+from ccp_analysis.reporting.legends import legend
+from ccp_analysis.reporting.lookup import CURRENCY, Source, load
+from ccp_analysis.reporting.table import Table, to_markdown
+from ccp_analysis.reporting.tables import build
+from ccp_analysis.reporting.tables_data import rank
+
+FIRST = 15  # queries that are printed; the HTML report lists them all
+SOFTWARE = ["numpy", "scipy", "pandas", "formulaic", "matplotlib", "pypandoc_binary", "typst"]
+ESTIMANDS = {
+    "treatment-policy": "Treatment policy: the difference between the arms whatever was received, "
+    "and whether or not it was received as planned.",
+}
+
+
+def run(
+    *,
+    results: Path,
+    flow: Path,
+    queries: Path,
+    models: Path,
+    figures: Path,
+    html: Path,
+    docx: Path,
+    pdf: Path,
+) -> None:
+    """Write the report in three formats, from one Markdown text.
+
+    Parameters
+    ----------
+    results : Path
+        The results table.
+    flow : Path
+        The participant flow.
+    queries : Path
+        The data queries.
+    models : Path
+        The imputation models.
+    figures : Path
+        Folder of the figures, as SVG and PNG.
+    html, docx, pdf : Path
+        The files to write.
+
+    Raises
+    ------
+    StudyError
+        If a file is missing or does not fit the study.
+    """
+    source = load(results, flow, queries, models)
+    study = source.study
+    head = Head(
+        title=study.title,
+        subtitle="Statistical report",
+        short_title=study.short_title,
+        date=study.data_date,
+        data_label=study.data_label,
+        synthetic=study.data_status == "synthetic",
+    )
+    text = render(source, head)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "figures").mkdir()
+        for figure in figures_of(study, source.economics):
+            for kind in ("svg", "png"):
+                path = figures / f"{figure}.{kind}"
+                if not path.is_file():
+                    raise StudyError(f"{path}: the file is missing; expected a figure there.")
+                shutil.copyfile(path, folder / "figures" / path.name)
+        for target, write in ((html, to_html), (docx, to_docx), (pdf, to_pdf)):
+            files.write_whole(target, lambda path, write=write: write(text, head, folder, path))
+
+
+def render(source: Source, head: Head) -> str:
+    """Return the report as Markdown.
+
+    Parameters
+    ----------
+    source : Source
+        Everything that the report may say.
+    head : Head
+        Title and date.
+
+    Returns
+    -------
+    str
+        For pandoc; all values are escaped.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=False,  # `finalize` escapes for Markdown, which is stricter than for HTML
+        finalize=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    parts = _Parts(source)
+    plan, economics = source.plan, source.economics
+    models = {analysis.model for analysis in plan.analyses}
+    clusters = next((row["n_clusters"] for row in source.rows(model="ancova")), None)
+    return environment.get_template("report.md.j2").render(
+        source=source,
+        plan=plan,
+        economics=economics,
+        models=models,
+        date=head.written_date,
+        randomised=source.study.randomised,
+        summary=sentences.summary(source),
+        limits=_limits(source),
+        estimand=ESTIMANDS.get(plan.estimand, f"{plan.estimand}."),
+        **_terms(source),
+        n_clusters=number(clusters),
+        months=f"{economics.months:g}" if economics else "",
+        currency=CURRENCY[economics.currency] if economics else "",
+        software=_software(),
+        boundary=any(row["status"] == "boundary" for row in source.rows(model="mixed")),
+        first_queries=parts.first_queries(),
+        table=parts.table,
+        figure=parts.figure,
+        ref_table=parts.ref_table,
+        ref_figure=parts.ref_figure,
+        has_table=lambda name: name in parts.tables,
+        has_rows=parts.has_rows,
+        has_figure=lambda name: name in parts.figures,
+    )
+
+
+class _Parts:
+    """Tables and figures with their numbers, as Markdown."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.tables = build(source)
+        shown = [n for n in tables_of(source.study, source.economics) if self.has_rows(n)]
+        self.table_numbers = {name: place for place, name in enumerate(shown, start=1)}
+        self.figures = {
+            name: place
+            for place, name in enumerate(figures_of(source.study, source.economics), start=1)
+        }
+
+    def has_rows(self, name: str) -> bool:
+        """Return whether there is such a table with something in it."""
+        return name in self.tables and bool(self.tables[name].rows)
+
+    def table(self, name: str) -> Markdown:
+        """Return a table with its notes; nothing where it has no rows."""
+        return self._set(self.tables[name]) if self.has_rows(name) else Markdown("")
+
+    def first_queries(self) -> Markdown:
+        """Return the data queries that are printed, the most serious first."""
+        if not self.has_rows("queries"):
+            return Markdown("")
+        whole = self.tables["queries"]
+        if len(whole.rows) <= FIRST:
+            return self._set(whole)
+        severity = whole.header.index("Severity")
+        ranked = sorted(whole.rows, key=lambda row: rank(row[severity]))
+        fields = {**vars(whole), "rows": ranked[:FIRST]}
+        fields["caption"] = "Data queries, the most serious first; queries.csv lists them all"
+        return self._set(Table(**fields))
+
+    def _set(self, table: Table) -> Markdown:
+        return to_markdown(table, f"Table {self.table_numbers[table.name]}")
+
+    def figure(self, name: str) -> Markdown:
+        """Return a figure with caption and alternative text; nothing where there is none."""
+        if name not in self.figures:
+            return Markdown("")
+        caption, alternative = legend(self.source, name)
+        label = f"**Figure {self.figures[name]}.** {escape(caption)}"
+        quoted = alternative.replace("\\", "/").replace('"', "'")
+        return Markdown(f'![{label}](figures/{name}){{#fig-{name} alt="{quoted}" width=100%}}')
+
+    def ref_table(self, name: str) -> Markdown:
+        """Return a link to a table by its number."""
+        return Markdown(f"[Table {self.table_numbers[name]}](#tbl-{name})")
+
+    def ref_figure(self, name: str) -> Markdown:
+        """Return a link to a figure by its number."""
+        return Markdown(f"[Figure {self.figures[name]}](#fig-{name})")
+
+
+def _terms(source: Source) -> dict[str, str]:
+    """Return on what the models regress the outcome."""
+    shared = ["the arm", "the outcome at baseline"]
+    covariates = [_inside(source.name(name)) for name in source.plan.covariates]
+    pair = [f"the {source.study.clusters.pair_label}"] if source.study.clusters else []
+    return {
+        "ancova_terms": listed([*shared, *covariates, *pair]),
+        "repeated_terms": listed([*shared, "the months since baseline", *covariates]),
+    }
+
+
+def _inside(label: str) -> str:
+    """Return a label as it stands inside a sentence, unless it has capitals of its own."""
+    return uncapitalised(label) if label[1:] == label[1:].lower() else label
+
+
+def _limits(source: Source) -> list[str]:
+    """Return what the configuration and the flow say about how far the results reach."""
+    study, limits = source.study, []
+    if study.data_status == "synthetic":
+        limits.append("The data are synthetic. They show that the analysis runs, and nothing else.")
+    if not study.randomised:
+        limits.append(
+            "The arms were not allocated at random. Adjustment can only take account of what was "
+            "measured, and a difference may have causes other than the intervention."
+        )
+    if study.clusters:
+        unit = study.clusters.unit_label
+        limits.append(
+            f"The arm is a property of the {unit}, and there are few {unit}s: estimates rest on "
+            "few degrees of freedom, and intervals are wide."
+        )
+    if any(entry["expected"] != entry["found"] for entry in source.flow["expected"]):
+        limits.append("The numbers of participants are not all as expected; see the notes there.")
+    if any(stage.get("missing") for stage in source.flow["stages"]):
+        limits.append(
+            "Follow-up is incomplete. The imputation holds if, given what was observed, values are "
+            "missing at random, which the data cannot show."
+        )
+    if len(source.plan.outcomes) > 1 and not sentences.multiplicity(source):
+        limits.append("Several outcomes are reported without adjustment for their number.")
+    return limits
+
+
+def _software() -> str:
+    python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+    return listed([python, *(f"{name} {version(name)}" for name in SOFTWARE)])

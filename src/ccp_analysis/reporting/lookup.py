@@ -1,0 +1,256 @@
+"""Everything the report may say: rows of the results, the flow, the queries, and their labels."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ccp_analysis.errors import StudyError
+from ccp_analysis.results import read_results
+from ccp_analysis.study import (
+    Analysis,
+    Column,
+    Economics,
+    Instrument,
+    Outcome,
+    Plan,
+    Study,
+    load_dictionary,
+    load_economics,
+    load_instruments,
+    load_plan,
+    load_study,
+)
+
+Row = dict[str, Any]
+
+CURRENCY = {"GBP": "£"}
+MONEY = {
+    "cost": "Total cost of services",
+    "qaly": "Quality-adjusted life years",
+}
+MODELS = {
+    "ancova": "ANCOVA",
+    "mixed": "Mixed model",
+    "team-means": "Paired team means",
+    "repeated": "Repeated measures",
+}
+DATA = {
+    "all-with-baseline": "imputed",
+    "complete-case": "complete cases",
+    "observed-follow-ups": "observed visits",
+}
+INFERENCE = {
+    "cr2": "CR2, Satterthwaite",
+    "kenward-roger": "Kenward\N{EN DASH}Roger",
+    "paired-t": "paired t",
+    "sign-flip": "exact sign-flip",
+    "t": "classical t",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the report is made of.
+
+    Attributes
+    ----------
+    study, plan, economics, instruments, dictionary
+        The configuration.
+    results : list of dict
+        Rows of the results table; a missing number is None.
+    flow : dict
+        The participant flow.
+    queries, models : pandas.DataFrame or None
+        Data queries and imputation models, all text, where they were asked for.
+    """
+
+    study: Study
+    plan: Plan
+    economics: Economics | None
+    instruments: dict[str, Instrument]
+    dictionary: list[Column]
+    results: list[Row]
+    flow: dict[str, Any]
+    queries: pd.DataFrame | None = None
+    models: pd.DataFrame | None = None
+
+    def rows(self, **where: object) -> list[Row]:
+        """Return the rows of the results whose columns have the values given, in their order."""
+        return [row for row in self.results if all(row[c] == v for c, v in where.items())]
+
+    def one(self, **where: object) -> Row | None:
+        """Return the one such row, None where there is none; ValueError if there are several."""
+        found = self.rows(**where)
+        if len(found) > 1:
+            raise ValueError(f"{len(found)} results where one is expected: {where}")
+        return found[0] if found else None
+
+    @property
+    def primary(self) -> list[Outcome]:
+        """The primary outcomes."""
+        return [o for o in self.plan.outcomes if o.role == "primary"]
+
+    def primary_row(self, outcome: str, term: str = "difference", **where: object) -> Row | None:
+        """Return the row of the primary analysis of an outcome; of several the plan's first."""
+        for analysis in self.plan.analyses:
+            if analysis.role == "primary":
+                found = self.rows(analysis=analysis.id, outcome=outcome, term=term, **where)
+                if found:
+                    return found[0]
+        return None
+
+    def arm(self, arm: str) -> str:
+        """Return the label of an arm."""
+        return self.study.arms.levels.get(arm, arm)
+
+    @property
+    def arms(self) -> list[tuple[str, str]]:
+        """Both arms with their labels, the reference first."""
+        return [(arm, self.arm(arm)) for arm in self.study.arms.ordered]
+
+    def visit(self, visit: str) -> str:
+        """Return the label of a visit; that of all follow-ups is empty."""
+        return self.study.visit(visit).label if visit else ""
+
+    def outcome(self, name: str) -> str:
+        """Return the label of an outcome, instrument or variable, as tables show it."""
+        for outcome in self.plan.outcomes:
+            if outcome.id == name and outcome.label:
+                return outcome.label
+        if name in self.instruments:
+            return self.instruments[name].label
+        labels = [c.label.split() for c in self.dictionary if c.name == name]
+        if not labels:
+            return MONEY.get(name, name)
+        # A variable measured at several visits has a label at each; what they share names it.
+        return " ".join(os.path.commonprefix(labels) or labels[0])
+
+    def name(self, outcome: str) -> str:
+        """Return the label of an outcome without what stands in brackets at its end."""
+        return self.outcome(outcome).partition(" (")[0]
+
+    def variable(self, name: str) -> str:
+        """Return the label of a variable of the participants table, with its visit."""
+        for visit in self.study.visits:
+            stem = name.removesuffix(f"_{visit.id}")
+            if stem != name:
+                return f"{self.name(stem)}, {visit.label}"
+        return self.outcome(name)
+
+    def unit(self, name: str) -> str:
+        """Return the unit of a variable of the dictionary or of a cost; empty where none is."""
+        if name == "cost" and self.economics:
+            return CURRENCY[self.economics.currency]
+        return next((c.unit for c in self.dictionary if c.name == name and c.unit), "")
+
+    def codes(self, name: str) -> dict[str, str]:
+        """Return the codes of a category with their labels, in the dictionary's order."""
+        for column in self.dictionary:
+            if column.name == name and column.codes:
+                return {code: names[0] if names else code for code, names in column.codes.items()}
+        return {}
+
+    def category(self, name: str, code: str) -> str:
+        """Return the label of a code; the code itself where the dictionary has none."""
+        return self.codes(name).get(code, code)
+
+    def reason(self, visit: str, code: str) -> str:
+        """Return the label of a reason for a missing visit."""
+        planned = self.study.visit(visit)
+        names = [planned.reason, self.study.losses.event if self.study.losses else None]
+        labels = [self.category(name, code) for name in names if name]
+        return next((label for label in labels if label != code), code)
+
+    def benefit(self, outcome: str) -> str | None:
+        """Return whether higher or lower is better; None where the configuration is silent."""
+        planned = next((o.benefit for o in self.plan.outcomes if o.id == outcome), None)
+        if planned is None and outcome in self.instruments:
+            return self.instruments[outcome].benefit
+        return planned
+
+    def favours(self, outcome: str, sign: float) -> str | None:
+        """Return the label of the arm that a difference of this sign favours."""
+        benefit = self.benefit(outcome)
+        if benefit is None or sign == 0:
+            return None
+        active = (sign > 0) == (benefit == "higher")
+        return self.arm(self.study.arms.active if active else self.study.arms.reference)
+
+
+def load(
+    results: Path, flow: Path, queries: Path | None = None, models: Path | None = None
+) -> Source:
+    """Read the configuration of the study in the current folder, and what was made of it.
+
+    Parameters
+    ----------
+    results : Path
+        The results table.
+    flow : Path
+        The participant flow, JSON.
+    queries, models : Path, optional
+        Data queries and imputation models, CSV.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    StudyError
+        If a file is missing, or the results are of a study of another data status.
+    """
+    study = load_study()
+    for path in (results, flow, queries, models):
+        if path is not None and not path.is_file():
+            raise StudyError(f"{path}: the file is missing; expected what an earlier rule wrote.")
+    table = read_results(results)
+    others = sorted(set(table["data_status"]) - {study.data_status})
+    if others:
+        raise StudyError(
+            f"{results}: data status '{others[0]}' found; expected '{study.data_status}' as in "
+            "config/study.yaml."
+        )
+    return Source(
+        study=study,
+        plan=load_plan(),
+        economics=load_economics(),
+        instruments=load_instruments(),
+        dictionary=load_dictionary(study),
+        results=_records(table),
+        flow=json.loads(flow.read_text(encoding="utf-8")),
+        queries=_text(queries),
+        models=_text(models),
+    )
+
+
+def method(row: Row) -> str:
+    """Return the name of a row's model and data, as in ``ANCOVA, imputed``."""
+    model = MODELS.get(row["model"], row["model"])
+    data = DATA.get(row["population"], row["population"])
+    return f"{model}, {data}" if data else model
+
+
+def entries_of(source: Source, model: str) -> list[Analysis]:
+    """Return the analyses of the plan with that model."""
+    return [analysis for analysis in source.plan.analyses if analysis.model == model]
+
+
+def _records(table: pd.DataFrame) -> list[Row]:
+    records = table.to_dict("records")
+    for row in records:
+        for column, value in row.items():
+            if isinstance(value, float) and math.isnan(value):
+                row[column] = None
+    return records
+
+
+def _text(path: Path | None) -> pd.DataFrame | None:
+    return None if path is None else pd.read_csv(path, dtype=str, keep_default_na=False)

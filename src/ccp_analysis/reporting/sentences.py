@@ -1,0 +1,192 @@
+"""The report's sentences about results: every number in them is looked up."""
+
+from __future__ import annotations
+
+from ccp_analysis.reporting.format import (
+    MINUS,
+    capitalised,
+    decimals,
+    interval,
+    known,
+    listed,
+    number,
+    p_value,
+    uncapitalised,
+)
+from ccp_analysis.reporting.lookup import CURRENCY, Row, Source, method
+from ccp_analysis.reporting.tables_outcomes import (
+    DIFFERENCE,
+    by_method,
+    contrast,
+    level_of,
+    participants,
+)
+
+
+def summary(source: Source) -> list[str]:
+    """Return the paragraphs of the summary.
+
+    Parameters
+    ----------
+    source : Source
+        Flow and results.
+
+    Returns
+    -------
+    list of str
+        Participants; for each primary outcome the estimate, what its interval allows and how the
+        other analyses compare; secondary outcomes; costs, where there are any.
+    """
+    paragraphs = [_participants(source)]
+    for outcome in source.primary:
+        sentences = [*_primary(source, outcome.id), *_others(source, outcome.id)]
+        paragraphs.append(" ".join(sentences))
+    paragraphs += [_secondary(source), _economics(source)]
+    return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _participants(source: Source) -> str:
+    first, second, *later = source.flow["stages"]
+    parts = [f"{number(second['n'])} had a baseline interview"]
+    parts += [
+        f"{number(stage['n'])} {'' if place else 'were interviewed '}at "
+        f"{uncapitalised(stage['label'])}"
+        for place, stage in enumerate(later)
+    ]
+    return f"Of {number(first['n'])} people recruited, {listed(parts)}."
+
+
+def _primary(source: Source, outcome: str) -> list[str]:
+    row = source.primary_row(outcome)
+    label = source.name(outcome)
+    if row is None or not known(row["estimate"]):
+        return [f"{label}: the primary analysis has no estimate."]
+    places = decimals(row["std_error"])
+    visit = f" at {uncapitalised(source.visit(row['visit']))}" if row["visit"] else ""
+    people = f"{number(participants(row))} participants"
+    if source.study.clusters and known(row["n_clusters"]):
+        people += f" in {number(row['n_clusters'])} {source.study.clusters.unit_label}s"
+    if known(row["m"]):
+        people += f", {number(row['m'])} imputations"
+    sentences = [
+        f"{label}{visit} (primary outcome): the adjusted difference, {contrast(source)}, was "
+        f"{quantity(row['estimate'], places, row['scale'])} ({level_of(source)} confidence "
+        f"interval {interval(row['conf_low'], row['conf_high'], places)}; "
+        f"{_p(row)}; {method(row)}; {people})."
+    ]
+    return [*sentences, *_compatible(source, row, places), *_matters(source, row)]
+
+
+def _p(row: Row) -> str:
+    shown = p_value(row["p_value"]) or ""
+    return f"p {shown[0]} {shown[1:]}" if shown[:1] in ("<", ">") else f"p = {shown}"
+
+
+def _compatible(source: Source, row: Row, places: int) -> list[str]:
+    """Say from where to where the interval runs, and whom its ends favour."""
+    low, high, outcome, scale = row["conf_low"], row["conf_high"], row["outcome"], row["scale"]
+    if not (known(low) and known(high)):
+        return []
+    active = source.arm(source.study.arms.active)
+    near, far = (quantity(abs(end), places, scale) for end in (low, high))
+    sides = source.favours(outcome, low), source.favours(outcome, high)
+    words = [f"in favour of {side}" for side in sides]
+    after = ""
+    if None in sides:
+        words, after = ["higher" if end > 0 else "lower" for end in (low, high)], f" with {active}"
+    first = f"{near} {words[0]}" if words[0] != words[1] else near
+    return [f"The data are compatible with differences from {first} to {far} {words[1]}{after}."]
+
+
+def _matters(source: Source, row: Row) -> list[str]:
+    instrument = source.instruments.get(row["outcome"])
+    if instrument is None or instrument.mcid is None or not known(row["conf_low"]):
+        return []
+    mcid = instrument.mcid
+    inside = any(row["conf_low"] <= sign * mcid <= row["conf_high"] for sign in (-1, 1))
+    where = "lies within" if inside else "lies outside"
+    return [f"A difference of {mcid:g} {instrument.unit}, the smallest that matters, {where} it."]
+
+
+def _others(source: Source, outcome: str) -> list[str]:
+    """Say how the other analyses of an outcome compare with the primary one."""
+    primary = source.primary_row(outcome)
+    rows = [row for row in by_method(source, outcome) if row is not primary]
+    failed = [row for row in rows if not known(row["estimate"])]
+    rows = [row for row in rows if known(row["conf_low"]) and known(row["conf_high"])]
+    sentences = []
+    if rows:
+        places = decimals((primary or rows[0])["std_error"])
+        lowest = min(rows, key=lambda row: row["estimate"])
+        highest = max(rows, key=lambda row: row["estimate"])
+        least, most = (quantity(row["estimate"], places, row["scale"]) for row in (lowest, highest))
+        if least == most:
+            found = f"By the other analyses it was {least}"
+        else:
+            found = (
+                f"By the other analyses it was between {least} ({method(lowest)}) and {most} "
+                f"({method(highest)})"
+            )
+        apart = [row for row in rows if row["conf_low"] > 0 or row["conf_high"] < 0]
+        if apart:
+            names = listed([f"{method(row)} ({_limits(row, places)})" for row in apart])
+            sentences.append(f"{found}; the interval of {names} does not include zero.")
+        else:
+            sentences.append(f"{found}; all of their intervals include zero.")
+    sentences += [f"{method(row)} could not be fitted ({row['note']})." for row in failed]
+    return sentences
+
+
+def _secondary(source: Source) -> str:
+    parts = []
+    for outcome in source.plan.outcomes:
+        row = source.primary_row(outcome.id) if outcome.role == "secondary" else None
+        if row and known(row["estimate"]):
+            places = decimals(row["std_error"])
+            estimate = number(row["estimate"], places)
+            parts.append(f"{source.name(outcome.id)} {estimate} ({_limits(row, places)})")
+    if not parts:
+        return ""
+    multiple = "" if multiplicity(source) else " These intervals are not adjusted for their number."
+    return (
+        f"Secondary outcomes, adjusted differences with {level_of(source)} intervals: "
+        f"{'; '.join(parts)}.{multiple}"
+    )
+
+
+def multiplicity(source: Source) -> bool:
+    """Return whether any p-value is adjusted for the number of outcomes."""
+    return any(known(row["p_adjusted"]) for row in source.results)
+
+
+def _economics(source: Source) -> str:
+    parts = []
+    for outcome, words in (("cost", "costs"), ("qaly", "quality-adjusted life years")):
+        rows = source.rows(
+            analysis="economics", outcome=outcome, term=DIFFERENCE, population="all-with-baseline"
+        )
+        row = next((row for row in rows if known(row["conf_low"])), None)
+        if row:
+            places = decimals(row["std_error"])
+            estimate = quantity(row["estimate"], places, row["scale"])
+            parts.append(f"in {words} {estimate} ({_limits(row, places)}; {method(row)})")
+    if not parts:
+        return ""
+    months = f"{source.economics.months:g}"
+    return capitalised(
+        f"over {months} months the adjusted differences, {contrast(source)}, with "
+        f"{level_of(source)} intervals, were {listed(parts)}."
+    )
+
+
+def quantity(value: float, places: int, scale: str) -> str:
+    """Write a number with the unit of its scale, as in ``1.5 points`` or ``£250``."""
+    text = number(value, places) or ""
+    if scale == "pounds":
+        sign = text[:1] if text.startswith(MINUS) else ""
+        return f"{sign}{CURRENCY['GBP']}{text.removeprefix(sign)}"
+    return f"{text} points" if scale == "points" else text
+
+
+def _limits(row: Row, places: int) -> str:
+    return interval(row["conf_low"], row["conf_high"], places) or ""

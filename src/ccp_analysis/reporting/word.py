@@ -1,0 +1,117 @@
+"""The reference document from which pandoc takes the look of report.docx, made byte for byte."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from html import escape
+from pathlib import Path
+from xml.etree import ElementTree
+
+_W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_ROOT = f'xmlns:w="{_W}" xmlns:r="{_R}"'
+_XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first date that a ZIP file can hold
+
+_TAB = "<w:r><w:tab/></w:r>"
+_FIELD = '<w:fldSimple w:instr=" {} "><w:r><w:t>1</w:t></w:r></w:fldSimple>'
+_PAGE = (
+    '<w:sectPr><w:headerReference w:type="default" r:id="rId901"/>'
+    '<w:footerReference w:type="default" r:id="rId902"/>'
+    '<w:pgSz w:w="11906" w:h="16838"/>'
+    '<w:pgMar w:top="1474" w:right="1247" w:bottom="1247" w:left="1247" w:header="680" '
+    'w:footer="567" w:gutter="0"/></w:sectPr>'
+)
+
+
+def reference_document(
+    default: bytes, styles: Path, *, left: str, centre: str, right: str, alarm: bool
+) -> bytes:
+    """Return a reference document with our styles, and a header and a footer on every page.
+
+    Parameters
+    ----------
+    default : bytes
+        Pandoc's own reference document.
+    styles : Path
+        Styles that take the place of those of the same id.
+    left, centre, right : str
+        What the header says.
+    alarm : bool
+        Whether the middle of the header is set in bold red.
+
+    Returns
+    -------
+    bytes
+        A DOCX file that depends on nothing but the parameters.
+    """
+    with zipfile.ZipFile(io.BytesIO(default)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["word/styles.xml"] = _styles(parts["word/styles.xml"], styles.read_bytes())
+    parts["word/header901.xml"] = _header(left, centre, right, alarm).encode()
+    parts["word/footer901.xml"] = _footer().encode()
+    parts["word/document.xml"] = _with_page(parts["word/document.xml"].decode()).encode()
+    for name, change in (
+        ("[Content_Types].xml", _content_types),
+        ("word/_rels/document.xml.rels", _relationships),
+    ):
+        parts[name] = change(parts[name].decode()).encode()
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name, _EARLIEST), content)
+    return target.getvalue()
+
+
+def _styles(default: bytes, own: bytes) -> bytes:
+    ElementTree.register_namespace("w", _W)
+    ElementTree.register_namespace("r", _R)
+    tree, ours = ElementTree.fromstring(default), ElementTree.fromstring(own)
+    key = f"{{{_W}}}styleId"
+    replaced = {style.get(key) for style in ours}
+    for style in tree.findall(f"{{{_W}}}style"):
+        if style.get(key) in replaced:
+            tree.remove(style)
+    tree.extend(ours)
+    return ElementTree.tostring(tree, encoding="UTF-8", xml_declaration=True)
+
+
+def _run(text: str, properties: str = "") -> str:
+    shown = f'<w:t xml:space="preserve">{escape(text, quote=False)}</w:t>'
+    return f"<w:r><w:rPr>{properties}</w:rPr>{shown}</w:r>"
+
+
+def _header(left: str, centre: str, right: str, alarm: bool) -> str:
+    loud = '<w:b/><w:color w:val="B3261E"/>' if alarm else ""
+    runs = _run(left) + _TAB + _run(centre, loud) + _TAB + _run(right)
+    style = '<w:pPr><w:pStyle w:val="Header"/></w:pPr>'
+    return f"{_XML}<w:hdr {_ROOT}><w:p>{style}{runs}</w:p></w:hdr>"
+
+
+def _footer() -> str:
+    runs = _FIELD.format("PAGE") + _run(" / ") + _FIELD.format("NUMPAGES")
+    style = '<w:pPr><w:pStyle w:val="Footer"/></w:pPr>'
+    return f"{_XML}<w:ftr {_ROOT}><w:p>{style}{runs}</w:p></w:ftr>"
+
+
+def _with_page(document: str) -> str:
+    head, _, _ = document.rpartition("<w:sectPr")
+    return f"{head}{_PAGE}</w:body></w:document>"
+
+
+def _content_types(types: str) -> str:
+    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml"
+    own = "".join(
+        f'<Override PartName="/word/{part}901.xml" ContentType="{kind}.{part}+xml"/>'
+        for part in ("header", "footer")
+    )
+    return types.replace("</Types>", own + "</Types>")
+
+
+def _relationships(relationships: str) -> str:
+    own = "".join(
+        f'<Relationship Type="{_R}/{part}" Id="rId90{number}" Target="{part}901.xml"/>'
+        for number, part in enumerate(("header", "footer"), start=1)
+    )
+    return relationships.replace("</Relationships>", own + "</Relationships>")

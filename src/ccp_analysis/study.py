@@ -1,0 +1,341 @@
+"""Configuration files in, validated typed objects out: the only door to ``config/``.
+
+What is written in the files is read by `ccp_analysis.reading`; the data dictionary has a module of
+its own, `ccp_analysis.dictionary`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ccp_analysis.dictionary import DICTIONARY, Column
+from ccp_analysis.dictionary import load_dictionary as load_dictionary
+from ccp_analysis.errors import StudyError
+from ccp_analysis.reading import Strict, load
+
+STUDY = Path("config/study.yaml")
+INSTRUMENTS = Path("config/instruments.yaml")
+PLAN = Path("config/analysis.yaml")
+ECONOMICS = Path("config/economics.yaml")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Visit(Strict):
+    """A planned interview; `file` holds one row for each person interviewed, where there is one."""
+
+    id: Name
+    label: str
+    months: float = Field(ge=0)
+    file: str | None = None
+    reason: str | None = None
+
+
+class RawFile(Strict):
+    """A raw file and what one of its rows is."""
+
+    path: Path
+    rows: Literal["participant", "cluster", "event"]
+
+
+class Arms(Strict):
+    """The two arms; effects are the other arm minus the reference."""
+
+    variable: Name
+    reference: str
+    levels: dict[str, str]
+
+    @model_validator(mode="after")
+    def _two(self) -> Arms:
+        if len(self.levels) != 2 or self.reference not in self.levels:
+            raise ValueError("two arms are expected, one of them the reference")
+        return self
+
+    @property
+    def active(self) -> str:
+        """The arm that is compared with the reference."""
+        return next(arm for arm in self.levels if arm != self.reference)
+
+    @property
+    def ordered(self) -> list[str]:
+        """Both arms, the reference first."""
+        return [self.reference, self.active]
+
+
+class Clusters(Strict):
+    """The unit of allocation, and the pairs of units that hold one of each arm."""
+
+    unit: Name
+    pair: Name
+    unit_label: str
+    pair_label: str
+
+
+class Losses(Strict):
+    """Where it is recorded why somebody left: a file with a row for each event."""
+
+    file: str
+    event: str
+    date: str
+    reason: str
+    ending: list[str]
+
+
+class Study(Strict):
+    """What the study is: ``config/study.yaml``."""
+
+    id: Name
+    title: str
+    short_title: str
+    registration: str
+    data_status: Literal["synthetic", "public", "real"]
+    data_date: dt.date
+    randomised: bool
+    arms: Arms
+    visits: list[Visit] = Field(min_length=2)
+    files: dict[str, RawFile] = Field(min_length=1)
+    clusters: Clusters | None = None
+    losses: Losses | None = None
+    expected: dict[str, int] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        ids = [visit.id for visit in self.visits]
+        if len(set(ids)) < len(ids):
+            raise ValueError("visits: every visit needs an id of its own")
+        if any(a.months >= b.months for a, b in zip(self.visits, self.visits[1:], strict=False)):
+            raise ValueError("visits: months must increase from visit to visit")
+        named = [(v.file, "participant") for v in self.visits if v.file]
+        named += [(self.losses.file, "event")] if self.losses else []
+        for file, rows in [(self.roster, "participant"), *named]:
+            if file not in self.files:
+                raise ValueError(f"'{file}' is not one of the files ({', '.join(self.files)})")
+            if self.files[file].rows != rows:
+                raise ValueError(f"files: '{file}' needs rows: {rows}")
+        for one in ids:
+            if any(one.endswith(f"_{other}") for other in ids):
+                raise ValueError(f"visits: '{one}' ends in the id of another visit")
+        for key in self.expected:
+            if key != "recruited" and key not in ids:
+                raise ValueError(f"expected: '{key}' is neither 'recruited' nor a visit")
+        return self
+
+    @property
+    def baseline(self) -> Visit:
+        """The first visit."""
+        return self.visits[0]
+
+    @property
+    def follow_ups(self) -> list[Visit]:
+        """All visits after the baseline."""
+        return self.visits[1:]
+
+    @property
+    def roster(self) -> str:
+        """The id of the file that lists everyone recruited: the first one."""
+        return next(iter(self.files))
+
+    def visit(self, visit: str) -> Visit:
+        """Return the visit of that id; StudyError if there is none."""
+        for candidate in self.visits:
+            if candidate.id == visit:
+                return candidate
+        known = ", ".join(v.id for v in self.visits)
+        raise StudyError(f"{PLAN}: visit '{visit}' is not in {STUDY}; expected one of {known}.")
+
+    @property
+    def data_label(self) -> str:
+        """The words by which every table and page says what kind of data it rests on."""
+        return {"synthetic": "SYNTHETIC DATA", "public": "public data", "real": "study data"}[
+            self.data_status
+        ]
+
+
+class Subscale(Strict):
+    """Some items of an instrument with a score of their own."""
+
+    label: str
+    items: list[str] = Field(min_length=1)
+
+
+class Instrument(Strict):
+    """A scale: which items make it, and how."""
+
+    label: str
+    items: list[str] = Field(min_length=1)
+    score: Literal["sum", "mean", "value_set"]
+    range: tuple[float, float]
+    minimum_answered: Share = 1.0
+    reversed: list[str] = []
+    benefit: Literal["higher", "lower"]
+    mcid: float | None = None
+    unit: str = "points"
+    subscales: dict[str, Subscale] = {}
+    value_set: Path | None = None
+
+    @model_validator(mode="after")
+    def _items(self) -> Instrument:
+        if (self.score == "value_set") != (self.value_set is not None):
+            raise ValueError("a value set file goes with score: value_set, and only with it")
+        if len(set(self.items)) < len(self.items):
+            raise ValueError("an item stands twice")
+        if self.range[0] >= self.range[1]:
+            raise ValueError("the range must go from a lower to a higher score")
+        for name in [*self.reversed, *(i for s in self.subscales.values() for i in s.items)]:
+            if name not in self.items:
+                raise ValueError(f"'{name}' is not one of the items")
+        return self
+
+
+class Outcome(Strict):
+    """An outcome of the plan: an instrument or a variable measured at the visits."""
+
+    id: Name
+    role: Literal["primary", "secondary"]
+    label: str | None = None
+    benefit: Literal["higher", "lower"] | None = None
+
+
+class ImputationPlan(Strict):
+    """How what is missing is imputed."""
+
+    imputations: int = Field(ge=2)
+    iterations: int = Field(ge=1)
+    donors: int = Field(ge=1)
+    auxiliary: list[str] = []
+    methods: dict[str, Literal["norm", "pmm"]] = {}
+
+
+class Analysis(Strict):
+    """One planned analysis, fitted to each of its outcomes."""
+
+    id: Name
+    role: Literal["primary", "supporting", "sensitivity"]
+    model: Literal["ancova", "mixed", "team-means", "repeated"]
+    data: Literal["imputed", "observed"]
+    visit: str | None = None
+    outcomes: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _visit(self) -> Analysis:
+        if (self.visit is None) != (self.model == "repeated"):
+            raise ValueError("a visit is expected, except for a repeated model, which has them all")
+        return self
+
+
+class Plan(Strict):
+    """The statistical analysis plan: ``config/analysis.yaml``."""
+
+    seed: int = Field(ge=0)
+    confidence_level: float = Field(gt=0.5, lt=1)
+    estimand: str
+    outcomes: list[Outcome] = Field(min_length=1)
+    covariates: list[str]
+    baseline_table: list[str] = []
+    imputation: ImputationPlan
+    analyses: list[Analysis] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Plan:
+        ids = [a.id for a in self.analyses]
+        if len(set(ids)) < len(ids) or {"descriptive", "economics"} & set(ids):
+            raise ValueError(
+                "analyses: every id must be its own, and none 'descriptive' or 'economics'"
+            )
+        known = {o.id for o in self.outcomes}
+        if len(known) < len(self.outcomes):
+            raise ValueError("outcomes: every outcome may stand once")
+        for analysis in self.analyses:
+            unknown = set(analysis.outcomes or ()) - known
+            if unknown:
+                raise ValueError(
+                    f"analysis '{analysis.id}': '{min(unknown)}' is not one of the outcomes"
+                )
+        return self
+
+    def analysis(self, analysis: str) -> Analysis:
+        """Return the analysis of that id; StudyError if there is none."""
+        for candidate in self.analyses:
+            if candidate.id == analysis:
+                return candidate
+        raise StudyError(f"{PLAN}: there is no analysis '{analysis}'.")
+
+    def outcomes_of(self, analysis: Analysis) -> list[Outcome]:
+        """Return the outcomes to which an analysis is fitted, in the plan's order."""
+        wanted = analysis.outcomes
+        return [o for o in self.outcomes if wanted is None or o.id in wanted]
+
+
+class Economics(Strict):
+    """The economic evaluation: ``config/economics.yaml``."""
+
+    price_year: int
+    currency: Literal["GBP"]
+    unit_costs: Path
+    services: str
+    utility: str
+    months: float = Field(gt=0, le=12)
+
+
+def load_study() -> Study:
+    """Read ``config/study.yaml``; StudyError names the first fault, its `faults` all of them."""
+    return load(Study, STUDY)
+
+
+def load_plan() -> Plan:
+    """Read ``config/analysis.yaml``; StudyError names the first fault, its `faults` all of them."""
+    return load(Plan, PLAN)
+
+
+def load_economics() -> Economics | None:
+    """Read ``config/economics.yaml``; None where the study has no economic evaluation."""
+    return load(Economics, ECONOMICS) if ECONOMICS.is_file() else None
+
+
+def load_instruments() -> dict[str, Instrument]:
+    """Read ``config/instruments.yaml``: instrument id → `Instrument`."""
+
+    class _File(Strict):
+        instruments: dict[Name, Instrument]
+
+    return dict(load(_File, INSTRUMENTS).instruments)
+
+
+def unit_of(name: str, instruments: dict[str, Instrument], dictionary: list[Column]) -> str:
+    """Return the unit of an instrument or variable; points where none is given."""
+    if name in instruments:
+        return instruments[name].unit
+    return next((c.unit for c in dictionary if c.name == name and c.unit), "points")
+
+
+def configuration_files() -> dict[str, list[str]]:
+    """Return, for each kind of rule, the configuration files that it reads.
+
+    Returns
+    -------
+    dict
+        Rule → paths, as text, in the study folder.
+    """
+    study = [STUDY.as_posix()]
+    measures = [DICTIONARY.as_posix(), INSTRUMENTS.as_posix()]
+    plan = [PLAN.as_posix()]
+    value_sets = [i.value_set.as_posix() for i in load_instruments().values() if i.value_set]
+    economics = load_economics()
+    money = [ECONOMICS.as_posix()] if economics else []
+    return {
+        "clean": study + measures + value_sets,
+        "cost": study
+        + measures[:1]
+        + money
+        + ([economics.unit_costs.as_posix()] if economics else []),
+        "impute": study + measures + plan + money,
+        "analyse": study + measures + plan,
+        "describe": study + measures + plan,
+        "evaluate": study + plan + money,
+        "report": study + measures + plan + money,
+    }

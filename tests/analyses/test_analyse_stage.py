@@ -1,0 +1,252 @@
+"""The analyse and describe stages on whole studies: R's figures, failures, faults of the plan."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccp_analysis.errors import StudyError
+from ccp_analysis.results import COLUMNS, KEY, NUMBERS, read_results
+
+BTHEB_R = Path(__file__).parents[1] / "models" / "data" / "btheb.json"
+
+
+def part(folder, analysis: str) -> pd.DataFrame:
+    return pd.read_parquet(folder / f"data/derived/results/{analysis}.parquet")
+
+
+def one(table: pd.DataFrame, **wanted) -> pd.Series:
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict:
+    return json.loads(BTHEB_R.read_text())
+
+
+def arm(rows: list[dict]) -> dict:
+    return next(row for row in rows if row["term"] == "treatmentBtheB")
+
+
+def test_beat_the_blues_ancova_is_that_of_r(btheb_done, reference):
+    """Raw file to row of the results table: complete cases at eight months."""
+    table = part(btheb_done, "ancova_complete")
+    expected, found = arm(reference["ancova_8m"]["coef"]), one(table, term="difference")
+    low, high = (arm(reference["ancova_8m"]["ci"])[k] for k in ("2.5 %", "97.5 %"))
+    pairs = {
+        "estimate": expected["Estimate"],
+        "std_error": expected["Std. Error"],
+        "statistic": expected["t value"],
+        "p_value": expected["Pr(>|t|)"],
+        "conf_low": low,
+        "conf_high": high,
+    }
+    for column, value in pairs.items():
+        assert found[column] == pytest.approx(value, rel=1e-8), column
+    assert (found["n"], found["df"], found["inference"]) == (52, 47, "t")
+    assert (found["level"], found["visit"]) == ("btheb - tau", "month8")
+    assert pd.isna(found["n_clusters"])
+    assert pd.isna(found["m"])
+    for mean in reference["ancova_8m"]["emmeans_proportional"]:
+        row = one(table, term="adjusted mean", level=mean["treatment"].lower())
+        assert row["estimate"] == pytest.approx(mean["emmean"], rel=1e-8)
+        assert row["std_error"] == pytest.approx(mean["SE"], rel=1e-8)
+        assert pd.isna(row["p_value"])
+
+
+def test_beat_the_blues_repeated_model_is_that_of_pbkrtest(btheb_done, reference):
+    table = part(btheb_done, "repeated_observed")
+    expected = reference["lmm_random_intercept"]
+    coef, found = arm(expected["kenward_roger"]), one(table, term="difference")
+    assert abs(found["estimate"] - coef["Estimate"]) <= 1e-4 * coef["Std. Error"]
+    assert found["std_error"] == pytest.approx(coef["Std. Error"], rel=1e-4)
+    assert found["df"] == pytest.approx(coef["df"], rel=1e-3)
+    assert found["p_value"] == pytest.approx(coef["Pr(>|t|)"], rel=1e-3)
+    assert (found["n"], found["n_clusters"]) == (expected["nobs"], 97)
+    assert (found["population"], found["visit"]) == ("observed-follow-ups", "")
+    variances = [row["vcov"] for row in expected["vc"]]
+    terms = ("variance: participant", "variance: residual")
+    ours = [one(table, term=term)["estimate"] for term in terms]
+    np.testing.assert_allclose(ours, variances, rtol=1e-4)
+
+
+def test_a_person_counts_once_in_the_standard_deviation(btheb_done):
+    """Four visits each: the baseline SD is that of 100 people, not of 280 rows."""
+    people = pd.read_parquet(btheb_done / "data/derived/participants.parquet")
+    within = people.groupby("arm")["bdi_baseline"].agg(lambda v: ((v - v.mean()) ** 2).sum())
+    table = part(btheb_done, "repeated_observed")
+    plain = one(table, term="difference")
+    scaled = one(table, term="standardised difference")
+    assert plain["estimate"] / scaled["estimate"] == pytest.approx(np.sqrt(within.sum() / 98))
+
+
+def test_everyone_with_a_baseline_is_in_the_imputed_analyses(ccp_done, btheb_done):
+    for folder, n in ((ccp_done, 151), (btheb_done, 100)):
+        found = part(folder, "ancova").query("term == 'difference'")
+        assert set(found["n"]) == {n}
+        assert set(found["m"]) == {2}
+        assert found["fmi"].between(0, 1).all()
+        assert set(found["estimand"]) == {"treatment-policy"}
+
+
+def test_every_outcome_has_every_row(ccp_done):
+    table = part(ccp_done, "mixed")
+    outcomes = 7
+    terms = table["term"].value_counts().to_dict()
+    assert terms == {
+        "adjusted mean": 2 * outcomes,
+        "difference": outcomes,
+        "standardised difference": outcomes,
+        "variance: team": outcomes,
+        "variance: residual": outcomes,
+        "intraclass correlation": outcomes,
+    }
+    assert set(table["role"]) == {"supporting"}
+    assert part(ccp_done, "team_means")["term"].value_counts().to_dict() == {
+        "difference": 2 * outcomes,
+        "pair difference": 5 * outcomes,
+    }
+
+
+def test_the_results_table_is_whole_unique_and_sorted(ccp_done, btheb_done):
+    for folder, status in ((ccp_done, "synthetic"), (btheb_done, "public")):
+        table = read_results(folder / "reports/results.csv")
+        assert table.columns.tolist() == COLUMNS
+        assert not table.duplicated(KEY).any()
+        keys = table[[k for k in KEY if k not in NUMBERS]]
+        assert keys.equals(keys.sort_values(list(keys), kind="stable"))
+        assert set(table["data_status"]) == {status}
+        assert set(table["status"]) <= {"ok", "boundary"}
+        estimates = table[table["role"] != "descriptive"]
+        assert np.isfinite(estimates["estimate"]).all()
+        inside = estimates.dropna(subset=["conf_low"])
+        assert (inside["conf_low"] < inside["estimate"]).all()
+        assert (inside["estimate"] < inside["conf_high"]).all()
+
+
+def test_a_part_alone_and_among_all_is_the_same(ccp_done):
+    """The report's table holds the numbers of the parts, at full precision."""
+    table = read_results(ccp_done / "reports/results.csv")
+    for analysis in ("ancova", "team_means", "descriptive", "economics"):
+        rows = table[table["analysis"] == analysis].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, part(ccp_done, analysis), check_dtype=False, rtol=0)
+
+
+def test_descriptive_rows_count_and_average_what_was_observed(ccp_done):
+    table = part(ccp_done, "descriptive")
+    people = pd.read_parquet(ccp_done / "data/derived/participants.parquet")
+    people = people[people["interviewed_baseline"]]
+    for level, group in [*people.groupby("arm"), ("all", people)]:
+        shared = {"outcome": "social_capital", "visit": "month6", "level": level}
+        score = group["social_capital_month6"]
+        assert one(table, **shared, term="mean")["estimate"] == pytest.approx(score.mean())
+        assert one(table, **shared, term="sd")["estimate"] == pytest.approx(score.std())
+        assert one(table, **shared, term="observed")["estimate"] == score.notna().sum()
+        assert one(table, **shared, term="missing")["estimate"] == score.isna().sum()
+        assert one(table, **shared, term="missing")["n"] == len(group)
+        assert one(table, **shared, term="mean")["n"] == score.notna().sum()
+        shares = table[
+            (table["outcome"] == "gender")
+            & (table["term"] == "proportion")
+            & (table["level"] == level)
+        ]
+        assert shares["estimate"].sum() == pytest.approx(1)
+        women = one(shares, subgroup="female")["estimate"]
+        assert women == pytest.approx((group["gender"] == "female").sum() / group["gender"].count())
+    units = table[table["term"] == "mean"].groupby("outcome")["scale"].first()
+    assert units[["age", "cost", "recovery", "utility"]].tolist() == [
+        "years",
+        "pounds",
+        "points",
+        "utility",
+    ]
+
+
+def test_a_failing_supporting_analysis_leaves_a_row(copy_of_ccp):
+    """Without a follow-up in one team a pair is incomplete; the run goes on."""
+    path = copy_of_ccp / "data/derived/imputed.parquet"
+    tables = pd.read_parquet(path)
+    lost = (tables["team"] == "T03") & (tables["imputation"] == 0)
+    tables.loc[lost, "recovery_month6"] = np.nan
+    tables.to_parquet(path, index=False)
+    table = copy_of_ccp.analyse("team_means_complete")
+    row = one(table, outcome="recovery")
+    assert (row["status"], row["term"], row["role"]) == ("failed", "difference", "sensitivity")
+    assert row["note"] == "Every pair must be two teams, one in each arm"
+    assert pd.isna(row["estimate"])
+    assert set(table.loc[table["outcome"] != "recovery", "status"]) == {"ok"}
+
+
+def test_a_failing_primary_analysis_stops_and_leaves_no_file(copy_of_ccp):
+    path = copy_of_ccp / "data/derived/imputed.parquet"
+    tables = pd.read_parquet(path)
+    tables["recovery_month6"] = tables["recovery_baseline"].fillna(30.0)
+    tables["recovery_baseline"] = tables["recovery_month6"]
+    tables.to_parquet(path, index=False)
+    out = copy_of_ccp / "data/derived/results/ancova.parquet"
+    out.unlink()
+    with pytest.raises(StudyError, match="The primary analysis failed: ancova, recovery: "):
+        copy_of_ccp.analyse("ancova")
+    assert not out.exists()
+
+
+PLANS = {
+    "unknown visit": (
+        "ancova, role: primary, model: ancova, visit: month6",
+        "ancova, role: primary, model: ancova, visit: month9",
+        "config/analysis.yaml: visit 'month9' is not in config/study.yaml; expected one of "
+        "baseline, month6.",
+    ),
+    "baseline": (
+        "ancova, role: primary, model: ancova, visit: month6",
+        "ancova, role: primary, model: ancova, visit: baseline",
+        "config/analysis.yaml: analysis 'ancova' is at the baseline",
+    ),
+    "outcome of the analysis": (
+        "model: ancova, visit: month6, data: imputed}",
+        "model: ancova, visit: month6, data: imputed, outcomes: [recovry]}",
+        "config/analysis.yaml: analysis 'ancova': 'recovry' is not one of the outcomes.",
+    ),
+    "covariate": (
+        "covariates: [age, years_in_contact]",
+        "covariates: [age, hight]",
+        "config/analysis.yaml: an analysis needs 'hight', which is not among the cleaned",
+    ),
+    "collinear covariate": (
+        "covariates: [age, years_in_contact]",
+        "covariates: [age, trust]",
+        "The design is rank deficient: ",
+    ),
+    "repeated with clusters": (
+        "model: ancova, visit: month6, data: imputed}",
+        "model: repeated, data: imputed}",
+        "use model: mixed at one visit.",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PLANS)
+def test_faults_of_the_plan(copy_of_ccp, fault):
+    old, new, sentence = PLANS[fault]
+    copy_of_ccp.change("config/analysis.yaml", old, new)
+    with pytest.raises(StudyError) as caught:
+        copy_of_ccp.analyse("ancova")
+    assert sentence in str(caught.value)
+
+
+def test_an_analysis_that_is_not_planned(copy_of_ccp):
+    with pytest.raises(StudyError, match="there is no analysis 'ancva'"):
+        copy_of_ccp.analyse("ancva")
+
+
+def test_an_unknown_variable_of_the_baseline_table(copy_of_ccp):
+    copy_of_ccp.change("config/analysis.yaml", "baseline_table: [age,", "baseline_table: [aeg,")
+    with pytest.raises(StudyError, match="baseline_table names 'aeg', which is no variable"):
+        copy_of_ccp.describe()

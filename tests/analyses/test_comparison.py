@@ -1,0 +1,313 @@
+"""What `compare` makes of two public trials, against R; and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccp_analysis.analyses.comparison import Question, attempt, compare
+from ccp_analysis.errors import StudyError
+from ccp_analysis.study import Study
+
+DATA = Path(__file__).parents[1] / "models" / "data"
+CLOSED = {"rel": 1e-8}
+STUDY = {
+    "id": "clustered",
+    "title": "Clustered trial",
+    "short_title": "Clustered",
+    "registration": "none",
+    "data_status": "synthetic",
+    "data_date": "2021-01-01",
+    "randomised": False,
+    "arms": {
+        "variable": "arm",
+        "reference": "control",
+        "levels": {"control": "Control", "intervention": "Intervention"},
+    },
+    "clusters": {"unit": "team", "pair": "trust", "unit_label": "team", "pair_label": "Trust"},
+    "visits": [
+        {"id": "before", "label": "Before", "months": 0},
+        {"id": "after", "label": "After", "months": 6},
+    ],
+    "files": {"people": {"path": "people.csv", "rows": "participant"}},
+}
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict:
+    return json.loads((DATA / "clustered_trial.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study.model_validate(STUDY)
+
+
+@pytest.fixture(scope="module")
+def tables() -> pd.DataFrame:
+    """The trial as `imputed.parquet` is: observed, then twice completed, nothing being missing."""
+    trial = pd.read_csv(DATA / "clustered_trial.csv").rename(
+        columns={"id": "participant", "y0": "y_before", "y1": "y_after"}
+    )
+    shuffled = trial.sample(frac=1, random_state=1)  # no order of the rows is presumed
+    return pd.concat([shuffled.assign(imputation=k) for k in range(3)], ignore_index=True)
+
+
+def ask(**more) -> Question:
+    plain = {
+        "outcome": "y",
+        "value": "y_after",
+        "baseline": "y_before",
+        "covariates": ["age", "female"],
+        "scale": "points",
+        "level": 0.95,
+    }
+    return Question(**(plain | more))
+
+
+def arm_of(rows: list[dict]) -> dict:
+    return next(row for row in rows if row["term"] == "armintervention")
+
+
+def pick(rows: list[dict], term: str, **more) -> dict:
+    found = [r for r in rows if r["term"] == term and all(r[k] == v for k, v in more.items())]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize("data", ["observed", "imputed"])
+def test_ancova_is_that_of_clubsandwich(study, tables, reference, data):
+    rows = compare("ancova", study, tables, data, ask())
+    expected = arm_of(reference["ancova"]["cr2"])
+    interval = arm_of(reference["ancova"]["cr2_ci"])
+    found = pick(rows, "difference")
+    assert found["level"] == "intervention - control"
+    assert (found["model"], found["inference"]) == ("ancova", "cr2")
+    assert (found["n"], found["n_clusters"]) == (151, 10)
+    pairs = {
+        "estimate": expected["beta"],
+        "std_error": expected["SE"],
+        "df": expected["df_Satt"],
+        "statistic": expected["tstat"],
+        "p_value": expected["p_Satt"],
+        "conf_low": interval["CI_L"],
+        "conf_high": interval["CI_U"],
+    }
+    for column, value in pairs.items():
+        assert found[column] == pytest.approx(value, **CLOSED), column
+
+
+def test_adjusted_means_have_proportional_weights(study, tables, reference):
+    rows = compare("ancova", study, tables, "observed", ask())
+    for expected in reference["ancova"]["emmeans_proportional"]:
+        found = pick(rows, "adjusted mean", level=expected["arm"])
+        assert found["estimate"] == pytest.approx(expected["emmean"], **CLOSED)
+        assert found["p_value"] is None
+        assert found["conf_low"] < expected["emmean"] < found["conf_high"]
+
+
+def test_the_standardised_difference_is_in_baseline_sds(study, tables):
+    rows = compare("ancova", study, tables, "observed", ask())
+    plain, scaled = pick(rows, "difference"), pick(rows, "standardised difference")
+    first = tables[tables["imputation"] == 0]
+    within = first.groupby("arm")["y_before"].agg(lambda v: ((v - v.mean()) ** 2).sum())
+    sd = np.sqrt(within.sum() / (len(first) - 2))
+    for column in ("estimate", "std_error", "conf_low", "conf_high"):
+        assert scaled[column] == pytest.approx(plain[column] / sd)
+    for column in ("df", "statistic", "p_value"):
+        assert scaled[column] == plain[column]
+    assert scaled["scale"] == "standardised"
+    none = compare("ancova", study, tables, "observed", ask(standardise=False))
+    assert "standardised difference" not in [row["term"] for row in none]
+
+
+@pytest.mark.parametrize("data", ["observed", "imputed"])
+def test_mixed_is_that_of_pbkrtest(study, tables, reference, data):
+    rows = compare("mixed", study, tables, data, ask())
+    expected = reference["lmm"]
+    arm = arm_of(expected["kenward_roger"])
+    found = pick(rows, "difference")
+    assert abs(found["estimate"] - arm["Estimate"]) <= 1e-4 * arm["Std. Error"]
+    assert found["std_error"] == pytest.approx(arm["Std. Error"], rel=1e-4)
+    assert found["df"] == pytest.approx(arm["df"], rel=1e-3)
+    assert found["p_value"] == pytest.approx(arm["Pr(>|t|)"], rel=1e-3)
+    for mean in expected["emmeans_kr"]:
+        row = pick(rows, "adjusted mean", level=mean["arm"])
+        assert abs(row["estimate"] - mean["emmean"]) <= 1e-4 * mean["SE"]
+        assert row["std_error"] == pytest.approx(mean["SE"], rel=1e-4)
+        assert row["df"] == pytest.approx(mean["df"], rel=1e-3)
+    variance = {"variance: team": "var_team", "variance: residual": "var_resid"}
+    for term, name in variance.items():
+        assert pick(rows, term)["estimate"] == pytest.approx(expected[name], rel=1e-4)
+    assert pick(rows, "intraclass correlation")["estimate"] == pytest.approx(
+        expected["icc"], rel=1e-4
+    )
+    assert {row.get("status", "ok") for row in rows} == {"ok"}
+
+
+def test_a_team_variance_of_zero_is_said(study, tables, reference):
+    money = tables.assign(costk=tables["cost"] / 1000)
+    rows = compare("mixed", study, money, "observed", ask(value="costk", covariates=[]))
+    arm = arm_of(reference["lmm_cost"]["kenward_roger"])
+    found = pick(rows, "difference")
+    scale = 1000 if arm["Estimate"] > 10 else 1
+    assert found["estimate"] * scale == pytest.approx(arm["Estimate"], rel=1e-6)
+    assert found["df"] == pytest.approx(arm["df"], rel=1e-3)
+    assert found["status"] == "boundary"
+    assert found["note"] == "team variance zero here: the interval is valid but conservative"
+    assert pick(rows, "variance: team")["estimate"] == 0
+
+
+@pytest.mark.parametrize("data", ["observed", "imputed"])
+def test_team_level(study, tables, reference, data):
+    rows = compare("team-means", study, tables, data, ask())
+    expected = reference["team_level"]
+    found = pick(rows, "difference", inference="paired-t")
+    assert found["estimate"] == pytest.approx(expected["estimate"], **CLOSED)
+    assert found["std_error"] == pytest.approx(expected["se"], **CLOSED)
+    assert found["df"] == pytest.approx(4)
+    assert found["p_value"] == pytest.approx(expected["t"]["p.value"], **CLOSED)
+    low, high = expected["t"]["conf.int"]
+    assert (found["conf_low"], found["conf_high"]) == pytest.approx((low, high), **CLOSED)
+    flip = pick(rows, "difference", inference="sign-flip")
+    assert flip["p_value"] == expected["p_sign_flip"]
+    assert flip["estimate"] == found["estimate"]
+    assert "no p-value below 0.0625" in flip["note"]
+    assert "std_error" not in flip
+    pairs = [row for row in rows if row["term"] == "pair difference"]
+    assert [row["level"] for row in pairs] == [f"Trust{k}" for k in range(1, 6)]
+    ours = [row["estimate"] for row in pairs]
+    np.testing.assert_allclose(ours, expected["pair_differences"], rtol=1e-8)
+
+
+@pytest.mark.parametrize("model", ["ancova", "mixed", "team-means"])
+def test_identical_imputations_add_nothing(study, tables, model):
+    imputed, observed = (compare(model, study, tables, d, ask()) for d in ("imputed", "observed"))
+    for ours, theirs in zip(imputed, observed, strict=True):
+        assert ours["term"] == theirs["term"]
+        assert ours["m"] == 2
+        assert theirs["m"] is None
+        assert ours["estimate"] == pytest.approx(theirs["estimate"], rel=1e-12)
+        for column in ("std_error", "df", "p_value"):
+            if ours.get(column) is not None:
+                assert ours[column] == pytest.approx(theirs[column], rel=1e-10)
+        if "fmi" in ours:
+            assert ours["fmi"] == pytest.approx(0, abs=1e-8)
+            assert ours["mc_error"] == pytest.approx(0, abs=1e-12)
+    assert {row["population"] for row in imputed} == {"all-with-baseline"}
+    assert {row["population"] for row in observed} == {"complete-case"}
+
+
+def test_imputations_that_differ_are_pooled_by_rubin_and_barnard_rubin(study, tables):
+    moved = tables.copy()
+    second = (moved["imputation"] == 2) & (moved["arm"] == "intervention")
+    moved.loc[second, "y_after"] += 0.3
+    each = []
+    for k in (1, 2):
+        alone = moved[moved["imputation"] == k].assign(imputation=0)
+        each.append(pick(compare("ancova", study, alone, "observed", ask()), "difference"))
+    pooled = pick(compare("ancova", study, moved, "imputed", ask()), "difference")
+    q = np.array([row["estimate"] for row in each])
+    u = np.array([row["std_error"] ** 2 for row in each])
+    total = u.mean() + 1.5 * q.var(ddof=1)
+    assert pooled["estimate"] == pytest.approx(q.mean())
+    assert pooled["std_error"] == pytest.approx(np.sqrt(total))
+    complete = 2 / sum(1 / row["df"] for row in each)
+    share = 1.5 * q.var(ddof=1) / total
+    observed = (complete + 1) / (complete + 3) * complete * (1 - share)
+    df = 1 / (1 / (1 / share**2) + 1 / observed)
+    assert pooled["df"] == pytest.approx(df)
+    riv = 1.5 * q.var(ddof=1) / u.mean()
+    assert pooled["fmi"] == pytest.approx((riv + 2 / (df + 3)) / (riv + 1))
+    assert pooled["mc_error"] == pytest.approx(np.sqrt(q.var(ddof=1) / 2))
+
+
+def test_complete_cases_are_those_observed_on_all_that_is_needed(study, tables):
+    gaps = tables.copy()
+    observed = gaps["imputation"] == 0
+    first, second, third = gaps.index[observed][:3]
+    gaps.loc[first, "y_after"] = gaps.loc[second, "age"] = gaps.loc[third, "cost"] = np.nan
+    found = pick(compare("ancova", study, gaps, "observed", ask()), "difference")
+    assert found["n"] == 149
+    full = tables[observed].drop([first, second])
+    again = pick(compare("ancova", study, full, "observed", ask()), "difference")
+    assert found["estimate"] == again["estimate"]
+
+
+def test_rank_deficient_covariates_are_named(study, tables):
+    more = tables.assign(months=tables["age"] * 12, region=tables["trust"].str[-1])
+    with pytest.raises(StudyError, match="rank deficient: months can be told from the other"):
+        compare("ancova", study, more, "imputed", ask(covariates=["age", "months"]))
+    with pytest.raises(StudyError, match=r"rank deficient: region\[T\.2\], region\[T\.3\]"):
+        compare("mixed", study, more, "observed", ask(covariates=["region"]))
+
+
+def test_a_variable_that_is_not_there(study, tables):
+    with pytest.raises(StudyError, match="an analysis needs 'height', which is not among"):
+        compare("ancova", study, tables, "imputed", ask(covariates=["height"]))
+
+
+def test_repeated_visits_are_refused_where_arms_are_of_teams(study, tables):
+    with pytest.raises(StudyError, match="degrees of freedom of people"):
+        compare("repeated", study, tables, "observed", ask(value="y"))
+
+
+@pytest.mark.parametrize("model", ["mixed", "team-means"])
+def test_models_of_clusters_need_clusters(tables, model):
+    plain = Study.model_validate({k: v for k, v in STUDY.items() if k != "clusters"})
+    with pytest.raises(StudyError, match="needs clusters"):
+        compare(model, plain, tables, "observed", ask())
+
+
+@pytest.fixture
+def lost_team(tables) -> pd.DataFrame:
+    """One team without any follow-up: a pair has one team."""
+    gone = (tables["team"] == "T02") & (tables["imputation"] == 0)
+    return tables.assign(y_after=tables["y_after"].mask(gone))
+
+
+def test_a_failing_supporting_analysis_leaves_a_row_that_says_why(study, lost_team):
+    [row] = attempt("teams", "supporting", "team-means", study, lost_team, "observed", ask())
+    assert row["status"] == "failed"
+    assert row["note"] == "Every pair must be two teams, one in each arm"
+    assert row["term"] == "difference"
+    assert "estimate" not in row
+
+
+def test_a_failing_primary_analysis_stops(study, lost_team):
+    with pytest.raises(StudyError, match="The primary analysis failed: teams, y: Every pair"):
+        attempt("teams", "primary", "team-means", study, lost_team, "observed", ask())
+
+
+@pytest.mark.parametrize("model", ["ancova", "mixed", "team-means"])
+def test_a_fit_that_fails_in_one_imputation_is_not_averaged_away(study, tables, model):
+    constant = tables.copy()
+    second = constant["imputation"] == 2
+    constant.loc[second, "age"] = 50.0
+    constant.loc[second, "y_before"] = 10.0
+    with pytest.raises(ValueError, match="1 of 2 fits failed: "):
+        compare(model, study, constant, "imputed", ask())
+
+
+def test_an_outcome_fitted_exactly_has_no_difference_to_report(study, tables):
+    exact = tables.assign(y_after=2 * tables["y_before"])
+    [row] = attempt("a", "supporting", "ancova", study, exact, "observed", ask())
+    assert row["status"] == "failed"
+    assert row["note"].startswith("1 of 1 fits failed")
+
+
+def test_too_few_people(study, tables):
+    few = tables[tables["imputation"] == 0].groupby("team").head(1).head(5)
+    with pytest.raises(ValueError, match="5 rows, 9 columns"):
+        compare("ancova", study, few, "observed", ask())
+
+
+@pytest.mark.parametrize("model", ["ancova", "mixed", "team-means"])
+def test_nobody_observed(study, tables, model):
+    none = tables.assign(y_after=np.nan, sex=tables["female"].map({0: "m", 1: "f"}))
+    with pytest.raises(ValueError, match=r"\w"):
+        compare(model, study, none, "observed", ask(covariates=["age", "sex"]))

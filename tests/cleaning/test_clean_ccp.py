@@ -1,0 +1,151 @@
+"""The committed data of the two studies: every planted fault is found, and no other."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccp_analysis.errors import StudyError
+
+PLANTED = Path(__file__).parents[1] / "simulation" / "data" / "planted_faults.csv"
+RULES = {
+    "missing_code": "missing code",
+    "white_space": "spelling",
+    "recoded": "spelling",
+    "duplicate_row": "identical row repeated",
+}
+
+
+def table(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def test_every_planted_fault_is_a_query_and_no_other(ccp_done):
+    planted = table(PLANTED)
+    planted = planted[planted["kind"] != "blank"]  # nothing was there to be changed
+    queries = table(ccp_done / "data/derived/queries.csv")
+    where = ["file", "row", "participant", "column", "raw_value"]
+    expected = Counter(planted.assign(file=planted["file"] + ".csv")[where].agg("|".join, axis=1))
+    assert Counter(queries[where].agg("|".join, axis=1)) == expected
+    rules = planted.assign(
+        file=planted["file"] + ".csv", rule=planted["kind"].map(RULES).fillna("outside")
+    )
+    found = queries.assign(rule=queries["rule"].str.replace(r"^outside.*", "outside", regex=True))
+    keys = [*where, "rule"]
+    assert set(map(tuple, found[keys].to_numpy())) == set(map(tuple, rules[keys].to_numpy()))
+
+
+def test_a_query_quotes_the_cell_of_its_line(ccp_done):
+    queries = table(ccp_done / "data/derived/queries.csv")
+    files = {name: table(ccp_done / f"data/raw/{name}") for name in queries["file"].unique()}
+    for query in queries[queries["column"] != ""].itertuples():
+        assert files[query.file][query.column].iloc[int(query.row) - 2] == query.raw_value
+    severity = queries.groupby("rule")["severity"].unique().map(list)
+    for rule, found in severity.items():
+        expected = "query" if rule.startswith("identical") else "note"
+        assert found == (["error"] if rule.startswith("outside") else [expected])
+
+
+def test_what_was_set_missing_is_missing_and_all_else_is_kept(ccp_done):
+    """Counted from the raw files by plain means: cells in minus cells queried away."""
+    people = pd.read_parquet(ccp_done / "data/derived/participants.parquet")
+    queries = table(ccp_done / "data/derived/queries.csv")
+    raw = table(ccp_done / "data/raw/followup.csv")
+    gone = queries[
+        (queries["file"] == "followup.csv") & queries["action"].str.startswith("set missing")
+    ]
+    for column in ("rgu_11", "wemwbs_04", "eq_vas", "su_gp", "qpr_01"):
+        filled = (raw[column].str.strip() != "").sum() - (gone["column"] == column).sum()
+        assert people[f"{column}_month6"].notna().sum() == filled
+
+
+def test_flow(ccp_done):
+    flow = json.loads((ccp_done / "data/derived/flow.json").read_text())
+    stages = flow["stages"]
+    assert [stage["n"] for stage in stages] == [159, 151, 127]
+    for stage in stages:
+        assert sum(stage["by_arm"].values()) == stage["n"]
+        assert sum(entry["n"] for entry in stage["by_cluster"]) == stage["n"]
+        assert len(stage["by_cluster"]) == 10
+        for arm, n in stage["by_arm"].items():
+            assert sum(e["n"] for e in stage["by_cluster"] if e["arm"] == arm) == n
+    for before, after in zip(stages, stages[1:], strict=False):
+        missing = after["missing"]
+        assert sum(entry["n"] for entry in missing) == before["n"] - after["n"]
+        for arm, n in before["by_arm"].items():
+            assert sum(e["by_arm"][arm] for e in missing) == n - after["by_arm"][arm]
+        assert all(sum(e["by_arm"].values()) == e["n"] for e in missing)
+    assert all(sum(e["recorded"].values()) == e["n"] for e in stages[2]["missing"])
+    assert "no reason recorded" not in [e["reason"] for s in stages[1:] for e in s["missing"]]
+    assert all(e["expected"] == e["found"] for e in flow["expected"])
+    duplicates = {f["file"]: f["identical_rows_left_out"] for f in flow["files"]}
+    assert duplicates["baseline.csv"] == 1
+    assert sum(duplicates.values()) == 1
+
+
+def test_scores_lie_on_their_scales(ccp_done):
+    people = pd.read_parquet(ccp_done / "data/derived/participants.parquet")
+    limits = {
+        "social_capital": (0, 27),
+        "recovery": (0, 60),
+        "wellbeing": (14, 70),
+        "goal_attainment": (0, 10),
+        "inclusion": (1, 5),
+        "utility": (-0.285, 1),
+    }
+    for name, (low, high) in limits.items():
+        for visit in ("baseline", "month6"):
+            score = people[f"{name}_{visit}"].dropna()
+            assert len(score) > 110
+            assert score.between(low - 1e-9, high + 1e-9).all()
+    parts = people.filter(regex="^social_capital_[a-z_]+_baseline$")
+    complete = people.filter(regex=r"^rgu_\d\d_baseline$").notna().all(axis=1)
+    assert parts.shape[1] == 4
+    np.testing.assert_allclose(
+        parts[complete].sum(axis=1), people.loc[complete, "social_capital_baseline"]
+    )
+
+
+def test_beat_the_blues_is_taken_as_it_stands(btheb_done):
+    assert table(btheb_done / "data/derived/queries.csv").empty
+    flow = json.loads((btheb_done / "data/derived/flow.json").read_text())
+    assert [stage["n"] for stage in flow["stages"]] == [100, 100, 97, 73, 58, 52]
+    assert flow["data_status"] == "public"
+
+
+def test_unexpected_numbers_are_a_query(ccp_study):
+    ccp_study.change("config/study.yaml", "month6: 127", "month6: 126")
+    ccp_study.clean()
+    queries = table(ccp_study / "data/derived/queries.csv")
+    [query] = queries[queries["file"] == "study.yaml"].to_dict("records")
+    assert query["rule"] == "126 participants expected at stage month6"
+    assert query["raw_value"] == "127"
+
+
+def test_a_raw_cell_decides_what_comes_out(ccp_study):
+    ccp_study.clean()
+    before = pd.read_parquet("data/derived/participants.parquet").set_index("participant")
+    ccp_study.cell("data/raw/baseline.csv", 2, "eq_vas", "61")
+    ccp_study.clean()
+    after = pd.read_parquet("data/derived/participants.parquet").set_index("participant")
+    assert (before.loc["CP001", "eq_vas_baseline"], after.loc["CP001", "eq_vas_baseline"]) == (
+        62,
+        61,
+    )
+    pd.testing.assert_frame_equal(
+        before.drop(columns="eq_vas_baseline"), after.drop(columns="eq_vas_baseline")
+    )
+
+
+def test_a_failure_leaves_the_older_files_as_they_were(copy_of_ccp):
+    derived = copy_of_ccp / "data/derived"
+    before = {path.name: path.read_bytes() for path in derived.iterdir() if path.is_file()}
+    copy_of_ccp.cell("data/raw/followup.csv", 5, "participant", "CP999")
+    with pytest.raises(StudyError, match=r"followup\.csv, line 5, column 'participant': 'CP999'"):
+        copy_of_ccp.clean()
+    assert before == {path.name: path.read_bytes() for path in derived.iterdir() if path.is_file()}

@@ -1,0 +1,347 @@
+"""Raw files: lines, headers, repeated and contradicting rows, joins; each fault is one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ccp_analysis.cleaning import stage
+from ccp_analysis.cleaning.read import LINE, read_raw
+from ccp_analysis.errors import StudyError
+
+STUDY = """
+id: tiny
+title: Tiny
+short_title: Tiny
+registration: none
+data_status: synthetic
+data_date: 2021-01-01
+randomised: false
+arms: {variable: arm, reference: c, levels: {c: Control, t: Treated}}
+clusters: {unit: team, pair: trust, unit_label: team, pair_label: Trust}
+visits:
+  - {id: before, label: Before, months: 0, file: first}
+  - {id: after, label: After, months: 6, file: second}
+files:
+  roster: {path: roster.csv, rows: participant}
+  teams: {path: teams.csv, rows: cluster}
+  first: {path: first.csv, rows: participant}
+  second: {path: second.csv, rows: participant}
+  events: {path: events.csv, rows: event}
+losses: {file: events, event: event, date: date, reason: reason, ending: [lost]}
+"""
+DICTIONARY = """\
+file,column,name,visit,label,type,codes,missing,minimum,maximum,unit
+roster,who,participant,,Who,id,,,,,
+roster,team,team,,Team,category,A=Team A; B=Team B; C=Team C; D=Team D,,,,
+teams,team,team,,Team,category,A=Team A; B=Team B; C=Team C; D=Team D,,,,
+teams,trust,trust,,Trust,category,x=X; y=Y,,,,
+teams,arm,arm,,Arm,category,c=Control; t=Treated,,,,
+first,who,participant,,Who,id,,,,,
+first,age,age,,Age,integer,,-99=refused,18,99,years
+first,score,score,before,Score,integer,,,0,10,
+first,remark,remark,,Remark,text,,,,,
+second,who,participant,,Who,id,,,,,
+second,score,score,after,Score,integer,,,0,10,
+events,who,participant,,Who,id,,,,,
+events,event,event,,Event,category,lost=Lost; harm=Harm,,,,
+events,date,date,,Date,date,,,,,
+events,reason,reason,,Reason,category,moved=Moved; none=None given,,,,
+"""
+RAW = {
+    "roster.csv": "who,team\nP1,A\nP2,B\nP3,C\nP4,D\nP5,A\n",
+    "teams.csv": "team,trust,arm\nA,x,c\nB,x,t\nC,y,c\nD,y,t\n",
+    "first.csv": "who,age,score,remark\nP1,30,5,fine\nP2,40,6,\nP3,50,7,\nP4,60,8,likes tea\n",
+    "second.csv": "who,score\nP1,6\nP2,7\nP4,9\n",
+    "events.csv": "who,event,date,reason\nP3,lost,2020-02-01,moved\nP4,harm,2020-03-01,none\n",
+}
+
+
+class Tiny:
+    """A study of five people."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        (path / "config").mkdir()
+        self.write("config/study.yaml", STUDY)
+        self.write("config/dictionary.csv", DICTIONARY)
+        self.write("config/instruments.yaml", "instruments: {}\n")
+        for name, text in RAW.items():
+            self.write(name, text)
+
+    def write(self, name: str, text: str | bytes) -> None:
+        content = text if isinstance(text, bytes) else text.encode()
+        (self.path / name).write_bytes(content)
+
+    def clean(self) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
+        stage.run(participants=Path("p.parquet"), queries=Path("q.csv"), flow=Path("f.json"))
+        return (
+            pd.read_parquet("p.parquet").set_index("participant"),
+            pd.read_csv("q.csv", dtype=str, keep_default_na=False),
+            json.loads(Path("f.json").read_text()),
+        )
+
+    def fails(self) -> StudyError:
+        with pytest.raises(StudyError) as caught:
+            self.clean()
+        assert not {"p.parquet", "q.csv", "f.json"} & {p.name for p in self.path.iterdir()}
+        return caught.value
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch) -> Tiny:
+    monkeypatch.chdir(tmp_path)
+    return Tiny(tmp_path)
+
+
+def test_everyone_recruited_is_one_row(tiny):
+    people, queries, flow = tiny.clean()
+    assert people.index.tolist() == ["P1", "P2", "P3", "P4", "P5"]
+    assert people["arm"].tolist() == ["c", "t", "c", "t", "c"]
+    assert people["interviewed_before"].tolist() == [True, True, True, True, False]
+    assert people["interviewed_after"].tolist() == [True, True, False, True, False]
+    assert people.loc["P3", "left"] == "lost"
+    assert people.drop("P3")["left"].isna().all()
+    assert queries.empty
+    assert flow["files"][0] == {
+        "file": "roster.csv",
+        "rows": 5,
+        "identical_rows_left_out": 0,
+        "kept": 5,
+    }
+
+
+def test_flow_counts_and_reasons(tiny):
+    stages = {stage["stage"]: stage for stage in tiny.clean()[2]["stages"]}
+    assert [stages[s]["n"] for s in ("recruited", "before", "after")] == [5, 4, 3]
+    [gone] = stages["before"]["missing"]
+    assert (gone["reason"], gone["n"], gone["by_arm"]) == (
+        "no reason recorded",
+        1,
+        {"c": 1, "t": 0},
+    )
+    [gone] = stages["after"]["missing"]
+    assert (gone["reason"], gone["n"], gone["by_arm"]) == ("lost", 1, {"c": 1, "t": 0})
+    assert gone["recorded"] == {"moved": 1}
+
+
+def test_free_text_goes_no_further(tiny):
+    people, _, _ = tiny.clean()
+    assert "remark" not in people
+    content = b"".join(Path(name).read_bytes() for name in ("p.parquet", "q.csv", "f.json"))
+    assert b"likes tea" not in content
+
+
+def test_lines_are_those_of_the_file(tiny):
+    """A quoted cell of several lines, blank lines and a byte order mark move no line number."""
+    tiny.write(
+        "first.csv",
+        "\ufeffwho,age,score,remark\r\n"
+        'P1,30,99,"one\r\ntwo\r\nthree"\r\n'
+        "\r\n"
+        "P2,-99,6,\r\n"
+        ",,,\r\n"
+        "P3,50, 7,\r\n"
+        "P4,60,8,\r\n",
+    )
+    _, queries, flow = tiny.clean()
+    found = queries[["row", "participant", "column", "raw_value", "rule"]].to_numpy().tolist()
+    assert found == [
+        ["2", "P1", "score", "99", "outside 0 to 10"],
+        ["6", "P2", "age", "-99", "missing code"],
+        ["8", "P3", "score", " 7", "spelling"],
+    ]
+    assert queries["id"].tolist() == ["Q0001", "Q0002", "Q0003"]
+    assert set(queries["data_status"]) == {"synthetic"}
+    assert flow["files"][2]["rows"] == 4
+
+
+def test_identical_rows_become_one_with_a_query(tiny):
+    tiny.write("first.csv", RAW["first.csv"] + "P2,40,6,\nP2,40,6,\n")
+    people, queries, flow = tiny.clean()
+    assert len(people) == 5
+    assert people.loc["P2", "score_before"] == 6
+    assert queries[["row", "participant", "action"]].to_numpy().tolist() == [
+        ["6", "P2", "row left out"],
+        ["7", "P2", "row left out"],
+    ]
+    assert set(queries["rule"]) == {"identical row repeated"}
+    assert flow["files"][2] == {
+        "file": "first.csv",
+        "rows": 6,
+        "identical_rows_left_out": 2,
+        "kept": 4,
+    }
+
+
+def test_rows_that_differ_stop_the_run(tiny):
+    tiny.write("first.csv", RAW["first.csv"] + "P2,41,6,\np4,60,8,\n")
+    error = tiny.fails()
+    assert str(error) == (
+        "first.csv, lines 3 and 6: 'P2' has rows that differ; one row is expected. "
+        "(1 more in the log)"
+    )
+    assert error.faults[1] == (
+        "first.csv, lines 5 and 7: 'P4' has rows that differ; one row is expected."
+    )
+
+
+def test_a_follow_up_of_nobody_recruited_stops(tiny):
+    tiny.write("second.csv", RAW["second.csv"] + "P9,1\n")
+    assert str(tiny.fails()) == "second.csv, line 5, column 'participant': 'P9' was not recruited."
+
+
+def test_an_event_of_nobody_recruited_stops(tiny):
+    tiny.write("events.csv", RAW["events.csv"] + "P9,lost,2020-01-01,none\n")
+    assert "events.csv, line 4" in str(tiny.fails())
+
+
+def test_an_interview_without_a_baseline_is_a_query(tiny):
+    tiny.write("second.csv", RAW["second.csv"] + "P5,1\n")
+    _, queries, flow = tiny.clean()
+    assert queries[["file", "row", "participant", "action"]].to_numpy().tolist() == [
+        ["second.csv", "5", "P5", "not in any analysis"]
+    ]
+    assert flow["stages"][2]["n"] == 3
+
+
+def test_identifiers_join_whatever_their_case(tiny):
+    tiny.write("second.csv", "who,score\n p1 ,6\n")
+    people, queries, _ = tiny.clean()
+    assert people.loc["P1", "score_after"] == 6
+    assert queries[["participant", "raw_value"]].to_numpy().tolist() == [["P1", " p1 "]]
+
+
+def test_a_file_with_a_header_only(tiny):
+    tiny.write("events.csv", "who,event,date,reason\n")
+    tiny.write("second.csv", "who,score\n")
+    people, queries, flow = tiny.clean()
+    assert not people["interviewed_after"].any()
+    assert people["left"].isna().all()
+    assert queries.empty
+    assert flow["stages"][2]["missing"][0]["reason"] == "no reason recorded"
+
+
+SENTENCES = {
+    "no file": ("second.csv", None, "second.csv: the file is missing; config/study.yaml lists it."),
+    "empty": ("second.csv", "", "second.csv: the file is empty; expected a header and rows."),
+    "blank": ("second.csv", "\n , \n", "second.csv: the file is empty; expected"),
+    "no column": ("second.csv", "who\nP1\n", "second.csv, line 1: column 'score' is missing"),
+    "strange column": (
+        "second.csv",
+        "who,score,colour\nP1,1,red\n",
+        "second.csv, line 1: column 'colour' is not in the data dictionary",
+    ),
+    "column twice": (
+        "second.csv",
+        "who,score,score\nP1,1,1\n",
+        "second.csv, line 1: column 'score' stands twice.",
+    ),
+    "semicolons": ("second.csv", "who;score\nP1;1\n", "column 'who' is missing"),
+    "cells": ("second.csv", "who,score\nP1,1\nP2,1,\n", "second.csv, line 3: 3 cells found, 2"),
+    "few cells": ("second.csv", "who,score\nP1\n", "second.csv, line 2: 1 cells found, 2 expected"),
+    "latin": ("second.csv", b"who,score\nP1,1\nP2,\xe9\n", "second.csv, line 3: not UTF-8 text"),
+    "utf-16": ("second.csv", "who,score\nP1,1\n".encode("utf-16"), "second.csv, line 1: not UTF-8"),
+    "open quote": ("second.csv", 'who,score\nP1,"1\n', "second.csv, line 2: not readable as CSV"),
+    "open quote in header": (
+        "second.csv",
+        'who,"score\n',
+        "second.csv, line 1: not readable as CSV",
+    ),
+    "no id": (
+        "second.csv",
+        "who,score\nP1,1\n  ,2\n",
+        "second.csv, line 3, column 'who': the identifier is empty.",
+    ),
+    "unknown team": (
+        "roster.csv",
+        RAW["roster.csv"].replace("P2,B", "P2,Z"),
+        "roster.csv, line 3, column 'team'",
+    ),
+    "team not listed": (
+        "teams.csv",
+        RAW["teams.csv"].replace("D,y,t\n", ""),
+        "roster.csv, line 5, column 'team': 'D' is not in teams.csv.",
+    ),
+    "team twice": (
+        "teams.csv",
+        RAW["teams.csv"] + "A,x,t\n",
+        "teams.csv, lines 2 and 6: 'A' has rows that differ",
+    ),
+    "no arm": (
+        "teams.csv",
+        RAW["teams.csv"].replace("B,x,t", "B,x,"),
+        "Participant 'P2' has no arm; expected one of c, t (config/study.yaml).",
+    ),
+    "no pair": ("teams.csv", RAW["teams.csv"].replace("B,x,t", "B,,t"), "'trust' is missing"),
+    "one arm": (
+        "teams.csv",
+        RAW["teams.csv"].replace(",t\n", ",c\n"),
+        "Nobody is in the arm 't'; expected two arms with participants.",
+    ),
+    "pair of one arm": (
+        "teams.csv",
+        "team,trust,arm\nA,x,c\nB,y,t\nC,x,c\nD,y,c\n",
+        "Trust 'x' has participants in one arm only",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", SENTENCES)
+def test_each_fault_is_a_sentence_with_its_place(tiny, fault):
+    name, text, sentence = SENTENCES[fault]
+    if text is None:
+        (tiny.path / name).unlink()
+    else:
+        tiny.write(name, text)
+    error = tiny.fails()
+    assert sentence in str(error)
+    assert "\n" not in str(error)
+    assert "nan" not in str(error)
+
+
+def test_an_arm_of_the_person_must_be_that_of_the_team(tiny):
+    changed = DICTIONARY.replace("teams,arm,arm,,Arm", "roster,arm,arm,,Arm")
+    tiny.write("config/dictionary.csv", changed)
+    tiny.write("teams.csv", "team,trust\nA,x\nB,x\nC,y\nD,y\n")
+    tiny.write("roster.csv", "who,team,arm\nP1,A,c\nP2,B,t\nP3,C,c\nP4,D,t\nP5,A,t\n")
+    assert str(tiny.fails()) == (
+        "team 'A' has participants in both arms; the arm is expected to be a property of the team."
+    )
+
+
+def test_a_team_stands_in_one_pair(tiny):
+    changed = DICTIONARY.replace("teams,trust,trust,,Trust", "roster,trust,trust,,Trust")
+    tiny.write("config/dictionary.csv", changed)
+    tiny.write("teams.csv", "team,arm\nA,c\nB,t\nC,c\nD,t\n")
+    tiny.write("roster.csv", "who,team,trust\nP1,A,x\nP2,B,x\nP3,C,y\nP4,D,y\nP5,A,y\n")
+    assert "team 'A' stands in more than one Trust" in str(tiny.fails())
+
+
+def test_losses_must_name_columns_of_their_file(tiny):
+    tiny.write("config/study.yaml", STUDY.replace("reason: reason", "reason: motive"))
+    assert str(tiny.fails()) == (
+        "config/study.yaml: losses names 'motive', which config/dictionary.csv does not have in "
+        "the file 'events'."
+    )
+
+
+def test_faults_of_a_header_come_in_the_order_of_the_file(tmp_path):
+    path = tmp_path / "raw.csv"
+    path.write_text("b,b,a,a,z\n")
+    with pytest.raises(StudyError) as caught:
+        read_raw(path, ["a", "c"])
+    places = [fault.partition("column '")[2].partition("'")[0] for fault in caught.value.faults]
+    assert places == ["b", "a", "c", "b", "b", "z"]
+
+
+def test_cells_are_not_interpreted(tmp_path):
+    path = tmp_path / "raw.csv"
+    path.write_text("a, b \n007,NA\nnull, 1.50 \n")
+    table = read_raw(path, ["a", "b"])
+    assert table["a"].tolist() == ["007", "null"]
+    assert table["b"].tolist() == ["NA", " 1.50 "]
+    assert table[LINE].tolist() == [2, 3]

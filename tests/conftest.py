@@ -1,0 +1,173 @@
+"""Small copies of the two studies, and what comes out of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import settings
+
+from ccp_analysis import results
+from ccp_analysis.analyses import descriptive
+from ccp_analysis.analyses import stage as analyses
+from ccp_analysis.cleaning import stage as cleaning
+from ccp_analysis.economics import costs
+from ccp_analysis.economics import stage as economics
+from ccp_analysis.imputation import stage as imputation
+from ccp_analysis.study import load_plan
+
+ROOT = Path(__file__).parents[1]
+CCP = ROOT
+BTHEB = ROOT / "examples" / "beat_the_blues"
+DERIVED = Path("data/derived")
+
+# The same examples at every run, however slow or busy the machine.
+settings.register_profile("project", derandomize=True, deadline=None)
+settings.load_profile("project")
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """A study folder of its own, and the stages run in it."""
+
+    path: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def change(self, name: str, old: str, new: str, count: int = 1) -> None:
+        """Replace text in a file, in which it must stand."""
+        file = self.path / name
+        text = file.read_text(encoding="utf-8")
+        assert old in text, f"{name} has no {old!r}"
+        file.write_text(text.replace(old, new, count), encoding="utf-8")
+
+    def cell(self, name: str, line: int, column: str, value: str) -> None:
+        """Write a value into a cell of a CSV file; the header is line 1."""
+        file = self.path / name
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        table.loc[line - 2, column] = value
+        table.to_csv(file, index=False, lineterminator="\n")
+
+    def clean(self) -> None:
+        cleaning.run(
+            participants=DERIVED / "participants.parquet",
+            queries=DERIVED / "queries.csv",
+            flow=DERIVED / "flow.json",
+        )
+
+    def cost(self) -> None:
+        costs.run(participants=DERIVED / "participants.parquet", costs=DERIVED / "costs.parquet")
+
+    def impute(self) -> None:
+        money = (DERIVED / "costs.parquet") if Path("config/economics.yaml").is_file() else None
+        imputation.run(
+            participants=DERIVED / "participants.parquet",
+            costs=money,
+            imputed=DERIVED / "imputed.parquet",
+            models=DERIVED / "imputation_models.csv",
+        )
+
+    def analyse(self, analysis: str) -> pd.DataFrame:
+        out = DERIVED / "results" / f"{analysis}.parquet"
+        analyses.run(analysis=analysis, imputed=DERIVED / "imputed.parquet", results=out)
+        return pd.read_parquet(out)
+
+    def describe(self) -> pd.DataFrame:
+        out = DERIVED / "results" / "descriptive.parquet"
+        descriptive.run(
+            imputed=DERIVED / "imputed.parquet",
+            participants=DERIVED / "participants.parquet",
+            results=out,
+        )
+        return pd.read_parquet(out)
+
+    def evaluate(self) -> pd.DataFrame:
+        out = DERIVED / "results" / "economics.parquet"
+        economics.run(imputed=DERIVED / "imputed.parquet", results=out)
+        return pd.read_parquet(out)
+
+    def up_to_imputation(self) -> None:
+        self.clean()
+        if Path("config/economics.yaml").is_file():
+            self.cost()
+        self.impute()
+
+    def all_results(self) -> None:
+        """Run everything that makes the results table."""
+        self.up_to_imputation()
+        for analysis in load_plan().analyses:
+            self.analyse(analysis.id)
+        self.describe()
+        if Path("config/economics.yaml").is_file():
+            self.evaluate()
+        parts = sorted((DERIVED / "results").glob("*.parquet"))
+        results.run(parts=parts, out=Path("reports/results.csv"))
+
+
+def copy_study(source: Path, target: Path) -> StudyFolder:
+    """Copy configuration and raw data, with two imputations after five iterations."""
+    for part in ("config", "data/raw"):
+        shutil.copytree(source / part, target / part, dirs_exist_ok=True)
+    folder = StudyFolder(target)
+    folder.change("config/analysis.yaml", "imputations: 50", "imputations: 2")
+    folder.change("config/analysis.yaml", "iterations: 20", "iterations: 5")
+    return folder
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture
+def ccp_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
+    """The CCP study, reduced, as the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return copy_study(CCP, tmp_path)
+
+
+@pytest.fixture
+def btheb_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
+    """Beat the Blues, reduced, as the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return copy_study(BTHEB, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def ccp_done(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
+    """The CCP study, reduced, with all its results; not to be changed."""
+    folder = copy_study(CCP, tmp_path_factory.mktemp("ccp"))
+    with inside(folder.path):
+        folder.all_results()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def btheb_done(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
+    """Beat the Blues, reduced, with all its results; not to be changed."""
+    folder = copy_study(BTHEB, tmp_path_factory.mktemp("btheb"))
+    with inside(folder.path):
+        folder.all_results()
+    return folder
+
+
+@pytest.fixture
+def copy_of_ccp(
+    ccp_done: StudyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> StudyFolder:
+    """A copy, as the current folder, of the CCP study with everything derived."""
+    shutil.copytree(ccp_done.path, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return StudyFolder(tmp_path)

@@ -1,0 +1,65 @@
+"""A copy of the project with a reduced study (m = 2), and Snakemake run in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CODE = ["Snakefile", "Makefile", "environment.yml", "requirements.lock", "profiles", "src"]
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project in a folder of its own."""
+
+    folder: Path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.command(BIN / "snakemake", *arguments)
+
+    def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        return subprocess.run(
+            [str(a) for a in arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        source = f"PYTHONPATH={self.folder / 'src'}"
+        return self.command("env", source, sys.executable, "-m", "ccp_analysis.cli", *arguments)
+
+    def waiting(self) -> set[str]:
+        """Return the rules that a run would now execute."""
+        dry = self.run("--dry-run", "--cores", "1")
+        assert dry.returncode == 0, dry.stdout + dry.stderr
+        table = re.search(r"Job stats:\n(.*?)\n\n", dry.stdout + dry.stderr, re.DOTALL)
+        if table is None:
+            assert "Nothing to be done" in dry.stdout + dry.stderr
+            return set()
+        return {line.split()[0] for line in table[1].splitlines()[2:]} - {"total", "all"}
+
+
+def copy_project(folder: Path) -> Project:
+    for name in CODE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    shutil.copytree(ROOT / "config", folder / "config")
+    shutil.copytree(ROOT / "data" / "raw", folder / "data" / "raw")
+    plan = folder / "config" / "analysis.yaml"
+    text = re.sub(r"imputations: \d+", "imputations: 2", plan.read_text(encoding="utf-8"))
+    plan.write_text(re.sub(r"iterations: \d+", "iterations: 3", text), encoding="utf-8")
+    return Project(folder)

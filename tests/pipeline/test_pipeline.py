@@ -1,0 +1,165 @@
+"""The whole pipeline under Snakemake: what reruns when, and what comes out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pipeline_project import Project, copy_project
+
+pytestmark = pytest.mark.pipeline
+
+AFTER_RESULTS = {"results", "tables", "figures", "report"}
+AFTER_IMPUTATION = {"analyse", "describe", "evaluate"} | AFTER_RESULTS
+
+
+@contextmanager
+def edited(path: Path, old: str, new: str) -> Iterator[None]:
+    """Change a file for a while."""
+    before = path.read_text(encoding="utf-8")
+    assert old in before
+    path.write_text(before.replace(old, new, 1), encoding="utf-8")
+    yield
+    path.write_text(before, encoding="utf-8")
+
+
+def outputs(project: Project) -> dict[str, bytes]:
+    reports = project.folder / "reports"
+    return {
+        path.relative_to(reports).as_posix(): path.read_bytes()
+        for path in sorted(reports.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_run_makes_the_documents_and_says_how_long_it_took(done: Project) -> None:
+    made = outputs(done)
+    assert {"results.csv", "report.html", "report.docx", "report.pdf"} <= set(made)
+    assert all(len(content) > 100 for content in made.values())
+
+
+def test_a_second_run_does_nothing(done: Project) -> None:
+    assert done.waiting() == set()
+
+
+def test_the_plan_reruns_what_reads_it_and_what_follows_but_not_cleaning(done: Project) -> None:
+    with edited(done.folder / "config/analysis.yaml", "seed: 20261122", "seed: 1"):
+        assert done.waiting() == {"impute"} | AFTER_IMPUTATION
+    assert done.waiting() == set()
+
+
+def test_a_unit_cost_reruns_costing_and_what_follows(done: Project) -> None:
+    with edited(done.folder / "config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,41"):
+        assert done.waiting() == {"cost", "impute"} | AFTER_IMPUTATION
+
+
+@pytest.mark.parametrize(
+    ("module", "rules"),
+    [
+        ("models/team_level.py", {"analyse", "evaluate"} | AFTER_RESULTS),
+        ("imputation/chained.py", {"impute"} | AFTER_IMPUTATION),
+        ("analyses/descriptive.py", {"describe"} | AFTER_RESULTS),
+        ("reporting/figures.py", {"figures", "report"}),
+        ("reporting/templates/style.css", {"report"}),
+        ("simulation/study_data.py", set()),
+        ("cleaning/score.py", {"clean", "cost", "impute"} | AFTER_IMPUTATION),
+    ],
+)
+def test_a_module_reruns_exactly_the_rules_that_use_it(
+    done: Project, module: str, rules: set[str]
+) -> None:
+    path = done.folder / "src/ccp_analysis" / module
+    before = path.read_bytes()
+    comment = b"\n/* a comment */\n" if path.suffix == ".css" else b"\n# a comment\n"
+    path.write_bytes(before + comment)
+    try:
+        assert done.waiting() == rules
+    finally:
+        path.write_bytes(before)
+    assert done.waiting() == set()
+
+
+def test_a_raw_file_replaced_by_an_older_one_is_noticed(done: Project) -> None:
+    path = done.folder / "data/raw/followup.csv"
+    before, dates = path.read_bytes(), path.stat()
+    path.write_bytes(before.replace(b"2019-08-01", b"2019-08-02", 1))
+    os.utime(path, (946684800, 946684800))
+    try:
+        assert "clean" in done.waiting()
+    finally:
+        path.write_bytes(before)
+        os.utime(path, (dates.st_atime, dates.st_mtime))
+
+
+def test_touching_a_file_reruns_nothing(done: Project) -> None:
+    os.utime(done.folder / "data/raw/baseline.csv")
+    assert done.waiting() == set()
+
+
+def test_one_core_elsewhere_gives_the_same_bytes(
+    done: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = copy_project(tmp_path_factory.mktemp("a folder with spaces"))
+    result = other.run("--cores", "1")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "done in" in result.stdout + result.stderr
+    first, second = outputs(done), outputs(other)
+    assert list(first) == list(second)
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_every_table_says_what_kind_of_data_it_rests_on(done: Project) -> None:
+    paths = [*(done.folder / "reports/tables").glob("*.csv"), done.folder / "reports/results.csv"]
+    assert len(paths) > 5
+    for path in [*paths, done.folder / "data/derived/queries.csv"]:
+        assert set(pd.read_csv(path)["data_status"]) == {"synthetic"}, path
+
+
+def test_verify_tells_identical_from_different(done: Project) -> None:
+    same = done.cli("verify", "--log", "logs/verify.log")
+    assert same.returncode == 0, same.stdout + same.stderr
+    assert "0 different" in same.stdout
+    raw = done.folder / "data/raw/followup.csv"
+    before = raw.read_bytes()
+    table = pd.read_csv(raw, dtype=str, keep_default_na=False)
+    table.loc[5, "rgu_01"] = {"0": "1"}.get(table.loc[5, "rgu_01"], "0")
+    table.to_csv(raw, index=False)
+    try:
+        other = done.cli("verify", "--log", "logs/verify.log")
+    finally:
+        raw.write_bytes(before)
+    assert other.returncode == 1
+    assert "ifferent" in other.stdout + other.stderr
+    assert "Traceback" not in other.stdout + other.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rule", "words"),
+    [
+        ("data/raw/recruitment.csv", "CP005,T07", "CP005,X07", "clean", "recruitment.csv, line 6"),
+        ("data/raw/baseline.csv", "participant,interview", "person,interview", "clean", "line 1"),
+        ("config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,-40", "cost", "line 2"),
+        ("config/analysis.yaml", "auxiliary: []", "auxiliary: [nothing]", "impute", "'nothing'"),
+        ("config/study.yaml", "randomised: false", "randomised: maybe", "", "study.yaml"),
+    ],
+)
+def test_bad_input_ends_at_its_rule_with_one_sentence(
+    tmp_path: Path, file: str, old: str, new: str, rule: str, words: str
+) -> None:
+    project = copy_project(tmp_path)
+    with edited(project.folder / file, old, new):
+        result = project.run("--cores", "2")
+    screen = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert words in screen
+    assert "Traceback" not in screen
+    assert not (project.folder / "reports/results.csv").exists()
+    if rule:
+        assert f"The run stopped: {rule}: " in screen
+        assert words in (project.folder / f"logs/{rule}.log").read_text(encoding="utf-8")
+        names = {"clean": "participants", "cost": "costs", "impute": "imputed"}
+        assert not (project.folder / f"data/derived/{names[rule]}.parquet").exists()

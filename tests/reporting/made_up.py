@@ -1,0 +1,94 @@
+"""Make the made-up studies of this folder, whose results were written down by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ccp_analysis import files
+from ccp_analysis.reporting import document, figures, lookup, tables
+from ccp_analysis.results import results_table
+
+DATA = Path(__file__).parent / "data"
+VILE = '<script>alert("x")</script> **bold** [link](http://evil.example) | $x$ `code` {.c} \\'
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A study folder with everything that the report is made of."""
+
+    path: Path
+
+    @property
+    def results(self) -> dict[str, Path]:
+        return {"results": Path("results.csv"), "flow": Path("flow.json")}
+
+    @property
+    def everything(self) -> dict[str, Path]:
+        return {**self.results, "queries": Path("queries.csv"), "models": Path("models.csv")}
+
+    def inside(self) -> contextlib.chdir[Path]:
+        return contextlib.chdir(self.path)
+
+    def source(self) -> lookup.Source:
+        with self.inside():
+            return lookup.load(*self.everything.values())
+
+    def report(self) -> None:
+        """Make tables, figures and documents, each under its own name in the folder."""
+        with self.inside():
+            tables.run(**self.everything, out=Path("tables"))
+            figures.run(**self.results, out=Path("figures"))
+            self.documents()
+
+    def documents(self) -> None:
+        with self.inside():
+            kinds = {kind: Path(f"report.{kind}") for kind in ("html", "docx", "pdf")}
+            document.run(**self.everything, figures=Path("figures"), **kinds)
+
+    def text(self, name: str) -> str:
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        with (self.path / name).open(encoding="utf-8", newline="") as handle:
+            return list(csv.DictReader(handle))
+
+
+def make(name: str, folder: Path, label: str | None = None) -> Folder:
+    """Copy a made-up study; `label` takes the place of the label of its primary outcome."""
+    given = yaml.safe_load((DATA / f"{name}.yaml").read_text(encoding="utf-8"))
+    (folder / "config").mkdir(parents=True)
+    for part, content in given["config"].items():
+        if label and part == "analysis":
+            content["outcomes"][0]["label"] = label
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        (folder / "config" / f"{part}.yaml").write_text(text, encoding="utf-8")
+    shutil.copyfile(DATA / f"{name}_dictionary.csv", folder / "config" / "dictionary.csv")
+    status = given["config"]["study"]["data_status"]
+    files.write_csv(folder / "results.csv", results_table(_rows(given["results"]), status))
+    files.write_json(folder / "flow.json", given["flow"])
+    for part in ("queries", "models"):
+        header, *rows = given[part]
+        with (folder / f"{part}.csv").open("w", encoding="utf-8", newline="") as handle:
+            csv.writer(handle).writerows([header, *rows])
+    return Folder(folder)
+
+
+def _rows(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Spread groups of rows that share columns."""
+    rows = []
+    for group in groups:
+        shared = {key: value for key, value in group.items() if key != "rows"}
+        rows += [{**shared, **row} for row in group["rows"]]
+    return rows
+
+
+def flow_of(folder: Folder) -> dict[str, Any]:
+    return json.loads(folder.text("flow.json"))

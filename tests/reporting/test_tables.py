@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import pytest
+from made_up import Folder, make
+
+from ccp_analysis.errors import StudyError
+from ccp_analysis.reporting import contents, figures, tables
+from ccp_analysis.reporting.table import Table, to_csv, to_markdown
+
+
+def test_there_are_the_tables_that_contents_lists(clustered: Folder, plain: Folder) -> None:
+    for folder in (clustered, plain):
+        source = folder.source()
+        listed = contents.tables_of(source.study, source.economics)
+        assert sorted(p.stem for p in (folder.path / "tables").iterdir()) == sorted(listed)
+        assert list(tables.build(source)) == listed
+
+
+def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> None:
+    many, few = clustered.source(), plain.source()
+    assert set(contents.tables_of(many.study, many.economics)) == set(tables.BUILDERS)
+    assert set(tables.BUILDERS) - set(contents.tables_of(few.study, None)) == {
+        "flow_by_cluster",
+        "pair_differences",
+        "economics",
+    }
+    drawn = {
+        *contents.figures_of(many.study, many.economics),
+        *contents.figures_of(few.study, None),
+    }
+    assert drawn == set(figures.DRAWERS)
+    assert "course" not in contents.figures_of(many.study, many.economics)
+    assert "pair_differences" not in contents.figures_of(few.study, None)
+
+
+def test_every_table_bears_the_data_status(clustered: Folder, plain: Folder) -> None:
+    for folder, status in ((clustered, "synthetic"), (plain, "public")):
+        for path in (folder.path / "tables").iterdir():
+            header = path.read_text(encoding="utf-8").splitlines()[0]
+            assert header.endswith("data_status")
+            rows = folder.rows(f"tables/{path.name}")
+            assert {row["data_status"] for row in rows} <= {status}
+
+
+def test_numbers_of_the_comparison(clustered: Folder) -> None:
+    first, second = clustered.rows("tables/comparison.csv")
+    assert first == {
+        "Role": "Primary outcome",
+        "Outcome": "Sleep (SLP)",
+        "Usual care, adjusted mean": "21.33",
+        "New care, adjusted mean": "20.78",
+        "Difference (95% CI)": "−0.55 (−3.49 to 2.39)",
+        "df": "2.4",
+        "p": "0.57",
+        "n": "40",
+        "Wards": "4",
+        "m": "5",
+        "data_status": "synthetic",
+    }
+    assert second["p"] == "<0.001"
+    assert second["Outcome"] == "Pain at the"
+
+
+def test_baseline_table(clustered: Folder) -> None:
+    rows = {
+        (row["Characteristic"], row["Category"]): row
+        for row in clustered.rows("tables/baseline.csv")
+    }
+    own = "Usual care (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}19)"
+    assert rows["Age (years), mean (SD)", ""][own] == "41.2 (10.6)"
+    assert rows["Age (years), mean (SD)", "Missing"][own] == "2"
+    assert rows["Sex, n (%)", "Female"][own] == "12 (63)"
+    assert rows["Sleep (SLP), mean (SD)", ""][own] == "20.5 (5.0)"
+
+
+def test_all_methods_stand_together(clustered: Folder) -> None:
+    rows = clustered.rows("tables/methods.csv")
+    assert [(row["Analysis"], row["Inference"]) for row in rows] == [
+        ("ANCOVA, imputed (primary)", "CR2, Satterthwaite"),
+        ("ANCOVA, complete cases (sensitivity)", "CR2, Satterthwaite"),
+        ("Mixed model, imputed (supporting)", "Kenward–Roger"),
+        ("Paired team means, imputed (supporting)", "paired t"),
+        ("Paired team means, imputed (supporting)", "exact sign-flip"),
+    ]
+    assert rows[-1]["p"] == ">0.99"
+    notes = tables.build(clustered.source())["methods"].notes
+    assert any("ward variance zero in 2 of 5 imputations" in note for note in notes)
+
+
+def test_a_failed_analysis_says_so(plain: Folder) -> None:
+    *_, last = plain.rows("tables/methods.csv")
+    assert last["Difference (90% CI)"] == "not estimated"
+    assert last["p"] == ""
+
+
+def test_of_repeated_measures_the_people_are_counted(plain: Folder) -> None:
+    row = plain.rows("tables/methods.csv")[1]
+    assert row["n"] == "20"
+    assert "Repeated measures, observed visits: 37 observations." in (
+        tables.build(plain.source())["methods"].notes
+    )
+
+
+def test_clusters_that_lost_everyone_show_nought(clustered: Folder) -> None:
+    rows = clustered.rows("tables/flow_by_cluster.csv")
+    assert [row["End"] for row in rows] == ["5", "17", "11", "0"]
+    assert rows[0]["Site"] == "North"
+
+
+def test_flow_says_what_was_expected_and_why_people_left(clustered: Folder) -> None:
+    notes = tables.build(clustered.source())["flow"].notes
+    assert notes[0] == "Recruited: 42 participants were expected, 41 found."
+    assert notes[1] == "Reasons recorded, Left the study: moved away 6."
+
+
+def test_pair_differences(clustered: Folder) -> None:
+    rows = clustered.rows("tables/pair_differences.csv")
+    assert [(row["Site"], row["Imputed"]) for row in rows] == [
+        ("North", "−1.80"),
+        ("South", "0.40"),
+        ("Mean of the pairs", "−0.70"),
+        ("95% CI", "−14.70 to 13.30"),
+        ("p, paired t", "0.64"),
+    ]
+
+
+def test_economics(clustered: Folder) -> None:
+    cost, qaly = clustered.rows("tables/economics.csv")
+    assert cost["Outcome"] == "Total cost of services (£)"
+    assert cost["Usual care, adjusted mean"] == "5,000"
+    assert cost["Difference (95% CI)"] == "−1,234 (−4,400 to 1,931)"
+    assert qaly["Difference (95% CI)"] == "0.012 (−0.027 to 0.052)"
+    assert qaly["Usual care, adjusted mean"] == ""
+
+
+def test_what_a_spreadsheet_takes_for_a_formula_is_text(clustered: Folder) -> None:
+    first, second = clustered.rows("tables/queries.csv")
+    assert first["Value found"] == "'=1+1"
+    assert second["Value found"] == "<img src=x onerror=alert(1)>"
+
+
+@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@x", "\t=1"])
+def test_formula_like_cells(cell: str) -> None:
+    table = Table("t", "c", [cell, "b"], [[cell, None]], "ll", [1, 1])
+    written = to_csv(table, "real")
+    assert written.iloc[0].tolist() == ["'" + cell, "", "real"]
+    assert written.columns[0] == "'" + cell
+
+
+def test_groups_are_lines_of_their_own() -> None:
+    rows = [["g", "", "1"], ["h", "i", "2"], ["h", "j", None]]
+    table = Table("t", "Caption", ["G", "I", "N"], rows, "llr", [3, 1], grouped=True, notes=["N."])
+    lines = to_markdown(table, "Table 9").splitlines()
+    assert lines[1] == "| G | N |"
+    assert lines[2].startswith("| :-")
+    assert lines[2].endswith("-: |")
+    assert lines[3:7] == ["| g | 1 |", "| h |  |", r"| \ \ \ i | 2 |", r"| \ \ \ j | – |"]
+    assert lines[8] == r": **Table 9.** Caption {#tbl-t}"
+    assert "N\\." in lines
+
+
+def test_a_table_of_ragged_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match="table t"):
+        Table("t", "c", ["a", "b"], [["1"]], "ll", [1, 1])
+
+
+def test_results_of_another_kind_of_data_are_refused(tmp_path) -> None:
+    folder = make("plain", tmp_path / "study")
+    study = folder.path / "config" / "study.yaml"
+    study.write_text(study.read_text().replace("data_status: public", "data_status: real"))
+    with pytest.raises(StudyError, match="data status 'public' found; expected 'real'"):
+        folder.source()
+
+
+def test_a_missing_file_is_named(tmp_path) -> None:
+    folder = make("plain", tmp_path / "study")
+    (folder.path / "flow.json").unlink()
+    with pytest.raises(StudyError, match=r"flow\.json: the file is missing"):
+        folder.source()

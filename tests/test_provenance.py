@@ -1,0 +1,257 @@
+"""A rule's fingerprint covers what its command imports and reads: tried by running each."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ccp_analysis import provenance
+from ccp_analysis.cli import COMMANDS
+from ccp_analysis.study import configuration_files
+
+PACKAGE = Path(provenance.__file__).parent
+D = "data/derived"
+MADE = "made"
+REPORTED = ["--results", "reports/results.csv", "--flow", f"{D}/flow.json"]
+LISTED = ["--queries", f"{D}/queries.csv", "--models", f"{D}/imputation_models.csv"]
+
+# Of every command that a rule runs: its options, and the name of its configuration files.
+RUNS = {
+    "simulate": (["--out", f"{MADE}/raw"], None),
+    "clean": (
+        [
+            *("--participants", f"{MADE}/p.parquet"),
+            *("--queries", f"{MADE}/q.csv"),
+            *("--flow", f"{MADE}/f.json"),
+        ],
+        "clean",
+    ),
+    "cost": (
+        ["--participants", f"{D}/participants.parquet", "--costs", f"{MADE}/c.parquet"],
+        "cost",
+    ),
+    "impute": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--costs", f"{D}/costs.parquet"),
+            *("--imputed", f"{MADE}/i.parquet"),
+            *("--models", f"{MADE}/m.csv"),
+        ],
+        "impute",
+    ),
+    "analyse": (
+        [
+            *("--analysis", "mixed"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--results", f"{MADE}/mixed.parquet"),
+        ],
+        "analyse",
+    ),
+    "describe": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--results", f"{MADE}/d.parquet"),
+        ],
+        "describe",
+    ),
+    "evaluate": (
+        ["--imputed", f"{D}/imputed.parquet", "--results", f"{MADE}/e.parquet"],
+        "evaluate",
+    ),
+    "results": (["--parts", f"{D}/results/mixed.parquet", "--out", f"{MADE}/results.csv"], None),
+    "tables": ([*REPORTED, *LISTED, "--out", f"{MADE}/tables"], "report"),
+    "figures": ([*REPORTED, "--out", f"{MADE}/figures"], "report"),
+    "report": (
+        [
+            *REPORTED,
+            *LISTED,
+            *("--figures", f"{MADE}/figures"),
+            *("--html", f"{MADE}/r.html"),
+            *("--docx", f"{MADE}/r.docx"),
+            *("--pdf", f"{MADE}/r.pdf"),
+        ],
+        "report",
+    ),
+}
+
+# Libraries are loaded once; each command then runs in a fork that has nothing of this package.
+DRIVER = """
+import json, os, sys
+import formulaic, matplotlib, numpy, pandas, pyarrow.parquet, pydantic, scipy.stats, yaml
+assert not [name for name in sys.modules if name.startswith("ccp_analysis")]
+
+def run(command, options):
+    opened = set()
+    def hook(event, arguments):
+        if event == "open" and isinstance(arguments[0], str):
+            opened.add(os.path.abspath(arguments[0]))
+    sys.addaudithook(hook)
+    from ccp_analysis.cli import main
+    status = main([command, *options, "--log", f"made/{command}.log"])
+    modules = [m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "ccp_analysis"]
+    with open(f"made/{command}.json", "w") as file:
+        json.dump({"status": status, "modules": modules, "opened": sorted(opened)}, file)
+
+os.makedirs("made", exist_ok=True)
+for command, options in json.loads(sys.argv[1]).items():
+    child = os.fork()
+    if child == 0:
+        run(command, options)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def ran(ccp_done, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("provenance") / "study"
+    shutil.copytree(ccp_done.path, folder)
+    options = {command: run for command, (run, _) in RUNS.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, json.dumps(options)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_command_of_a_rule_is_tried():
+    assert set(COMMANDS) - set(RUNS) == {"archive", "verify"}  # these have no rule
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_a_command_uses_nothing_that_its_rule_does_not_fingerprint(ran, command, monkeypatch):
+    log = ran / MADE / f"{command}.log"
+    found = json.loads((ran / MADE / f"{command}.json").read_text())
+    assert found["status"] == 0, log.read_text()
+    covered = set(provenance.modules_of(command))
+    imported = {Path(module) for module in found["modules"]}
+    assert imported <= covered
+    assert PACKAGE / "cli.py" in imported
+    opened = {Path(path) for path in found["opened"]}
+    assets = {p for p in opened if PACKAGE in p.parents and p.suffix not in (".py", ".pyc")}
+    assert assets <= covered
+
+    monkeypatch.chdir(ran)
+    listed = RUNS[command][1]
+    declared = configuration_files()[listed] if listed else []
+    read = {p for p in opened if ran / "config" in p.parents}
+    assert read <= {ran / path for path in declared}
+    if command != "clean":
+        assert not {p for p in opened if ran / "data/raw" in p.parents}
+
+
+def test_what_a_rule_declares_it_reads(ran, monkeypatch):
+    """No rule reruns for a file that its command never opens."""
+    monkeypatch.chdir(ran)
+    files = configuration_files()
+    for command, (_, listed) in RUNS.items():
+        if listed and listed != "report":
+            opened = json.loads((ran / MADE / f"{command}.json").read_text())["opened"]
+            assert {str(ran / path) for path in files[listed]} <= set(opened), command
+
+
+def test_stages_know_nothing_of_later_stages():
+    later = {
+        "clean": {"imputation", "analyses", "models", "economics", "reporting"},
+        "cost": {"imputation", "analyses", "models", "reporting"},
+        "impute": {"cleaning", "analyses", "economics", "reporting"},
+        "analyse": {"cleaning", "economics", "reporting"},
+        "evaluate": {"cleaning", "reporting"},
+        "report": {"cleaning", "imputation", "models", "analyses", "economics"},
+        "results": {"cleaning", "imputation", "models", "analyses", "economics", "reporting"},
+    }
+    for command, rooms in later.items():
+        used = {path.parent.name for path in provenance.modules_of(command)}
+        assert not used & rooms, command
+
+
+def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path, monkeypatch):
+    copy = tmp_path / "src" / "ccp_analysis"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "PACKAGE", copy)
+    monkeypatch.setattr(provenance, "LOCK", tmp_path / "requirements.lock")
+
+    def prints() -> dict[str, str]:
+        for cached in vars(provenance).values():
+            if hasattr(cached, "cache_clear"):
+                cached.cache_clear()
+        return {command: provenance.code_fingerprint(command) for command in RUNS}
+
+    def changed(name: str) -> set[str]:
+        before = prints()
+        path = copy / name
+        path.write_text(path.read_text() + "\n# changed\n")
+        after = prints()
+        return {command for command in RUNS if after[command] != before[command]}
+
+    assert changed("cleaning/score.py") == {"clean"}
+    assert changed("imputation/chained.py") == {"impute"}
+    assert changed("models/reml.py") == {"analyse", "evaluate"}
+    assert (
+        {"tables", "figures", "report"}
+        <= changed("reporting/format.py")
+        <= {
+            "tables",
+            "figures",
+            "report",
+        }
+    )
+    assert changed("files.py") == set(RUNS)
+    before = prints()
+    (tmp_path / "requirements.lock").write_text("numpy==0\n")
+    after = prints()
+    assert all(after[command] != before[command] for command in RUNS)
+
+
+def test_a_copy_elsewhere_has_the_same_fingerprints(tmp_path, monkeypatch):
+    here = {command: provenance.code_fingerprint(command) for command in RUNS}
+    copy = tmp_path / "src" / "ccp_analysis"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    if provenance.LOCK.is_file():
+        shutil.copy(provenance.LOCK, tmp_path / "requirements.lock")
+    monkeypatch.setattr(provenance, "PACKAGE", copy)
+    monkeypatch.setattr(provenance, "LOCK", tmp_path / "requirements.lock")
+    assert here == {command: provenance.code_fingerprint(command) for command in RUNS}
+
+
+def functions(tree: ast.Module):
+    """Every function but the declarations of a protocol, which have no body by their nature."""
+    protocols = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases)
+    ]
+    declared = {id(inner) for protocol in protocols for inner in protocol.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and id(node) not in declared:
+            yield node
+
+
+def idle(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    if isinstance(statement, ast.Raise):
+        return "NotImplementedError" in ast.dump(statement)
+    return isinstance(statement, ast.Pass)
+
+
+def test_no_function_is_a_stub():
+    checked = 0
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for function in functions(ast.parse(path.read_text(encoding="utf-8"))):
+            checked += 1
+            assert not all(map(idle, function.body)), f"{path}: {function.name} does nothing"
+    assert checked > 200

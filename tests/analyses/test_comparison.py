@@ -226,6 +226,21 @@ def test_imputations_that_differ_are_pooled_by_rubin_and_barnard_rubin(study, ta
     assert pooled["mc_error"] == pytest.approx(np.sqrt(q.var(ddof=1) / 2))
 
 
+def test_pair_differences_are_averaged_over_the_imputations_before_signs_are_flipped(study, tables):
+    moved = tables.copy()
+    second = (moved["imputation"] == 2) & (moved["arm"] == "intervention")
+    # In the second imputation the fourth pair, the only negative one, turns round.
+    moved.loc[second & (moved["trust"] == "Trust4"), "y_after"] += 3.0
+    rows = compare("team-means", study, moved, "imputed", ask())
+    before = compare("team-means", study, tables, "observed", ask())
+    pairs = [r["estimate"] for r in rows if r["term"] == "pair difference"]
+    assert pairs[3] > 0.5
+    assert sum(r["estimate"] for r in before if r["term"] == "pair difference") < sum(pairs)
+    assert pick(rows, "difference", inference="sign-flip")["p_value"] == 2 / 32
+    difference = pick(rows, "difference", inference="paired-t")["estimate"]
+    assert difference == pytest.approx(np.mean(pairs))
+
+
 def test_complete_cases_are_those_observed_on_all_that_is_needed(study, tables):
     gaps = tables.copy()
     observed = gaps["imputation"] == 0

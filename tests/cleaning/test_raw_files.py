@@ -215,6 +215,15 @@ def test_identifiers_join_whatever_their_case(tiny):
     assert queries[["participant", "raw_value"]].to_numpy().tolist() == [["P1", " p1 "]]
 
 
+def test_the_earliest_ending_event_is_the_reason(tiny):
+    tiny.write("config/study.yaml", STUDY.replace("ending: [lost]", "ending: [lost, harm]"))
+    rows = "P3,lost,2020-05-01,moved\nP3,harm,2020-02-01,none\nP3,lost,,none\n"
+    tiny.write("events.csv", "who,event,date,reason\n" + rows)
+    people, _, flow = tiny.clean()
+    assert people.loc["P3", "left"] == "harm"
+    assert flow["stages"][2]["missing"][0]["recorded"] == {"none": 1}
+
+
 def test_a_file_with_a_header_only(tiny):
     tiny.write("events.csv", "who,event,date,reason\n")
     tiny.write("second.csv", "who,score\n")

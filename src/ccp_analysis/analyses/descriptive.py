@@ -81,7 +81,7 @@ def run(*, imputed: Path, participants: Path, results: Path) -> None:
 def _describe(
     values: pd.Series, group: pd.Series, outcome: str, visit: str, level: str, unit: str
 ) -> Rows:
-    """Count, and average or tabulate, the values of one group; n of a figure is what it rests on."""
+    """Count, and average or tabulate, the values of a group; n of a figure is what it rests on."""
     inside = values[group]
     known = inside.dropna()
     head = {"outcome": outcome, "visit": visit, "level": level, "n": len(inside)}

@@ -92,6 +92,7 @@ def to_docx(markdown: str, head: Head, folder: Path, target: Path) -> None:
             centre=head.data_label,
             right=head.written_date,
             alarm=head.synthetic,
+            date=head.date,
         )
     )
     options = [f"--reference-doc={reference}", "--default-image-extension=png"]

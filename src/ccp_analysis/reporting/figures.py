@@ -30,6 +30,7 @@ STYLE = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "axes.unicode_minus": True,
+    "text.parse_math": False,  # a dollar in a label is a dollar
     "svg.fonttype": "path",
     "svg.hashsalt": "ccp-analysis",
 }

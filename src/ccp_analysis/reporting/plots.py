@@ -159,7 +159,7 @@ def pair_differences(source: Source) -> Figure:
             mean = source.one(**shared, term=DIFFERENCE, inference="paired-t")
             if mean is None:
                 continue
-            places = decimals(mean["std_error"])
+            places = decimals((source.primary_row(outcome.id) or mean)["std_error"])
             marks += [
                 Mark(source.category(pair, row["level"]), row, _shown(row, places), hollow=True)
                 for row in source.rows(**shared, term="pair difference")

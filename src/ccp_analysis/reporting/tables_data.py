@@ -69,7 +69,7 @@ def _recorded(source: Source) -> list[str]:
             if reasons:
                 label = source.reason(stage["stage"], missing["reason"])
                 sentences.append(f"{label}: {', '.join(reasons)}.")
-    return [f"Reasons recorded, {sentences[0]}", *sentences[1:]] if sentences else []
+    return ["Recorded reasons.", *sentences] if sentences else []
 
 
 def flow_by_cluster(source: Source) -> Table:

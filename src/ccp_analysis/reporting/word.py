@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import zipfile
 from html import escape
@@ -12,7 +13,6 @@ _W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _ROOT = f'xmlns:w="{_W}" xmlns:r="{_R}"'
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first date that a ZIP file can hold
 
 _TAB = "<w:r><w:tab/></w:r>"
 _FIELD = '<w:fldSimple w:instr=" {} "><w:r><w:t>1</w:t></w:r></w:fldSimple>'
@@ -26,7 +26,7 @@ _PAGE = (
 
 
 def reference_document(
-    default: bytes, styles: Path, *, left: str, centre: str, right: str, alarm: bool
+    default: bytes, styles: Path, *, left: str, centre: str, right: str, alarm: bool, date: dt.date
 ) -> bytes:
     """Return a reference document with our styles, and a header and a footer on every page.
 
@@ -40,6 +40,8 @@ def reference_document(
         What the header says.
     alarm : bool
         Whether the middle of the header is set in bold red.
+    date : datetime.date
+        The date of the parts.
 
     Returns
     -------
@@ -58,9 +60,10 @@ def reference_document(
     ):
         parts[name] = change(parts[name].decode()).encode()
     target = io.BytesIO()
+    moment = (date.year, date.month, date.day, 0, 0, 0)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
-            archive.writestr(zipfile.ZipInfo(name, _EARLIEST), content)
+            archive.writestr(zipfile.ZipInfo(name, moment), content)
     return target.getvalue()
 
 

@@ -1,7 +1,7 @@
 """Configuration files in, validated typed objects out: the only door to ``config/``.
 
 What is written in the files is read by `ccp_analysis.reading`; the data dictionary has a module of
-its own, `ccp_analysis.dictionary`.
+its own, `ccp_analysis.dictionary`, and so has the plan, `ccp_analysis.plan`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from pydantic import Field, model_validator
 from ccp_analysis.dictionary import DICTIONARY, Column
 from ccp_analysis.dictionary import load_dictionary as load_dictionary
 from ccp_analysis.errors import StudyError
+from ccp_analysis.plan import PLAN, Name, Plan
 from ccp_analysis.reading import Strict, load
 
 STUDY = Path("config/study.yaml")
 INSTRUMENTS = Path("config/instruments.yaml")
-PLAN = Path("config/analysis.yaml")
 ECONOMICS = Path("config/economics.yaml")
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Visit(Strict):
@@ -190,85 +189,6 @@ class Instrument(Strict):
             if name not in self.items:
                 raise ValueError(f"'{name}' is not one of the items")
         return self
-
-
-class Outcome(Strict):
-    """An outcome of the plan: an instrument or a variable measured at the visits."""
-
-    id: Name
-    role: Literal["primary", "secondary"]
-    label: str | None = None
-    benefit: Literal["higher", "lower"] | None = None
-
-
-class ImputationPlan(Strict):
-    """How what is missing is imputed."""
-
-    imputations: int = Field(ge=2)
-    iterations: int = Field(ge=1)
-    donors: int = Field(ge=1)
-    auxiliary: list[str] = []
-    methods: dict[str, Literal["norm", "pmm"]] = {}
-
-
-class Analysis(Strict):
-    """One planned analysis, fitted to each of its outcomes."""
-
-    id: Name
-    role: Literal["primary", "supporting", "sensitivity"]
-    model: Literal["ancova", "mixed", "team-means", "repeated"]
-    data: Literal["imputed", "observed"]
-    visit: str | None = None
-    outcomes: list[str] | None = None
-
-    @model_validator(mode="after")
-    def _visit(self) -> Analysis:
-        if (self.visit is None) != (self.model == "repeated"):
-            raise ValueError("a visit is expected, except for a repeated model, which has them all")
-        return self
-
-
-class Plan(Strict):
-    """The statistical analysis plan: ``config/analysis.yaml``."""
-
-    seed: int = Field(ge=0)
-    confidence_level: float = Field(gt=0.5, lt=1)
-    estimand: str
-    outcomes: list[Outcome] = Field(min_length=1)
-    covariates: list[str]
-    baseline_table: list[str] = []
-    imputation: ImputationPlan
-    analyses: list[Analysis] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Plan:
-        ids = [a.id for a in self.analyses]
-        if len(set(ids)) < len(ids) or {"descriptive", "economics"} & set(ids):
-            raise ValueError(
-                "analyses: every id must be its own, and none 'descriptive' or 'economics'"
-            )
-        known = {o.id for o in self.outcomes}
-        if len(known) < len(self.outcomes):
-            raise ValueError("outcomes: every outcome may stand once")
-        for analysis in self.analyses:
-            unknown = set(analysis.outcomes or ()) - known
-            if unknown:
-                raise ValueError(
-                    f"analysis '{analysis.id}': '{min(unknown)}' is not one of the outcomes"
-                )
-        return self
-
-    def analysis(self, analysis: str) -> Analysis:
-        """Return the analysis of that id; StudyError if there is none."""
-        for candidate in self.analyses:
-            if candidate.id == analysis:
-                return candidate
-        raise StudyError(f"{PLAN}: there is no analysis '{analysis}'.")
-
-    def outcomes_of(self, analysis: Analysis) -> list[Outcome]:
-        """Return the outcomes to which an analysis is fitted, in the plan's order."""
-        wanted = analysis.outcomes
-        return [o for o in self.outcomes if wanted is None or o.id in wanted]
 
 
 class Economics(Strict):

@@ -20,7 +20,8 @@ from ccp_analysis.imputation.plan import (
     imputation_variables,
     method_of,
 )
-from ccp_analysis.study import Economics, Instrument, Plan, Study
+from ccp_analysis.plan import Plan
+from ccp_analysis.study import Economics, Instrument, Study
 
 NAN = np.nan
 STUDY = Study.model_validate(

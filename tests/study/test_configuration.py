@@ -158,7 +158,7 @@ FAULTS = {
         "analysis.yaml",
         "model: ancova, visit: month6,",
         "model: repeated, visit: month6,",
-        "except for a repeated model, which has them all",
+        "except for a longitudinal model (repeated, mmrm, clda), which has them all",
     ),
     "reversed item": (
         "instruments.yaml",

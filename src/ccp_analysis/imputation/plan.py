@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import INSTRUMENTS, PLAN, Column, Economics, Instrument, Plan, Study
+from ccp_analysis.plan import PLAN, Plan
+from ccp_analysis.study import INSTRUMENTS, Column, Economics, Instrument, Study
 
 PER_PREDICTOR = 10  # participants for each predictor, beside the cluster indicators
 

@@ -25,9 +25,9 @@ from ccp_analysis.imputation.plan import (
     imputation_variables,
     method_of,
 )
+from ccp_analysis.plan import Plan
 from ccp_analysis.random import stream
 from ccp_analysis.study import (
-    Plan,
     Study,
     load_dictionary,
     load_economics,

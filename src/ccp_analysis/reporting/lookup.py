@@ -12,14 +12,12 @@ from typing import Any
 import pandas as pd
 
 from ccp_analysis.errors import StudyError
+from ccp_analysis.plan import Analysis, Outcome, Plan
 from ccp_analysis.results import read_results
 from ccp_analysis.study import (
-    Analysis,
     Column,
     Economics,
     Instrument,
-    Outcome,
-    Plan,
     Study,
     load_dictionary,
     load_economics,

@@ -41,7 +41,8 @@ def on_link_scale(
         Cluster of each row, shape (n,); for CR2, and only there.
     kind : {"CR2", "HC3", "model"}
         CR2 with Satterthwaite degrees of freedom; or, for independent people, the sandwich HC3 or
-        the inverse information, both with the normal distribution (infinite df).
+        the inverse information (too small where counts are overdispersed), both with the normal
+        distribution (infinite df).
 
     Returns
     -------

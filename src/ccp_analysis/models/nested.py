@@ -1,10 +1,7 @@
 """Gaussian models with random intercepts on nested levels: teams within Trusts, people in teams.
 
 The model is y = X b + sum_l Z_l u_l + e with V = sum_l theta_l Z_l Z_l' + theta_0 I and every group
-of a level inside one group of the level above. Adding a level to a group's inverse is a rank-one
-update, so that a recursion from the rows to the outermost level costs O(groups p^2). Its first and
-second derivatives are carried along (`jets`) and are all that estimation and small-sample
-inference need: d2(X'V^-1 X) = Q_ij + Q_ji, d2 log|V| = -tr(V^-1 G_i V^-1 G_j).
+of a level inside one group of the level above.
 """
 
 from __future__ import annotations
@@ -17,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from ccp_analysis.models.inference import positive_inverse
-from ccp_analysis.models.jets import Jet, variable
+from ccp_analysis.models.nested_algebra import NestedAlgebra, NestedMoments, nested_moments
 from ccp_analysis.models.newton import Slopes, minimise
 from ccp_analysis.models.ols import Grouping, OlsFit, fit_ols, grouping
 
@@ -27,37 +24,15 @@ STARTS = (0.01, 0.1, 1.0)
 ZERO_SHARE = 1e-10
 # Residual variance, as a share of that of least squares, that is called zero.
 NO_RESIDUAL_SHARE = 1e-10
+# Share of the variation between groups that a design must leave to tell its variance.
 ABSORBED_TOLERANCE = 1e-10
+# Standard deviations, in units of that of least squares, beyond which nothing is tried.
+LARGEST_ROOT = 1e50
 
 BOUNDARY = "A variance between groups is estimated at zero, the edge of what is allowed."
+ABSORBED = "The design explains every difference between the groups of a level."
 NO_RESIDUAL = "Nothing varies within groups beside the design: the residual variance goes to zero."
 NO_OPTIMUM = "The search for the variances did not converge."
-
-
-@dataclass(frozen=True)
-class NestedMoments:
-    """Sums over the innermost groups, and the tree above them; B fits, q = p + 1 columns.
-
-    Attributes
-    ----------
-    sizes : numpy.ndarray
-        Rows of each innermost group, shape (G,).
-    within : numpy.ndarray
-        Within-group cross-products of basis and residuals, shape (B, q, q).
-    means : numpy.ndarray
-        Group means of basis and residuals, shape (B, G, q).
-    parents : tuple of Grouping
-        Groups of each level by those of the level above, from the inside.
-    """
-
-    sizes: np.ndarray
-    within: np.ndarray
-    means: np.ndarray
-    parents: tuple[Grouping, ...]
-
-    def take(self, fits: np.ndarray) -> NestedMoments:
-        """Return the moments of some fits of the batch."""
-        return NestedMoments(self.sizes, self.within[fits], self.means[fits], self.parents)
 
 
 @dataclass(frozen=True)
@@ -157,15 +132,28 @@ def fit_nested(
     ols = fit_ols(X, y)
     n = ols.X.shape[-2]
     levels = _levels(groups, n)
-    for number, level in enumerate(levels):
-        _require_differences(ols, level, len(levels) - 1 - number)
-    usable = ols.status == "ok"
+    absorbed = np.stack([_absorbed(ols, level) for level in levels[::-1]])
+    for number, everywhere in enumerate(absorbed.reshape(len(levels), -1).all(axis=1)):
+        if everywhere:
+            raise ValueError(
+                f"The design explains every difference between the groups of level {number + 1} "
+                "(from the outermost): their variance cannot be told."
+            )
+    failed = np.where(absorbed.any(axis=0), ABSORBED, "")
+    failed = np.where(ols.status != "ok", ols.note, failed)
+    usable = failed == ""
     scale = np.sqrt(np.where(usable, ols.sigma2 * ols.df_resid / n, 1.0))
-    moments = _moments(ols, levels, usable, scale)
+    # A fit that failed gets residuals of zero: its numbers are finite and thrown away later.
+    residuals = np.where(usable[..., None], ols.residuals, 0.0) / scale[..., None]
+    moments = nested_moments(ols.basis, residuals, levels)
     problem = _NestedProblem(moments, n, method == "REML")
-    skip = ~usable.reshape(-1)
-    free, converged, steps = minimise(problem, _start(problem, len(levels) + 1), skip)
-    return _at_optimum(problem, free, converged, steps, ols, scale)
+    usable = usable.reshape(-1)
+    free = _start(problem, len(levels) + 1)
+    converged, steps = np.zeros(len(usable), dtype=bool), np.zeros(len(usable), dtype=int)
+    free[usable], converged[usable], steps[usable] = minimise(
+        problem.take(np.flatnonzero(usable)), free[usable]
+    )
+    return _at_optimum(problem, free, converged, steps, ols, scale, failed)
 
 
 def _levels(groups: Sequence[np.ndarray], n: int) -> list[Grouping]:
@@ -187,149 +175,10 @@ def _levels(groups: Sequence[np.ndarray], n: int) -> list[Grouping]:
     return levels[::-1]
 
 
-def _require_differences(ols: OlsFit, level: Grouping, number: int) -> None:
+def _absorbed(ols: OlsFit, level: Grouping) -> np.ndarray:
+    """Whether the indicators of the groups lie in the span of the design, shape of its batch."""
     left = 1.0 - np.square(level.sums(ols.basis)).sum(axis=-1) / level.sizes
-    if np.all(left.max(axis=-1) <= ABSORBED_TOLERANCE):
-        raise ValueError(
-            f"The design explains every difference between the groups of level {number + 1} (from "
-            "the outermost): their variance cannot be told."
-        )
-
-
-def _moments(
-    ols: OlsFit, levels: list[Grouping], usable: np.ndarray, scale: np.ndarray
-) -> NestedMoments:
-    # A fit that failed gets residuals of zero: its numbers are finite and thrown away later.
-    residuals = np.where(usable[..., None], ols.residuals, 0.0) / scale[..., None]
-    batch, (n, p) = residuals.shape[:-1], ols.basis.shape[-2:]
-    inner = levels[0]
-    means = inner.means(ols.basis)
-    centred = ols.basis - means[..., inner.codes, :]
-    resid_means = inner.means(residuals[..., None])
-    resid_centred = residuals[..., None] - resid_means[..., inner.codes, :]
-    within = np.zeros((*batch, p + 1, p + 1))
-    within[..., :p, :p] = np.swapaxes(centred, -1, -2) @ centred
-    within[..., :p, p:] = np.swapaxes(centred, -1, -2) @ resid_centred
-    within[..., p:, :p] = np.swapaxes(within[..., :p, p:], -1, -2)
-    within[..., p, p] = np.square(resid_centred[..., 0]).sum(axis=-1)
-    G = len(inner.sizes)
-    both = np.concatenate([np.broadcast_to(means, (*batch, G, p)), resid_means], axis=-1)
-    parents = []
-    for level, above in zip(levels[:-1], levels[1:], strict=True):
-        of_group = np.empty(len(level.sizes), dtype=int)
-        of_group[level.codes] = above.codes
-        parents.append(grouping(of_group, len(of_group)))
-    return NestedMoments(
-        inner.sizes.astype(float),
-        within.reshape(-1, p + 1, p + 1),
-        both.reshape(-1, G, p + 1),
-        tuple(parents),
-    )
-
-
-class NestedAlgebra:
-    """The criterion and its derivatives at given variances.
-
-    Parameters
-    ----------
-    moments : NestedMoments
-        Sums over the rows.
-    theta : numpy.ndarray
-        Variances from the inside: residual, innermost level, ..., outermost; shape (B, K).
-    n : int
-        Number of rows.
-    reml : bool
-        Whether the criterion is restricted.
-    """
-
-    def __init__(self, moments: NestedMoments, theta: np.ndarray, n: int, reml: bool) -> None:
-        self.reml, self.p = reml, moments.within.shape[-1] - 1
-        resid = variable(theta, 0)
-        # Precision of the mean of each innermost group.
-        spread = resid.each(lambda part: part[..., None] / moments.sizes)
-        spread = spread + variable(theta, 1).column()
-        mass = spread.reciprocal()
-        pooled = float((moments.sizes - 1.0).sum())
-        self.log_determinant = resid.log() * pooled + spread.log().each(
-            lambda part: part.sum(axis=-1)
-        )
-        self.log_determinant = self.log_determinant + np.log(moments.sizes).sum()
-        whole = resid.reciprocal().column().column() * moments.within
-        totals = mass.each(
-            lambda part: np.swapaxes(moments.means, -1, -2) @ (part[..., None] * moments.means)
-        )
-        self.products = whole + totals
-        sums = mass.each(lambda part: part[..., None] * moments.means)
-        for level, above in enumerate(moments.parents, start=2):
-            variance = variable(theta, level).column()
-            sums, mass = sums.each(above.sums), mass.column().each(above.sums)
-            mass = mass.each(lambda part: part[..., 0])
-            grown = variance * mass + 1.0
-            shrink = grown.reciprocal()
-            self.log_determinant = self.log_determinant + grown.log().each(
-                lambda part: part.sum(axis=-1)
-            )
-            self.products = self.products - sums.square_sum(variance * shrink)
-            sums, mass = sums * shrink.column(), mass * shrink
-
-    @cached_property
-    def phi(self) -> np.ndarray:
-        """(X'V^-1 X)^-1, shape (B, p, p)."""
-        return np.linalg.inv(self.products.value[:, : self.p, : self.p])
-
-    @cached_property
-    def gamma(self) -> np.ndarray:
-        """Coefficients of the basis for the residuals, shape (B, p)."""
-        return (self.phi @ self.products.value[:, : self.p, self.p :])[..., 0]
-
-    @cached_property
-    def value(self) -> np.ndarray:
-        """The deviance without its constant, shape (B,)."""
-        p, whole = self.p, self.products.value
-        found = self.log_determinant.value + whole[:, p, p] - (whole[:, :p, p] * self.gamma).sum(-1)
-        return found + np.linalg.slogdet(whole[:, :p, :p])[1] if self.reml else found
-
-    @cached_property
-    def P(self) -> np.ndarray:
-        """P_k = -X'V^-1 G_k V^-1 X, shape (B, K, p, p)."""
-        return np.moveaxis(self.products.first[..., : self.p, : self.p], 0, 1)
-
-    @cached_property
-    def Q(self) -> np.ndarray:
-        """Symmetric part of X'V^-1 G_k V^-1 G_l V^-1 X, shape (B, K, K, p, p)."""
-        return 0.5 * np.moveaxis(self.products.second[..., : self.p, : self.p], 2, 0)
-
-    @cached_property
-    def _residual(self) -> np.ndarray:
-        """The combination of the columns that is the residual, shape (B, p + 1)."""
-        return np.concatenate([-self.gamma, np.ones((len(self.gamma), 1))], axis=-1)
-
-    @cached_property
-    def gradient(self) -> np.ndarray:
-        """First derivatives of the criterion, shape (B, K)."""
-        left = self._residual
-        found = np.einsum("kbij,bi,bj->bk", self.products.first, left, left)
-        found = found + self.log_determinant.first.T
-        return found + np.einsum("bkij,bji->bk", self.P, self.phi) if self.reml else found
-
-    @cached_property
-    def expected(self) -> np.ndarray:
-        """Twice the expected information, shape (B, K, K)."""
-        traces = -np.moveaxis(self.log_determinant.second, 2, 0)
-        if not self.reml:
-            return traces
-        moved = self.phi[:, None] @ self.P
-        cross = np.einsum("bij,bklji->bkl", self.phi, self.Q)
-        return traces - 2.0 * cross + np.einsum("bkij,blji->bkl", moved, moved)
-
-    @cached_property
-    def observed(self) -> np.ndarray:
-        """Second derivatives of the criterion, shape (B, K, K)."""
-        left = self._residual
-        twice = np.einsum("klbij,bi,bj->bkl", self.products.second, left, left)
-        scores = np.einsum("kbij,bj->bki", self.products.first[..., : self.p, :], left)
-        lost = scores @ self.phi @ np.swapaxes(scores, -1, -2)
-        return twice - 2.0 * lost - self.expected
+    return left.max(axis=-1) <= ABSORBED_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -344,10 +193,10 @@ class _NestedProblem:
         return _NestedProblem(self.moments.take(fits), self.n, self.reml)
 
     def value(self, free: np.ndarray) -> np.ndarray:
-        proper = np.isfinite(free).all(axis=-1) & (free[:, 0] != 0.0)
+        size = np.abs(free)
+        proper = (size < LARGEST_ROOT).all(axis=-1) & (size[:, 0] > 1.0 / LARGEST_ROOT)
         theta = np.square(np.where(proper[:, None], free, 1.0))
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = NestedAlgebra(self.moments, theta, self.n, self.reml).value
+        found = NestedAlgebra(self.moments, theta, self.n, self.reml).value
         return np.where(proper, found, np.inf)
 
     def slopes(self, free: np.ndarray) -> Slopes:
@@ -381,6 +230,7 @@ def _at_optimum(
     steps: np.ndarray,
     ols: OlsFit,
     scale: np.ndarray,
+    failed: np.ndarray,
 ) -> NestedFit:
     """Evaluate everything at the chosen variances and bring it back to the units of the data."""
     theta = np.square(free)
@@ -391,7 +241,7 @@ def _at_optimum(
     note = np.select(
         [collapsed, ~converged, zero.any(axis=-1)], [NO_RESIDUAL, NO_OPTIMUM, BOUNDARY], ""
     )
-    note = np.where(ols.status != "ok", ols.note, note.reshape(batch))
+    note = np.where(failed != "", failed, note.reshape(batch))
     status = np.select([note == "", note == BOUNDARY], ["ok", "boundary"], "failed")
     valid = status != "failed"
     safe = np.where(valid.reshape(-1)[:, None], theta, 1.0)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear, quadratic
 from ccp_analysis.models.ols import Grouping, OlsFit, grouping
+from ccp_analysis.models.small_sample import JointTest
 
 KINDS = ("CR0", "CR1", "CR1S", "CR2", "CR3")
 # A direction is a cluster's own when no more than this share of it is left in the other clusters.
@@ -89,6 +90,88 @@ def cluster_robust(fit: OlsFit, groups: np.ndarray, L: np.ndarray, kind: str = "
     df, identified = _satterthwaite_df(contrasts @ fit.inverse, factors, squares)
     variance = np.where(identified, quadratic(contrasts, covariance), np.nan)
     return inference(linear(contrasts, fit.coef), variance, df)
+
+
+def cluster_robust_f(
+    fit: OlsFit, groups: np.ndarray, L: np.ndarray, kind: str = "CR2"
+) -> JointTest:
+    """Test several contrasts at once with a cluster-robust covariance.
+
+    Parameters
+    ----------
+    fit : OlsFit
+        Least squares fits.
+    groups : array_like of int
+        Cluster of each row, shape (n,).
+    L : array_like
+        Contrasts, shape (q, p), or (..., q, p) where they differ between fits.
+    kind : {"CR0", "CR1", "CR1S", "CR2", "CR3"}
+        As in `cluster_covariance`.
+
+    Returns
+    -------
+    JointTest
+        Arrays of shape (...); NaN where the covariance of the contrasts is singular, or where there
+        are too few clusters for so many contrasts (the degrees of freedom would not be positive).
+
+    Raises
+    ------
+    ValueError
+        As `cluster_robust`.
+
+    Notes
+    -----
+    The approximate Hotelling test (AHT, called HTZ in clubSandwich) of Pustejovsky & Tipton (2018,
+    section 3.2): Q (eta - q + 1) / (eta q) ~ F(q, eta - q + 1), with eta = q (q + 1) / sum of the
+    variances of the elements of the standardised covariance estimate. With C_g = L R^-1 K_g and
+    U_g = C_g S_g its pieces covary by B_gh = [g = h] C_g S_g C_g' - U_g U_h', and the sum of
+    variances is that of (tr B_gh)^2 + tr(B_gh B_gh) over g and h.
+    """
+    contrasts = as_contrasts(L, fit.coef.shape[-1])
+    q = contrasts.shape[-2]
+    clusters, factors, squares = _adjustment(fit, groups, kind)
+    scores = clusters.sums(fit.basis * fit.residuals[..., None])
+    covariance = _sandwich(fit, (factors @ scores[..., None])[..., 0])
+    adjusted = (contrasts @ fit.inverse)[..., None, :, :] @ factors
+    crossed = adjusted @ squares
+    own = crossed @ np.swapaxes(adjusted, -1, -2)
+    shared = crossed @ np.swapaxes(crossed, -1, -2)
+    root = _inverse_root((own - shared).sum(axis=-3))
+    crossed = root[..., None, :, :] @ crossed
+    own, shared = (root[..., None, :, :] @ B @ root[..., None, :, :] for B in (own, shared))
+    # Sums over all pairs of clusters through one array over contrasts and directions.
+    T = np.einsum("...gsa,...gtb->...satb", crossed, crossed)
+    pairs = np.einsum("...satb,...satb->...", T, T) + np.einsum("...satb,...tasb->...", T, T)
+    spread = pairs + (_spread(own - shared) - _spread(shared)).sum(axis=-1)
+    eta = q * (q + 1) / spread
+    estimate = linear(contrasts, fit.coef)
+    meat = contrasts @ covariance @ np.swapaxes(contrasts, -1, -2)
+    identified = np.linalg.matrix_rank(meat, hermitian=True) == q
+    usable = identified & np.isfinite(eta) & (eta > q - 1)
+    solved = np.linalg.solve(
+        np.where(usable[..., None, None], meat, np.eye(q)), estimate[..., None]
+    )
+    wald = (estimate * solved[..., 0]).sum(axis=-1)
+    df = np.where(usable, eta - q + 1, np.nan)
+    return JointTest(
+        statistic=np.where(usable, wald * df / (eta * q), np.nan),
+        df_num=q,
+        df=df,
+        scaling=df / eta,
+    )
+
+
+def _spread(B: np.ndarray) -> np.ndarray:
+    """Return (tr B)^2 + tr(B B)."""
+    return np.trace(B, axis1=-2, axis2=-1) ** 2 + np.trace(B @ B, axis1=-2, axis2=-1)
+
+
+def _inverse_root(matrix: np.ndarray) -> np.ndarray:
+    """Return the symmetric inverse square root, pseudo where an eigenvalue vanishes."""
+    values, vectors = np.linalg.eigh(matrix)
+    kept = values > OWN_TOLERANCE * values[..., -1:]
+    roots = np.where(kept, np.where(kept, values, 1.0) ** -0.5, 0.0)
+    return (vectors * roots[..., None, :]) @ np.swapaxes(vectors, -1, -2)
 
 
 def hc3(fit: OlsFit) -> np.ndarray:

@@ -1,15 +1,14 @@
-"""Small-sample inference from random-intercept fits: Kenward-Roger and Satterthwaite.
+"""Small-sample inference from mixed models: Kenward-Roger and Satterthwaite.
 
-Both rest on the derivatives of the model in its variances theta = (var_group, var_resid), in which
-V is linear: V = theta_1 Z Z' + theta_2 I. In a group's own space Z Z' and V^-1 share their
-eigenvectors (the mean, and what is left of it), so that every matrix below is a weighted sum over
-groups. Everything is in units of the residual variance and in the orthonormal basis of the design.
+Both rest on the derivatives of the model in the K parameters theta of its covariance V, which is
+linear in them. A fit brings these as its `pieces`: in some basis of the design, which its `inverse`
+carries to coefficients, and in some unit of variance.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from scipy.special import fdtrc
@@ -19,12 +18,53 @@ from ccp_analysis.models.inference import (
     as_contrasts,
     inference,
     linear,
+    positive_inverse,
     quadratic,
 )
 from ccp_analysis.models.ols import times
-from ccp_analysis.models.reml import RandomInterceptFit
 
 INFORMATION = ("expected", "observed")
+
+
+class Pieces(Protocol):
+    """Matrices of Kenward & Roger (1997), with their symbols; G_k is the derivative of V.
+
+    Attributes
+    ----------
+    unit : numpy.ndarray
+        Squared units of the outcome per unit of variance here, shape (...).
+    phi : numpy.ndarray
+        (X'V^-1 X)^-1, shape (..., p, p).
+    P : numpy.ndarray
+        P_k = -X'V^-1 G_k V^-1 X, shape (..., K, p, p).
+    expected, observed : numpy.ndarray
+        Twice the information of theta, shape (..., K, K).
+    spread : numpy.ndarray
+        Asymptotic covariance of theta by the observed information, along the boundary where a fit
+        lies on it; shape (..., K, K).
+    """
+
+    unit: np.ndarray
+    phi: np.ndarray
+    P: np.ndarray
+    expected: np.ndarray
+    observed: np.ndarray
+    spread: np.ndarray
+
+    def second(self, weights: np.ndarray) -> np.ndarray:
+        """Return sum_kl weights_kl X'V^-1 G_k V^-1 G_l V^-1 X, shape (..., p, p)."""
+
+
+class MixedFit(Protocol):
+    """Fits of a batch; NaN in the coefficients and pieces of those that failed."""
+
+    coef: np.ndarray
+    inverse: np.ndarray
+    method: str
+    information: str
+
+    def pieces(self) -> Pieces:
+        """Return the derivatives at the estimates."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +94,18 @@ class JointTest:
         return fdtrc(self.df_num, self.df, self.statistic)
 
 
-def kenward_roger(
-    fit: RandomInterceptFit, L: np.ndarray, *, information: str = "expected"
-) -> Inference:
+def kenward_roger(fit: MixedFit, L: np.ndarray, *, information: str | None = None) -> Inference:
     """Infer from contrasts with Kenward-Roger standard errors and degrees of freedom.
 
     Parameters
     ----------
-    fit : RandomInterceptFit
+    fit : MixedFit
         REML fits, on the boundary too.
     L : array_like
         Contrasts, shape (k, p), or (..., k, p) where they differ between fits.
-    information : {"expected", "observed"}
-        Information matrix of the variances: expected as in the paper and in R's pbkrtest, or
-        observed as in R's mmrm.
+    information : {"expected", "observed"}, optional
+        Information matrix of theta: expected as in the paper and in R's pbkrtest, or observed as in
+        R's mmrm. If omitted, the one that the fit names.
 
     Returns
     -------
@@ -84,21 +122,19 @@ def kenward_roger(
     Kenward & Roger (1997), with the linear covariance structure (no second derivatives); for one
     contrast the scaling is 1 and df = 2 / A_1 (Halekoh & Hojsgaard 2014).
     """
-    pieces = _Pieces(fit)
-    weights = _variance_weights(pieces, information)
+    pieces = fit.pieces()
+    weights = _parameter_covariance(fit, pieces, information)
     contrasts = as_contrasts(L, fit.coef.shape[-1])
     directions = contrasts @ fit.inverse
-    adjusted = quadratic(directions, pieces.adjusted(weights)) * fit.var_resid[..., None]
-    gradient = pieces.gradient(directions) / quadratic(directions, pieces.phi)[..., None]
+    adjusted = quadratic(directions, _adjusted(pieces, weights)) * pieces.unit[..., None]
+    gradient = _gradient(pieces, directions) / quadratic(directions, pieces.phi)[..., None]
     spread = quadratic(gradient, weights)
     with np.errstate(divide="ignore"):
         df = 2.0 / spread
     return inference(linear(contrasts, fit.coef), adjusted, df)
 
 
-def kenward_roger_f(
-    fit: RandomInterceptFit, L: np.ndarray, *, information: str = "expected"
-) -> JointTest:
+def kenward_roger_f(fit: MixedFit, L: np.ndarray, *, information: str | None = None) -> JointTest:
     """Test that several contrasts are all zero.
 
     Parameters
@@ -123,12 +159,12 @@ def kenward_roger_f(
     q = contrasts.shape[-2]
     if np.any(np.linalg.matrix_rank(contrasts) < q):
         raise ValueError("The contrasts of a joint test must be independent of one another.")
-    pieces = _Pieces(fit)
-    weights = _variance_weights(pieces, information)
+    pieces = fit.pieces()
+    weights = _parameter_covariance(fit, pieces, information)
     directions = contrasts @ fit.inverse
     turned = np.swapaxes(directions, -1, -2)
     unadjusted = np.linalg.inv(directions @ pieces.phi @ turned)
-    # (..., 2, q, q): (L Phi L')^-1 L Phi P_i Phi L' for both variances.
+    # (..., K, q, q): (L Phi L')^-1 L Phi P_k Phi L'.
     bends = unadjusted[..., None, :, :] @ (
         (directions @ pieces.phi)[..., None, :, :]
         @ pieces.P
@@ -136,20 +172,21 @@ def kenward_roger_f(
     )
     traces = np.trace(bends, axis1=-2, axis2=-1)
     a1 = (times(traces, weights) * traces).sum(axis=-1)
-    a2 = np.einsum("...ij,...iab,...jba->...", weights, bends, bends)
+    mixed = np.einsum("...ij,...iab->...jab", weights, bends)
+    a2 = np.einsum("...jab,...jba->...", mixed, bends)
     df, scaling = _scaled_f(a1, a2, q)
     estimate = linear(contrasts, fit.coef)
-    covariance = directions @ pieces.adjusted(weights) @ turned * fit.var_resid[..., None, None]
+    covariance = directions @ _adjusted(pieces, weights) @ turned * pieces.unit[..., None, None]
     wald = (np.linalg.solve(covariance, estimate[..., None])[..., 0] * estimate).sum(axis=-1)
     return JointTest(scaling * wald / q, q, df, scaling)
 
 
-def satterthwaite(fit: RandomInterceptFit, L: np.ndarray) -> Inference:
+def satterthwaite(fit: MixedFit, L: np.ndarray) -> Inference:
     """Infer from contrasts with model standard errors and Satterthwaite degrees of freedom.
 
     Parameters
     ----------
-    fit : RandomInterceptFit
+    fit : MixedFit
         Fits by REML or ML.
     L : array_like
         Contrasts, shape (k, p), or (..., k, p) where they differ between fits.
@@ -157,8 +194,9 @@ def satterthwaite(fit: RandomInterceptFit, L: np.ndarray) -> Inference:
     Returns
     -------
     Inference
-        Arrays of shape (..., k). On the boundary the group variance counts as known, as in R's
-        lmerTest, which makes the residual degrees of freedom: do not trust them with few groups.
+        Arrays of shape (..., k). On the boundary a variance of zero counts as known, as in R's
+        lmerTest, which may leave the residual degrees of freedom: not to be trusted with few
+        groups.
 
     Raises
     ------
@@ -170,103 +208,38 @@ def satterthwaite(fit: RandomInterceptFit, L: np.ndarray) -> Inference:
     Giesbrecht & Burns (1985); Fai & Cornelius (1996), with the observed information (Kuznetsova et
     al. 2017).
     """
-    pieces = _Pieces(fit)
+    pieces = fit.pieces()
     contrasts = as_contrasts(L, fit.coef.shape[-1])
     directions = contrasts @ fit.inverse
     variance = quadratic(directions, pieces.phi)
-    gradient = pieces.gradient(directions)
-    spread = quadratic(gradient, 2.0 * _inverse_2x2(pieces.observed))
     with np.errstate(divide="ignore"):
-        df = 2.0 * variance**2 / spread
-    known = fit.df_resid if fit.method == "REML" else fit.df_resid + fit.coef.shape[-1]
-    df = np.where((fit.status == "boundary")[..., None], known, df)
-    return inference(linear(contrasts, fit.coef), variance * fit.var_resid[..., None], df)
+        df = 2.0 * variance**2 / quadratic(_gradient(pieces, directions), pieces.spread)
+    return inference(linear(contrasts, fit.coef), variance * pieces.unit[..., None], df)
 
 
-class _Pieces:
-    """Matrices of Kenward & Roger (1997), with their symbols; variances along an axis of two."""
-
-    def __init__(self, fit: RandomInterceptFit) -> None:
-        self.fit = fit
-        self.moments = fit.moments
-        sizes = fit.moments.sizes
-        with np.errstate(invalid="ignore"):
-            ratio = (fit.var_group / fit.var_resid)[..., None]
-        self.shrinkage = 1.0 / (1.0 + sizes * ratio)
-        self.phi = np.linalg.inv(self._product(1, 0))
-
-    def _product(self, inverses: int, groups: int) -> np.ndarray:
-        """Return Q' V^-a (ZZ')^b Q for a inverses and b group matrices, in any order."""
-        sizes = self.moments.sizes
-        between = self.moments.weighted(self.shrinkage**inverses * sizes ** (groups + 1.0))
-        return between if groups else self.moments.within + between
-
-    @cached_property
-    def P(self) -> np.ndarray:
-        """P_i = -Q' V^-1 G_i V^-1 Q, shape (..., 2, p, p)."""
-        return -np.stack([self._product(2, 1), self._product(2, 0)], axis=-3)
-
-    @cached_property
-    def Q(self) -> np.ndarray:
-        """Q_ij = Q' V^-1 G_i V^-1 G_j V^-1 Q, shape (..., 2, 2, p, p)."""
-        mixed = self._product(3, 1)
-        rows = [[self._product(3, 2), mixed], [mixed, self._product(3, 0)]]
-        return np.stack([np.stack(row, axis=-3) for row in rows], axis=-4)
-
-    @cached_property
-    def traces(self) -> np.ndarray:
-        """tr(V^-1 G_i V^-1 G_j), shape (..., 2, 2)."""
-        sizes, square = self.moments.sizes, self.shrinkage**2
-        mixed = (square * sizes).sum(axis=-1)
-        resid = (sizes - 1.0 + square).sum(axis=-1)
-        return _symmetric((square * sizes**2).sum(axis=-1), mixed, resid)
-
-    @cached_property
-    def expected(self) -> np.ndarray:
-        """tr(P G_i P G_j) of the projected inverse, twice the expected information."""
-        moved = self.phi[..., None, :, :] @ self.P
-        cross = np.einsum("...ab,...ijba->...ij", self.phi, self.Q)
-        return self.traces - 2.0 * cross + np.einsum("...iab,...jba->...ij", moved, moved)
-
-    @cached_property
-    def observed(self) -> np.ndarray:
-        """Second derivatives of the deviance, twice the observed information."""
-        moments = self.moments
-        left, sizes, shrinkage = moments.resid_means, moments.sizes, self.shrinkage
-        square = sizes * left**2 * shrinkage**3
-        forms = _symmetric(
-            (square * sizes**2).sum(axis=-1),
-            (square * sizes).sum(axis=-1),
-            square.sum(axis=-1) + moments.resid_square,
-        )
-        weights = shrinkage**2 * sizes * left
-        group = times(weights * sizes, moments.means)
-        scores = np.stack([group, times(weights, moments.means) + moments.resid_cross], axis=-2)
-        forms = forms - scores @ self.phi @ np.swapaxes(scores, -1, -2)
-        lost = self.expected if self.fit.method == "REML" else self.traces
-        return 2.0 * forms - lost
-
-    def adjusted(self, weights: np.ndarray) -> np.ndarray:
-        """Return Phi_A = Phi + 2 Phi [sum W_ij (Q_ij - P_i Phi P_j)] Phi."""
-        moved = self.P @ self.phi[..., None, :, :]
-        second = self.Q - moved[..., :, None, :, :] @ self.P[..., None, :, :, :]
-        bias = np.einsum("...ij,...ijab->...ab", weights, second)
-        return self.phi + 2.0 * self.phi @ bias @ self.phi
-
-    def gradient(self, directions: np.ndarray) -> np.ndarray:
-        """Return the derivatives of l'Phi l in the two variances, (..., k, p) to (..., k, 2)."""
-        solved = directions @ self.phi
-        bent = solved[..., None, :, :] @ self.P
-        return -np.moveaxis((bent * solved[..., None, :, :]).sum(axis=-1), -2, -1)
-
-
-def _variance_weights(pieces: _Pieces, information: str) -> np.ndarray:
-    """Return W, the asymptotic covariance of the two variances, shape (..., 2, 2)."""
+def _parameter_covariance(fit: MixedFit, pieces: Pieces, information: str | None) -> np.ndarray:
+    """Return W, the asymptotic covariance of theta, shape (..., K, K)."""
+    information = fit.information if information is None else information
     if information not in INFORMATION:
         raise ValueError(f"The information is expected or observed, not {information}.")
-    if pieces.fit.method != "REML":
+    if fit.method != "REML":
         raise ValueError("Kenward-Roger inference needs a fit by REML.")
-    return 2.0 * _inverse_2x2(pieces.expected if information == "expected" else pieces.observed)
+    return 2.0 * positive_inverse(pieces.expected if information == "expected" else pieces.observed)
+
+
+def _adjusted(pieces: Pieces, weights: np.ndarray) -> np.ndarray:
+    """Return Phi_A = Phi + 2 Phi [sum W_ij (Q_ij - P_i Phi P_j)] Phi."""
+    moved = pieces.P @ pieces.phi[..., None, :, :]
+    mixed = np.einsum("...ij,...jab->...iab", weights, pieces.P)
+    bias = pieces.second(weights) - (moved @ mixed).sum(axis=-3)
+    return pieces.phi + 2.0 * pieces.phi @ bias @ pieces.phi
+
+
+def _gradient(pieces: Pieces, directions: np.ndarray) -> np.ndarray:
+    """Return the derivatives of l'Phi l in theta, (..., k, p) to (..., k, K)."""
+    solved = directions @ pieces.phi
+    bent = solved[..., None, :, :] @ pieces.P
+    return -np.moveaxis((bent * solved[..., None, :, :]).sum(axis=-1), -2, -1)
 
 
 def _scaled_f(a1: np.ndarray, a2: np.ndarray, q: int) -> tuple[np.ndarray, np.ndarray]:
@@ -285,18 +258,3 @@ def _scaled_f(a1: np.ndarray, a2: np.ndarray, q: int) -> tuple[np.ndarray, np.nd
         df = 4.0 + (q + 2.0) / (q * rho - 1.0)
         scaling = np.where(np.abs(df - 2.0) < 0.01, 1.0, df * mean / (df - 2.0))
     return df, scaling
-
-
-def _symmetric(first: np.ndarray, mixed: np.ndarray, second: np.ndarray) -> np.ndarray:
-    rows = np.broadcast_arrays(first, mixed, mixed, second)
-    return np.stack(rows, axis=-1).reshape(rows[0].shape + (2, 2))
-
-
-def _inverse_2x2(matrix: np.ndarray) -> np.ndarray:
-    """Invert (..., 2, 2) where it is positive definite; NaN elsewhere, alone."""
-    first, mixed, second = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 1, 1]
-    determinant = first * second - mixed**2
-    proper = (determinant > 0.0) & (first > 0.0)
-    return (
-        _symmetric(second, -mixed, first) / np.where(proper, determinant, np.nan)[..., None, None]
-    )

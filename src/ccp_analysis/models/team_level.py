@@ -162,6 +162,46 @@ def sign_flip(pair_differences: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(observed[..., 0]), np.nan, extreme / choices)
 
 
+def sign_flip_interval(pair_differences: np.ndarray, level: float) -> tuple[float, float, float]:
+    """Return the confidence set of the sign-flip test, at the nearest level that it allows.
+
+    Parameters
+    ----------
+    pair_differences : array_like
+        Differences, shape (pairs,).
+    level : float
+        Confidence level that is wanted.
+
+    Returns
+    -------
+    low, high, level : float
+        The limits, and the largest level not above the wanted one that is 1 less a multiple of
+        2^(1 - pairs): with five pairs 93.75 % for 95 %, from the least to the greatest difference.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two pairs, more than 20, or no level as low as the wanted one.
+
+    Notes
+    -----
+    The means of all subsets of the differences but the empty one divide the line into 2^pairs
+    intervals that are equally likely to hold the centre of symmetry (Hartigan 1969, J Am Stat Assoc
+    64:1303-1317), so the k-th smallest and largest are limits at the level 1 - k 2^(1 - pairs).
+    """
+    differences = np.asarray(pair_differences, dtype=float)
+    pairs = len(differences)
+    if not 2 <= pairs <= MAX_PAIRS:
+        raise ValueError(f"A confidence set takes 2 to {MAX_PAIRS} pairs, not {pairs}.")
+    step = 2.0 ** (1 - pairs)
+    k = max(1, int(np.ceil((1.0 - level) / step - TIE_TOLERANCE)))
+    if 1.0 - k * step <= 0.0:
+        raise ValueError(f"{pairs} pairs allow no confidence set at a level of {level:g} or below.")
+    chosen = (np.arange(1, 2**pairs)[:, None] >> np.arange(pairs)) & 1
+    means = np.sort(chosen @ differences / chosen.sum(axis=1))
+    return float(means[k - 1]), float(means[-k]), 1.0 - k * step
+
+
 def _arms(pair: np.ndarray, arm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the team of each arm, pair by pair."""
     if arm.shape != pair.shape or not np.isin(arm, (0, 1)).all():

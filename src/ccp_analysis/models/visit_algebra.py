@@ -27,20 +27,27 @@ from ccp_analysis.models.symmetric import (
 from ccp_analysis.models.team_algebra import TeamAlgebra
 from ccp_analysis.models.visit_moments import VisitMoments, triangle_weights
 
-# Smallest eigenvalue of the correlations of a covariance that counts as proper.
+# Smallest eigenvalue of a matrix scaled to a unit diagonal that counts as positive definite.
 PROPER = 1e-12
 
 
-def is_proper(covariance: np.ndarray) -> np.ndarray:
-    """Whether covariances (B, v, v) are finite and positive definite, shape (B,)."""
-    finite = np.isfinite(covariance).all(axis=(-2, -1))
-    eye = np.eye(covariance.shape[-1])
-    safe = np.where(finite[:, None, None], covariance, eye)
-    sd = np.sqrt(np.diagonal(safe, axis1=-2, axis2=-1))
-    some = (sd > 0.0).all(axis=-1)
-    sd = np.where(some[:, None], sd, 1.0)
-    correlation = safe / (sd[:, :, None] * sd[:, None, :])
-    return finite & some & (np.linalg.eigvalsh(correlation)[:, 0] > PROPER)
+def least_eigenvalue(matrix: np.ndarray) -> np.ndarray:
+    """Return the smallest eigenvalue of symmetric (..., k, k) scaled to a unit diagonal.
+
+    Zero where a diagonal element is not positive or an element is not finite; shape (...).
+    """
+    diagonal = np.diagonal(matrix, axis1=-2, axis2=-1)
+    usable = np.isfinite(matrix).all(axis=(-2, -1)) & (diagonal > 0.0).all(axis=-1)
+    scale = 1.0 / np.sqrt(np.where(usable[..., None], diagonal, 1.0))
+    scaled = scale[..., :, None] * matrix * scale[..., None, :]
+    scaled = np.where(usable[..., None, None], scaled, np.eye(matrix.shape[-1]))
+    return np.where(usable, np.linalg.eigvalsh(scaled)[..., 0], 0.0)
+
+
+def of_patterns(moments: VisitMoments, covariance: np.ndarray) -> np.ndarray:
+    """Return the covariance of each pattern, 1 for visits not in it: (B, v, v) to (B, S, v, v)."""
+    both = moments.seen[:, :, None] & moments.seen[:, None, :]
+    return np.where(both, covariance[:, None], np.eye(moments.visits))
 
 
 class VisitAlgebra:
@@ -51,7 +58,8 @@ class VisitAlgebra:
     moments : VisitMoments
         Sums over the rows.
     person : numpy.ndarray
-        Covariance of a person's visits, proper, shape (B, v, v).
+        Covariance of a person's visits, shape (B, v, v), positive definite over the visits of every
+        pattern.
     team : numpy.ndarray or None
         Covariance of team effects, positive semidefinite, shape (B, v, v).
     reml : bool
@@ -66,8 +74,8 @@ class VisitAlgebra:
         self, moments: VisitMoments, person: np.ndarray, team: np.ndarray | None, reml: bool
     ) -> None:
         self.moments, self.reml = moments, reml
+        padded = of_patterns(moments, person)
         both = moments.seen[:, :, None] & moments.seen[:, None, :]
-        padded = np.where(both, person[:, None], np.eye(moments.visits))
         self.weights = np.where(both, np.linalg.inv(padded), 0.0)
         self.log_determinants = np.linalg.slogdet(padded)[1]
         self.team = None if team is None else TeamAlgebra(moments, self.weights, team)
@@ -87,9 +95,20 @@ class VisitAlgebra:
         return xx, xe, ee
 
     @cached_property
+    def sound(self) -> np.ndarray:
+        """Whether X'V^-1 X is positive definite to working precision, shape (B,)."""
+        return least_eigenvalue(self.products[0]) > PROPER
+
+    @cached_property
+    def _whitener(self) -> np.ndarray:
+        """Columns that turn the basis into one with Phi = 1, shape (B, p, p)."""
+        xx = np.where(self.sound[:, None, None], self.products[0], np.eye(self.moments.columns))
+        return np.swapaxes(np.linalg.inv(np.linalg.cholesky(xx)), -1, -2)
+
+    @cached_property
     def phi(self) -> np.ndarray:
         """(X'V^-1 X)^-1, shape (B, p, p)."""
-        return np.linalg.inv(self.products[0])
+        return self._whitener @ np.swapaxes(self._whitener, -1, -2)
 
     @cached_property
     def gamma(self) -> np.ndarray:
@@ -99,16 +118,14 @@ class VisitAlgebra:
     @cached_property
     def value(self) -> np.ndarray:
         """The deviance without its constant, shape (B,)."""
-        xx, xe, ee = self.products
+        _, xe, ee = self.products
         found = self.log_determinants @ self.moments.people + ee - (xe * self.gamma).sum(axis=-1)
         if self.team is not None:
             found = found + self.team.log_determinant
-        return found + np.linalg.slogdet(xx)[1] if self.reml else found
-
-    @cached_property
-    def _whitener(self) -> np.ndarray:
-        """Columns that turn the basis into one with Phi = 1, shape (B, p, p)."""
-        return np.linalg.cholesky(self.phi)
+        if self.reml:
+            diagonal = np.diagonal(self._whitener, axis1=-2, axis2=-1)
+            found = found - 2.0 * np.log(diagonal).sum(axis=-1)
+        return np.where(self.sound, found, np.inf)
 
     @cached_property
     def _centred(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

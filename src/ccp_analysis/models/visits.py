@@ -8,38 +8,51 @@ visits are missing at random given the observed ones: the fit is by direct likel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from ccp_analysis.models.newton import Slopes, minimise
-from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.models.ols import OlsFit, fit_ols
 from ccp_analysis.models.structures import (
-    Components,
     Joint,
-    Unstructured,
     nearest_proper,
-    person_structure,
-    team_structure,
+    structure_of_people,
+    structure_of_teams,
 )
 from ccp_analysis.models.symmetric import multiplicity, unpack
-from ccp_analysis.models.visit_algebra import VisitAlgebra, is_proper
+from ccp_analysis.models.visit_algebra import (
+    PROPER,
+    VisitAlgebra,
+    least_eigenvalue,
+    of_patterns,
+)
 from ccp_analysis.models.visit_layout import VisitLayout, visit_layout
 from ccp_analysis.models.visit_moments import VisitMoments, visit_moments
+from ccp_analysis.models.visit_pieces import VisitPieces
 
 # Shares of the variance that team effects are tried with before the search.
 TEAM_SHARES = (0.02, 0.2, 0.6)
-# Variance of team effects, as a share of a person's, that is called zero.
-ZERO_SHARE = 1e-9
+# Shares of compound symmetry in the starting covariance, tried one after the other.
+STARTS = (0.0, 0.4, 0.8)
 # Smallest eigenvalue of the correlations at which a person's covariance is called singular.
 SINGULAR_CORRELATION = 1e-8
-PSEUDO_INVERSE = 1e-8
 
 BOUNDARY = (
     "The covariance of team effects is estimated at the edge of what is allowed: a variance is "
     "zero, or the covariance is singular."
 )
-SINGULAR = "The covariance of a person's visits becomes singular: there are too few people for it."
+SINGULAR = (
+    "The covariance of a person's visits is estimated as singular, the edge of what is allowed: "
+    "few people were seen at the same visits."
+)
+COLLAPSED = (
+    "The likelihood grows without bound where the covariance of a person's visits is singular: "
+    "there are too few people for it."
+)
+ABSORBED = (
+    "The design explains every difference between teams: the variance of team effects cannot be "
+    "told."
+)
 NO_OPTIMUM = "The search for the covariance over visits did not converge."
 
 
@@ -62,7 +75,8 @@ class VisitFit:
         REML: log|V| + log|X'V^-1 X| + y'Py + (n - p) log(2 pi), as lme4 and mmrm; ML: -2 log
         likelihood. Shape (...).
     status : numpy.ndarray of str
-        "ok", "boundary" (the covariance of team effects is singular) or "failed"; shape (...).
+        "ok", "boundary" (a covariance is singular, or a team variance zero) or "failed"; shape
+        (...).
     note : numpy.ndarray of str
         One plain sentence where the status is not "ok", else empty; shape (...).
     df_resid : int
@@ -171,26 +185,25 @@ def fit_visits(
         raise ValueError(f"The method is REML or ML, not {method}.")
     layout = visit_layout(X, y, person, visit, team)
     v = len(layout.visits)
-    joint = Joint(
-        person_structure(structure, v), None if team is None else _team(team_structure, v)
-    )
+    effects = None if team is None else structure_of_teams(team_structure, v)
+    joint = Joint(structure_of_people(structure, v), effects)
     layout.require_estimable(structure)
     ols = fit_ols(layout.X, layout.y)
-    layout.require_teams_beside(ols)
-    usable = ols.status == "ok"
+    absorbed = layout.teams_absorbed(ols)
+    if absorbed.all():
+        raise ValueError(ABSORBED)
+    failed = np.where(ols.status != "ok", ols.note, np.where(absorbed, ABSORBED, ""))
+    usable = failed == ""
     scale = np.sqrt(np.where(usable, ols.sigma2 * ols.df_resid / layout.rows, 1.0))
     moments = _moments(layout, ols, usable, scale)
     problem = _VisitProblem(moments, joint, method == "REML")
-    skip = ~np.broadcast_to(usable, ols.coef.shape[:-1]).reshape(-1)
-    free, converged, steps = minimise(problem, _start(problem), skip)
-    return _at_optimum(problem, free, converged, steps, layout, ols, scale)
+    free, converged, steps = _search(problem, ~usable.reshape(-1))
+    return _at_optimum(problem, free, converged, steps, layout, ols, scale, failed)
 
 
-def _team(name: str, visits: int) -> Unstructured | Components:
-    return team_structure(name, visits)
-
-
-def _moments(layout: VisitLayout, ols, usable: np.ndarray, scale: np.ndarray) -> VisitMoments:
+def _moments(
+    layout: VisitLayout, ols: OlsFit, usable: np.ndarray, scale: np.ndarray
+) -> VisitMoments:
     # A fit that failed gets residuals of zero: its numbers are finite and thrown away later.
     residuals = np.where(usable[..., None], ols.residuals, 0.0) / scale[..., None]
     batch, (n, p) = residuals.shape[:-1], ols.basis.shape[-2:]
@@ -222,7 +235,11 @@ class _VisitProblem:
 
     def value(self, free: np.ndarray) -> np.ndarray:
         person, team = self.joint.covariances(free)
-        proper = is_proper(person)
+        proper = least_eigenvalue(person) > PROPER
+        if not proper.all():
+            # The covariance may be singular where nobody was seen at all the visits.
+            by_pattern = least_eigenvalue(of_patterns(self.moments, person))
+            proper = (by_pattern > PROPER).all(axis=-1)
         if team is not None:
             proper &= np.isfinite(team).all(axis=(-2, -1))
             team = np.where(proper[:, None, None], team, 0.0)
@@ -246,8 +263,39 @@ class _VisitProblem:
         )
 
 
-def _start(problem: _VisitProblem) -> np.ndarray:
-    """Return free coordinates near the covariances that pairs of visits show, shape (B, K)."""
+def _search(problem: _VisitProblem, skip: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Minimise from one start after the other, until a fit arrives at a proper covariance.
+
+    With few people at the same visits the likelihood may grow without bound towards a singular
+    covariance beside an optimum that a start further from it finds.
+    """
+    free = _start(problem, STARTS[0])
+    converged, steps = np.zeros(skip.shape, dtype=bool), np.zeros(skip.shape, dtype=int)
+    open_fits = np.flatnonzero(~skip)
+    for share in STARTS:
+        if open_fits.size == 0:
+            break
+        rest = problem.take(open_fits)
+        found, arrived, taken = minimise(rest, _start(rest, share))
+        arrived &= ~_collapsed(rest, found)
+        free[open_fits], converged[open_fits] = found, arrived
+        steps[open_fits] += taken
+        open_fits = open_fits[~arrived]
+    return free, converged, steps
+
+
+def _collapsed(problem: _VisitProblem, free: np.ndarray) -> np.ndarray:
+    """Whether the covariance of the visits of a pattern is singular, shape (B,)."""
+    person, _ = problem.joint.covariances(free)
+    least = least_eigenvalue(of_patterns(problem.moments, person)).min(axis=-1)
+    return least <= SINGULAR_CORRELATION
+
+
+def _start(problem: _VisitProblem, share: float) -> np.ndarray:
+    """Return free coordinates near the covariances that pairs of visits show, shape (B, K).
+
+    The share is that of a compound symmetric covariance with half the variance between people.
+    """
     moments, joint = problem.moments, problem.joint
     v = moments.visits
     together = np.einsum("s,sa,sb->ab", moments.people, moments.seen, moments.seen)
@@ -255,36 +303,22 @@ def _start(problem: _VisitProblem) -> np.ndarray:
     rough = crossed / np.maximum(together, 1.0)
     empty = np.diagonal(rough, axis1=-2, axis2=-1).sum(axis=-1) <= 0.0
     rough = nearest_proper(np.where(empty[:, None, None], np.eye(v), rough))
+    sd = np.sqrt(np.diagonal(rough, axis1=-2, axis2=-1))
+    plain = sd[:, :, None] * sd[:, None, :] * (0.5 + 0.5 * np.eye(v))
+    rough = (1.0 - share) * rough + share * plain
     if joint.team is None:
         return joint.person.start(rough)
     level = np.trace(rough, axis1=-2, axis2=-1)[:, None, None] / v
     effects = level * (0.5 * np.eye(v) + 0.5)
     starts = [
         np.concatenate(
-            [joint.person.start((1.0 - share) * rough), joint.team.start(share * effects)], axis=-1
+            [joint.person.start((1.0 - part) * rough), joint.team.start(part * effects)], axis=-1
         )
-        for share in TEAM_SHARES
+        for part in TEAM_SHARES
     ]
     values = np.stack([problem.value(start) for start in starts])
     best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)
     return np.stack(starts)[best, np.arange(len(best))]
-
-
-def _snap(joint: Joint, free: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    """Return the covariances with zero for what is zero, and whether team effects are singular."""
-    person, team = joint.covariances(free)
-    if team is None:
-        return person, None, np.zeros(len(free), dtype=bool)
-    floor = ZERO_SHARE * np.trace(person, axis1=-2, axis2=-1) / joint.person.visits
-    if isinstance(joint.team, Components):
-        roots = free[:, joint.slices[1]]
-        zero = np.square(roots) <= floor[:, None]
-        return person, joint.team.covariance(np.where(zero, 0.0, roots)), zero.any(axis=-1)
-    finite = np.where(np.isfinite(team), team, 0.0)
-    values, vectors = np.linalg.eigh(finite)
-    zero = values <= floor[:, None]
-    values = np.where(zero, 0.0, values)
-    return person, (vectors * values[:, None]) @ np.swapaxes(vectors, -1, -2), zero.any(axis=-1)
 
 
 def _at_optimum(
@@ -293,22 +327,23 @@ def _at_optimum(
     converged: np.ndarray,
     steps: np.ndarray,
     layout: VisitLayout,
-    ols,
+    ols: OlsFit,
     scale: np.ndarray,
+    failed: np.ndarray,
 ) -> VisitFit:
     """Evaluate everything at the chosen covariances and bring it back to the units of the data."""
     joint, v = problem.joint, problem.moments.visits
-    person, team, singular = _snap(joint, free)
-    proper = is_proper(person)
-    sd = np.sqrt(np.where(proper[:, None], np.diagonal(person, axis1=-2, axis2=-1), 1.0))
-    correlation = np.where(
-        proper[:, None, None], person / (sd[:, :, None] * sd[:, None, :]), np.eye(v)
-    )
-    collapsed = ~proper | (np.linalg.eigvalsh(correlation)[:, 0] <= SINGULAR_CORRELATION)
+    person, team, singular = joint.snapped(free)
+    collapsed = _collapsed(problem, free)
+    edge = least_eigenvalue(person) <= SINGULAR_CORRELATION
     batch = ols.coef.shape[:-1]
-    note = np.select([collapsed, ~converged, singular], [SINGULAR, NO_OPTIMUM, BOUNDARY], "")
-    note = np.where(ols.status != "ok", ols.note, note.reshape(batch))
-    status = np.select([note == "", note == BOUNDARY], ["ok", "boundary"], "failed")
+    note = np.select(
+        [collapsed, ~converged, singular, edge], [COLLAPSED, NO_OPTIMUM, BOUNDARY, SINGULAR], ""
+    )
+    note = np.where(failed != "", failed, note.reshape(batch))
+    status = np.select(
+        [note == "", (note == BOUNDARY) | (note == SINGULAR)], ["ok", "boundary"], "failed"
+    )
     valid = status != "failed"
     safe = valid.reshape(-1)[:, None, None]
     algebra = VisitAlgebra(
@@ -345,86 +380,3 @@ def _at_optimum(
         structure=joint,
         free=free,
     )
-
-
-class VisitPieces:
-    """Matrices of Kenward & Roger (1997), with their symbols, for K parameters of covariances.
-
-    In the basis of the design and in units of `scale` squared; shapes (..., p, p), (..., K, p, p)
-    and (..., K, K). Parameters are those that V is linear in: elements of unstructured covariances,
-    variance components. For heterogeneous compound symmetry they are standard deviations and a
-    coordinate of the correlation; the derivatives are taken there, and the term with second
-    derivatives of V is left out, which makes the adjustment independent of the coordinates.
-    """
-
-    def __init__(self, fit: VisitFit) -> None:
-        self.fit, self.joint = fit, fit.structure
-        self.batch = fit.coef.shape[:-1]
-        self.valid = (fit.status != "failed").reshape(-1)
-        safe = self.valid[:, None, None]
-        square = np.where(self.valid, fit.scale.reshape(-1) ** 2, 1.0)[:, None, None]
-        v = fit.moments.visits
-        person = np.where(safe, fit.covariance.reshape(-1, v, v) / square, np.eye(v))
-        team = fit.team_covariance
-        if team is not None:
-            team = np.where(safe, team.reshape(-1, v, v) / square, 0.0)
-        self.algebra = VisitAlgebra(fit.moments, person, team, fit.method == "REML")
-        self.free = np.where(self.valid[:, None], fit.free, 1.0)
-        self.tangents = self.joint.tangents(self.free)
-
-    def _shaped(self, values: np.ndarray) -> np.ndarray:
-        values = np.where(self.valid.reshape(-1, *[1] * (values.ndim - 1)), values, np.nan)
-        return values.reshape(*self.batch, *values.shape[1:])
-
-    def _between_parameters(self, matrix: np.ndarray) -> np.ndarray:
-        return self.tangents @ matrix @ np.swapaxes(self.tangents, -1, -2)
-
-    @property
-    def unit(self) -> np.ndarray:
-        """Squared units of the outcome per unit of variance here, shape (...)."""
-        return self.fit.scale**2
-
-    @cached_property
-    def phi(self) -> np.ndarray:
-        """(X'V^-1 X)^-1."""
-        return self._shaped(self.algebra.phi)
-
-    @cached_property
-    def P(self) -> np.ndarray:
-        """P_k = -X'V^-1 G_k V^-1 X."""
-        p = self.fit.coef.shape[-1]
-        flat = self.algebra.P.reshape(len(self.free), -1, p * p)
-        return self._shaped((self.tangents @ flat).reshape(len(self.free), -1, p, p))
-
-    @cached_property
-    def expected(self) -> np.ndarray:
-        """Twice the expected information."""
-        return self._shaped(self._between_parameters(self.algebra.expected))
-
-    @cached_property
-    def observed(self) -> np.ndarray:
-        """Second derivatives of the deviance."""
-        bending = self.joint.bending(self.free, self.algebra.gradient)
-        return self._shaped(self._between_parameters(self.algebra.observed) + bending)
-
-    def second(self, weights: np.ndarray) -> np.ndarray:
-        """Return sum_kl weights_kl Q_kl: (..., K, K) to (..., p, p)."""
-        weights = weights.reshape(len(self.free), *weights.shape[-2:])
-        inside = np.swapaxes(self.tangents, -1, -2) @ weights @ self.tangents
-        return self._shaped(self.algebra.second(inside))
-
-    @cached_property
-    def spread(self) -> np.ndarray:
-        """Covariance of the parameters by the observed information; on the boundary along it."""
-        free, jacobian = self.free, self.joint.jacobian(self.free)
-        curvature = self.joint.curvature(free, self.algebra.gradient)
-        hessian = jacobian @ self.algebra.observed @ np.swapaxes(jacobian, -1, -2) + curvature
-        diagonal = np.abs(np.diagonal(hessian, axis1=-2, axis2=-1))
-        scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
-        values, vectors = np.linalg.eigh(scale[:, :, None] * hessian * scale[:, None, :])
-        kept = values > PSEUDO_INVERSE * values[:, -1:]
-        inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)
-        root = scale[:, :, None] * vectors
-        found = 2.0 * (root * inverse[:, None, :]) @ np.swapaxes(root, -1, -2)
-        change = jacobian @ np.linalg.pinv(self.tangents)
-        return self._shaped(np.swapaxes(change, -1, -2) @ found @ change)

@@ -37,16 +37,19 @@ DERIVED = "data/derived"
 COSTS = [f"{DERIVED}/costs.parquet"] if ECONOMICS else []
 PARTS = (
     [analysis.id for analysis in PLAN.analyses]
+    + [f"checks_{analysis}" for analysis in PLAN.checks]
+    + ["sensitivity"] * bool(PLAN.sensitivity)
     + ["descriptive"]
     + ["economics"] * bool(COSTS)
 )
-TABLES = [f"reports/tables/{name}.csv" for name in tables_of(STUDY, ECONOMICS)]
+TABLES = [f"reports/tables/{name}.csv" for name in tables_of(STUDY, ECONOMICS, PLAN)]
 FIGURES = [
     f"reports/figures/{name}.{kind}"
-    for name in figures_of(STUDY, ECONOMICS)
+    for name in figures_of(STUDY, ECONOMICS, PLAN)
     for kind in ("svg", "png")
 ]
 DOCUMENTS = [f"reports/report.{kind}" for kind in ("html", "docx", "pdf")]
+CODEBOOK = [f"reports/codebook.{kind}" for kind in ("html", "csv")]
 STARTED = time.time()
 
 
@@ -64,6 +67,7 @@ rule all:
         "reports/results.csv",
         TABLES,
         DOCUMENTS,
+        CODEBOOK,
 
 
 rule clean:
@@ -73,8 +77,13 @@ rule clean:
         participants=f"{DERIVED}/participants.parquet",
         queries=f"{DERIVED}/queries.csv",
         flow=f"{DERIVED}/flow.json",
+        missing=f"{DERIVED}/missing.parquet",
+        scales=f"{DERIVED}/scales.csv",
+        codebook=f"{DERIVED}/codebook.parquet",
+    # The list of what stopped a run is a log: outputs of a failed rule are deleted.
     log:
-        "logs/clean.log",
+        run="logs/clean.log",
+        stopped="logs/queries_at_stop.csv",
     conda:
         "environment.yml"
     params:
@@ -83,7 +92,9 @@ rule clean:
         "Cleaning the raw files"
     shell:
         "python -m ccp_analysis.cli clean --participants {output.participants} "
-        "--queries {output.queries} --flow {output.flow} --log {log}"
+        "--queries {output.queries} --flow {output.flow} --missing {output.missing} "
+        "--scales {output.scales} --codebook {output.codebook} --stopped {log.stopped} "
+        "--log {log.run}"
 
 
 rule cost:
@@ -113,6 +124,10 @@ rule impute:
     output:
         imputed=f"{DERIVED}/imputed.parquet",
         models=f"{DERIVED}/imputation_models.csv",
+        traces=f"{DERIVED}/figure_data/imputation_traces.parquet",
+        values=f"{DERIVED}/figure_data/imputation_values.parquet",
+        patterns=f"{DERIVED}/figure_data/missing_patterns.parquet",
+        losses=f"{DERIVED}/figure_data/losses.parquet",
     log:
         "logs/impute.log",
     conda:
@@ -124,7 +139,9 @@ rule impute:
         "Imputing what is missing"
     shell:
         "python -m ccp_analysis.cli impute --participants {input.participants} {params.costs} "
-        "--imputed {output.imputed} --models {output.models} --log {log}"
+        "--imputed {output.imputed} --models {output.models} --traces {output.traces} "
+        "--values {output.values} --patterns {output.patterns} --losses {output.losses} "
+        "--log {log}"
 
 
 rule analyse:
@@ -144,6 +161,49 @@ rule analyse:
     shell:
         "python -m ccp_analysis.cli analyse --analysis {wildcards.analysis} "
         "--imputed {input.imputed} --results {output} --log {log}"
+
+
+rule check:
+    input:
+        CONFIG["check"],
+        imputed=rules.impute.output.imputed,
+    output:
+        results=f"{DERIVED}/results/checks_{{analysis}}.parquet",
+        figures=f"{DERIVED}/figure_data/checks_{{analysis}}.parquet",
+    log:
+        "logs/check_{analysis}.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("check", CONFIG["check"]),
+    message:
+        "Checking the assumptions of {wildcards.analysis}"
+    shell:
+        "python -m ccp_analysis.cli check --analysis {wildcards.analysis} "
+        "--imputed {input.imputed} --results {output.results} --figures {output.figures} "
+        "--log {log}"
+
+
+rule sensitivity:
+    input:
+        CONFIG["sensitivity"],
+        participants=rules.clean.output.participants,
+        imputed=rules.impute.output.imputed,
+    output:
+        results=f"{DERIVED}/results/sensitivity.parquet",
+        figures=f"{DERIVED}/figure_data/tipping.parquet",
+    log:
+        "logs/sensitivity.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("sensitivity", CONFIG["sensitivity"]),
+    message:
+        "Asking what values not missing at random would change"
+    shell:
+        "python -m ccp_analysis.cli sensitivity --participants {input.participants} "
+        "--imputed {input.imputed} --results {output.results} --figures {output.figures} "
+        "--log {log}"
 
 
 rule describe:
@@ -186,7 +246,8 @@ rule evaluate:
 
 rule results:
     input:
-        expand(f"{DERIVED}/results/{{part}}.parquet", part=PARTS),
+        CONFIG["results"],
+        parts=expand(f"{DERIVED}/results/{{part}}.parquet", part=PARTS),
     output:
         "reports/results.csv",
     log:
@@ -194,11 +255,20 @@ rule results:
     conda:
         "environment.yml"
     params:
-        version=version("results"),
+        version=version("results", CONFIG["results"]),
     message:
         "Putting the results table together"
     shell:
-        "python -m ccp_analysis.cli results --parts {input} --out {output} --log {log}"
+        "python -m ccp_analysis.cli results --parts {input.parts} --out {output} --log {log}"
+
+
+# What figures are drawn from, beside the results.
+POINTS = [
+    rules.impute.output.traces,
+    rules.impute.output.values,
+    *expand(rules.check.output.figures, analysis=PLAN.checks),
+    *[rules.sensitivity.output.figures] * bool(PLAN.sensitivity),
+]
 
 
 rule tables:
@@ -208,6 +278,7 @@ rule tables:
         flow=rules.clean.output.flow,
         queries=rules.clean.output.queries,
         models=rules.impute.output.models,
+        scales=rules.clean.output.scales,
     output:
         TABLES,
     log:
@@ -220,7 +291,8 @@ rule tables:
         "Writing the tables"
     shell:
         "python -m ccp_analysis.cli tables --results {input.results} --flow {input.flow} "
-        "--queries {input.queries} --models {input.models} --out reports/tables --log {log}"
+        "--queries {input.queries} --models {input.models} --scales {input.scales} "
+        "--out reports/tables --log {log}"
 
 
 rule figures:
@@ -228,6 +300,7 @@ rule figures:
         CONFIG["report"],
         results=rules.results.output,
         flow=rules.clean.output.flow,
+        points=POINTS,
     output:
         FIGURES,
     log:
@@ -236,11 +309,12 @@ rule figures:
         "environment.yml"
     params:
         version=version("figures", CONFIG["report"]),
+        points=f"{DERIVED}/figure_data",
     message:
         "Drawing the figures"
     shell:
         "python -m ccp_analysis.cli figures --results {input.results} --flow {input.flow} "
-        "--out reports/figures --log {log}"
+        "--points {params.points} --out reports/figures --log {log}"
 
 
 rule report:
@@ -251,6 +325,8 @@ rule report:
         flow=rules.clean.output.flow,
         queries=rules.clean.output.queries,
         models=rules.impute.output.models,
+        scales=rules.clean.output.scales,
+        points=POINTS,
     output:
         html=DOCUMENTS[0],
         docx=DOCUMENTS[1],
@@ -261,12 +337,34 @@ rule report:
         "environment.yml"
     params:
         version=version("report", CONFIG["report"]),
+        points=f"{DERIVED}/figure_data",
     message:
         "Writing the report"
     shell:
         "python -m ccp_analysis.cli report --results {input.results} --flow {input.flow} "
-        "--queries {input.queries} --models {input.models} --figures reports/figures "
-        "--html {output.html} --docx {output.docx} --pdf {output.pdf} --log {log}"
+        "--queries {input.queries} --models {input.models} --scales {input.scales} "
+        "--points {params.points} --figures reports/figures --html {output.html} "
+        "--docx {output.docx} --pdf {output.pdf} --log {log}"
+
+
+rule codebook:
+    input:
+        CONFIG["codebook"],
+        codebook=rules.clean.output.codebook,
+    output:
+        html=CODEBOOK[0],
+        csv=CODEBOOK[1],
+    log:
+        "logs/codebook.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("codebook", CONFIG["codebook"]),
+    message:
+        "Writing the codebook"
+    shell:
+        "python -m ccp_analysis.cli codebook --codebook {input.codebook} --html {output.html} "
+        "--csv {output.csv} --log {log}"
 
 
 onsuccess:

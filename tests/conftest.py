@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from ccp_analysis import results
-from ccp_analysis.analyses import descriptive
+from ccp_analysis.analyses import checks, descriptive, sensitivity
 from ccp_analysis.analyses import stage as analyses
 from ccp_analysis.cleaning import stage as cleaning
 from ccp_analysis.economics import costs
@@ -60,6 +60,8 @@ class StudyFolder:
             participants=DERIVED / "participants.parquet",
             queries=DERIVED / "queries.csv",
             flow=DERIVED / "flow.json",
+            scales=DERIVED / "scales.csv",
+            codebook=DERIVED / "codebook.parquet",
         )
 
     def cost(self) -> None:
@@ -99,11 +101,30 @@ class StudyFolder:
             self.cost()
         self.impute()
 
+    def check(self, analysis: str) -> None:
+        checks.run(
+            analysis=analysis,
+            imputed=DERIVED / "imputed.parquet",
+            results=DERIVED / f"results/checks_{analysis}.parquet",
+            figures=DERIVED / f"figure_data/checks_{analysis}.parquet",
+        )
+
+    def sensitivity(self) -> None:
+        sensitivity.run(
+            participants=DERIVED / "participants.parquet",
+            imputed=DERIVED / "imputed.parquet",
+            results=DERIVED / "results/sensitivity.parquet",
+            figures=DERIVED / "figure_data/tipping.parquet",
+        )
+
     def all_results(self) -> None:
         """Run everything that makes the results table."""
         self.up_to_imputation()
         for analysis in load_plan().analyses:
             self.analyse(analysis.id)
+        for analysis in load_plan().checks:
+            self.check(analysis)
+        self.sensitivity()
         self.describe()
         if Path("config/economics.yaml").is_file():
             self.evaluate()

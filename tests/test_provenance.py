@@ -54,6 +54,24 @@ RUNS = {
         ],
         "analyse",
     ),
+    "check": (
+        [
+            *("--analysis", "mixed"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--results", f"{MADE}/checks_mixed.parquet"),
+            *("--figures", f"{MADE}/checks_figures.parquet"),
+        ],
+        "check",
+    ),
+    "sensitivity": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--results", f"{MADE}/sensitivity.parquet"),
+            *("--figures", f"{MADE}/tipping.parquet"),
+        ],
+        "sensitivity",
+    ),
     "describe": (
         [
             *("--participants", f"{D}/participants.parquet"),
@@ -66,9 +84,23 @@ RUNS = {
         ["--imputed", f"{D}/imputed.parquet", "--results", f"{MADE}/e.parquet"],
         "evaluate",
     ),
-    "results": (["--parts", f"{D}/results/mixed.parquet", "--out", f"{MADE}/results.csv"], None),
+    "results": (
+        ["--parts", f"{D}/results/mixed.parquet", "--out", f"{MADE}/results.csv"],
+        "results",
+    ),
     "tables": ([*REPORTED, *LISTED, "--out", f"{MADE}/tables"], "report"),
-    "figures": ([*REPORTED, "--out", f"{MADE}/figures"], "report"),
+    "figures": (
+        [*REPORTED, "--points", f"{D}/figure_data", "--out", f"{MADE}/figures"],
+        "report",
+    ),
+    "codebook": (
+        [
+            *("--codebook", f"{D}/codebook.parquet"),
+            *("--html", f"{MADE}/c.html"),
+            *("--csv", f"{MADE}/c.csv"),
+        ],
+        "codebook",
+    ),
     "report": (
         [
             *REPORTED,
@@ -167,7 +199,7 @@ def test_stages_know_nothing_of_later_stages():
     later = {
         "clean": {"imputation", "analyses", "models", "economics", "reporting"},
         "cost": {"imputation", "analyses", "models", "reporting"},
-        "impute": {"cleaning", "analyses", "economics", "reporting"},
+        "impute": {"analyses", "economics", "reporting"},
         "analyse": {"cleaning", "economics", "reporting"},
         "evaluate": {"cleaning", "reporting"},
         "report": {"cleaning", "imputation", "models", "analyses", "economics"},
@@ -197,17 +229,13 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
         after = prints()
         return {command for command in RUNS if after[command] != before[command]}
 
-    assert changed("cleaning/score.py") == {"clean"}
+    assert changed("cleaning/score.py") == {"clean", "impute"}
     assert changed("imputation/chained.py") == {"impute"}
-    assert changed("models/reml.py") == {"analyse", "evaluate"}
+    assert changed("models/reml.py") == {"analyse", "check", "sensitivity", "evaluate"}
     assert (
         {"tables", "figures", "report"}
         <= changed("reporting/format.py")
-        <= {
-            "tables",
-            "figures",
-            "report",
-        }
+        <= {"tables", "figures", "report", "codebook"}
     )
     assert changed("files.py") == set(RUNS)
     before = prints()

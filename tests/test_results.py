@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
+from ccp_analysis.plan import Family
 from ccp_analysis.random import stream
-from ccp_analysis.results import COLUMNS, KEY, NUMBERS, WHOLE, read_results, results_table, run
+from ccp_analysis.results import (
+    COLUMNS,
+    KEY,
+    NUMBERS,
+    WHOLE,
+    adjusted,
+    read_results,
+    results_table,
+    run,
+)
 
 ROW = {"analysis": "a", "outcome": "x", "term": "difference", "estimate": 0.1 + 0.2, "n": 3}
 
@@ -78,17 +91,119 @@ def test_text_that_looks_like_something_else_stays_text(tmp_path):
     assert set(back["note"]) == {'NA, or "none"'}
 
 
-def test_parts_are_put_together(tmp_path):
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    """A study folder whose plan has one family."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/analysis.yaml").write_text(
+        """
+seed: 1
+confidence_level: 0.95
+estimand: e
+outcomes: [{id: x, role: primary}, {id: y, role: secondary}, {id: z, role: secondary}]
+covariates: []
+imputation: {imputations: 2, iterations: 1, donors: 1}
+analyses: [{id: a, role: primary, model: ancova, visit: late, data: observed}]
+families: [{id: both, analysis: a, outcomes: [y, z], method: holm}]
+""",
+        encoding="utf-8",
+    )
+
+
+def test_parts_are_put_together(tmp_path, plan):
     for name in ("b", "a"):
         files.write_parquet(
-            tmp_path / f"{name}.parquet", results_table([ROW | {"analysis": name}], "real")
+            tmp_path / f"{name}.parquet",
+            results_table(
+                [ROW | {"analysis": name, "outcome": o, "p_value": 0.03} for o in "xyz"], "real"
+            ),
         )
     out = tmp_path / "reports" / "results.csv"
     run(parts=[tmp_path / "b.parquet", tmp_path / "a.parquet"], out=out)
-    assert read_results(out)["analysis"].tolist() == ["a", "b"]
+    table = read_results(out)
+    assert table["analysis"].tolist() == list("aaabbb")
+    assert table["family"].tolist() == ["", "both", "both", "", "", ""]
+    np.testing.assert_array_equal(table["p_adjusted"], [np.nan, 0.06, 0.06] + [np.nan] * 3)
     with pytest.raises(ValueError, match="two results have one key"):
         run(parts=[tmp_path / "a.parquet"] * 2, out=tmp_path / "again.csv")
     assert not (tmp_path / "again.csv").exists()
+
+
+R = json.loads((Path(__file__).parent / "analyses/data/analyses.json").read_text())["multiplicity"]
+OUTCOMES = "uvwxyz"
+
+
+def family(method: str) -> Family:
+    return Family(id="f", analysis="a", outcomes=list(OUTCOMES), method=method)
+
+
+def p_table(p_values: dict[str, float | None], **more) -> pd.DataFrame:
+    rows = [
+        ROW | {"outcome": o, "inference": "cr2", "p_value": p} | more for o, p in p_values.items()
+    ]
+    return results_table(rows, "real")
+
+
+@pytest.mark.parametrize("method", ["holm", "hochberg", "benjamini-hochberg"])
+def test_families_are_adjusted_as_by_r(method):
+    table = p_table(dict(zip(OUTCOMES, R["p"], strict=True)))
+    found = adjusted(table, [family(method)])
+    np.testing.assert_allclose(found["p_adjusted"], R[method], rtol=1e-12)
+    np.testing.assert_array_equal(found["p_value"], R["p"])
+    assert set(found["family"]) == {"f"}
+    assert set(table["family"]) == {""}
+
+
+@settings(max_examples=25)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.sampled_from(["holm", "hochberg"]))
+def test_adjusting_raises_p_values_and_keeps_their_order(p_values, method):
+    outcomes = "abcdefgh"[: len(p_values)]
+    table = p_table(dict(zip(outcomes, p_values, strict=True)))
+    group = Family(id="f", analysis="a", outcomes=list(outcomes), method=method)
+    found = adjusted(table, [group])
+    assert (found["p_adjusted"] >= found["p_value"] - 1e-15).all()
+    assert found["p_adjusted"].max() <= 1
+    ordered = found.sort_values("p_value")["p_adjusted"]
+    assert (ordered.diff().dropna() >= -1e-15).all()
+
+
+def test_each_inference_is_adjusted_by_itself_and_other_rows_are_left_alone():
+    values = dict(zip(OUTCOMES, R["p"], strict=True))
+    parts = [
+        p_table(values),
+        p_table(dict.fromkeys(OUTCOMES, 0.01), inference="paired-t"),
+        p_table(values, term="standardised difference"),
+        p_table(values, analysis="b"),
+        p_table({"t": 0.001}),
+    ]
+    found = adjusted(pd.concat(parts, ignore_index=True), [family("holm")])
+    np.testing.assert_allclose(found["p_adjusted"][:6], R["holm"])
+    np.testing.assert_allclose(found["p_adjusted"][6:12], 0.06)
+    assert found["p_adjusted"][12:].isna().all()
+    assert set(found["family"][12:]) == {""}
+
+
+def test_a_hypothesis_that_could_not_be_tested_still_counts():
+    values = dict(zip(OUTCOMES, R["p"], strict=True))
+    table = p_table(values)
+    gone = table["outcome"] == "z"  # the one with the largest p-value
+    table.loc[gone, ["p_value", "estimate"]] = np.nan
+    table.loc[gone, ["status", "inference"]] = ["failed", ""]
+    found = adjusted(table, [family("holm")])
+    np.testing.assert_allclose(found["p_adjusted"][:5], R["holm"][:5])
+    assert np.isnan(found["p_adjusted"][5])
+    assert set(found["family"]) == {"f"}
+
+
+def test_a_family_of_an_analysis_that_is_elsewhere_is_left_alone():
+    table = p_table({"u": 0.01}, analysis="b")
+    pd.testing.assert_frame_equal(adjusted(table, [family("holm")]), table)
+
+
+def test_a_family_without_results():
+    with pytest.raises(StudyError, match="family 'f' holds 'z', for which analysis 'a' has no"):
+        adjusted(p_table(dict.fromkeys("uvwxy", 0.5)), [family("holm")])
 
 
 def test_a_table_that_is_none(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +18,17 @@ if TYPE_CHECKING:
 
 DICTIONARY = Path("config/dictionary.csv")
 NUMERIC = ("integer", "number", "ordinal")
+LIMITS = ("minimum", "maximum", "soft_minimum", "soft_maximum")
+OPTIONAL = ("soft_minimum", "soft_maximum", "identifying", "note")
 
 
 class Column(Strict):
-    """One row of the data dictionary: a raw column and what it means."""
+    """One row of the data dictionary: a raw column and what it means.
+
+    What lies outside `minimum` to `maximum` is impossible, what lies outside `soft_minimum` to
+    `soft_maximum` implausible. `identifying` says whether the column may hold what can identify a
+    person: allowed, or for cleaning only, and then it goes no further.
+    """
 
     file: str
     column: str
@@ -32,6 +41,10 @@ class Column(Strict):
     minimum: float | None
     maximum: float | None
     unit: str
+    soft_minimum: float | None = None
+    soft_maximum: float | None = None
+    identifying: Literal["", "allowed", "cleaning only"] = ""
+    note: str = ""
 
     @property
     def variable(self) -> str:
@@ -42,6 +55,11 @@ class Column(Strict):
     def numeric(self) -> bool:
         """Whether its values are numbers."""
         return self.type in NUMERIC
+
+    @property
+    def hidden(self) -> bool:
+        """Whether its values stand in no query and go no further than cleaning."""
+        return self.type == "text" or self.identifying == "cleaning only"
 
     def meanings(self) -> dict[str, str]:
         """Return every spelling of every code, in one case and spacing, with the code it means.
@@ -54,10 +72,15 @@ class Column(Strict):
         found: dict[str, str] = {}
         for code, names in self.codes.items():
             for name in [code, *names]:
-                spelling = " ".join(name.split()).casefold()
+                spelling = key_of(name)
                 if found.setdefault(spelling, code) != code:
                     raise ValueError(f"'{name}' belongs to the codes {found[spelling]} and {code}")
         return found
+
+
+def key_of(text: str) -> str:
+    """Return text without surrounding and repeated white space, in one case: for comparing."""
+    return " ".join(text.split()).casefold()
 
 
 def load_dictionary(study: Study) -> list[Column]:
@@ -76,12 +99,13 @@ def load_dictionary(study: Study) -> list[Column]:
     columns: list[Column] = []
     faults: list[str] = []
     seen: dict[tuple[str, ...], int] = {}
-    for line, row in read_table(DICTIONARY, list(Column.model_fields)):
+    required = [key for key in Column.model_fields if key not in OPTIONAL]
+    for line, row in read_table(DICTIONARY, required, OPTIONAL):
         where = f"{DICTIONARY}, line {line}"
-        content: dict[str, Any] = {key: row[key] for key in Column.model_fields}
+        content: dict[str, Any] = {key: row.get(key, "") for key in Column.model_fields}
         content["codes"] = _codes(row["codes"])
         content["missing"] = {code: "; ".join(why) for code, why in _codes(row["missing"]).items()}
-        content |= {key: _number(row[key]) for key in ("minimum", "maximum")}
+        content |= {key: _number(content[key]) for key in LIMITS}
         try:
             column = Column.model_validate(content)
         except ValidationError as error:
@@ -131,11 +155,36 @@ def _faults(column: Column, study: Study) -> Iterator[str]:
         column.meanings()
     except ValueError as error:
         yield str(error)
-    low, high = column.minimum, column.maximum
-    if (low, high) != (None, None) and not column.numeric:
+    if any(getattr(column, key) is not None for key in LIMITS) and not column.numeric:
         yield f"a minimum or maximum does not go with the type {column.type}"
-    if low is not None and high is not None and low > high:
-        yield f"the minimum {low:g} lies above the maximum {high:g}"
+    yield from _limit_faults(column)
+    yield from _missing_faults(column)
+
+
+def _limit_faults(column: Column) -> Iterator[str]:
+    """Yield the first limits that contradict each other; the hard ones come first."""
+    order = ("minimum", "soft_minimum", "soft_maximum", "maximum")
+    pairs = sorted(itertools.combinations(order, 2), key=lambda pair: pair != (order[0], order[3]))
+    for low, high in pairs:
+        lower, upper = getattr(column, low), getattr(column, high)
+        if lower is not None and upper is not None and lower > upper:
+            names = (low.replace("_", " "), high.replace("_", " "))
+            yield f"the {names[0]} {lower:g} lies above the {names[1]} {upper:g}"
+            return
+
+
+def _missing_faults(column: Column) -> Iterator[str]:
+    """Yield codes for what is missing that are also answers."""
+    spellings = {key_of(name) for code, names in column.codes.items() for name in (code, *names)}
+    limits = (column.minimum, column.maximum)
+    for code in column.missing:
+        number = _number(code)
+        within = isinstance(number, float) and limits != (None, None) and column.numeric
+        low, high = (-math.inf if limits[0] is None else limits[0]), limits[1]
+        if key_of(code) in spellings:
+            yield f"'{code}' is both one of the codes and a code for missing"
+        elif within and low <= number <= (math.inf if high is None else high):
+            yield f"'{code}' is a code for missing and also lies within the limits"
 
 
 def _unique(column: Column, study: Study) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+NUMBER = re.compile(r"\s*[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*")
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -47,9 +52,41 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def escaped(text: str) -> str:
+    """Return text behind an apostrophe where a spreadsheet would take it for a formula.
+
+    That is text beginning with one of = + - @ (after any white space, or as full-width letters), a
+    tab or a line break; a number is left as it is.
+    """
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
+def unescaped(text: str) -> str:
+    """Undo `escaped`."""
+    return text[1:] if text.startswith("'") and escaped(text[1:]) == text else text
+
+
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV (UTF-8, full precision, empty cell = missing), whole or not at all."""
-    write_whole(path, lambda target: table.to_csv(target, index=False, lineterminator="\n"))
+    """Write a table as CSV (UTF-8, full precision, empty cell = missing), whole or not at all.
+
+    Text that a spreadsheet would take for a formula is escaped (see `escaped`).
+    """
+    safe = table.rename(columns=lambda name: escaped(name) if isinstance(name, str) else name)
+    quoting = csv.QUOTE_MINIMAL
+    for name, kind in safe.dtypes.items():
+        if pd.api.types.is_numeric_dtype(kind) or safe[name].empty:
+            continue
+        cells = safe[name].astype(object)
+        texts = [cell for cell in cells.unique() if isinstance(cell, str)]
+        if any("\r" in text for text in (*texts, str(name))):
+            quoting = csv.QUOTE_NONNUMERIC  # a lone carriage return is not quoted otherwise
+        risky = {text: safer for text in texts if (safer := escaped(text)) is not text}
+        if risky:
+            safe[name] = cells.where(~cells.isin(list(risky)), cells.map(risky))
+    write_whole(
+        path,
+        lambda target: safe.to_csv(target, index=False, lineterminator="\n", quoting=quoting),
+    )
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:

@@ -25,14 +25,39 @@ class Outcome(Strict):
     benefit: Literal["higher", "lower"] | None = None
 
 
+class PredictorChange(Strict):
+    """Variables added to, or dropped from, the predictors that the rule chooses."""
+
+    add: list[str] = []
+    drop: list[str] = []
+
+
 class ImputationPlan(Strict):
-    """How what is missing is imputed."""
+    """How what is missing is imputed.
+
+    `bounds` bind the methods norm and 2l.norm; `derived` are formulas by name; `level` says of an
+    instrument whether its score or its items are imputed; `not_after` are the events (as in the
+    file of losses) after which a value that was not observed does not exist.
+    """
 
     imputations: int = Field(ge=2)
     iterations: int = Field(ge=1)
     donors: int = Field(ge=1)
     auxiliary: list[str] = []
-    methods: dict[str, Literal["norm", "pmm"]] = {}
+    methods: dict[str, Literal["norm", "pmm", "logreg", "polyreg", "2l.norm"]] = {}
+    bounds: dict[str, tuple[float, float]] = {}
+    predictors: dict[str, PredictorChange] = {}
+    derived: dict[Name, str] = {}
+    level: dict[str, Literal["score", "items"]] = {}
+    by_arm: bool = False
+    not_after: list[str] = []
+
+    @model_validator(mode="after")
+    def _bounds(self) -> ImputationPlan:
+        for name, (low, high) in self.bounds.items():
+            if not low < high:
+                raise ValueError(f"bounds of '{name}': a lower and a higher value are expected")
+        return self
 
 
 Model = Literal[
@@ -47,6 +72,8 @@ Model = Literal[
     "logistic",  # binary outcome
     "poisson",  # count outcome
 ]
+# What the pipeline itself calls parts of the results.
+RESERVED = ("descriptive", "economics", "sample_size", "sensitivity")
 LONGITUDINAL = ("repeated", "mmrm", "clda")
 
 
@@ -88,7 +115,11 @@ class Subgroup(Strict):
 
 
 class SampleSize(Strict):
-    """What the study was planned to detect; the report sets it beside what was achieved."""
+    """What the study was planned to detect; the report sets it beside what was achieved.
+
+    `sd` within arms at follow-up; `retest` the correlation of baseline and follow-up; participants
+    in both arms with a follow-up.
+    """
 
     outcome: str
     difference: float = Field(gt=0)
@@ -97,6 +128,87 @@ class SampleSize(Strict):
     retest: float = Field(ge=0, lt=1)
     participants: int = Field(ge=4)
     clusters: int = Field(ge=4)
+
+
+Strategy = Literal["MAR", "JR", "CR", "CIR", "LMCF"]
+# Models of one follow-up whose outcome can be shifted.
+SHIFTABLE = ("ancova", "change", "mixed", "team-means")
+
+
+class Scenario(Strict):
+    """What is assumed of those who were lost: a strategy, others by reason, and deltas by arm."""
+
+    strategy: Strategy
+    id: str | None = None
+    reasons: dict[str, Strategy] = {}
+    delta: dict[str, float] = {}
+
+    @property
+    def name(self) -> str:
+        """Its id, otherwise its strategy."""
+        return self.id or self.strategy
+
+
+class ReferenceBased(Strict):
+    """Reference-based imputation, analysed by ANCOVA at every follow-up.
+
+    `variances`: the jackknife of conditional means (repeated-sampling) and Rubin's rules over draws
+    (information-anchored). `resample`: what the jackknife leaves out; by default a participant,
+    with clusters a pair of them.
+    """
+
+    id: Name
+    outcomes: list[str] = Field(min_length=1)
+    scenarios: list[Scenario] = Field(min_length=1)
+    variances: list[Literal["jackknife", "draws"]] = ["jackknife", "draws"]
+    resample: Literal["participant", "unit", "pair"] | None = None
+
+    @model_validator(mode="after")
+    def _own_names(self) -> ReferenceBased:
+        names = [scenario.name for scenario in self.scenarios]
+        if len(set(names)) < len(names):
+            raise ValueError("scenarios: every scenario needs an id of its own")
+        return self
+
+
+class Delta(Strict):
+    """Deltas added to what was imputed for an analysis of the plan, which is then repeated.
+
+    `deltas` in units of the outcome; `directions`: name, then arm and the multiple of the delta
+    that it gets; `reasons`: multiple by reason of loss, 1 where not named; `limit`: how far tipping
+    points are sought, by default ten times the largest delta; `map_steps`: points of the map along
+    each axis, by default the deltas.
+    """
+
+    id: Name
+    analysis: str
+    outcomes: list[str] = Field(min_length=1)
+    deltas: list[float] = Field(min_length=2)
+    directions: dict[str, dict[str, float]] = Field(min_length=1)
+    reasons: dict[str, float] = {}
+    limit: float | None = Field(default=None, gt=0)
+    map_steps: int | None = Field(default=None, ge=2, le=201)
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Delta:
+        if len(set(self.deltas)) < len(self.deltas) or not any(self.deltas):
+            raise ValueError("deltas: different values are expected, and not zero alone")
+        for name, arms in self.directions.items():
+            if not any(arms.values()):
+                raise ValueError(f"directions: '{name}' changes nothing in any arm")
+        return self
+
+    @property
+    def reach(self) -> float:
+        """How far tipping points are sought."""
+        return self.limit or 10.0 * max(abs(delta) for delta in self.deltas)
+
+
+class Sensitivity(Strict):
+    """Analyses of how far the result leans on values being missing at random."""
+
+    reference_based: list[ReferenceBased] = []
+    delta: list[Delta] = []
 
 
 class Plan(Strict):
@@ -115,29 +227,83 @@ class Plan(Strict):
     checks: list[str] = []
     power: Power = 0.8
     planned: SampleSize | None = None
+    sensitivity: Sensitivity | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Plan:
-        ids = [a.id for a in self.analyses]
-        if len(set(ids)) < len(ids) or {"descriptive", "economics"} & set(ids):
+        ids = self._ids()
+        if len(set(ids)) < len(ids) or set(RESERVED) & set(ids):
             raise ValueError(
-                "analyses: every id must be its own, and none 'descriptive' or 'economics'"
+                f"analyses: every id must be its own, and none of {', '.join(RESERVED)}"
             )
         known = {o.id for o in self.outcomes}
         if len(known) < len(self.outcomes):
             raise ValueError("outcomes: every outcome may stand once")
         for analysis in self.analyses:
             _among(f"analysis '{analysis.id}'", analysis.outcomes or (), known, "outcomes")
-        for family in self.families:
-            _among(f"family '{family.id}'", family.outcomes, known, "outcomes")
-            _among(f"family '{family.id}'", [family.analysis], ids, "analyses")
-        for subgroup in self.subgroups:
-            _among(f"subgroup '{subgroup.variable}'", subgroup.outcomes, known, "outcomes")
-            _among(f"subgroup '{subgroup.variable}'", [subgroup.analysis], ids, "analyses")
+        self._check_families(known)
+        self._check_subgroups(known)
         _among("checks", self.checks, ids, "analyses")
         if self.planned:
             _among("planned", [self.planned.outcome], known, "outcomes")
+        self._check_sensitivity(known)
         return self
+
+    def _check_sensitivity(self, known: set[str]) -> None:
+        asked = self.sensitivity or Sensitivity()
+        taken = {*self._ids(), *RESERVED}
+        for entry in (*asked.reference_based, *asked.delta):
+            where = f"sensitivity '{entry.id}'"
+            if entry.id in taken:
+                raise ValueError(f"{where}: every id must be its own")
+            taken.add(entry.id)
+            _among(where, entry.outcomes, known, "outcomes")
+        for entry in asked.delta:
+            where = f"sensitivity '{entry.id}'"
+            _among(where, [entry.analysis], self._ids(), "analyses")
+            analysis = self.analysis(entry.analysis)
+            if analysis.model not in SHIFTABLE or analysis.data != "imputed":
+                raise ValueError(
+                    f"{where}: its analysis must be of imputed data, its model one of "
+                    f"{', '.join(SHIFTABLE)}"
+                )
+            fitted = {o.id for o in self.outcomes_of(analysis)}
+            _among(where, entry.outcomes, fitted, f"outcomes of analysis '{analysis.id}'")
+
+    def _check_families(self, known: set[str]) -> None:
+        taken: set[tuple[str, str]] = set()
+        for family in self.families:
+            where = f"family '{family.id}'"
+            _among(where, family.outcomes, known, "outcomes")
+            _among(where, [family.analysis], self._ids(), "analyses")
+            fitted = {o.id for o in self.outcomes_of(self.analysis(family.analysis))}
+            _among(where, family.outcomes, fitted, f"outcomes of analysis '{family.analysis}'")
+            for outcome in family.outcomes:
+                if (family.analysis, outcome) in taken:
+                    raise ValueError(
+                        f"{where}: '{outcome}' stands twice in the families of one analysis"
+                    )
+                taken.add((family.analysis, outcome))
+
+    def _check_subgroups(self, known: set[str]) -> None:
+        taken: set[tuple[str, str, str]] = set()
+        for subgroup in self.subgroups:
+            where = f"subgroup '{subgroup.variable}'"
+            _among(where, subgroup.outcomes, known, "outcomes")
+            _among(where, [subgroup.analysis], self._ids(), "analyses")
+            analysis = self.analysis(subgroup.analysis)
+            if analysis.model != "ancova":
+                raise ValueError(f"{where}: the model of its analysis must be ancova")
+            fitted = {o.id for o in self.outcomes_of(analysis)}
+            _among(where, subgroup.outcomes, fitted, f"outcomes of analysis '{analysis.id}'")
+            for outcome in subgroup.outcomes:
+                key = (subgroup.variable, analysis.id, outcome)
+                if key in taken:
+                    raise ValueError(f"{where}: '{outcome}' stands twice")
+                taken.add(key)
+
+    def _ids(self) -> list[str]:
+        return [analysis.id for analysis in self.analyses]
 
     def analysis(self, analysis: str) -> Analysis:
         """Return the analysis of that id; StudyError if there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -103,20 +103,25 @@ def csv_rows(path: Path, expected: str) -> Iterator[tuple[int, list[str]]]:
         raise StudyError(f"{path}: the file is empty; expected a header and rows.")
 
 
-def read_table(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(
+    path: Path, columns: Sequence[str], optional: Sequence[str] | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a configuration table with their line numbers (the header is line 1).
 
     Parameters
     ----------
     path : Path
         A CSV file (UTF-8, comma).
-    columns : list of str
+    columns : sequence of str
         The columns it must have.
+    optional : sequence of str, optional
+        The columns it may have beside them; any by default.
 
     Raises
     ------
     StudyError
-        If the file cannot be read (see `csv_rows`) or a column is missing or stands twice.
+        If the file cannot be read (see `csv_rows`), a column is missing or stands twice, or is
+        neither expected nor optional.
     """
     rows = csv_rows(path, "expected a CSV file there")
     line, names = next(rows)
@@ -125,6 +130,13 @@ def read_table(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, 
         if header.count(name) != 1:
             what = "stands twice" if name in header else "is missing from the header"
             raise StudyError(f"{path}, line {line}: column '{name}' {what}.")
+    known = None if optional is None else {*columns, *optional}
+    for name in header:
+        if known is not None and (name not in known or header.count(name) > 1):
+            raise StudyError(
+                f"{path}, line {line}: column '{name}' is not expected there or stands twice; "
+                f"expected {', '.join([*columns, *(optional or ())])}."
+            )
     for line, row in rows:
         yield line, dict(zip(header, (cell.strip() for cell in row), strict=True))
 

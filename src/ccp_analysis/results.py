@@ -9,6 +9,8 @@ import pandas as pd
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
+from ccp_analysis.plan import PLAN, Family
+from ccp_analysis.study import load_plan
 
 KEY = [
     "analysis",
@@ -26,9 +28,7 @@ KEY = [
     "threshold",
     "delta",
 ]
-NUMBERS = [
-    "threshold",
-    "delta",
+ESTIMATES = [
     "estimate",
     "std_error",
     "df_num",
@@ -38,38 +38,22 @@ NUMBERS = [
     "conf_low",
     "conf_high",
     "conf_level",
-    "p_adjusted",
-    "n",
-    "n_clusters",
-    "m",
-    "fmi",
-    "mc_error",
 ]
-WHOLE = ["df_num", "n", "n_clusters", "m"]
+SIZES = ["n", "n_clusters", "m", "fmi", "mc_error"]
 COLUMNS = [
     "analysis",
     "role",
     *KEY[1:],
-    "estimate",
-    "std_error",
-    "df_num",
-    "df",
-    "statistic",
-    "p_value",
-    "conf_low",
-    "conf_high",
-    "conf_level",
+    *ESTIMATES,
     "family",
     "p_adjusted",
-    "n",
-    "n_clusters",
-    "m",
-    "fmi",
-    "mc_error",
+    *SIZES,
     "status",
     "note",
     "data_status",
 ]
+NUMBERS = ["threshold", "delta", *ESTIMATES, "p_adjusted", *SIZES]
+WHOLE = ["df_num", "n", "n_clusters", "m"]
 
 
 def results_table(rows: list[dict[str, Any]], data_status: str) -> pd.DataFrame:
@@ -124,6 +108,64 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+METHODS = {"holm": "holm", "hochberg": "simes-hochberg", "benjamini-hochberg": "fdr_bh"}
+
+
+def adjusted(table: pd.DataFrame, families: list[Family]) -> pd.DataFrame:
+    """Adjust the p-values of differences for the number of hypotheses in their family.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A results table.
+    families : list of Family
+        Of the plan.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With `family` and `p_adjusted` of the rows whose term is difference. Where an analysis has
+        several inferences or visits, each inference is adjusted by itself, over all visits. A
+        hypothesis whose analysis failed counts as one with p = 1. A family whose analysis is not
+        in the table is left alone.
+
+    Raises
+    ------
+    StudyError
+        If the analysis of a family has no difference for one of its outcomes.
+
+    Notes
+    -----
+    Holm (1979, Scand J Stat 6:65-70), Hochberg (1988, Biometrika 75:800-802), Benjamini & Hochberg
+    (1995, J R Stat Soc B 57:289-300), by statsmodels.
+    """
+    from statsmodels.stats.multitest import multipletests  # slow to import, seldom needed
+
+    table = table.copy()
+    for family in families:
+        own = table[table["analysis"] == family.analysis]
+        if own.empty:
+            continue
+        rows = own[own["outcome"].isin(family.outcomes) & (own["term"] == "difference")]
+        for outcome in family.outcomes:
+            if outcome not in set(rows["outcome"]):
+                raise StudyError(
+                    f"{PLAN}: family '{family.id}' holds '{outcome}', for which analysis "
+                    f"'{family.analysis}' has no difference."
+                )
+        failed = rows[rows["inference"] == ""]
+        tested = rows[rows["inference"] != ""]
+        groups = [g for _, g in tested.groupby(["model", "inference"])] or [failed.iloc[:0]]
+        for group in groups:
+            both = pd.concat([group, failed])
+            p_values = both["p_value"].fillna(1.0)
+            found = multipletests(p_values, method=METHODS[family.method])[1]
+            kept = both["p_value"].notna()
+            table.loc[both.index, "family"] = family.id
+            table.loc[both.index[kept], "p_adjusted"] = found[kept]
+    return table
+
+
 def run(*, parts: list[Path], out: Path) -> None:
     """Put the parts of the results table together as CSV, at full precision.
 
@@ -133,6 +175,12 @@ def run(*, parts: list[Path], out: Path) -> None:
         Parquet files, one for each analysis.
     out : Path
         The CSV file to write.
+
+    Raises
+    ------
+    StudyError
+        If a family of the plan has no results to adjust.
     """
     tables = [pd.read_parquet(part) for part in parts]
-    files.write_csv(out, _sorted(pd.concat(tables, ignore_index=True)))
+    table = _sorted(pd.concat(tables, ignore_index=True))
+    files.write_csv(out, adjusted(table, load_plan().families))

@@ -21,25 +21,65 @@ from ccp_analysis.reading import Strict, load
 STUDY = Path("config/study.yaml")
 INSTRUMENTS = Path("config/instruments.yaml")
 ECONOMICS = Path("config/economics.yaml")
+RULES = Path("config/rules.yaml")
+DECISIONS = Path("config/decisions.csv")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Visit(Strict):
-    """A planned interview; `file` holds one row for each person interviewed, where there is one."""
+    """A planned interview; `file` holds one row for each person interviewed, where there is one.
+
+    `date` names the date of the interview, `reason` the reason why somebody has none.
+    """
 
     id: Name
     label: str
     months: float = Field(ge=0)
     file: str | None = None
     reason: str | None = None
+    date: str | None = None
+
+
+Format = Literal["csv", "xlsx", "sav", "dta"]
 
 
 class RawFile(Strict):
-    """A raw file and what one of its rows is."""
+    """A raw file, how it is written, what one of its rows is, and how many there should be."""
 
     path: Path
     rows: Literal["participant", "cluster", "event"]
+    format: Format | None = None
+    delimiter: Literal["comma", "semicolon", "tab"] | None = None
+    encoding: Literal["utf-8", "latin-1", "windows-1252"] | None = None
+    decimal: Literal["point", "comma"] = "point"
+    dates: Literal["iso", "day-first"] = "iso"
+    sheet: str | None = None
+    expected: int | None = None
+
+    @model_validator(mode="after")
+    def _written(self) -> RawFile:
+        if self.kind is None:
+            raise ValueError(f"the format of '{self.path}' must be given: csv, xlsx, sav or dta")
+        for key, kinds in {"delimiter": "csv", "encoding": "csv sav dta", "sheet": "xlsx"}.items():
+            if getattr(self, key) is not None and self.kind not in kinds.split():
+                raise ValueError(f"'{key}' does not go with the format {self.kind}")
+        if self.decimal == "comma" and self.kind != "csv":
+            raise ValueError(f"a decimal comma does not go with the format {self.kind}")
+        return self
+
+    @property
+    def kind(self) -> Format | None:
+        """The format: as declared, otherwise by the suffix."""
+        suffixes: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".txt": "csv"}
+        suffixes |= {".xlsx": "xlsx", ".sav": "sav", ".dta": "dta"}
+        return self.format or suffixes.get(self.path.suffix.lower())
+
+    @property
+    def separator(self) -> str:
+        """The delimiter as a character: as declared, otherwise by the suffix."""
+        name = self.delimiter or ("tab" if self.path.suffix.lower() == ".tsv" else "comma")
+        return {"comma": ",", "semicolon": ";", "tab": "\t"}[name]
 
 
 class Arms(Strict):
@@ -76,13 +116,17 @@ class Clusters(Strict):
 
 
 class Losses(Strict):
-    """Where it is recorded why somebody left: a file with a row for each event."""
+    """Where it is recorded why somebody left: a file with a row for each event.
+
+    `death` is the event after which utility is 0.
+    """
 
     file: str
     event: str
     date: str
     reason: str
     ending: list[str]
+    death: str | None = None
 
 
 class Study(Strict):
@@ -101,6 +145,7 @@ class Study(Strict):
     clusters: Clusters | None = None
     losses: Losses | None = None
     expected: dict[str, int] = {}
+    complete_case: list[str] = []
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
@@ -242,20 +287,26 @@ def configuration_files() -> dict[str, list[str]]:
         Rule → paths, as text, in the study folder.
     """
     study = [STUDY.as_posix()]
+    checks = [path.as_posix() for path in (RULES, DECISIONS) if path.is_file()]
     measures = [DICTIONARY.as_posix(), INSTRUMENTS.as_posix()]
     plan = [PLAN.as_posix()]
+    levels = load_plan().imputation.level
     value_sets = [i.value_set.as_posix() for i in load_instruments().values() if i.value_set]
     economics = load_economics()
     money = [ECONOMICS.as_posix()] if economics else []
     return {
-        "clean": study + measures + value_sets,
+        "clean": study + measures + value_sets + checks,
         "cost": study
         + measures[:1]
         + money
         + ([economics.unit_costs.as_posix()] if economics else []),
-        "impute": study + measures + plan + money,
+        "impute": study + measures + plan + money + (value_sets if levels else []),
         "analyse": study + measures + plan,
+        "check": study + measures + plan,
+        "sensitivity": study + measures + plan,
         "describe": study + measures + plan,
         "evaluate": study + plan + money,
+        "results": plan,
+        "codebook": study + measures[1:],
         "report": study + measures + plan + money,
     }

@@ -3,80 +3,35 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import trial
+from trial import CLOSED, MODELS_DATA, ask, pick
 
-from ccp_analysis.analyses.comparison import Question, attempt, compare
+from ccp_analysis.analyses.comparison import attempt, compare
 from ccp_analysis.errors import StudyError
 from ccp_analysis.study import Study
-
-DATA = Path(__file__).parents[1] / "models" / "data"
-CLOSED = {"rel": 1e-8}
-STUDY = {
-    "id": "clustered",
-    "title": "Clustered trial",
-    "short_title": "Clustered",
-    "registration": "none",
-    "data_status": "synthetic",
-    "data_date": "2021-01-01",
-    "randomised": False,
-    "arms": {
-        "variable": "arm",
-        "reference": "control",
-        "levels": {"control": "Control", "intervention": "Intervention"},
-    },
-    "clusters": {"unit": "team", "pair": "trust", "unit_label": "team", "pair_label": "Trust"},
-    "visits": [
-        {"id": "before", "label": "Before", "months": 0},
-        {"id": "after", "label": "After", "months": 6},
-    ],
-    "files": {"people": {"path": "people.csv", "rows": "participant"}},
-}
 
 
 @pytest.fixture(scope="module")
 def reference() -> dict:
-    return json.loads((DATA / "clustered_trial.json").read_text())
+    return json.loads((MODELS_DATA / "clustered_trial.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    return Study.model_validate(STUDY)
+    return trial.study()
 
 
 @pytest.fixture(scope="module")
 def tables() -> pd.DataFrame:
-    """The trial as `imputed.parquet` is: observed, then twice completed, nothing being missing."""
-    trial = pd.read_csv(DATA / "clustered_trial.csv").rename(
-        columns={"id": "participant", "y0": "y_before", "y1": "y_after"}
-    )
-    shuffled = trial.sample(frac=1, random_state=1)  # no order of the rows is presumed
-    return pd.concat([shuffled.assign(imputation=k) for k in range(3)], ignore_index=True)
-
-
-def ask(**more) -> Question:
-    plain = {
-        "outcome": "y",
-        "value": "y_after",
-        "baseline": "y_before",
-        "covariates": ["age", "female"],
-        "scale": "points",
-        "level": 0.95,
-    }
-    return Question(**(plain | more))
+    return trial.tables()
 
 
 def arm_of(rows: list[dict]) -> dict:
     return next(row for row in rows if row["term"] == "armintervention")
-
-
-def pick(rows: list[dict], term: str, **more) -> dict:
-    found = [r for r in rows if r["term"] == term and all(r[k] == v for k, v in more.items())]
-    assert len(found) == 1
-    return found[0]
 
 
 @pytest.mark.parametrize("data", ["observed", "imputed"])
@@ -110,14 +65,15 @@ def test_adjusted_means_have_proportional_weights(study, tables, reference):
         assert found["conf_low"] < expected["emmean"] < found["conf_high"]
 
 
-def test_the_standardised_difference_is_in_baseline_sds(study, tables):
+def test_the_standardised_difference_is_in_baseline_sds_with_hedges_correction(study, tables):
     rows = compare("ancova", study, tables, "observed", ask())
     plain, scaled = pick(rows, "difference"), pick(rows, "standardised difference")
     first = tables[tables["imputation"] == 0]
     within = first.groupby("arm")["y_before"].agg(lambda v: ((v - v.mean()) ** 2).sum())
     sd = np.sqrt(within.sum() / (len(first) - 2))
+    hedges = 1 - 3 / (4 * (151 - 2) - 1)
     for column in ("estimate", "std_error", "conf_low", "conf_high"):
-        assert scaled[column] == pytest.approx(plain[column] / sd)
+        assert scaled[column] == pytest.approx(plain[column] * hedges / sd)
     for column in ("df", "statistic", "p_value"):
         assert scaled[column] == plain[column]
     assert scaled["scale"] == "standardised"
@@ -178,6 +134,10 @@ def test_team_level(study, tables, reference, data):
     assert flip["estimate"] == found["estimate"]
     assert "no p-value below 0.0625" in flip["note"]
     assert "std_error" not in flip
+    ends = expected["pair_differences"]
+    assert (flip["conf_low"], flip["conf_high"]) == pytest.approx((min(ends), max(ends)), **CLOSED)
+    assert flip["conf_level"] == 0.9375
+    assert flip["note"].endswith("the confidence set is at 93.75%")
     pairs = [row for row in rows if row["term"] == "pair difference"]
     assert [row["level"] for row in pairs] == [f"Trust{k}" for k in range(1, 6)]
     ours = [row["estimate"] for row in pairs]
@@ -273,7 +233,7 @@ def test_repeated_visits_are_refused_where_arms_are_of_teams(study, tables):
 
 @pytest.mark.parametrize("model", ["mixed", "team-means"])
 def test_models_of_clusters_need_clusters(tables, model):
-    plain = Study.model_validate({k: v for k, v in STUDY.items() if k != "clusters"})
+    plain = trial.study(clusters=None)
     with pytest.raises(StudyError, match="needs clusters"):
         compare(model, plain, tables, "observed", ask())
 

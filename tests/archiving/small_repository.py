@@ -9,8 +9,17 @@ import pandas as pd
 
 from ccp_analysis.reporting.contents import figures_of, tables_of
 from ccp_analysis.results import results_table
-from ccp_analysis.study import load_economics, load_study
+from ccp_analysis.study import load_economics, load_plan, load_study
 
+PLAN = """
+seed: 1
+confidence_level: 0.95
+estimand: treatment-policy
+outcomes: [{id: score, role: primary}]
+covariates: []
+imputation: {imputations: 2, iterations: 2, donors: 5}
+analyses: [{id: ancova, role: primary, model: ancova, visit: later, data: imputed}]
+"""
 STUDY = """\
 id: {name}
 title: A small study
@@ -93,19 +102,22 @@ def write_results(path: Path, rows: list[dict[str, object]] = ROWS) -> pd.DataFr
 def make_study(folder: Path, name: str, status: str) -> None:
     """Make a study folder with raw data, results and reports."""
     write(folder / "config/study.yaml", STUDY.format(name=name, status=status))
+    write(folder / "config/analysis.yaml", PLAN)
     write(folder / "data/raw/people.csv", f"participant,arm\n{name}1,a\n{name}2,b\n")
     write(folder / "data/raw/README.md", "The raw data.\n")
     write(folder / "reports/README.md", "Reports are written here.\n")
     write_results(folder / "reports/results.csv")
     with contextlib.chdir(folder):
-        study, economics = load_study(), load_economics()
-    for table in tables_of(study, economics):
+        study, economics, plan = load_study(), load_economics(), load_plan()
+    for table in tables_of(study, economics, plan):
         write(folder / f"reports/tables/{table}.csv", "a\n1\n")
-    for figure in figures_of(study, economics):
+    for figure in figures_of(study, economics, plan):
         write(folder / f"reports/figures/{figure}.svg", "<svg/>")
         write(folder / f"reports/figures/{figure}.png", "png")
     for kind in ("html", "docx", "pdf"):
         write(folder / f"reports/report.{kind}", kind)
+    for kind in ("html", "csv"):
+        write(folder / f"reports/codebook.{kind}", kind)
 
 
 def make_repository(folder: Path) -> Path:

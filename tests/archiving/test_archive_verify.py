@@ -264,7 +264,8 @@ def test_the_rerun_starts_from_configuration_and_raw_data_alone(tmp_path):
     seen = tmp_path / "seen.json"
     assert verify.verify(lambda folder: stub(changed(), folder, seen)) == 0
     copied, mode, folder = json.loads(seen.read_text())
-    assert copied == ["config/study.yaml", "data/raw/README.md", "data/raw/people.csv"]
+    kept = ["analysis.yaml", "study.yaml"]
+    assert copied == [f"config/{k}" for k in kept] + ["data/raw/README.md", "data/raw/people.csv"]
     assert stat.S_IMODE(mode) == 0o700
     assert not Path(folder).exists()
     assert Path("logs/verify/clean.log").read_text() == "cleaned"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccp_analysis.cleaning.decode import decode
+from ccp_analysis.cleaning import decode as decoding
+from ccp_analysis.cleaning.decode import decode, decode_one, note_spellings
+from ccp_analysis.cleaning.limits import check_limits
 from ccp_analysis.cleaning.queries import Queries
-from ccp_analysis.cleaning.read import LINE
+from ccp_analysis.cleaning.sheet import Sheet, categorical_of
 from ccp_analysis.dictionary import Column
+from ccp_analysis.study import RawFile
 
 
 def column(kind: str, **more) -> Column:
@@ -30,11 +36,27 @@ def column(kind: str, **more) -> Column:
     return Column.model_validate(plain | more)
 
 
-def decoded(cells: list[str], asked: Column) -> tuple[pd.Series, pd.DataFrame]:
-    raw = pd.DataFrame({"x": pd.Series(cells, dtype=str), LINE: range(2, 2 + len(cells))})
+FILE = RawFile(path=Path("f.csv"), rows="participant")
+
+
+def decoded(
+    cells: list[str], asked: Column, file: RawFile = FILE, **more
+) -> tuple[pd.Series, pd.DataFrame]:
+    """A column through decoding, limits and notes, as in cleaning a file."""
+    people = pd.Series([f"P{i}" for i in range(len(cells))], dtype="str")
+    sheet = Sheet(
+        Path("f.csv"),
+        pd.DataFrame({"x": categorical_of(cells)}),
+        np.arange(2, 2 + len(cells)),
+        participant=people,
+        hidden=frozenset({"x"} if asked.hidden else ()),
+        **more,
+    )
     queries = Queries()
-    people = pd.Series([f"P{i}" for i in range(len(cells))], index=raw.index, dtype=str)
-    values = decode(raw, asked, "f.csv", people, queries)
+    found = decode(sheet, asked, file, queries)
+    impossible = check_limits(found, asked, sheet, queries)
+    values = found.values if impossible is None else found.values.mask(impossible)
+    note_spellings(sheet, asked, found, values, queries)
     return values, queries.table().set_index("row")
 
 
@@ -213,3 +235,80 @@ def test_every_cell_is_taken_or_asked_about(cells):
             assert float(cell) == value
             assert -5 <= value <= 5
             assert cell == cell.strip() or line in queries.index
+
+
+@given(st.lists(st.text(max_size=8), min_size=1, max_size=12), st.sampled_from(["number", "id"]))
+def test_the_quick_path_reads_as_the_careful_one(cells, kind):
+    """Many spellings are read at once; the same cells, few and many, mean the same."""
+    asked = column(kind, missing={"-9": "refused"})
+    cells = [*cells, "0", "-0", "-9", "-9.0", "007", "1.50", "P1", "p1", "12345678901234567890"]
+    few, queries = decoded(cells, asked)
+    before, decoding.FEW = decoding.FEW, 0
+    try:
+        many, asked_again = decoded(cells, asked)
+    finally:
+        decoding.FEW = before
+    pd.testing.assert_series_equal(few, many)
+    pd.testing.assert_frame_equal(queries, asked_again)
+
+
+def test_a_missing_code_is_one_however_its_number_is_written():
+    values, queries = decoded(
+        ["-99", "-99.0", "-9.9e1", "99"], column("number", missing={"-99": "x"})
+    )
+    assert values.isna().tolist() == [True, True, True, False]
+    assert set(queries["rule"]) == {"missing code"}
+
+
+def test_soft_limits_keep_the_value_and_ask():
+    asked = column("number", minimum=0, maximum=100, soft_minimum=10, soft_maximum=50)
+    values, queries = decoded(["5", "10", "50", "51", "101", ""], asked)
+    assert values[:4].tolist() == [5, 10, 50, 51]
+    assert values[4:].isna().all()
+    assert queries[["severity", "action", "rule"]].to_numpy().tolist() == [
+        ["query", "kept", "implausible: not within 10 to 50"],
+        ["query", "kept", "implausible: not within 10 to 50"],
+        ["error", "set missing", "outside 0 to 100"],
+    ]
+
+
+def test_a_decimal_comma_is_one_only_where_it_is_declared():
+    german = RawFile(path=Path("f.csv"), rows="participant", decimal="comma")
+    values, queries = decoded(["1,5", "-,25", "3", "1.5", "1,2,3"], column("number"), german)
+    assert values[:3].tolist() == [1.5, -0.25, 3]
+    assert values[3:].isna().all()
+    assert queries.index.tolist() == [5, 6]
+
+
+def test_dates_with_the_day_first_only_where_that_is_declared():
+    british = RawFile(path=Path("f.csv"), rows="participant", dates="day-first")
+    cells = ["03/04/2020", "2020-04-03", "31/04/2020", "3/4/2020"]
+    values, queries = decoded(cells, column("date"), british)
+    april = pd.Timestamp("2020-04-03")
+    assert values[[0, 1, 3]].tolist() == [april] * 3
+    assert queries.index.tolist() == [4]
+
+
+def test_value_labels_of_the_file_mean_what_the_dictionary_says():
+    labels = {"x": {"1": "Female", "2": "Male", "9": "Refused"}}
+    asked = column("category", codes=GENDER, missing={"refused": "refused to say"})
+    values, queries = decoded(["1", "2", "9", "3", "1"], asked, labels=labels)
+    assert values[[0, 1, 4]].tolist() == ["female", "male", "female"]
+    assert queries[["rule", "action"]].to_numpy().tolist() == [
+        ["missing code", "set missing: refused to say"],
+        ["not one of the codes", "set missing"],
+    ]
+
+
+def test_missing_values_that_the_file_declares_are_missing():
+    values, queries = decoded(["5", "-98"], column("number"), missing={"x": {"-98": "do not know"}})
+    assert pd.isna(values[1])
+    assert queries["action"].tolist() == ["set missing: do not know"]
+
+
+def test_one_value_for_a_correction():
+    asked = column("integer", minimum=0, maximum=9)
+    assert decode_one(" 7 ", asked, FILE) == 7
+    assert [decode_one(text, asked, FILE) for text in ("10", "7.5", "", "x")] == [None] * 4
+    assert decode_one("Female", column("category", codes=GENDER), FILE) == "female"
+    assert decode_one("2020-01-31", column("date"), FILE) == pd.Timestamp("2020-01-31")

@@ -2,99 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
+from tiny import DICTIONARY, RAW, STUDY
 
-from ccp_analysis.cleaning import stage
-from ccp_analysis.cleaning.read import LINE, read_raw
+from ccp_analysis.cleaning.delimited import read_delimited
 from ccp_analysis.errors import StudyError
-
-STUDY = """
-id: tiny
-title: Tiny
-short_title: Tiny
-registration: none
-data_status: synthetic
-data_date: 2021-01-01
-randomised: false
-arms: {variable: arm, reference: c, levels: {c: Control, t: Treated}}
-clusters: {unit: team, pair: trust, unit_label: team, pair_label: Trust}
-visits:
-  - {id: before, label: Before, months: 0, file: first}
-  - {id: after, label: After, months: 6, file: second}
-files:
-  roster: {path: roster.csv, rows: participant}
-  teams: {path: teams.csv, rows: cluster}
-  first: {path: first.csv, rows: participant}
-  second: {path: second.csv, rows: participant}
-  events: {path: events.csv, rows: event}
-losses: {file: events, event: event, date: date, reason: reason, ending: [lost]}
-"""
-DICTIONARY = """\
-file,column,name,visit,label,type,codes,missing,minimum,maximum,unit
-roster,who,participant,,Who,id,,,,,
-roster,team,team,,Team,category,A=Team A; B=Team B; C=Team C; D=Team D,,,,
-teams,team,team,,Team,category,A=Team A; B=Team B; C=Team C; D=Team D,,,,
-teams,trust,trust,,Trust,category,x=X; y=Y,,,,
-teams,arm,arm,,Arm,category,c=Control; t=Treated,,,,
-first,who,participant,,Who,id,,,,,
-first,age,age,,Age,integer,,-99=refused,18,99,years
-first,score,score,before,Score,integer,,,0,10,
-first,remark,remark,,Remark,text,,,,,
-second,who,participant,,Who,id,,,,,
-second,score,score,after,Score,integer,,,0,10,
-events,who,participant,,Who,id,,,,,
-events,event,event,,Event,category,lost=Lost; harm=Harm,,,,
-events,date,date,,Date,date,,,,,
-events,reason,reason,,Reason,category,moved=Moved; none=None given,,,,
-"""
-RAW = {
-    "roster.csv": "who,team\nP1,A\nP2,B\nP3,C\nP4,D\nP5,A\n",
-    "teams.csv": "team,trust,arm\nA,x,c\nB,x,t\nC,y,c\nD,y,t\n",
-    "first.csv": "who,age,score,remark\nP1,30,5,fine\nP2,40,6,\nP3,50,7,\nP4,60,8,likes tea\n",
-    "second.csv": "who,score\nP1,6\nP2,7\nP4,9\n",
-    "events.csv": "who,event,date,reason\nP3,lost,2020-02-01,moved\nP4,harm,2020-03-01,none\n",
-}
-
-
-class Tiny:
-    """A study of five people."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        (path / "config").mkdir()
-        self.write("config/study.yaml", STUDY)
-        self.write("config/dictionary.csv", DICTIONARY)
-        self.write("config/instruments.yaml", "instruments: {}\n")
-        for name, text in RAW.items():
-            self.write(name, text)
-
-    def write(self, name: str, text: str | bytes) -> None:
-        content = text if isinstance(text, bytes) else text.encode()
-        (self.path / name).write_bytes(content)
-
-    def clean(self) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
-        stage.run(participants=Path("p.parquet"), queries=Path("q.csv"), flow=Path("f.json"))
-        return (
-            pd.read_parquet("p.parquet").set_index("participant"),
-            pd.read_csv("q.csv", dtype=str, keep_default_na=False),
-            json.loads(Path("f.json").read_text()),
-        )
-
-    def fails(self) -> StudyError:
-        with pytest.raises(StudyError) as caught:
-            self.clean()
-        assert not {"p.parquet", "q.csv", "f.json"} & {p.name for p in self.path.iterdir()}
-        return caught.value
-
-
-@pytest.fixture
-def tiny(tmp_path, monkeypatch) -> Tiny:
-    monkeypatch.chdir(tmp_path)
-    return Tiny(tmp_path)
+from ccp_analysis.study import RawFile
 
 
 def test_everyone_recruited_is_one_row(tiny):
@@ -191,7 +106,7 @@ def test_rows_that_differ_stop_the_run(tiny):
 
 def test_a_follow_up_of_nobody_recruited_stops(tiny):
     tiny.write("second.csv", RAW["second.csv"] + "P9,1\n")
-    assert str(tiny.fails()) == "second.csv, line 5, column 'participant': 'P9' was not recruited."
+    assert str(tiny.fails()) == "second.csv, line 5, column 'who': 'P9' was not recruited."
 
 
 def test_an_event_of_nobody_recruited_stops(tiny):
@@ -249,7 +164,7 @@ SENTENCES = {
         "who,score,score\nP1,1,1\n",
         "second.csv, line 1: column 'score' stands twice.",
     ),
-    "semicolons": ("second.csv", "who;score\nP1;1\n", "column 'who' is missing"),
+    "semicolons": ("second.csv", "who;score\nP1;1\n", "expects it (is the delimiter: semicolon?)"),
     "cells": ("second.csv", "who,score\nP1,1\nP2,1,\n", "second.csv, line 3: 3 cells found, 2"),
     "few cells": ("second.csv", "who,score\nP1\n", "second.csv, line 2: 1 cells found, 2 expected"),
     "latin": ("second.csv", b"who,score\nP1,1\nP2,\xe9\n", "second.csv, line 3: not UTF-8 text"),
@@ -283,13 +198,14 @@ SENTENCES = {
     "no arm": (
         "teams.csv",
         RAW["teams.csv"].replace("B,x,t", "B,x,"),
-        "Participant 'P2' has no arm; expected one of c, t (config/study.yaml).",
+        "teams.csv, line 3, column 'arm': Participant 'P2' has no arm; expected one of c, t "
+        "(config/study.yaml).",
     ),
-    "no pair": ("teams.csv", RAW["teams.csv"].replace("B,x,t", "B,,t"), "'trust' is missing"),
+    "no pair": ("teams.csv", RAW["teams.csv"].replace("B,x,t", "B,,t"), "line 3, column 'trust'"),
     "one arm": (
         "teams.csv",
         RAW["teams.csv"].replace(",t\n", ",c\n"),
-        "Nobody is in the arm 't'; expected two arms with participants.",
+        "teams.csv: Nobody is in the arm 't'; expected two arms with participants.",
     ),
     "pair of one arm": (
         "teams.csv",
@@ -318,7 +234,8 @@ def test_an_arm_of_the_person_must_be_that_of_the_team(tiny):
     tiny.write("teams.csv", "team,trust\nA,x\nB,x\nC,y\nD,y\n")
     tiny.write("roster.csv", "who,team,arm\nP1,A,c\nP2,B,t\nP3,C,c\nP4,D,t\nP5,A,t\n")
     assert str(tiny.fails()) == (
-        "team 'A' has participants in both arms; the arm is expected to be a property of the team."
+        "roster.csv: team 'A' has participants in both arms; the arm is expected to be a "
+        "property of the team."
     )
 
 
@@ -342,7 +259,7 @@ def test_faults_of_a_header_come_in_the_order_of_the_file(tmp_path):
     path = tmp_path / "raw.csv"
     path.write_text("b,b,a,a,z\n")
     with pytest.raises(StudyError) as caught:
-        read_raw(path, ["a", "c"])
+        read_delimited(RawFile(path=path, rows="event"), ["a", "c"])
     places = [fault.partition("column '")[2].partition("'")[0] for fault in caught.value.faults]
     assert places == ["b", "a", "c", "b", "b", "z"]
 
@@ -350,7 +267,7 @@ def test_faults_of_a_header_come_in_the_order_of_the_file(tmp_path):
 def test_cells_are_not_interpreted(tmp_path):
     path = tmp_path / "raw.csv"
     path.write_text("a, b \n007,NA\nnull, 1.50 \n")
-    table = read_raw(path, ["a", "b"])
-    assert table["a"].tolist() == ["007", "null"]
-    assert table["b"].tolist() == ["NA", " 1.50 "]
-    assert table[LINE].tolist() == [2, 3]
+    sheet = read_delimited(RawFile(path=path, rows="event"), ["a", "b"])
+    assert sheet.cells["a"].tolist() == ["007", "null"]
+    assert sheet.cells["b"].tolist() == ["NA", " 1.50 "]
+    assert sheet.rows.tolist() == [2, 3]

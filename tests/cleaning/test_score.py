@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccp_analysis.cleaning.score import prorated, read_value_set, score_instruments, utility
+from ccp_analysis.cleaning.score import prorated, score_instruments
+from ccp_analysis.cleaning.value_set import read_value_set, utility
 from ccp_analysis.dictionary import Column
 from ccp_analysis.errors import StudyError
 from ccp_analysis.study import Instrument, load_instruments

@@ -7,14 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ccp_analysis.imputation.chained import (
-    GRID,
-    Conditional,
-    _Chains,
-    _Target,
-    draw_donors,
-    impute,
-)
+from ccp_analysis.imputation.chained import Conditional, draw_donors, impute
+from ccp_analysis.imputation.chains import Chains
+from ccp_analysis.imputation.linear import LinearTarget
+from ccp_analysis.imputation.matching import GRID
 
 DATA = Path(__file__).parent / "data"
 METHODS = ("norm", "pmm")
@@ -101,8 +97,8 @@ def test_estimates_are_least_squares_in_every_chain(share):
     data = punched(rng, n=120, v=7, share=share)
     teams = (np.arange(120)[:, None] % 6 == np.arange(6)).astype(float)  # redundant with intercept
     plan, missing, m = full_plan(data, "norm"), np.isnan(data), 4
-    chains = _Chains(data, missing, plan, teams, m)
-    targets = [_Target(c, data, missing, chains) for c in plan]
+    chains = Chains(data, plan, [], teams, m)
+    targets = [LinearTarget(c, missing, chains, None) for c in plan]
     for t in targets:
         t.start(chains, rng)
     chains.refresh()
@@ -118,7 +114,10 @@ def test_estimates_are_least_squares_in_every_chain(share):
             design = np.column_stack([np.ones(120), teams, data[:, -2:], others])[t.obs]
             beta = np.linalg.lstsq(design, t.values, rcond=None)[0]
             np.testing.assert_allclose(
-                t.centre + t.scale * fitted[i], design @ beta, rtol=0, atol=1e-7
+                chains.centre[t.slot] + chains.scale[t.slot] * fitted[i],
+                design @ beta,
+                rtol=0,
+                atol=1e-7,
             )
 
 

@@ -11,15 +11,13 @@ from hypothesis import strategies as st
 from ccp_analysis.dictionary import Column
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.plan import (
-    Encoded,
     Variable,
-    check_methods,
-    choose_predictors,
     decode,
     encode,
     imputation_variables,
-    method_of,
+    with_derived,
 )
+from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
 from ccp_analysis.plan import Plan
 from ccp_analysis.study import Economics, Instrument, Study
 
@@ -78,6 +76,11 @@ DICTIONARY = [
     column("pain", visit="after", minimum=0, maximum=10),
     column("income", visit="before"),
     column("note", "text"),
+    column("visits", "integer", visit="before"),
+    column("stage", "ordinal", codes={"1": ["mild"], "2": ["severe"]}),
+    column("home", "category", codes={"own": [], "rent": [], "other": []}),
+    column("i", "integer", visit="before", minimum=0, maximum=9),
+    column("i", "integer", visit="after", minimum=0, maximum=9),
     column("seen", "date"),
 ]
 MOOD = Instrument(label="", items=["i"], score="sum", range=(0, 9), benefit="higher")
@@ -95,6 +98,11 @@ PEOPLE = pd.DataFrame(
         "cost_before": [0.0, 1, 2, 3],
         "cost_after": [0.0, 1, NAN, 3],
         "utility_after": [1.0, 1, 1, 1],
+        "visits_before": [0.0, 3, NAN, 1],
+        "stage": [1.0, 2, NAN, 1],
+        "home": ["own", "rent", None, "other"],
+        "i_before": [1.0, 2, NAN, 4],
+        "i_after": [5.0, 6, 7, 8],
     }
 )
 
@@ -136,16 +144,148 @@ def test_costs_and_utilities_come_with_an_economic_evaluation():
 
 
 def test_the_method_follows_the_scale_and_the_plan():
-    found = {v.name: v for v in variables(auxiliary=["income_before"])}
+    asked_for = ["income_before", "visits_before", "stage", "home"]
+    found = {v.name: v for v in variables(auxiliary=asked_for)}
     by_rule = {name: method_of(v, plan()) for name, v in found.items()}
-    assert by_rule["pain_after"] == by_rule["mood_before"] == by_rule["sex"] == "pmm"
-    assert by_rule["age"] == by_rule["income_before"] == "norm"
-    asked = plan(methods={"pain_after": "norm", "age": "pmm"})
-    assert method_of(found["pain_after"], asked) == "norm"
-    assert method_of(found["age"], asked) == "pmm"
-    check_methods(list(found.values()), asked)
-    with pytest.raises(StudyError, match="imputation.methods names 'pane_after'"):
-        check_methods(list(found.values()), plan(methods={"pane_after": "norm"}))
+    assert by_rule == {
+        "age": "norm",
+        "sex": "logreg",
+        "pain_before": "pmm",
+        "pain_after": "pmm",
+        "mood_before": "pmm",
+        "mood_after": "pmm",
+        "income_before": "norm",
+        "visits_before": "pmm",
+        "stage": "pmm",
+        "home": "polyreg",
+    }
+    asked = plan(methods={"pain_after": "norm", "age": "pmm", "sex": "pmm"})
+    assert [method_of(found[n], asked) for n in asked.imputation.methods] == ["norm", "pmm", "pmm"]
+    check_plan(STUDY, list(found.values()), asked)
+
+
+@pytest.mark.parametrize(
+    ("imputation", "sentence"),
+    [
+        ({"methods": {"pane_after": "norm"}}, "imputation.methods names 'pane_after'"),
+        ({"bounds": {"pane_after": [0, 1]}}, "imputation.bounds names 'pane_after'"),
+        ({"predictors": {"pane_after": {}}}, "imputation.predictors names 'pane_after'"),
+        ({"methods": {"change": "pmm"}}, "'change', which is derived and never imputed"),
+        ({"methods": {"home": "pmm"}}, "'home' is a category of more than two codes"),
+        ({"methods": {"sex": "norm"}}, "'sex' is a category; expected logreg or pmm"),
+        ({"methods": {"age": "logreg"}}, "'age' is a number; the method logreg does not go"),
+        ({"methods": {"age": "2l.norm"}}, "'age' has 2l.norm, which needs the clusters"),
+        ({"bounds": {"pain_after": [0, 5]}}, "'pain_after' is imputed by pmm"),
+    ],
+)
+def test_what_the_plan_cannot_ask(imputation, sentence):
+    asked = {"auxiliary": ["home"], "derived": {"change": "pain_after - pain_before"}} | imputation
+    listed = variables(**asked)
+    with pytest.raises(StudyError) as caught:
+        check_plan(STUDY, listed, plan(**asked))
+    assert sentence in str(caught.value)
+
+
+def test_bounds_that_are_no_range():
+    with pytest.raises(ValueError, match="bounds of 'age'"):
+        plan(bounds={"age": [3, 3]})
+
+
+# --- derived variables and items ------------------------------------------------------------------
+
+
+def test_derived_variables_come_last_and_in_order():
+    asked = {"late": "2 * change", "change": "pain_after - income_before"}
+    found = variables(derived=asked)
+    assert [v.name for v in found][-3:] == ["income_before", "change", "late"]
+    assert method_of(found[-1], plan()) == "derived"
+    people = with_derived(found, PEOPLE)
+    np.testing.assert_array_equal(people["change"], [0, NAN, 0, NAN])
+    np.testing.assert_array_equal(people["late"], [0, NAN, 0, NAN])
+    assert "change" not in PEOPLE
+
+
+@pytest.mark.parametrize(
+    ("derived", "sentence"),
+    [
+        ({"x": "y_after"}, "'y_after' is not a variable of the participants table"),
+        ({"x": "note"}, "'note' is a variable of the type text"),
+        ({"x": "age + sex"}, "'sex' is a category; a number is expected"),
+        ({"age": "pain_after"}, "'age' is already a variable"),
+        ({"x": "y", "y": "x + age"}, "x and y follow from each other"),
+        ({"x": "age +"}, "is not a formula"),
+    ],
+)
+def test_formulas_that_cannot_be_computed(derived, sentence):
+    with pytest.raises(StudyError) as caught:
+        variables(derived=derived)
+    assert sentence in str(caught.value)
+
+
+def test_a_formula_without_a_value_for_somebody():
+    found = variables(derived={"x": "log(pain_before - 1)"})
+    with pytest.raises(StudyError, match="'log\\(pain_before - 1\\)' is not a finite number"):
+        with_derived(found, PEOPLE)
+
+
+def test_items_stand_in_for_their_score():
+    found = {v.name: v for v in variables(level={"mood": "items"})}
+    assert found["mood_after"].rule.parts == ("i_after",)
+    assert found["i_after"].item_of == "mood"
+    assert found["i_after"].stem == found["i_before"].stem == "i"
+    assert method_of(found["i_before"], plan()) == "pmm"
+    plain = {v.name: v for v in variables(level={"mood": "score"})}
+    assert plain["mood_after"].rule is None and "i_after" not in plain
+    with pytest.raises(StudyError, match="imputation.level names 'rage'"):
+        variables(level={"rage": "items"})
+
+
+# --- values that cannot exist ---------------------------------------------------------------------
+
+WITH_LOSSES = Study.model_validate(
+    STUDY.model_dump()
+    | {
+        "files": STUDY.model_dump()["files"] | {"status": {"path": "s.csv", "rows": "event"}},
+        "losses": {
+            "file": "status",
+            "event": "event",
+            "date": "date",
+            "reason": "reason",
+            "ending": ["death", "moved"],
+        },
+    }
+)
+
+
+def test_the_dead_have_no_value_after_their_last_interview():
+    people = PEOPLE.assign(
+        left=[None, "death", None, "moved"],
+        interviewed_before=True,
+        interviewed_after=[True, False, True, False],
+    )
+    asked = plan(not_after=["death"], derived={"change": "pain_after - pain_before"})
+    found = variables(derived={"change": "pain_after - pain_before"}, auxiliary=["income_before"])
+    people = with_derived(found, people)
+    names = [v.name for v in found]
+    table = pd.DataFrame(never_exist(WITH_LOSSES, asked, found, people), columns=names)
+    assert table.loc[1, ["pain_after", "change"]].all()
+    assert not table.loc[1, ["mood_after", "pain_before", "age"]].any()  # mood_after was observed
+    assert not table.loc[[0, 2, 3]].any(axis=None)
+    assert not never_exist(WITH_LOSSES, plan(), found, people).any()
+
+
+def test_somebody_seen_after_an_event_has_values():
+    people = PEOPLE.assign(left="death", interviewed_before=True, interviewed_after=True)
+    found = variables()
+    assert not never_exist(WITH_LOSSES, plan(not_after=["death"]), found, people).any()
+
+
+def test_an_event_that_ends_nothing():
+    for study, words in ((WITH_LOSSES, "death, moved"), (STUDY, "none, as the study declares")):
+        with pytest.raises(StudyError) as caught:
+            never_exist(study, plan(not_after=["divorce"]), variables(), PEOPLE)
+        assert "'divorce' is not an event" in str(caught.value)
+        assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -192,71 +332,16 @@ def test_a_category_of_two_comes_back_as_it_was(cells):
     assert (back["x"] == 1.5).all()
 
 
-def test_a_nominal_variable_with_missing_values_is_refused():
+def test_a_nominal_variable_with_missing_values_comes_back_as_it_was():
     people = pd.DataFrame({"c": ["x", "y", "z", None]})
-    with pytest.raises(StudyError) as caught:
-        encode([category("x", "y", "z")], people)
-    assert str(caught.value) == (
-        "config/analysis.yaml: 'c' has 1 missing values and 3 categories; only numbers and "
-        "categories of two can be imputed."
-    )
+    encoded = encode([category("x", "y", "z")], people)
+    np.testing.assert_array_equal(encoded.values, [[0, 0], [1, 0], [0, 1], [NAN, NAN]])
+    assert encoded.levels == ["y", "z"]
+    back = decode([category("x", "y", "z")], encoded, people)["c"]
+    assert back.tolist()[:3] == ["x", "y", "z"] and pd.isna(back[3])
 
 
 def test_a_variable_without_any_value_is_refused():
     people = pd.DataFrame({"x": [NAN, NAN]})
     with pytest.raises(StudyError, match="'x' has 0 different values among the participants"):
         encode([Variable("x", "x", False, None, ())], people)
-
-
-def chosen_from(values: np.ndarray, names: list[tuple[str, str, bool]], maximum: int):
-    listed = [Variable(n, s, c, None, ()) for n, s, c in names]
-    return choose_predictors(listed, Encoded(values, list(range(len(names)))), maximum)
-
-
-def test_own_baseline_and_covariates_come_first_then_correlation():
-    rng = np.random.default_rng(1)
-    y0, strong = rng.normal(size=(2, 200))
-    y1 = 0.2 * y0 + strong + 0.1 * rng.normal(size=200)
-    weak = y1 + 5 * rng.normal(size=200)
-    noise = rng.normal(size=200)
-    age = rng.normal(size=200)
-    y1[:40] = NAN
-    strong[150:] = NAN
-    values = np.column_stack([y1, noise, weak, strong, age, y0])
-    names = [
-        ("y_after", "y", False),
-        ("noise", "noise", False),
-        ("weak", "weak", False),
-        ("strong", "strong", False),
-        ("age", "age", True),
-        ("y_before", "y", False),
-    ]
-    table = chosen_from(values, names, 9)[0]
-    assert table["predictor"].tolist()[:3] == [5, 4, 3]
-    assert table["why"].tolist()[:3] == [
-        "same measure at another visit",
-        "covariate of the analyses",
-        "correlation",
-    ]
-    assert table["predictor"].tolist()[3] == 2
-    both = ~np.isnan(y1) & ~np.isnan(strong)
-    assert table["usable"].tolist()[2] == both.sum()
-    expected = np.corrcoef(y1[both], strong[both])[0, 1]
-    assert table["correlation"].tolist()[2] == pytest.approx(expected, abs=1e-8)
-    assert chosen_from(values, names, 2)[0]["predictor"].tolist() == [5, 4]
-    assert set(chosen_from(values, names, 9)) == {0, 3}
-
-
-def test_what_goes_with_being_missing_is_a_predictor():
-    rng = np.random.default_rng(2)
-    y, cause, noise = rng.normal(size=(3, 300))
-    y[cause > 0.8] = NAN
-    values = np.column_stack([y, noise, cause])
-    names = [("y", "y", False), ("noise", "noise", False), ("cause", "cause", False)]
-    assert chosen_from(values, names, 1)[0]["predictor"].tolist() == [2]
-
-
-def test_a_constant_is_no_fault():
-    values = np.column_stack([[1.0, NAN, 3, 4], np.ones(4), [2.0, 1, 4, 3]])
-    names = [("y", "y", False), ("one", "one", False), ("x", "x", False)]
-    assert chosen_from(values, names, 2)[0]["predictor"].tolist() == [2, 1]

@@ -159,12 +159,19 @@ def test_the_order_of_the_raw_rows_does_not_matter(copy_of_ccp):
     assert IMPUTED.read_bytes() == before
 
 
-def test_an_incomplete_nominal_variable_is_refused(copy_of_ccp):
+def test_an_incomplete_nominal_variable_is_imputed(copy_of_ccp):
     copy_of_ccp.change("config/analysis.yaml", "covariates: [age,", "covariates: [living, age,")
-    with pytest.raises(StudyError) as caught:
-        copy_of_ccp.impute()
-    assert "'living' has" in str(caught.value)
-    assert "only numbers and categories of two can be imputed" in str(caught.value)
+    copy_of_ccp.impute()
+    people, tables = source(copy_of_ccp), imputed(copy_of_ccp)
+    gone = people["living"].isna().to_numpy()
+    assert gone.any()
+    for number in (1, 2):
+        table = tables[tables["imputation"] == number]["living"].to_numpy()
+        assert set(table) <= set(people["living"].dropna())
+        assert (table[~gone] == people["living"][~gone]).all()
+    models = pd.read_csv(MODELS)
+    assert set(models.loc[models["variable"] == "living", "method"]) == {"polyreg"}
+    assert "living" in set(models.loc[models["variable"] == "recovery_month6", "predictor"])
 
 
 def test_a_variable_that_nobody_answered(copy_of_ccp):

@@ -14,7 +14,7 @@ from pipeline_project import Project, copy_project
 pytestmark = pytest.mark.pipeline
 
 AFTER_RESULTS = {"results", "tables", "figures", "report"}
-AFTER_IMPUTATION = {"analyse", "describe", "evaluate"} | AFTER_RESULTS
+AFTER_IMPUTATION = {"analyse", "check", "describe", "evaluate", "sensitivity"} | AFTER_RESULTS
 
 
 @contextmanager
@@ -60,13 +60,13 @@ def test_a_unit_cost_reruns_costing_and_what_follows(done: Project) -> None:
 @pytest.mark.parametrize(
     ("module", "rules"),
     [
-        ("models/team_level.py", {"analyse", "evaluate"} | AFTER_RESULTS),
+        ("models/glm.py", {"analyse", "evaluate", "sensitivity"} | AFTER_RESULTS),
         ("imputation/chained.py", {"impute"} | AFTER_IMPUTATION),
         ("analyses/descriptive.py", {"describe"} | AFTER_RESULTS),
         ("reporting/figures.py", {"figures", "report"}),
-        ("reporting/templates/style.css", {"report"}),
+        ("reporting/templates/style.css", {"codebook", "report"}),
         ("simulation/study_data.py", set()),
-        ("cleaning/score.py", {"clean", "cost", "impute"} | AFTER_IMPUTATION),
+        ("cleaning/guard.py", {"clean", "codebook", "cost", "impute"} | AFTER_IMPUTATION),
     ],
 )
 def test_a_module_reruns_exactly_the_rules_that_use_it(

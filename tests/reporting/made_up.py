@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from ccp_analysis import files
@@ -32,20 +33,25 @@ class Folder:
 
     @property
     def everything(self) -> dict[str, Path]:
-        return {**self.results, "queries": Path("queries.csv"), "models": Path("models.csv")}
+        listed = {name: Path(f"{name}.csv") for name in ("queries", "models", "scales")}
+        return {**self.results, **listed}
+
+    @property
+    def drawn(self) -> dict[str, Path]:
+        return {**self.results, "points": Path("points")}
 
     def inside(self) -> contextlib.chdir[Path]:
         return contextlib.chdir(self.path)
 
     def source(self) -> lookup.Source:
         with self.inside():
-            return lookup.load(*self.everything.values())
+            return lookup.load(**self.everything, points=Path("points"))
 
     def report(self) -> None:
         """Make tables, figures and documents, each under its own name in the folder."""
         with self.inside():
             tables.run(**self.everything, out=Path("tables"))
-            figures.run(**self.results, out=Path("figures"))
+            figures.run(**self.drawn, out=Path("figures"))
             self.documents()
 
     def documents(self) -> None:
@@ -61,21 +67,27 @@ class Folder:
             return list(csv.DictReader(handle))
 
 
-def make(name: str, folder: Path, label: str | None = None) -> Folder:
-    """Copy a made-up study; `label` takes the place of the label of its primary outcome."""
+def make(name: str, folder: Path, label: str | None = None, status: str | None = None) -> Folder:
+    """Copy a made-up study, with another label of its primary outcome or another data status."""
     given = yaml.safe_load((DATA / f"{name}.yaml").read_text(encoding="utf-8"))
     (folder / "config").mkdir(parents=True)
+    status = status or given["config"]["study"]["data_status"]
+    given["config"]["study"]["data_status"] = status
     for part, content in given["config"].items():
         if label and part == "analysis":
             content["outcomes"][0]["label"] = label
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         (folder / "config" / f"{part}.yaml").write_text(text, encoding="utf-8")
     shutil.copyfile(DATA / f"{name}_dictionary.csv", folder / "config" / "dictionary.csv")
-    status = given["config"]["study"]["data_status"]
     files.write_csv(folder / "results.csv", results_table(_rows(given["results"]), status))
     files.write_json(folder / "flow.json", given["flow"])
-    for part in ("queries", "models"):
-        header, *rows = given[part]
+    points = pd.DataFrame(given.get("points", []), columns=["outcome", "check", "x", "y", "label"])
+    for analysis in given["config"]["analysis"].get("checks", []):
+        files.write_parquet(
+            folder / "points" / f"checks_{analysis}.parquet", points.assign(analysis=analysis)
+        )
+    for part in ("queries", "models", "scales"):
+        header, *rows = given.get(part, [["label"]])
         with (folder / f"{part}.csv").open("w", encoding="utf-8", newline="") as handle:
             csv.writer(handle).writerows([header, *rows])
     return Folder(folder)

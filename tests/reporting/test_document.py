@@ -97,7 +97,7 @@ def test_accessibility_of_the_html(clustered: Folder) -> None:
     assert ("html", "lang", "en-GB") in page.attributes
     pictures = page.tags.count("img")
     described = [v for t, a, v in page.attributes if t == "img" and a == "alt" and v]
-    assert len(described) == pictures == 5
+    assert len(described) == pictures == 9
     assert page.tags.count("caption") == page.tags.count("table") == page.tags.count("thead")
 
 
@@ -175,15 +175,30 @@ def test_sections_follow_the_study(clustered: Folder, plain: Folder) -> None:
         "Outcomes",
         "The primary outcome by every analysis",
         "The sites one by one",
+        "Not randomised",
+        "What wards share",
+        "Planned subgroups",
+        "What a difference could be",
         "Missing data",
+        "Checks of the models",
         "Costs and quality-adjusted life years",
         "Methods",
         "Limits",
         "Data and software",
+        "Appendix: checks of the other outcomes",
         "References",
     ]
     assert headings(plain) == [
-        heading for heading in headings(clustered) if not re.search("sites|Costs|Limits", heading)
+        "Summary",
+        "Participants",
+        "Outcomes",
+        "The primary outcome by every analysis",
+        "Visit by visit",
+        "Missing data",
+        "Methods",
+        "Limits",
+        "Data and software",
+        "References",
     ]
 
 
@@ -224,7 +239,7 @@ def test_methods_are_those_of_the_study(clustered: Folder, plain: Folder) -> Non
 
 def test_all_queries_in_html_and_the_first_in_print(tmp_path: Path) -> None:
     folder = make("clustered", tmp_path / "study")
-    header, first, _ = folder.text("queries.csv").splitlines()
+    header, first, *_ = folder.text("queries.csv").splitlines()
     more = [first.replace("Q0001", f"Q{n:04d}") for n in range(1, 31)]
     last = more[0].replace("Q0001", "Q0031").replace("note", "error")
     (folder.path / "queries.csv").write_text("\n".join([header, *more, last]) + "\n")
@@ -241,3 +256,36 @@ def test_a_missing_figure_is_named(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"figures/flow\.svg: the file is missing"):
         folder.documents()
     assert not list(folder.path.glob("report.*"))
+
+
+def test_documents_of_real_data_list_no_participants(tmp_path: Path) -> None:
+    folder = make("clustered", tmp_path / "study", status="real")
+    folder.report()
+    page = Page(folder.text("report.html"))
+    printed = docx_part(folder.path / "report.docx", "word/document.xml")
+    for text in (page.text, printed):
+        assert "Q0001" not in text
+        assert "=1+1" not in text
+        assert not re.search(r"\bP\d+\b", text)
+        assert "outside 18 to 100" in text
+        assert "no document lists participants" in " ".join(re.sub(r"<[^>]+>", "", text).split())
+    assert page.tags.count("details") == 0
+    assert [row["Participant"] for row in folder.rows("tables/queries.csv")] == ["P1", "P2"]
+
+
+def test_nobody_is_named_by_the_checks(clustered: Folder) -> None:
+    for name in ("report.html", "figures/check_panels_main.svg"):
+        assert not {"P77", "P78"} & set(re.findall(r"P\d\d", clustered.text(name)))
+
+
+def test_sections_say_what_the_rows_say(clustered: Folder, plain: Folder) -> None:
+    many, few = (" ".join(markdown(folder).split()) for folder in (clustered, plain))
+    assert "- ANCOVA assumes that people alike at baseline fare alike." in many
+    assert "- Difference in differences assumes that both arms would have changed alike." in many
+    assert "Sleep (imputed): the two disagree (Lord's paradox): the interval of ANCOVA" in many
+    assert "adjusted by Holm's method" in many
+    assert "smallest true difference that a study like this one would find is 3.46 points" in many
+    assert "was planned with 60 participants at follow-up; 33 were there" in many
+    assert "**MMRM" not in many
+    assert "arm and baseline by visit and an unstructured covariance" in few
+    assert "Logistic or Poisson regression" in few

@@ -7,7 +7,7 @@ from typing import Any
 
 from made_up import Folder, flow_of
 
-from ccp_analysis.reporting import sentences
+from ccp_analysis.reporting import sentences, sentences_design
 from ccp_analysis.reporting.sentences import quantity
 
 
@@ -22,9 +22,11 @@ def test_the_primary_sentence(clustered: Folder) -> None:
         "40 participants in 4 wards, 5 imputations). "
         "The data are compatible with differences from 3.49 points in favour of Usual care to "
         "2.39 points in favour of New care. "
-        "A difference of 3 points, the smallest that matters, lies within it. "
+        "The interval excludes a difference of 3 points or more in favour of New care; the "
+        "interval does not exclude a difference of 3 points or more in favour of Usual care. "
         "By the other analyses it was between −0.91 points (ANCOVA, complete cases) and "
-        "−0.43 points (Mixed model, imputed); all of their intervals include zero."
+        "1.20 points (Change score, imputed); the interval of Change score, imputed "
+        "(0.10 to 2.30) does not include zero. ANCOVA and the change score: the two disagree"
     )
     assert "Pain at the −1.25 (−1.88 to −0.62)" in secondary
     assert "in costs −£1,234 (−4,400 to 1,931; ANCOVA, imputed)" in money
@@ -40,7 +42,8 @@ def test_without_a_direction_none_is_claimed(plain: Folder) -> None:
 def test_an_interval_without_zero_and_a_failure_are_said(plain: Folder) -> None:
     _, primary = sentences.summary(plain.source())
     assert (
-        "the interval of Repeated measures, observed visits (−3.8 to −0.6) does not include zero"
+        "the intervals of Repeated measures, observed visits (−3.8 to −0.6) and MMRM, observed "
+        "visits (−4.3 to −0.4) do not include zero"
     ) in primary
     assert "could not be fitted (2 of 2 fits of the mixed model did not converge)" in primary
 
@@ -64,7 +67,9 @@ def test_a_primary_analysis_without_an_estimate_is_said(plain: Folder) -> None:
 
 def test_nothing_is_called_no_effect_or_significant(clustered: Folder, plain: Folder) -> None:
     for folder in (clustered, plain):
-        text = " ".join(sentences.summary(folder.source())).lower()
+        source = folder.source()
+        said = [*sentences.summary(source), *sentences_design.could_be(source)]
+        text = " ".join([*said, *sentences_design.checked(source)]).lower()
         for word in ("no effect", "no difference", "significant", "effective"):
             assert word not in text
 
@@ -92,7 +97,8 @@ def test_every_number_of_the_summary_is_a_result(clustered: Folder, plain: Folde
         known.add(source.plan.confidence_level * 100)
         labels = " ".join(visit.label for visit in source.study.visits)
         notes = " ".join(row["note"] for row in source.results)
-        for text in sentences.summary(source):
+        texts = [*sentences.summary(source), *sentences_design.could_be(source)]
+        for text in [*texts, *sentences_design.paradox(source), *sentences_design.checked(source)]:
             for found in re.findall(r"\d[\d,]*(?:\.\d+)?", text):
                 places = len(found.partition(".")[2])
                 value = float(found.replace(",", ""))
@@ -105,3 +111,40 @@ def test_quantities() -> None:
     assert quantity(250.6, 0, "pounds") == "£251"
     assert quantity(1.5, 1, "points") == "1.5 points"
     assert quantity(0.5, 2, "utility") == "0.50"
+
+
+def test_another_visit_is_not_compared(plain: Folder) -> None:
+    _, primary = sentences.summary(plain.source())
+    assert "−1.2" not in primary
+
+
+def test_intervals_are_not_called_adjusted(clustered: Folder) -> None:
+    secondary = sentences.summary(clustered.source())[2]
+    assert "These intervals are not adjusted for their number; p-values adjusted" in secondary
+
+
+def test_what_a_difference_could_be(clustered: Folder, plain: Folder) -> None:
+    detectable, mcid, unknown, planned = sentences_design.could_be(clustered.source())
+    assert "is 3.46 points for Sleep, at the fitted variances, with a power of 80%." in detectable
+    assert mcid.startswith("Sleep: the interval excludes a difference of 3 points or more")
+    assert unknown.startswith("No minimal clinically important difference is declared for Pain")
+    assert planned.endswith("The difference to be found was 2.0 points (SD 5, power 80%).")
+    assert not any("smallest true" in text for text in sentences_design.could_be(plain.source()))
+
+
+def test_fragility_is_no_violated_assumption(clustered: Folder) -> None:
+    assumptions, fragile = sentences_design.checked(clustered.source())
+    assert assumptions == (
+        "Departures from what the models assume were found for Sleep (homogeneity of slopes)."
+    )
+    assert fragile.startswith("The result hangs on few for Sleep:")
+    assert "violates no assumption" in fragile
+
+
+def test_agreement_is_said_once_for_all_outcomes(clustered: Folder) -> None:
+    source = clustered.source()
+    note = "ANCOVA and the change score agree: both intervals include zero"
+    rows = [{**row, "note": note} if "paradox" in row["note"] else row for row in source.results]
+    agreed = replace(source, results=rows)
+    assert sentences_design.paradox(agreed) == [f"Sleep: {note}."]
+    assert "ANCOVA and the change score" not in sentences.summary(agreed)[1]

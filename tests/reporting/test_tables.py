@@ -11,26 +11,46 @@ from ccp_analysis.reporting.table import Table, to_csv, to_markdown
 def test_there_are_the_tables_that_contents_lists(clustered: Folder, plain: Folder) -> None:
     for folder in (clustered, plain):
         source = folder.source()
-        listed = contents.tables_of(source.study, source.economics)
+        listed = contents.tables_of(source.study, source.economics, source.plan)
         assert sorted(p.stem for p in (folder.path / "tables").iterdir()) == sorted(listed)
         assert list(tables.build(source)) == listed
 
 
 def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> None:
     many, few = clustered.source(), plain.source()
-    assert set(contents.tables_of(many.study, many.economics)) == set(tables.BUILDERS)
-    assert set(tables.BUILDERS) - set(contents.tables_of(few.study, None)) == {
-        "flow_by_cluster",
-        "pair_differences",
-        "economics",
+    first = set(contents.tables_of(many.study, many.economics, many.plan))
+    second = set(contents.tables_of(few.study, None, few.plan))
+    assert first | second == set(tables.BUILDERS)
+    assert second - first == {"visits", "ratios"}
+    assert set(tables.BUILDERS) - second == {
+        *("flow_by_cluster", "pair_differences", "economics", "not_randomised"),
+        *("subgroups", "sample_size", "checks", "left_out", "checks_others"),
     }
+    assert (
+        not first
+        - set(contents.tables_of(many.study, many.economics))
+        - {
+            *("not_randomised", "intraclass", "subgroups", "sample_size"),
+            *("checks", "left_out", "checks_others"),
+        }
+    )
     drawn = {
-        *contents.figures_of(many.study, many.economics),
-        *contents.figures_of(few.study, None),
+        *contents.figures_of(many.study, many.economics, many.plan),
+        *contents.figures_of(few.study, None, few.plan),
     }
-    assert drawn == set(figures.DRAWERS)
-    assert "course" not in contents.figures_of(many.study, many.economics)
-    assert "pair_differences" not in contents.figures_of(few.study, None)
+    checks = {"check_panels_main", "check_pairs_main", "check_others_main_1"}
+    assert drawn == set(figures.DRAWERS) | checks
+    assert contents.check_of("check_others_a_1_2") == ("check_others_", "a_1", 2)
+    two = many.plan.model_copy(update={"checks": ["main", "mixed"]})
+    assert [n for n in contents.figures_of(many.study, None, two) if n.startswith("check")] == [
+        f"check_{kind}"
+        for kind in (
+            *("panels_main", "panels_mixed", "pairs_main", "pairs_mixed"),
+            *("others_main_1", "others_mixed_1"),
+        )
+    ]
+    assert "course" not in contents.figures_of(many.study, many.economics, many.plan)
+    assert "pair_differences" not in contents.figures_of(few.study, None, few.plan)
 
 
 def test_every_table_bears_the_data_status(clustered: Folder, plain: Folder) -> None:
@@ -52,13 +72,18 @@ def test_numbers_of_the_comparison(clustered: Folder) -> None:
         "Difference (95% CI)": "−0.55 (−3.49 to 2.39)",
         "df": "2.4",
         "p": "0.57",
+        "p, adjusted": "",
+        "Standardised difference (95% CI)": "−0.11 (−0.70 to 0.48)",
         "n": "40",
-        "Wards": "4",
-        "m": "5",
         "data_status": "synthetic",
     }
     assert second["p"] == "<0.001"
+    assert second["p, adjusted"] == "<0.001"
     assert second["Outcome"] == "Pain at the"
+    legend, family, mcid = tables.build(clustered.source())["comparison"].notes
+    assert "All rest on 4 wards and 5 imputations." in legend
+    assert family == "p, adjusted: Holm's method, over Pain at the."
+    assert mcid.startswith("Sleep: the interval excludes a difference of 3 points or more in")
 
 
 def test_baseline_table(clustered: Folder) -> None:
@@ -81,14 +106,18 @@ def test_all_methods_stand_together(clustered: Folder) -> None:
         ("Mixed model, imputed (supporting)", "Kenward–Roger"),
         ("Paired team means, imputed (supporting)", "paired t"),
         ("Paired team means, imputed (supporting)", "exact sign-flip"),
+        ("Change score, imputed (supporting)", "CR2, Satterthwaite"),
+        ("Difference in differences, observed visits (supporting)", "CR2, Satterthwaite"),
     ]
-    assert rows[-1]["p"] == ">0.99"
+    assert rows[4]["p"] == ">0.99"
+    assert rows[4]["Difference (95% CI)"] == "−0.70 (−1.80 to 0.40; 50%)"
     notes = tables.build(clustered.source())["methods"].notes
     assert any("ward variance zero in 2 of 5 imputations" in note for note in notes)
 
 
 def test_a_failed_analysis_says_so(plain: Folder) -> None:
-    *_, last = plain.rows("tables/methods.csv")
+    *_, last, each = plain.rows("tables/methods.csv")
+    assert each["Difference (90% CI)"] == "−2.3 (−4.3 to −0.4)"
     assert last["Difference (90% CI)"] == "not estimated"
     assert last["p"] == ""
 

@@ -181,7 +181,7 @@ FAULTS = {
         "dictionary.csv",
         "baseline,age,age,,Age,",
         "baseline,age,age,,Age, in years,",
-        "config/dictionary.csv, line 11: 12 cells found, 11 expected",
+        "config/dictionary.csv, line 11: 14 cells found, 13 expected",
     ),
     "dictionary type": (
         "dictionary.csv",
@@ -274,7 +274,7 @@ def test_each_fault_is_a_sentence_that_names_the_file(ccp_study, fault):
 
 def test_limits_of_what_is_no_number(ccp_study):
     path = ccp_study / "config/dictionary.csv"
-    path.write_text(path.read_text() + "status,more,more,,More,date,,,0,1,\n")
+    path.write_text(path.read_text() + "status,more,more,,More,date,,,0,1,,,\n")
     with pytest.raises(StudyError, match="a minimum or maximum does not go with the type date"):
         load_all()
 

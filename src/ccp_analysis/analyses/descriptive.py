@@ -1,4 +1,4 @@
-"""Describe: who the participants were, and what was measured, by arm, before any model."""
+"""Describe: who came, by arm, before any model; and how many were planned."""
 
 from __future__ import annotations
 
@@ -8,22 +8,17 @@ from typing import Any
 import pandas as pd
 
 from ccp_analysis import files
+from ccp_analysis.analyses.sample_size import sample_size_rows
 from ccp_analysis.errors import StudyError
+from ccp_analysis.plan import PLAN
 from ccp_analysis.results import results_table
-from ccp_analysis.study import (
-    PLAN,
-    load_dictionary,
-    load_instruments,
-    load_plan,
-    load_study,
-    unit_of,
-)
+from ccp_analysis.study import load_dictionary, load_instruments, load_plan, load_study, unit_of
 
 Rows = list[dict[str, Any]]
 
 
 def run(*, imputed: Path, participants: Path, results: Path) -> None:
-    """Describe baseline characteristics and outcomes, observed values only.
+    """Describe baseline characteristics and outcomes as observed; planned and achieved numbers.
 
     Parameters
     ----------
@@ -66,6 +61,8 @@ def run(*, imputed: Path, participants: Path, results: Path) -> None:
                 if variable in observed:
                     values = observed[variable]
                     rows += _describe(values, in_observed, stem, visit.id, level, unit(stem))
+    if plan.planned:
+        rows += sample_size_rows(study, plan, observed, unit(plan.planned.outcome))
     shared = {
         "analysis": "descriptive",
         "role": "descriptive",

@@ -9,7 +9,7 @@ import pandas as pd
 from formulaic import model_matrix
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import Study
+from ccp_analysis.study import Study, Visit
 
 COMPLETED = "all-with-baseline"
 COMPLETE_CASES = "complete-case"
@@ -52,6 +52,11 @@ class Sample:
         """Return a numeric variable as an array of shape (m, n)."""
         return self.frame[variable].to_numpy(dtype=float).reshape(self.m, self.n)
 
+    @property
+    def people(self) -> int:
+        """People of one table, who in long form have several rows."""
+        return int(self.first["person"].nunique()) if "person" in self.frame else self.n
+
     def codes(self, variable: str) -> np.ndarray:
         """Return a design variable as integer codes of its sorted values, shape (n,)."""
         return np.unique(self.first[variable].to_numpy(dtype=str), return_inverse=True)[1]
@@ -84,6 +89,41 @@ class Design:
         return L
 
 
+@dataclass(frozen=True)
+class VisitDesign:
+    """Design matrices in long form; every visit has a mean and a difference of its own.
+
+    Attributes
+    ----------
+    X : numpy.ndarray, shape (m, n, p)
+        Indicators of the visits, the active arm at each of the visits where arms may differ, then
+        centred covariates.
+    columns : list of str
+        What each column is.
+    visits : int
+        Number of visits.
+    alike : int
+        How many of the first visits have no difference between the arms.
+    """
+
+    X: np.ndarray
+    columns: list[str]
+    visits: int
+    alike: int = 0
+
+    def mean(self, visit: int, active: bool) -> np.ndarray:
+        """Return the contrast for the adjusted mean of an arm at a visit, shape (p,)."""
+        weights = np.zeros(len(self.columns))
+        weights[visit] = 1.0
+        if active and visit >= self.alike:
+            weights[self.visits + visit - self.alike] = 1.0
+        return weights
+
+    def difference(self, visit: int) -> np.ndarray:
+        """Return the contrast for the difference between the arms at a visit, shape (p,)."""
+        return self.mean(visit, True) - self.mean(visit, False)
+
+
 def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) -> Sample:
     """Pick the tables of an analysis.
 
@@ -94,7 +134,8 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
     imputed : pandas.DataFrame
         Imputations 0 (observed) to m, from ``imputed.parquet``.
     data : {"imputed", "observed"}
-        All completed tables, or the people observed on everything needed.
+        All completed tables, less the people of whom something needed does not exist; or the people
+        observed on everything needed.
     needed : list of str
         Variables the analysis uses.
 
@@ -107,6 +148,8 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
     ------
     StudyError
         If a variable is not in the table.
+    ValueError
+        If a variable is missing in some of the completed tables only.
     """
     for name in needed:
         if name not in imputed:
@@ -115,46 +158,51 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
                 "variables; check its visit and outcomes."
             )
     observed = imputed["imputation"] == 0
-    if data == "imputed":
-        frame, population = imputed[~observed], COMPLETED
-        m = int(frame["imputation"].nunique())
-    else:
-        frame, m, population = imputed[observed].dropna(subset=needed), 1, COMPLETE_CASES
+    frame = imputed[observed if data == "observed" else ~observed]
+    m, population = int(frame["imputation"].nunique()), COMPLETED
+    frame = frame.dropna(subset=needed)
+    if data == "observed":
+        m, population = 1, COMPLETE_CASES
+    elif len(set(frame["imputation"].value_counts())) > 1:
+        raise ValueError("a variable was imputed in some of the tables only")
     active = (frame[study.arms.variable] == study.arms.active).astype(float)
     frame = frame.assign(**{ACTIVE: active}).reset_index(drop=True)
     return Sample(frame, m, data == "imputed", population)
 
 
-def long_over_visits(
-    study: Study, imputed: pd.DataFrame, data: str, outcome: str, needed: list[str]
-) -> Sample:
-    """Pick the tables of an analysis of all follow-up visits: one row for each person and visit.
+def over_visits(base: Sample, stem: str, visits: list[Visit]) -> Sample:
+    """Lay out an outcome in long form: one row for each person and visit.
 
     Parameters
     ----------
-    study, imputed, data, needed
-        As in `sample`; `needed` without the outcome.
-    outcome : str
-        The outcome, whose values go to the column ``value``, with ``months``.
+    base : Sample
+        People, one row each.
+    stem : str
+        Name of the outcome without the visit.
+    visits : list of Visit
+        Visits at which it was measured.
 
     Returns
     -------
     Sample
-        Imputed: every person and visit; observed: every visit at which the outcome was observed.
+        With the columns ``value``, ``months``, ``visit`` (position in `visits`) and ``person``
+        (code). Imputed: every person and visit at which there is a value; observed: what was
+        observed.
     """
-    visits = [v for v in study.follow_ups if f"{outcome}_{v.id}" in imputed]
-    if not visits:
-        raise StudyError(f"config/analysis.yaml: '{outcome}' is not measured at any follow-up.")
-    base = sample(study, imputed, data, needed)
-    rows = [
-        base.frame.assign(value=base.frame[f"{outcome}_{v.id}"], months=v.months) for v in visits
-    ]
-    frame = pd.concat(rows, ignore_index=True)
-    frame = frame.sort_values(["imputation", "participant", "months"], ignore_index=True)
-    population = base.population
-    if not base.imputed:
-        frame, population = frame.dropna(subset=["value"], ignore_index=True), OBSERVED_VISITS
-    return Sample(frame, base.m, base.imputed, population)
+    _, person = np.unique(base.first["participant"].to_numpy(dtype=str), return_inverse=True)
+    frame = base.frame.assign(
+        person=np.tile(person, base.m), table=np.repeat(range(base.m), base.n)
+    )
+    frame = pd.concat(
+        [
+            frame.assign(value=frame[f"{stem}_{v.id}"], months=v.months, visit=position)
+            for position, v in enumerate(visits)
+        ],
+        ignore_index=True,
+    )
+    frame = frame.sort_values(["table", "person", "visit"], ignore_index=True)
+    there = frame.dropna(subset=["value"], ignore_index=True)
+    return Sample(there, base.m, base.imputed, base.population if base.imputed else OBSERVED_VISITS)
 
 
 def design(data: Sample, covariates: list[str], factors: list[str]) -> Design:
@@ -178,3 +226,45 @@ def design(data: Sample, covariates: list[str], factors: list[str]) -> Design:
     X = matrix.to_numpy(dtype=float).reshape(data.m, data.n, -1)
     X[:, :, 2:] -= X[:, :, 2:].mean(axis=1, keepdims=True)
     return Design(X, list(matrix.columns))
+
+
+def visit_design(
+    data: Sample,
+    visits: list[str],
+    covariates: list[str],
+    by_visit: list[str],
+    factors: list[str],
+    alike: int = 0,
+) -> VisitDesign:
+    """Build the design matrices of a sample in long form.
+
+    Parameters
+    ----------
+    data : Sample
+        From `over_visits`.
+    visits : list of str
+        Names of the visits.
+    covariates : list of str
+        Covariates with one slope for all visits.
+    by_visit, factors : list of str
+        Covariates, and variables taken as categories, with slopes of their own at each visit.
+    alike : int
+        At how many of the first visits the arms have one mean.
+
+    Returns
+    -------
+    VisitDesign
+    """
+    at = data.first["visit"].to_numpy()[:, None] == np.arange(len(visits))
+    at = np.broadcast_to(at.astype(float), (data.m, *at.shape))
+    active = data.stacked(ACTIVE)[..., None]
+    own, common = design(data, by_visit, factors), design(data, covariates, [])
+    parts, columns = [at, active * at[..., alike:]], list(visits)
+    columns += [f"{ACTIVE}, {visit}" for visit in visits[alike:]]
+    for position, visit in enumerate(visits):
+        parts.append(own.X[..., 2:] * at[..., position, None])
+        columns += [f"{column}, {visit}" for column in own.columns[2:]]
+    parts.append(common.X[..., 2:])
+    return VisitDesign(
+        np.concatenate(parts, axis=-1), columns + common.columns[2:], len(visits), alike
+    )

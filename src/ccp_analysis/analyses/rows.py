@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 
 from ccp_analysis.analyses.design import Sample
+from ccp_analysis.analyses.question import Question
 from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.intraclass import intraclass_interval
+from ccp_analysis.models.ols import OlsFit
 from ccp_analysis.models.pooling import pool
 from ccp_analysis.study import Study
 
+Rows = list[dict[str, Any]]
+
 DIFFERENCE = "difference"
-STANDARDISED = "standardised difference"
 ADJUSTED_MEAN = "adjusted mean"
 PAIR_DIFFERENCE = "pair difference"
+INTRACLASS = "intraclass correlation"
 
 
 def contrast_label(study: Study) -> str:
@@ -22,7 +27,7 @@ def contrast_label(study: Study) -> str:
     return f"{study.arms.active} - {study.arms.reference}"
 
 
-def pooled_rows(data: Sample, inference: Inference, level: float) -> list[dict[str, Any]]:
+def pooled_rows(data: Sample, inference: Inference, level: float, needed: int = 1) -> Rows:
     """Turn the inference of m fits into one row for each contrast.
 
     Parameters
@@ -33,16 +38,19 @@ def pooled_rows(data: Sample, inference: Inference, level: float) -> list[dict[s
         Arrays of shape (m, k).
     level : float
         Confidence level.
+    needed : int
+        How many of the first contrasts must have a standard error.
 
     Returns
     -------
     list of dict, length k
-        Pooled by Rubin's rules with Barnard-Rubin degrees of freedom if imputed.
+        Pooled by Rubin's rules with Barnard-Rubin degrees of freedom if imputed. Infinite degrees
+        of freedom (the normal distribution) are missing.
 
     Raises
     ------
     ValueError
-        If the first contrast has no estimate or no standard error.
+        If a contrast that is needed has no estimate or no standard error.
     """
     extra: dict[str, np.ndarray] = {}
     if data.imputed:
@@ -51,7 +59,8 @@ def pooled_rows(data: Sample, inference: Inference, level: float) -> list[dict[s
         summary = Inference(result.estimate, result.std_error, result.df)
     else:
         summary = Inference(inference.estimate[0], inference.std_error[0], inference.df[0])
-    if not (np.isfinite(summary.estimate[0]) and np.isfinite(summary.std_error[0])):
+    known = np.isfinite(summary.estimate) & np.isfinite(summary.std_error)
+    if not known[:needed].all():
         raise ValueError("the difference between the arms has no standard error")
     low, high = summary.interval(level)
     columns = {
@@ -68,53 +77,97 @@ def pooled_rows(data: Sample, inference: Inference, level: float) -> list[dict[s
         {name: float(np.broadcast_to(values, low.shape)[k]) for name, values in columns.items()}
         for k in range(len(low))
     ]
+    for row in rows:
+        row["df"] = row["df"] if np.isfinite(row["df"]) else None
     m = data.m if data.imputed else None
     return [{**row, "conf_level": level, "df_num": 1, "m": m} for row in rows]
 
 
 def arm_rows(
-    study: Study, data: Sample, inference: Inference, level: float, baseline_sd: float | None
-) -> list[dict[str, Any]]:
-    """Name the three rows of `Design.contrasts`, and add the standardised difference.
+    study: Study, data: Sample, inference: Inference, level: float, mean: str = ADJUSTED_MEAN
+) -> Rows:
+    """Name three rows: the difference between the arms, and the mean of each.
 
     Parameters
     ----------
     study, data, inference, level
-        As in `pooled_rows`; the contrasts are the difference and the two adjusted means.
-    baseline_sd : float or None
-        Pooled within-arm SD of the outcome at baseline, in the outcome's units; with it the
-        difference is also given in such SDs.
+        As in `pooled_rows`; the contrasts are those of `Design.contrasts`.
+    mean : str
+        Term of the means.
 
     Returns
     -------
     list of dict
-        An adjusted mean has no p-value: that a mean is zero is no hypothesis here.
+        A mean has no p-value: that it is zero is no hypothesis here.
     """
     difference, *means = pooled_rows(data, inference, level)
     difference |= {"term": DIFFERENCE, "level": contrast_label(study)}
-    for arm, mean in zip(study.arms.ordered, means, strict=True):
-        mean |= {"term": ADJUSTED_MEAN, "level": arm, "p_value": None, "statistic": None}
-    rows = [difference, *means]
-    if baseline_sd:
-        scaled = {"term": STANDARDISED, "scale": "standardised"}
-        for name in ("estimate", "std_error", "conf_low", "conf_high", "mc_error"):
-            if difference.get(name) is not None:
-                scaled[name] = difference[name] / baseline_sd
-        scaled["note"] = f"difference over the pooled within-arm baseline SD of {baseline_sd:.4g}"
-        rows.append({**difference, **scaled})
-    return rows
+    for arm, row in zip(study.arms.ordered, means, strict=True):
+        row |= {"term": mean, "level": arm, "p_value": None, "statistic": None}
+    return [difference, *means]
 
 
-def pooled_baseline_sd(study: Study, data: Sample, baseline: str) -> float | None:
-    """Return the pooled within-arm SD of a baseline variable; None if it does not vary.
+def intraclass_row(
+    fit: OlsFit, groups: np.ndarray, between: float, within: float, level: float, data: Sample
+) -> dict[str, Any]:
+    """Return the intraclass correlation with an interval that exists where it is zero.
 
-    Under imputation the variances are averaged over the imputations.
+    Parameters
+    ----------
+    fit : OlsFit
+        Least squares on the same data and design, for the exact interval.
+    groups : numpy.ndarray of int
+        Group of each row, shape (n,).
+    between, within : float
+        Estimated variances, averaged over the imputations before the ratio is formed.
+    level : float
+        Confidence level.
+    data : Sample
+        For whether the tables are imputations.
+
+    Returns
+    -------
+    dict
+        The note says whether the interval was truncated at zero.
     """
-    arm = data.first[study.arms.variable].to_numpy()
-    values = data.stacked(baseline)
-    squares = sum(
-        ((values[:, arm == a] - values[:, arm == a].mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-        for a in study.arms.ordered
-    )
-    variance = float(np.mean(squares / (data.n - 2)))
-    return variance**0.5 if variance > 0 else None
+    limits = intraclass_interval(fit, groups, level)
+    notes = ["exact interval (Harville and Fenech)"]
+    if limits.high == 0:
+        notes[0] += ", all of it below zero and truncated there: groups differ less than by chance"
+    elif limits.truncated:
+        notes[0] += ", its lower limit truncated at zero"
+    if data.imputed:
+        notes.append("sums of squares averaged over the imputations")
+    return {
+        "term": INTRACLASS,
+        "scale": "proportion",
+        "estimate": between / (between + within),
+        "conf_low": limits.low,
+        "conf_high": limits.high,
+        "conf_level": level,
+        "m": data.m if data.imputed else None,
+        "note": "; ".join(notes),
+    }
+
+
+def complete(
+    rows: Rows, study: Study, chosen: Sample, ask: Question, model: str, inference: str
+) -> Rows:
+    """Fill in what all rows of a fit share; what a row has itself stands."""
+    shared = {
+        "outcome": ask.outcome,
+        "scale": ask.scale,
+        "population": chosen.population,
+        "model": model,
+        "inference": inference,
+        "n": chosen.people,
+        "n_clusters": chosen.codes(study.clusters.unit).max() + 1 if study.clusters else None,
+        "m": chosen.m if chosen.imputed else None,
+    }
+    return [{**shared, **row} for row in rows]
+
+
+def with_note(rows: Rows, note: str, **more: Any) -> Rows:
+    """Add a sentence to the notes of rows, and set further columns."""
+    joined = [{**row, "note": "; ".join(filter(None, [row.get("note"), note]))} for row in rows]
+    return [{**row, **more} for row in joined]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from ccp_analysis import files
-from ccp_analysis.analyses.comparison import Question, attempt
+from ccp_analysis.analyses.comparison import SUBGROUP, Question, attempt
 from ccp_analysis.errors import StudyError
+from ccp_analysis.plan import PLAN, Analysis, Plan
 from ccp_analysis.results import results_table
 from ccp_analysis.study import (
-    PLAN,
+    STUDY,
+    Column,
+    Study,
     load_dictionary,
     load_instruments,
     load_plan,
@@ -44,15 +48,12 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
     study, plan, instruments = load_study(), load_plan(), load_instruments()
     dictionary = load_dictionary(study)
     entry = plan.analysis(analysis)
-    if entry.visit == study.baseline.id:
-        raise StudyError(
-            f"{PLAN}: analysis '{entry.id}' is at the baseline, to which it would be adjusted; "
-            f"expected one of {', '.join(v.id for v in study.follow_ups)}."
-        )
+    _check(entry, study)
     tables = pd.read_parquet(imputed)
     rows = []
     for outcome in plan.outcomes_of(entry):
         visit = study.visit(entry.visit).id if entry.visit else ""
+        instrument = instruments.get(outcome.id)
         question = Question(
             outcome=outcome.id,
             value=f"{outcome.id}_{visit}" if visit else outcome.id,
@@ -60,10 +61,44 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
             covariates=plan.covariates,
             scale=unit_of(outcome.id, instruments, dictionary),
             level=plan.confidence_level,
+            benefit=outcome.benefit or (instrument.benefit if instrument else None),
+            mcid=instrument.mcid if instrument else None,
+            power=plan.power,
+            codes=_codes(outcome.id, dictionary),
         )
         found = attempt(entry.id, entry.role, entry.model, study, tables, entry.data, question)
+        for variable in _subgroups(plan, entry, outcome.id):
+            asked = replace(question, subgroup=variable, codes=_codes(variable, dictionary))
+            # A subgroup that fails stops nothing, whatever the role of its analysis.
+            part = attempt(entry.id, "supporting", SUBGROUP, study, tables, entry.data, asked)
+            found += [{**row, "role": "supporting"} for row in part]
         rows += [{"visit": visit, **row} for row in found]
     shared = {"analysis": entry.id, "role": entry.role, "estimand": plan.estimand}
     table = results_table([{**shared, **row} for row in rows], study.data_status)
     files.write_parquet(results, table)
     log.info("%s: %d rows", analysis, len(table))
+
+
+def _check(entry: Analysis, study: Study) -> None:
+    """Raise StudyError where an analysis does not fit the study's design."""
+    if entry.visit == study.baseline.id:
+        raise StudyError(
+            f"{PLAN}: analysis '{entry.id}' is at the baseline, to which it would be adjusted; "
+            f"expected one of {', '.join(v.id for v in study.follow_ups)}."
+        )
+    if entry.model == "clda" and entry.role != "sensitivity" and not study.randomised:
+        raise StudyError(
+            f"{PLAN}: analysis '{entry.id}' (model: clda) takes the arms to be alike at baseline, "
+            f"which only randomisation makes them, and {STUDY} says randomised: false; expected "
+            "role: sensitivity."
+        )
+
+
+def _subgroups(plan: Plan, entry: Analysis, outcome: str) -> list[str]:
+    return [s.variable for s in plan.subgroups if s.analysis == entry.id and outcome in s.outcomes]
+
+
+def _codes(name: str, dictionary: list[Column]) -> tuple[str, ...]:
+    """Return the codes of a category in the dictionary's order; none of another variable."""
+    columns = [c for c in dictionary if c.name == name or c.variable == name]
+    return next((tuple(c.codes) for c in columns if c.type == "category"), ())

@@ -21,7 +21,7 @@ from ccp_analysis import __version__, archiving, files
 from ccp_analysis.archiving import ARCHIVED_RESULTS, CONFIG, RAW, RESULTS, input_files, kept_files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reporting.contents import figures_of, tables_of
-from ccp_analysis.study import STUDY, Study, load_economics, load_study
+from ccp_analysis.study import STUDY, Study, load_economics, load_plan, load_study
 
 # Without these an unpacked archive cannot run.
 NEEDED = ("Makefile", "Snakefile", "pyproject.toml", "requirements.lock")
@@ -165,16 +165,17 @@ def _shareable(folder: Path) -> bool:
 
 def _reports(study: Study) -> list[Path]:
     """Return the results table, tables, figures and documents that a run of the study makes."""
-    economics = load_economics()
+    economics, plan = load_economics(), load_plan()
     reports = [
         RESULTS,
-        *(Path(f"reports/tables/{name}.csv") for name in tables_of(study, economics)),
+        *(Path(f"reports/tables/{name}.csv") for name in tables_of(study, economics, plan)),
         *(
             Path(f"reports/figures/{name}.{kind}")
-            for name in figures_of(study, economics)
+            for name in figures_of(study, economics, plan)
             for kind in ("svg", "png")
         ),
         *(Path(f"reports/report.{kind}") for kind in ("html", "docx", "pdf")),
+        *(Path(f"reports/codebook.{kind}") for kind in ("html", "csv")),
     ]
     for path in reports:
         if not path.is_file():

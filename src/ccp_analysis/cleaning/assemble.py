@@ -2,117 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
 
+import numpy as np
 import pandas as pd
 
-from ccp_analysis.cleaning.decode import decode
-from ccp_analysis.cleaning.queries import Queries
-from ccp_analysis.cleaning.read import LINE, read_raw
+from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, among
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reading import first_of
-from ccp_analysis.study import DICTIONARY, STUDY, Column, Study
-
-PARTICIPANT = "participant"
+from ccp_analysis.study import DICTIONARY, STUDY, Study
 
 
-@dataclass(frozen=True)
-class RawTable:
-    """A raw file after decoding.
-
-    Attributes
-    ----------
-    values : pandas.DataFrame
-        Decoded variables, named as in `Column.variable`, with `LINE`; one row for each key.
-    rows : int
-        Rows with content in the file.
-    repeated : int
-        Identical repetitions that were collapsed.
-    """
-
-    values: pd.DataFrame
-    rows: int
-    repeated: int
-
-
-def read_files(study: Study, dictionary: list[Column], queries: Queries) -> dict[str, RawTable]:
-    """Read and decode every raw file of the study.
-
-    Parameters
-    ----------
-    study : Study
-        Which files there are.
-    dictionary : list of Column
-        What is in them.
-    queries : Queries
-        Receives one query for each value or row not taken as it stands.
-
-    Returns
-    -------
-    dict
-        File id → `RawTable`.
-
-    Raises
-    ------
-    StudyError
-        If a file cannot be read, a row has no identifier, or two rows contradict each other.
-    """
-    return {file: _read_file(study, file, dictionary, queries) for file in study.files}
-
-
-def _read_file(study: Study, file: str, dictionary: list[Column], queries: Queries) -> RawTable:
-    spec = study.files[file]
-    columns = [c for c in dictionary if c.file == file]
-    raw = read_raw(spec.path, [c.column for c in columns])
-    by_cluster = spec.rows == "cluster" and study.clusters is not None
-    key_name = study.clusters.unit if by_cluster else PARTICIPANT
-    key_column = next((c for c in columns if c.name == key_name), None)
-    if key_column is None:
-        raise StudyError(
-            f"{DICTIONARY}: file '{file}' has no column named '{key_name}'; it identifies its rows."
-        )
-    participant = raw[key_column.column].str.strip()
-    if key_column.type == "id":
-        participant = participant.str.upper()
-    empty = participant == ""
-    if empty.any():
-        line = raw.loc[empty, LINE].iloc[0]
-        raise StudyError(
-            f"{spec.path}, line {line}, column '{key_column.column}': the identifier is empty."
-        )
-    kept, repeated = _collapse(raw, participant, spec.path.name, queries)
-    participant = participant[kept.index]
-    decoded = {c.variable: decode(kept, c, spec.path.name, participant, queries) for c in columns}
-    values = pd.DataFrame(decoded, index=kept.index).assign(**{LINE: kept[LINE]})
-    if spec.rows != "event":
-        _check_unique(values, key_column.variable, spec.path.as_posix())
-    return RawTable(values.reset_index(drop=True), len(raw), repeated)
-
-
-def _collapse(
-    raw: pd.DataFrame, participant: pd.Series, file: str, queries: Queries
-) -> tuple[pd.DataFrame, int]:
-    """Keep the first of identical rows."""
-    again = raw.drop(columns=LINE).duplicated()
-    cells = pd.DataFrame({"row": raw[LINE], "participant": participant, "raw_value": ""})[again]
-    queries.add(
-        "query", file, cells, column="", action="row left out", rule="identical row repeated"
-    )
-    return raw[~again], int(again.sum())
-
-
-def _check_unique(values: pd.DataFrame, key: str, path: str) -> None:
-    twice = values[values[key].duplicated(keep=False)].sort_values([key, LINE])
-    if not twice.empty:
-        lines = twice.groupby(key, sort=True)[LINE].agg(lambda s: " and ".join(map(str, s)))
-        faults = [
-            f"{path}, lines {at}: '{who}' has rows that differ; one row is expected."
-            for who, at in lines.items()
-        ]
-        raise first_of(faults)
-
-
-def assemble(study: Study, tables: dict[str, RawTable], queries: Queries) -> pd.DataFrame:
+def assemble(study: Study, tables: dict[str, RawTable]) -> pd.DataFrame:
     """Join the files: one row for each person recruited.
 
     Parameters
@@ -121,8 +22,6 @@ def assemble(study: Study, tables: dict[str, RawTable], queries: Queries) -> pd.
         Roles of the files.
     tables : dict
         From `read_files`.
-    queries : Queries
-        Receives a query for each interview without a baseline interview.
 
     Returns
     -------
@@ -136,86 +35,107 @@ def assemble(study: Study, tables: dict[str, RawTable], queries: Queries) -> pd.
         If a row belongs to nobody recruited, a cluster is unknown, an arm is missing or is not one
         of the study's, or a cluster or pair does not hold the arms it must.
     """
-    people = tables[study.roster].values.drop(columns=LINE)
+    roster = tables[study.roster]
+    people = roster.values
     for file, spec in study.files.items():
-        values = tables[file].values
-        if file == study.roster or spec.rows == "event":
-            _check_known(values, people[PARTICIPANT], PARTICIPANT, spec.path.as_posix())
-        elif spec.rows == "cluster" and study.clusters:
+        table = tables[file]
+        if spec.rows == "cluster" and study.clusters:
             unit = study.clusters.unit
-            _check_known(
-                tables[study.roster].values,
-                values[unit],
-                unit,
-                study.files[study.roster].path.as_posix(),
-                f"is not in {spec.path}",
-            )
-            people = people.merge(values.drop(columns=LINE), on=unit, how="left", validate="m:1")
+            _check_known(roster, table, unit, f"is not in {spec.path}")
+            people = people.merge(table.values, on=unit, how="left", validate="m:1")
         else:
-            _check_known(values, people[PARTICIPANT], PARTICIPANT, spec.path.as_posix())
-            people = people.merge(
-                values.drop(columns=LINE), on=PARTICIPANT, how="left", validate="1:1"
-            )
+            _check_known(table, roster, PARTICIPANT, "was not recruited")
+            if file != study.roster and spec.rows != "event":
+                people = people.merge(table.values, on=PARTICIPANT, how="left", validate="1:1")
     people = people.sort_values(PARTICIPANT, ignore_index=True)
-    _check_arms(study, people)
+    _check_arms(study, tables, people)
     people = people.assign(**_interviewed(study, tables, people))
-    _ask_for_baseline(study, tables, people, queries)
     return people.assign(left=_left(study, tables, people))
 
 
-def _check_known(
-    values: pd.DataFrame, known: pd.Series, key: str, path: str, why: str = "was not recruited"
-) -> None:
-    stranger = values[~values[key].isin(known)]
+def _check_known(table: RawTable, known: RawTable, key: str, why: str) -> None:
+    """Raise StudyError for rows whose key is not one of those known."""
+    values = table.values[key]
+    column = table.column(key).column
     faults = [
-        f"{path}, line {line}, column '{key}': "
+        f"{table.sheet.place(at, column)}: "
         + (f"'{who}' {why}." if isinstance(who, str) else "the value is missing or not valid.")
-        for who, line in zip(stranger[key], stranger[LINE], strict=True)
+        for at, who in values[~among(values, known.values[key])].items()
     ]
     if faults:
         raise first_of(faults)
 
 
-def _check_arms(study: Study, people: pd.DataFrame) -> None:
+def _check_arms(study: Study, tables: dict[str, RawTable], people: pd.DataFrame) -> None:
     arm = study.arms.variable
     if arm not in people:
         raise StudyError(f"{DICTIONARY}: no column is named '{arm}', the arm in {STUDY}.")
     strange = people[~people[arm].isin(study.arms.levels)]
-    if not strange.empty:
-        who = strange.iloc[0]
-        found = f"the arm '{who[arm]}'" if isinstance(who[arm], str) else "no arm"
-        raise StudyError(
-            f"Participant '{who[PARTICIPANT]}' has {found}; expected one of "
-            f"{', '.join(study.arms.levels)} ({STUDY})."
-        )
+    faults = [
+        f"{_place(study, tables, arm, row)}: Participant '{row[PARTICIPANT]}' has "
+        + (f"the arm '{row[arm]}'" if isinstance(row[arm], str) else "no arm")
+        + f"; expected one of {', '.join(study.arms.levels)} ({STUDY})."
+        for row in strange.to_dict("records")
+    ]
+    if faults:
+        raise first_of(faults)
     for wanted in study.arms.ordered:
         if not (people[arm] == wanted).any():
             raise StudyError(
-                f"Nobody is in the arm '{wanted}'; expected two arms with participants."
+                f"{_path(tables, arm)}: Nobody is in the arm '{wanted}'; expected two arms with "
+                "participants."
             )
     if study.clusters:
-        unit, pair = study.clusters.unit, study.clusters.pair
-        for name in (unit, pair):
-            if name not in people or people[name].isna().any():
-                raise StudyError(f"'{name}' is missing for some participants; {STUDY} declares it.")
-        arms_in_unit = people.groupby(unit)[arm].nunique()
-        if (arms_in_unit > 1).any():
+        _check_clusters(study, tables, people)
+
+
+def _check_clusters(study: Study, tables: dict[str, RawTable], people: pd.DataFrame) -> None:
+    assert study.clusters is not None
+    arm, unit, pair = study.arms.variable, study.clusters.unit, study.clusters.pair
+    unit_label, pair_label = study.clusters.unit_label, study.clusters.pair_label
+    for name in (unit, pair):
+        if name not in people:
+            raise StudyError(f"{DICTIONARY}: no column is named '{name}'; {STUDY} declares it.")
+        lacking = people[people[name].isna()]
+        for row in lacking.head(1).to_dict("records"):
             raise StudyError(
-                f"{study.clusters.unit_label} '{arms_in_unit.idxmax()}' has participants in both "
-                f"arms; the arm is expected to be a property of the {study.clusters.unit_label}."
+                f"{_place(study, tables, name, row)}: '{name}' is missing for participant "
+                f"'{row[PARTICIPANT]}'; {STUDY} declares it."
             )
-        pairs_of_unit = people.groupby(unit)[pair].nunique()
-        if (pairs_of_unit > 1).any():
+    for what, several in (
+        (arm, "has participants in both arms; the arm is expected to be a property of the "),
+        (pair, f"stands in more than one {pair_label}; one is expected for every "),
+    ):
+        number = people.groupby(unit)[what].nunique()
+        if (number > 1).any():
             raise StudyError(
-                f"{study.clusters.unit_label} '{pairs_of_unit.idxmax()}' stands in more than one "
-                f"{study.clusters.pair_label}; one is expected."
+                f"{_path(tables, what)}: {unit_label} '{number.idxmax()}' {several}{unit_label}."
             )
-        arms_in_pair = people.groupby(pair)[arm].nunique()
-        if (arms_in_pair < 2).any():
-            raise StudyError(
-                f"{study.clusters.pair_label} '{arms_in_pair.idxmin()}' has participants in one "
-                f"arm only; both are expected in every {study.clusters.pair_label}."
-            )
+    number = people.groupby(pair)[arm].nunique()
+    if (number < 2).any():
+        raise StudyError(
+            f"{_path(tables, pair)}: {pair_label} '{number.idxmin()}' has participants in one arm "
+            f"only; both are expected in every {pair_label}."
+        )
+
+
+def _table(tables: dict[str, RawTable], variable: str) -> RawTable:
+    return next(t for t in tables.values() if any(c.variable == variable for c in t.columns))
+
+
+def _path(tables: dict[str, RawTable], variable: str) -> str:
+    return str(_table(tables, variable).sheet.path)
+
+
+def _place(
+    study: Study, tables: dict[str, RawTable], variable: str, row: Mapping[Hashable, object]
+) -> str:
+    """Return the place of a variable of somebody: of the person's or of the cluster's row."""
+    table = _table(tables, variable)
+    key = PARTICIPANT if PARTICIPANT in table.values else study.clusters and study.clusters.unit
+    at = np.flatnonzero(table.values[key] == row[key]) if key else []
+    column = table.column(variable).column
+    return table.sheet.place(at[0], column) if len(at) else str(table.sheet.path)
 
 
 def _interviewed(
@@ -224,33 +144,12 @@ def _interviewed(
     flags = {}
     for visit in study.visits:
         if visit.file:
-            present = people[PARTICIPANT].isin(tables[visit.file].values[PARTICIPANT])
+            present = among(people[PARTICIPANT], tables[visit.file].values[PARTICIPANT])
         else:
             suffix = f"_{visit.id}"
             present = people[[c for c in people if c.endswith(suffix)]].notna().any(axis=1)
         flags[f"interviewed_{visit.id}"] = present
     return flags
-
-
-def _ask_for_baseline(
-    study: Study, tables: dict[str, RawTable], people: pd.DataFrame, queries: Queries
-) -> None:
-    without = people.loc[~people[f"interviewed_{study.baseline.id}"], PARTICIPANT]
-    for visit in study.follow_ups:
-        if visit.file:
-            values = tables[visit.file].values
-            strange = values[values[PARTICIPANT].isin(without)]
-            cells = pd.DataFrame(
-                {"row": strange[LINE], "participant": strange[PARTICIPANT], "raw_value": ""}
-            )
-            queries.add(
-                "query",
-                study.files[visit.file].path.name,
-                cells,
-                column="",
-                action="not in any analysis",
-                rule="interview without a baseline interview",
-            )
 
 
 def _left(study: Study, tables: dict[str, RawTable], people: pd.DataFrame) -> pd.Series:
@@ -265,5 +164,5 @@ def _left(study: Study, tables: dict[str, RawTable], people: pd.DataFrame) -> pd
                 f"'{study.losses.file}'."
             )
     ending = events[events[study.losses.event].isin(study.losses.ending)]
-    first = ending.sort_values([study.losses.date, LINE]).drop_duplicates(PARTICIPANT)
+    first = ending.sort_values(study.losses.date, kind="stable").drop_duplicates(PARTICIPANT)
     return people[PARTICIPANT].map(first.set_index(PARTICIPANT)[study.losses.event])

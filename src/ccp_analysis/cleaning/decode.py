@@ -1,128 +1,217 @@
-"""From text to values, by the data dictionary."""
+"""From text to values, by the data dictionary; every spelling is read once."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ccp_analysis.cleaning.queries import Queries
-from ccp_analysis.cleaning.read import LINE
-from ccp_analysis.study import Column
+from ccp_analysis.cleaning.sheet import Sheet
+from ccp_analysis.cleaning.spelling import (
+    AS_IS,
+    AS_LABEL,
+    BLANK,
+    EXPECTED,
+    INVALID,
+    Spelling,
+    missing_numbers,
+    reader_of,
+)
+from ccp_analysis.dictionary import Column
+from ccp_analysis.study import RawFile
+
+OUTSIDE = "outside the limits"
+# What needs no reading: written as nearly every number and identifier is.
+PLAIN = {
+    "number": r"^-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,17})?$",
+    "integer": r"^-?(?:0|[1-9][0-9]{0,14})$",
+    "id": r"^[A-Z0-9_-]+$",
+}
+FEW = 1000
 
 
-def key_of(text: pd.Series) -> pd.Series:
-    """Return text without surrounding and repeated white space, in one case: for comparing."""
-    return text.str.split().str.join(" ").str.casefold()
+@dataclass(frozen=True)
+class Decoded:
+    """A raw column after decoding.
+
+    Attributes
+    ----------
+    values : pandas.Series, shape (n,)
+        float for integer, number and ordinal columns, text for id, category and text, datetime64
+        for dates; missing where nothing valid was found.
+    why : pandas.Series, shape (n,)
+        Categorical: why a value is missing; missing where it is not.
+    changed : numpy.ndarray of bool, shape (n,)
+        Whether the value was not taken as it stands.
+    codes : numpy.ndarray of int, shape (n,)
+        The spelling of each row.
+    spellings : numpy.ndarray, shape (spellings,)
+        The value of each spelling; missing where it has none.
+    """
+
+    values: pd.Series
+    why: pd.Series
+    changed: np.ndarray
+    codes: np.ndarray
+    spellings: np.ndarray
 
 
-def decode(
-    raw: pd.DataFrame, column: Column, file: str, participant: pd.Series, queries: Queries
-) -> pd.Series:
-    """Turn one raw column into values; whatever is not taken as it stands becomes a query.
+@dataclass
+class _Spellings:
+    """All spellings of a column: what each means, why it means nothing, how it is spelt."""
+
+    values: np.ndarray
+    why: np.ndarray  # positions in `reasons`; -1 where there is a value
+    spelt: np.ndarray
+    reasons: list[str]
+
+
+def decode(sheet: Sheet, column: Column, file: RawFile, queries: Queries) -> Decoded:
+    """Turn one raw column into values; what is missing or not valid becomes a query.
 
     Parameters
     ----------
-    raw : pandas.DataFrame
-        A raw file, from `read_raw`.
+    sheet : Sheet
+        The raw file.
     column : Column
         What the dictionary says of the column.
-    file : str
-        Name of the file, for the queries.
-    participant : pandas.Series
-        Identifier of each row, for the queries.
+    file : RawFile
+        How numbers and dates are written.
     queries : Queries
-        Where queries go.
-
-    Returns
-    -------
-    pandas.Series
-        Same index as `raw`: float for integer, number and ordinal columns with numeric codes, text
-        for id, category and text, datetime64 for dates; missing where nothing valid was found.
+        Receives a note for each missing code, an error for each value that is not valid.
     """
-    text = raw[column.column]
-    key = key_of(text)
-    blank = key == ""
-    reasons = {code.casefold(): why for code, why in column.missing.items()}
-    coded_missing = key.isin(list(reasons)) & ~blank
+    cells = sheet.cells[column.column]
+    codes = cells.cat.codes.to_numpy()
+    found = _read(cells.cat.categories, sheet, column, file)
+    counts = np.bincount(codes, minlength=len(found.why))
+    for number, reason in enumerate(found.reasons):
+        where = found.why == number
+        if reason == BLANK or not where.any():
+            continue
+        invalid = reason == INVALID
+        queries.add(
+            "error" if invalid else "note",
+            sheet,
+            where[codes],
+            column=column.column,
+            action="set missing" if invalid else f"set missing: {reason}",
+            rule=f"not {EXPECTED[column.type]}" if invalid else "missing code",
+        )
+    valid = found.why < 0
+    changed = valid & (found.spelt != AS_IS)
+    if column.codes:
+        # A file is written in codes or in labels, whichever are more; the rest is spelt otherwise.
+        by_code, by_label = (counts[valid & (found.spelt == s)].sum() for s in (AS_IS, AS_LABEL))
+        changed = valid & (found.spelt != (AS_IS if by_code >= by_label else AS_LABEL))
+    return Decoded(
+        _series(found.values, column).take(codes).reset_index(drop=True),
+        pd.Series(pd.Categorical.from_codes(found.why[codes], categories=found.reasons)),
+        changed[codes],
+        codes,
+        found.values,
+    )
 
-    def ask(severity: str, where: pd.Series, action: str | pd.Series, rule: str) -> None:
-        cells = pd.DataFrame({"row": raw[LINE], "participant": participant, "raw_value": text})
-        chosen = action[where] if isinstance(action, pd.Series) else action
-        queries.add(severity, file, cells[where], column=column.column, action=chosen, rule=rule)
 
-    reason = pd.Series([f"set missing: {reasons.get(k, '')}" for k in key], index=key.index)
-    ask("note", coded_missing, reason, "missing code")
-    present = ~blank & ~coded_missing
-    values, valid, changed = _BY_TYPE[column.type](text, key, column)
-    ask("error", present & ~valid, "set missing", f"not {_EXPECTED[column.type]}")
-    kept = present & valid
-    if column.minimum is not None or column.maximum is not None:
+def _read(texts: pd.Index, sheet: Sheet, column: Column, file: RawFile) -> _Spellings:
+    """Read every spelling of a column, those that need no reading all at once."""
+    labels = sheet.labels.get(column.column, {})
+    declared = sheet.missing.get(column.column, {})
+    read = reader_of(column, file, labels, declared)
+    n = len(texts)
+    values = np.full(n, np.nan) if column.numeric else np.full(n, None, dtype=object)
+    odd = np.ones(n, dtype=bool)
+    if n > FEW and column.type in PLAIN and not declared:
+        plain, quick = _plain(texts, column)
+        values[plain] = quick
+        odd = ~plain
+    spellings = [read(text) for text in texts[odd]]
+    values[odd] = _values(spellings, column)
+    reasons = list(dict.fromkeys(one.why for one in spellings if one.why))
+    number = {reason: at for at, reason in enumerate(reasons)} | {"": -1}
+    why = np.full(n, -1, dtype=np.int16)
+    why[odd] = [number[one.why] for one in spellings]
+    spelt = np.full(n, AS_IS, dtype=np.int8)
+    spelt[odd] = [one.spelt for one in spellings]
+    return _Spellings(values, why, spelt, reasons)
+
+
+def _values(spellings: list[Spelling], column: Column) -> np.ndarray:
+    if column.numeric:
+        return np.array([np.nan if s.value is None else s.value for s in spellings], dtype=float)
+    values = np.empty(len(spellings), dtype=object)
+    values[:] = [one.value for one in spellings]
+    return values
+
+
+def _plain(texts: pd.Index, column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Return which texts need no reading, and their values."""
+    array = pa.array(texts, pa.string())
+    plain = pc.match_substring_regex(array, PLAIN[column.type]).to_numpy(zero_copy_only=False)
+    found = array.filter(pa.array(plain))
+    if column.numeric:
+        values = found.cast(pa.float64()).to_numpy() + 0.0
+        coded = np.isin(values, list(missing_numbers(column)))
+    else:
+        values = found.to_numpy(zero_copy_only=False)
+        coded = np.isin(values, [code.upper() for code in column.missing])
+    # Whatever may be a missing code is read one by one.
+    plain[np.flatnonzero(plain)[coded]] = False
+    return plain, values[~coded]
+
+
+def _series(values: np.ndarray, column: Column) -> pd.Series:
+    if column.numeric:
+        return pd.Series(values, dtype=float)
+    if column.type == "date":
+        return pd.Series(values.astype("datetime64[D]").astype("datetime64[us]"))
+    return pd.Series(values, dtype="str")
+
+
+def decode_one(text: str, column: Column, file: RawFile) -> object | None:
+    """Return the value that a text means in a column; None where it is not valid there.
+
+    The hard limits of the column count.
+    """
+    value = reader_of(column, file)(text).value
+    if isinstance(value, float):
         low = -np.inf if column.minimum is None else column.minimum
         high = np.inf if column.maximum is None else column.maximum
-        outside = kept & ~values.between(low, high)
-        ask("error", outside, "set missing", f"outside {low:.15g} to {high:.15g}")
-        kept &= ~outside
-    read = pd.Series([f"read as {_plain(value)}" for value in values], index=values.index)
-    ask("note", kept & changed, read, "spelling")
-    return values.where(kept)
+        return value if low <= value <= high else None
+    return value if isinstance(value, str) or value is None else pd.Timestamp(value)
 
 
-def _plain(value: object) -> str:
+def note_spellings(
+    sheet: Sheet, column: Column, decoded: Decoded, kept: pd.Series, queries: Queries
+) -> None:
+    """Add a note for each value that is kept, but not as it stands.
+
+    Parameters
+    ----------
+    sheet, column, queries
+        As in `decode`.
+    decoded : Decoded
+        From `decode`.
+    kept : pandas.Series, shape (n,)
+        The values, after all limits.
+    """
+    if not decoded.changed.any():
+        return
+    changed = decoded.changed & kept.notna().to_numpy()
+    action = np.full(len(changed), "", dtype=object)
+    # What was read is as little to be repeated as what stands there.
+    action[changed] = [
+        "read without white space" if column.hidden else f"read as {plain(value)}"
+        for value in kept[changed]
+    ]
+    queries.add("note", sheet, changed, column=column.column, action=action, rule="spelling")
+
+
+def plain(value: object) -> str:
+    """Return a value as text: 15 significant digits at most, dates as in 2020-01-31."""
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
     return f"{value:.15g}" if isinstance(value, float) else str(value)
-
-
-def _text(text: pd.Series, key: pd.Series, column: Column) -> tuple[pd.Series, ...]:
-    values = text.str.strip()
-    if column.type == "text":
-        # Free text is not kept, so nothing of it is changed; and no query may repeat it.
-        return values, key != "", values != values
-    values = values.str.upper()
-    return values, key != "", values != text
-
-
-def _numeric(text: pd.Series, key: pd.Series, column: Column) -> tuple[pd.Series, ...]:
-    values = pd.to_numeric(key, errors="coerce").astype(float)
-    # Words that a parser takes for numbers ("inf", "1e400", "nan") are not answers.
-    valid = np.isfinite(values) & key.str.fullmatch(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?")
-    if column.type == "integer":
-        valid &= values == values.round()
-    return values, valid, text != text.str.strip()
-
-
-def _category(text: pd.Series, key: pd.Series, column: Column) -> tuple[pd.Series, ...]:
-    values = key.map(column.meanings())
-    # A file is written in codes or in labels, whichever are more; the rest is spelt otherwise.
-    labels = {code: (names or [code])[0] for code, names in column.codes.items()}
-    by_code, by_label = text == values, text == values.map(labels)
-    changed = ~(by_code if by_code.sum() >= by_label.sum() else by_label)
-    valid = values.notna()
-    if column.type == "ordinal":
-        values = pd.to_numeric(values)
-    return values, valid, changed
-
-
-def _date(text: pd.Series, key: pd.Series, column: Column) -> tuple[pd.Series, ...]:
-    values = pd.to_datetime(key, format="%Y-%m-%d", errors="coerce")
-    return values, values.notna(), text != text.str.strip()
-
-
-_BY_TYPE = {
-    "id": _text,
-    "text": _text,
-    "integer": _numeric,
-    "number": _numeric,
-    "category": _category,
-    "ordinal": _category,
-    "date": _date,
-}
-_EXPECTED = {
-    "id": "an identifier",
-    "text": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "category": "one of the codes",
-    "ordinal": "one of the codes",
-    "date": "a date as in 2020-01-31",
-}

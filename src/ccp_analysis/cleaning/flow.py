@@ -6,8 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ccp_analysis.cleaning.assemble import PARTICIPANT, RawTable
-from ccp_analysis.cleaning.read import LINE
+from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
 from ccp_analysis.study import Study
 
 UNKNOWN = "no reason recorded"
@@ -31,21 +30,23 @@ def participant_flow(
     -------
     dict
         ``stages``: for recruitment and each visit the numbers, and for a visit the reasons of those
-        missing from it (where an event ended participation, with the reasons recorded for it);
-        ``files``: rows read, collapsed and kept; ``expected``: expected and found.
+        missing from it (where an event ended participation, with the reasons recorded for it) and
+        their total; ``files``: rows read, left out and kept; ``expected``: expected and found.
         Follow-up visits count only those who had a baseline interview.
     """
-    stages = [{"stage": "recruited", "label": "Recruited", **_counts(study, people)}]
+    stages = [{"stage": "recruited", "label": "Recruited", **counts_of(study, people)}]
     risk = people
     for visit in study.visits:
         present = risk[f"interviewed_{visit.id}"]
         missing = risk[~present]
-        reasons = _reasons(study, missing, visit.reason)
+        reasons = reasons_of(study, missing, visit.reason)
         stages.append(
             {
                 "stage": visit.id,
                 "label": visit.label,
-                **_counts(study, risk[present]),
+                **counts_of(study, risk[present]),
+                "missing_total": len(missing),
+                "missing_by_arm": arms_of(study, missing),
                 "missing": _by_reason(study, missing, reasons, tables),
             }
         )
@@ -72,12 +73,15 @@ def participant_flow(
     }
 
 
-def _counts(study: Study, people: pd.DataFrame) -> dict[str, Any]:
+def arms_of(study: Study, people: pd.DataFrame) -> dict[str, int]:
+    """Return how many people are in each arm."""
     arms = people[study.arms.variable].value_counts()
-    counts: dict[str, Any] = {
-        "n": len(people),
-        "by_arm": {arm: int(arms.get(arm, 0)) for arm in study.arms.ordered},
-    }
+    return {arm: int(arms.get(arm, 0)) for arm in study.arms.ordered}
+
+
+def counts_of(study: Study, people: pd.DataFrame) -> dict[str, Any]:
+    """Return how many people there are, by arm and, where there are clusters, by cluster."""
+    counts: dict[str, Any] = {"n": len(people), "by_arm": arms_of(study, people)}
     if study.clusters:
         columns = [study.clusters.pair, study.clusters.unit, study.arms.variable]
         sizes = people.groupby(columns, sort=True).size()
@@ -88,7 +92,8 @@ def _counts(study: Study, people: pd.DataFrame) -> dict[str, Any]:
     return counts
 
 
-def _reasons(study: Study, missing: pd.DataFrame, variable: str | None) -> pd.Series:
+def reasons_of(study: Study, missing: pd.DataFrame, variable: str | None) -> pd.Series:
+    """Return why people were not interviewed: as recorded, or by the event that ended theirs."""
     reason = missing["left"].astype(object)
     if variable:
         reason = missing[variable].astype(object).where(missing[variable].notna(), reason)
@@ -98,14 +103,11 @@ def _reasons(study: Study, missing: pd.DataFrame, variable: str | None) -> pd.Se
 def _by_reason(
     study: Study, missing: pd.DataFrame, reasons: pd.Series, tables: dict[str, RawTable]
 ) -> list[dict[str, Any]]:
-    arm = missing[study.arms.variable]
     return [
         {
             "reason": str(reason),
             "n": int((reasons == reason).sum()),
-            "by_arm": {
-                a: int(((reasons == reason) & (arm == a)).sum()) for a in study.arms.ordered
-            },
+            "by_arm": arms_of(study, missing[reasons == reason]),
             "recorded": _recorded(study, missing.loc[reasons == reason], str(reason), tables),
         }
         for reason in sorted(reasons.unique())
@@ -122,6 +124,6 @@ def _recorded(
     theirs = events[
         events[PARTICIPANT].isin(missing[PARTICIPANT]) & (events[study.losses.event] == event)
     ]
-    theirs = theirs.sort_values([study.losses.date, LINE]).drop_duplicates(PARTICIPANT)
+    theirs = theirs.sort_values(study.losses.date, kind="stable").drop_duplicates(PARTICIPANT)
     counts = theirs[study.losses.reason].astype(object).fillna(UNKNOWN).value_counts()
     return {str(reason): int(counts[reason]) for reason in sorted(counts.index)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.cleaning.value_set import read_value_set, utility
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reading import read_table
 from ccp_analysis.study import DICTIONARY, INSTRUMENTS, Column, Instrument
 
 
@@ -33,66 +35,6 @@ def prorated(items: pd.DataFrame, score: str, minimum_answered: float) -> pd.Ser
     return (mean * items.shape[1] if score == "sum" else mean).where(enough)
 
 
-def read_value_set(instrument: Instrument) -> dict[str, dict[float, float]]:
-    """Read the decrements of a value set: dimension → level → decrement from full health.
-
-    Raises
-    ------
-    StudyError
-        If the file is missing, a decrement is not a number or stands twice, or an item lacks a
-        level that another has.
-    """
-    path = instrument.value_set
-    assert path is not None
-    decrements: dict[str, dict[float, float]] = {item: {} for item in instrument.items}
-    for line, row in read_table(path, ["dimension", "level", "decrement"]):
-        try:
-            level, decrement = float(row["level"]), float(row["decrement"])
-        except ValueError as error:
-            raise StudyError(
-                f"{path}, line {line}: level and decrement must be numbers."
-            ) from error
-        if not np.isfinite([level, decrement]).all():
-            raise StudyError(f"{path}, line {line}: level and decrement must be numbers.")
-        if row["dimension"] not in decrements:
-            raise StudyError(
-                f"{path}, line {line}: dimension '{row['dimension']}' is not an item of the "
-                f"instrument in {INSTRUMENTS}; expected one of {', '.join(instrument.items)}."
-            )
-        if level in decrements[row["dimension"]]:
-            raise StudyError(
-                f"{path}, line {line}: '{row['dimension']}' already has a decrement for level "
-                f"{level:g}."
-            )
-        decrements[row["dimension"]][level] = decrement
-    for item, levels in decrements.items():
-        lacking = {1.0}.union(*decrements.values()) - {1.0, *levels}
-        if lacking or not levels:
-            level = f"level {min(lacking):g} of " if lacking else ""
-            raise StudyError(f"{path}: there is no decrement for {level}'{item}'.")
-        levels.setdefault(1.0, 0.0)
-    return decrements
-
-
-def utility(items: pd.DataFrame, decrements: dict[str, dict[float, float]]) -> pd.Series:
-    """Return one minus the sum of the decrements; missing where a dimension is missing.
-
-    Parameters
-    ----------
-    items : pandas.DataFrame, shape (n, dimensions)
-        Levels.
-    decrements : dict
-        From `read_value_set`.
-
-    Returns
-    -------
-    pandas.Series, shape (n,)
-        Utility: 1 is full health, 0 as bad as being dead.
-    """
-    loss = pd.DataFrame({item: items[item].map(levels) for item, levels in decrements.items()})
-    return (1.0 - loss.sum(axis=1, skipna=False)).round(10)
-
-
 def score_instruments(
     values: pd.DataFrame, instruments: dict[str, Instrument], dictionary: list[Column]
 ) -> pd.DataFrame:
@@ -117,25 +59,24 @@ def score_instruments(
     ------
     StudyError
         If an item is not in the dictionary or not a number, is asked at some visits at which others
-        are not, or is to be reversed without limits; or a score has the name of a variable.
+        are not, or is to be reversed without limits; a score has the name of a variable, or lies
+        outside the range of its scale.
     """
     scores = {}
-    by_name: dict[str, list[Column]] = {}
-    for column in dictionary:
-        by_name.setdefault(column.name, []).append(column)
+    by_name = columns_by_name(dictionary)
     for name, instrument in instruments.items():
-        visits = _visits(name, instrument, by_name)
+        visits = visits_of(name, instrument, by_name)
         value_set = read_value_set(instrument) if instrument.score == "value_set" else None
         for visit in visits:
-            items = pd.DataFrame(
-                {i: _item(values, i, visit, instrument, by_name) for i in instrument.items}
-            )
+            items = items_of(values, visit, instrument, by_name)
             at = f"_{visit}" if visit else ""
             if value_set is not None:
                 scores[name + at] = utility(items, value_set)
+                _check_range(name, instrument, scores[name + at], values)
                 continue
             share = instrument.minimum_answered
             scores[name + at] = prorated(items, instrument.score, share)
+            _check_range(name, instrument, scores[name + at], values)
             for subscale, part in instrument.subscales.items():
                 scores[f"{name}_{subscale}{at}"] = prorated(
                     items[part.items], instrument.score, share
@@ -148,7 +89,34 @@ def score_instruments(
     return pd.DataFrame(scores, index=values.index)
 
 
-def _visits(name: str, instrument: Instrument, by_name: dict[str, list[Column]]) -> list[str]:
+def columns_by_name(dictionary: Sequence[Column]) -> dict[str, list[Column]]:
+    """Return the rows of the dictionary by analysis name."""
+    by_name: dict[str, list[Column]] = {}
+    for column in dictionary:
+        by_name.setdefault(column.name, []).append(column)
+    return by_name
+
+
+def items_of(
+    values: pd.DataFrame, visit: str, instrument: Instrument, by_name: dict[str, list[Column]]
+) -> pd.DataFrame:
+    """Return the answers to the items of an instrument at a visit, reversed where that is asked."""
+    return pd.DataFrame({i: _item(values, i, visit, instrument, by_name) for i in instrument.items})
+
+
+def _check_range(name: str, instrument: Instrument, score: pd.Series, values: pd.DataFrame) -> None:
+    low, high = instrument.range
+    wrong = np.flatnonzero(((score < low - 1e-9) | (score > high + 1e-9)).to_numpy())
+    if len(wrong):
+        who = values["participant"].iloc[wrong[0]] if "participant" in values else wrong[0]
+        raise StudyError(
+            f"{INSTRUMENTS}: '{name}' has the range {low:g} to {high:g}, but participant '{who}' "
+            f"has the score {score.iloc[wrong[0]]:g}; expected items and a range that agree."
+        )
+
+
+def visits_of(name: str, instrument: Instrument, by_name: dict[str, list[Column]]) -> list[str]:
+    """Return the visits at which an instrument was asked; StudyError if its items disagree."""
     for item in instrument.items:
         if item not in by_name:
             raise StudyError(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit, ndtri
 
 from ccp_analysis.models.inference import Inference, standard_error
 
 # A share of the variance that is rounding, not missing information.
 NO_INFORMATION_MISSING = 1e-14
+
+RULES = ("barnard-rubin", "complete-data", "satterthwaite")
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Pooled(Inference):
     std_error : numpy.ndarray
         Square root of the total variance.
     df : numpy.ndarray
-        Degrees of freedom of Barnard & Rubin.
+        Degrees of freedom, by default those of Barnard & Rubin.
     within, between, total : numpy.ndarray
         Mean variance of the estimates, variance between them (divisor m - 1), and
         within + (1 + 1/m) between.
@@ -43,7 +47,13 @@ class Pooled(Inference):
     mc_error: np.ndarray
 
 
-def pool(estimates: np.ndarray, variances: np.ndarray, df: np.ndarray | float = np.inf) -> Pooled:
+def pool(
+    estimates: np.ndarray,
+    variances: np.ndarray,
+    df: np.ndarray | float = np.inf,
+    *,
+    rule: str = "barnard-rubin",
+) -> Pooled:
     """Pool the estimates of m completed data sets.
 
     Parameters
@@ -52,7 +62,9 @@ def pool(estimates: np.ndarray, variances: np.ndarray, df: np.ndarray | float = 
         Estimates and their squared standard errors, shape (m, ...).
     df : array_like
         Complete-data degrees of freedom of each fit, shape (m, ...) or a scalar; they may be
-        infinite. Their harmonic mean over the imputations is used.
+        infinite. Their harmonic mean nu over the imputations is used.
+    rule : {"barnard-rubin", "complete-data", "satterthwaite"}
+        How the degrees of freedom follow from nu; see the notes.
 
     Returns
     -------
@@ -62,15 +74,31 @@ def pool(estimates: np.ndarray, variances: np.ndarray, df: np.ndarray | float = 
     Raises
     ------
     ValueError
-        If there is no imputation, or the shapes differ.
+        If there is no imputation, the shapes differ, or the rule is unknown.
 
     Notes
     -----
-    Rubin (1987), equations 3.1.2 to 3.1.5; degrees of freedom by Barnard & Rubin (1999); fraction
-    of missing information by Rubin (1987), equation 3.1.10, with these df. Where the estimates do
-    not differ between imputations, or there is one only, nothing is known to be missing: the
-    complete-data df stand (which the formula of Barnard and Rubin, taken to that limit, would
-    shrink by (df + 1) / (df + 3)), and fmi is 0.
+    Rubin (1987), equations 3.1.2 to 3.1.5; fraction of missing information by Rubin (1987),
+    equation 3.1.10, with the df of the rule. With g = (1 + 1/m) between / total and
+    old = (m - 1) / g^2, the rules for the degrees of freedom are
+
+    - ``barnard-rubin`` (Barnard & Rubin 1999): 1 / (1 / old + 1 / observed) with
+      observed = nu (nu + 1) / (nu + 3) (1 - g). The standard; with few nu it shrinks far.
+    - ``complete-data``: 1 / (1 / old + 1 / nu). Nothing is taken off nu. For estimates whose
+      variance is known from few clusters all of which are still observed: what is lost is people,
+      and the number of clusters, which nu counts, stays.
+    - ``satterthwaite``: 1 / (1 / old + (1 - g)^2 / nu), the within and the between variance as
+      independent with nu and m - 1 degrees of freedom (Satterthwaite 1946; Lipsitz, Parzen & Zhao
+      2002). It can exceed nu.
+
+    With ten clusters, fixed cluster effects in the imputation and 16 % lost, 95 % intervals cover
+    in .996 to 1.000 by the standard rule, in .976 to .992 by ``complete-data`` and in .960 to .980
+    by ``satterthwaite`` (which covers in only .935 where the imputation ignores the clusters).
+    ``benchmarks/imputation_study.py`` measures it.
+
+    Where the estimates do not differ between imputations, or there is one only, nothing is known to
+    be missing: the complete-data df stand (which the formula of Barnard and Rubin, taken to that
+    limit, would shrink by (df + 1) / (df + 3)), and fmi is 0.
     """
     estimates, variances, df = (np.asarray(v, dtype=float) for v in (estimates, variances, df))
     if estimates.ndim == 0 or len(estimates) == 0 or estimates.shape != variances.shape:
@@ -83,6 +111,8 @@ def pool(estimates: np.ndarray, variances: np.ndarray, df: np.ndarray | float = 
             f"Degrees of freedom are one number, or one for each estimate: {estimates.shape} "
             f"expected, {df.shape} found."
         )
+    if rule not in RULES:
+        raise ValueError(f"The rule for degrees of freedom is one of {', '.join(RULES)}.")
     m = len(estimates)
     estimate, within = estimates.mean(axis=0), variances.mean(axis=0)
     between = estimates.var(axis=0, ddof=1) if m > 1 else np.where(np.isnan(estimate), np.nan, 0.0)
@@ -93,8 +123,8 @@ def pool(estimates: np.ndarray, variances: np.ndarray, df: np.ndarray | float = 
         missing = inflated / total
         riv = inflated / within
         old = (m - 1) / missing**2
-        observed = (1.0 + complete) / (3.0 + complete) * complete * (1.0 - missing)
-        pooled_df = np.where(np.isinf(complete), old, 1.0 / (1.0 / old + 1.0 / observed))
+        known = _known_df(rule, complete, missing)
+        pooled_df = np.where(np.isinf(complete), old, 1.0 / (1.0 / old + 1.0 / known))
     untouched = missing <= NO_INFORMATION_MISSING
     pooled_df = np.where(untouched, complete, pooled_df)
     fmi = np.where(untouched, 0.0, missing + (1.0 - missing) * 2.0 / (pooled_df + 3.0))
@@ -109,3 +139,124 @@ def pool(estimates: np.ndarray, variances: np.ndarray, df: np.ndarray | float = 
         fmi=fmi,
         mc_error=np.sqrt(between / m),
     )
+
+
+def _known_df(rule: str, complete: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Return the degrees of freedom with infinitely many imputations."""
+    if rule == "complete-data":
+        return complete
+    if rule == "satterthwaite":
+        return complete / (1.0 - missing) ** 2
+    return (1.0 + complete) / (3.0 + complete) * complete * (1.0 - missing)
+
+
+def imputations_needed(
+    fmi: np.ndarray, *, m: int | None = None, cv: float = 0.05, level: float = 0.95
+) -> np.ndarray:
+    """Return how many imputations would make standard errors repeatable.
+
+    Parameters
+    ----------
+    fmi : array_like
+        Fraction of missing information, any shape.
+    m : int, optional
+        From how many imputations it was estimated. With it, the upper limit of its confidence
+        interval is taken instead of the estimate: the second of the two stages.
+    cv : float
+        Wanted coefficient of variation of the standard error over repeated imputation.
+    level : float
+        Level of the (two-sided) confidence interval.
+
+    Returns
+    -------
+    numpy.ndarray of float
+        Whole numbers, at least 2; NaN where fmi is.
+
+    Raises
+    ------
+    ValueError
+        If cv is not positive.
+
+    Notes
+    -----
+    von Hippel (2020), "How many imputations do you need? A two-stage calculation using a quadratic
+    rule", Sociol Methods Res 49:699-718: m = 1 + (fmi / cv)^2 / 2, and
+    logit(fmi) +- z sqrt(2 / m) as the confidence limits of fmi.
+    """
+    if not cv > 0.0:
+        raise ValueError("The wanted coefficient of variation must be positive.")
+    fmi = np.asarray(fmi, dtype=float)
+    if m is not None:
+        with np.errstate(divide="ignore"):
+            fmi = expit(logit(fmi) + ndtri(0.5 + level / 2.0) * np.sqrt(2.0 / m))
+    # A hair is taken off before rounding up: 0.3 / 0.05 squared is not quite 36.
+    return np.maximum(np.ceil(1.0 + 0.5 * (fmi / cv) ** 2 - 1e-9), 2.0)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A scale on which an estimate is closer to normal than on its own.
+
+    Attributes
+    ----------
+    transform, derivative, back : callable
+        To the scale, its derivative (as a function of the estimate), and from it.
+    domain : tuple of float
+        The open interval in which estimates lie.
+    """
+
+    transform: Callable[[np.ndarray], np.ndarray]
+    derivative: Callable[[np.ndarray], np.ndarray]
+    back: Callable[[np.ndarray], np.ndarray]
+    domain: tuple[float, float]
+
+
+SCALES = {
+    "logit": Scale(logit, lambda p: 1.0 / (p * (1.0 - p)), expit, (0.0, 1.0)),
+    "log": Scale(np.log, lambda x: 1.0 / x, np.exp, (0.0, np.inf)),
+    "fisher-z": Scale(np.arctanh, lambda r: 1.0 / (1.0 - r**2), np.tanh, (-1.0, 1.0)),
+}
+
+
+def pool_on_scale(
+    estimates: np.ndarray,
+    variances: np.ndarray,
+    df: np.ndarray | float = np.inf,
+    *,
+    scale: str,
+    rule: str = "barnard-rubin",
+) -> tuple[Pooled, Callable[[np.ndarray], np.ndarray]]:
+    """Pool proportions, ratios or correlations where they are closer to normal.
+
+    Parameters
+    ----------
+    estimates, variances, df, rule
+        As in `pool`, on the estimates' own scale.
+    scale : {"logit", "log", "fisher-z"}
+        For proportions, ratios and correlations.
+
+    Returns
+    -------
+    pooled : Pooled
+        On the transformed scale; variances by the delta method.
+    back : callable
+        Takes an estimate or a confidence limit back to the original scale.
+
+    Raises
+    ------
+    ValueError
+        As `pool`, if the scale is unknown, or if an estimate lies outside the scale's domain.
+
+    Notes
+    -----
+    Marshall, Altman, Holder & Royston (2009), BMC Med Res Methodol 9:57, table 1.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"The scale is one of {', '.join(SCALES)}, not {scale}.")
+    chosen = SCALES[scale]
+    estimates, variances = np.asarray(estimates, dtype=float), np.asarray(variances, dtype=float)
+    low, high = chosen.domain
+    if ((estimates <= low) | (estimates >= high)).any():
+        raise ValueError(f"On the scale {scale}, estimates lie between {low:g} and {high:g}.")
+    moved = variances * chosen.derivative(estimates) ** 2
+    return pool(chosen.transform(estimates), moved, df, rule=rule), chosen.back

@@ -7,6 +7,9 @@ import numpy as np
 from ccp_analysis.models.inference import positive_inverse
 from ccp_analysis.models.small_sample import JointTest
 
+# Denominator degrees of freedom that stand for infinitely many: F is then chi-square over k.
+MANY = 1e12
+
 
 def pool_joint(
     estimates: np.ndarray,
@@ -31,9 +34,9 @@ def pool_joint(
     Returns
     -------
     JointTest
-        Arrays of shape (...), to be referred to F(k, df). NaN where an average covariance is not
-        positive definite, or where the complete-data degrees of freedom are too few for the
-        approximation (see the notes).
+        Arrays of shape (...), to be referred to F(k, df), df at most `MANY`. NaN where an average
+        covariance is not positive definite, or where the complete-data degrees of freedom are too
+        few for the approximation (see the notes).
 
     Raises
     ------
@@ -78,8 +81,9 @@ def pool_joint(
         pooled_df = np.where(
             np.isinf(complete), _li_df(r, k, m), _reiter_df(r, k * (m - 1.0), complete)
         )
+    pooled_df = np.minimum(pooled_df, MANY)
     statistic = wald / (k * (1.0 + r))
-    statistic = np.where(np.isfinite(pooled_df) | np.isinf(complete), statistic, np.nan)
+    statistic = np.where(np.isnan(pooled_df), np.nan, statistic)
     return JointTest(statistic=statistic, df_num=k, df=pooled_df, scaling=np.ones_like(r))
 
 

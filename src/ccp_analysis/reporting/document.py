@@ -12,15 +12,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reporting import sentences
-from ccp_analysis.reporting.contents import figures_of, tables_of
+from ccp_analysis.reporting import sentences, sentences_design
+from ccp_analysis.reporting.contents import OTHERS, PAIRS, PANELS, figures_of, tables_of
 from ccp_analysis.reporting.convert import TEMPLATES, Head, to_docx, to_html, to_pdf
+from ccp_analysis.reporting.figures import is_drawn
 from ccp_analysis.reporting.format import Markdown, escape, listed, number, uncapitalised
 from ccp_analysis.reporting.legends import legend
 from ccp_analysis.reporting.lookup import CURRENCY, Source, load
+from ccp_analysis.reporting.sentences_design import shows_records
 from ccp_analysis.reporting.table import Table, to_markdown
 from ccp_analysis.reporting.tables import build
-from ccp_analysis.reporting.tables_data import rank
+from ccp_analysis.reporting.tables_outcomes import ADJUSTMENTS
+from ccp_analysis.reporting.tables_records import rank
+from ccp_analysis.reporting.tables_sensitivity import tipping
 
 FIRST = 15  # queries that are printed; the HTML report lists them all
 SOFTWARE = ["numpy", "scipy", "pandas", "formulaic", "matplotlib", "pypandoc_binary", "typst"]
@@ -40,6 +44,8 @@ def run(
     html: Path,
     docx: Path,
     pdf: Path,
+    scales: Path | None = None,
+    points: Path | None = None,
 ) -> None:
     """Write the report in three formats, from one Markdown text.
 
@@ -57,13 +63,17 @@ def run(
         Folder of the figures, as SVG and PNG.
     html, docx, pdf : Path
         The files to write.
+    scales : Path, optional
+        Reliability, floor and ceiling of the scales.
+    points : Path, optional
+        Folder with the points of the figures, by which it is known what they show.
 
     Raises
     ------
     StudyError
         If a file is missing or does not fit the study.
     """
-    source = load(results, flow, queries, models)
+    source = load(results, flow, queries, models, scales, points)
     study = source.study
     head = Head(
         title=study.title,
@@ -77,7 +87,7 @@ def run(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "figures").mkdir()
-        for figure in figures_of(study, source.economics):
+        for figure in figures_of(study, source.economics, source.plan):
             for kind in ("svg", "png"):
                 path = figures / f"{figure}.{kind}"
                 if not path.is_file():
@@ -138,7 +148,17 @@ def render(source: Source, head: Head) -> str:
         ref_figure=parts.ref_figure,
         has_table=lambda name: name in parts.tables,
         has_rows=parts.has_rows,
+        is_shown=parts.is_shown,
         has_figure=lambda name: name in parts.figures,
+        could_be=sentences_design.could_be(source),
+        assumptions=sentences_design.assumptions(source),
+        paradox=sentences_design.paradox(source),
+        checked=sentences_design.checked(source),
+        panels=parts.figures_named(PANELS),
+        pairs=parts.figures_named(PAIRS),
+        others=parts.figures_named(OTHERS),
+        families=_families(source),
+        tips=tipping(source),
     )
 
 
@@ -148,12 +168,19 @@ class _Parts:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.tables = build(source)
-        shown = [n for n in tables_of(source.study, source.economics) if self.has_rows(n)]
+        named = source.study, source.economics, source.plan
+        shown = [name for name in tables_of(*named) if self.is_shown(name)]
         self.table_numbers = {name: place for place, name in enumerate(shown, start=1)}
         self.figures = {
             name: place
-            for place, name in enumerate(figures_of(source.study, source.economics), start=1)
+            for place, name in enumerate(
+                (name for name in figures_of(*named) if is_drawn(source, name)), start=1
+            )
         }
+
+    def is_shown(self, name: str) -> bool:
+        """Return whether documents have such a table."""
+        return self.has_rows(name) and (name != "queries" or shows_records(self.source))
 
     def has_rows(self, name: str) -> bool:
         """Return whether there is such a table with something in it."""
@@ -161,11 +188,11 @@ class _Parts:
 
     def table(self, name: str) -> Markdown:
         """Return a table with its notes; nothing where it has no rows."""
-        return self._set(self.tables[name]) if self.has_rows(name) else Markdown("")
+        return self._set(self.tables[name]) if self.is_shown(name) else Markdown("")
 
     def first_queries(self) -> Markdown:
         """Return the data queries that are printed, the most serious first."""
-        if not self.has_rows("queries"):
+        if not self.is_shown("queries"):
             return Markdown("")
         whole = self.tables["queries"]
         if len(whole.rows) <= FIRST:
@@ -188,6 +215,10 @@ class _Parts:
         quoted = alternative.replace("\\", "/").replace('"', "'")
         return Markdown(f'![{label}](figures/{name}){{#fig-{name} alt="{quoted}" width=100%}}')
 
+    def figures_named(self, start: str) -> list[str]:
+        """Return the figures whose names begin so."""
+        return [name for name in self.figures if name.startswith(start)]
+
     def ref_table(self, name: str) -> Markdown:
         """Return a link to a table by its number."""
         return Markdown(f"[Table {self.table_numbers[name]}](#tbl-{name})")
@@ -206,6 +237,11 @@ def _terms(source: Source) -> dict[str, str]:
         "ancova_terms": listed([*shared, *covariates, *pair]),
         "repeated_terms": listed([*shared, "the months since baseline", *covariates]),
     }
+
+
+def _families(source: Source) -> list[str]:
+    """Return by which methods p-values are adjusted, in words."""
+    return list(dict.fromkeys(ADJUSTMENTS[family.method] for family in source.plan.families))
 
 
 def _inside(label: str) -> str:

@@ -9,8 +9,9 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from ccp_analysis import files
-from ccp_analysis.reporting import flow_diagram, plots
-from ccp_analysis.reporting.contents import figures_of
+from ccp_analysis.errors import StudyError
+from ccp_analysis.reporting import flow_diagram, plots, plots_checks, plots_imputation, plots_models
+from ccp_analysis.reporting.contents import OTHERS, PAIRS, PANELS, check_of, figures_of
 from ccp_analysis.reporting.lookup import Source, load
 
 DRAWERS: dict[str, Callable[[Source], Figure]] = {
@@ -19,7 +20,11 @@ DRAWERS: dict[str, Callable[[Source], Figure]] = {
     "forest": plots.standardised,
     "methods": plots.methods,
     "pair_differences": plots.pair_differences,
+    "visits": plots_models.visits,
+    "subgroups": plots_models.subgroups,
     "missing": plots.missing,
+    "imputation": plots_imputation.imputation,
+    "tipping": plots_imputation.tipping,
 }
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has the same
@@ -37,7 +42,7 @@ STYLE = {
 DOTS = 200  # of a PNG, per inch
 
 
-def run(*, results: Path, flow: Path, out: Path) -> None:
+def run(*, results: Path, flow: Path, out: Path, points: Path | None = None) -> None:
     """Draw every figure of the report, as SVG and as PNG.
 
     Parameters
@@ -48,22 +53,77 @@ def run(*, results: Path, flow: Path, out: Path) -> None:
         The participant flow.
     out : Path
         Folder for two files of each figure.
+    points : Path, optional
+        Folder with the points of the figures; expected where checks have results.
 
     Raises
     ------
     StudyError
         If a file is missing or does not fit the study.
     """
-    source = load(results, flow)
+    source = load(results, flow, points=points)
+    names = figures_of(source.study, source.economics, source.plan)
+    if source.points is None and any(
+        name.startswith((PANELS, OTHERS)) and is_drawn(source, name) for name in names
+    ):
+        raise StudyError(f"{results}: there are checks; expected the folder of their points.")
     with matplotlib.rc_context():
         # What a user has set up for matplotlib must not change a byte.
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
-        for name in figures_of(source.study, source.economics):
-            figure = DRAWERS[name](source)
+        for name in names:
+            figure = draw(source, name) if is_drawn(source, name) else _nothing()
             if source.study.data_status == "synthetic":
                 plots.stamp(figure, source.study.data_label)
             _save(figure, out, name)
+
+
+def draw(source: Source, name: str) -> Figure:
+    """Return a figure by its name.
+
+    Parameters
+    ----------
+    source : Source
+        With the points of the checks for their figures.
+    name : str
+        One of `contents.figures_of`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    if name in DRAWERS:
+        return DRAWERS[name](source)
+    kind, analysis, page = check_of(name)
+    if kind == OTHERS:
+        return plots_checks.small(source, analysis, page)
+    drawer = plots_checks.panels if kind == PANELS else plots_checks.pairs
+    return drawer(source, analysis)
+
+
+def is_drawn(source: Source, name: str) -> bool:
+    """Return whether there is anything to draw of a figure that hangs on what was found."""
+    if name == "visits":
+        return plots_models.has_visits(source)
+    if name == "subgroups":
+        return plots_models.has_subgroups(source)
+    if name == "imputation":
+        return bool(plots_imputation.imputed_outcomes(source))
+    if name == "tipping":
+        return bool(plots_imputation.maps_of(source))
+    if name in DRAWERS:
+        return True
+    kind, analysis, page = check_of(name)
+    if kind == PAIRS:
+        return plots_checks.has_pairs(source, analysis)
+    outcomes = source.primary if kind == PANELS else plots_checks.others(source, page)
+    return plots_checks.has_panels(source, analysis, outcomes)
+
+
+def _nothing() -> Figure:
+    figure = Figure(figsize=(plots.WIDTH, 1))
+    figure.text(0.5, 0.5, "no results to draw", ha="center", va="center")
+    return figure
 
 
 def _save(figure: Figure, out: Path, name: str) -> None:

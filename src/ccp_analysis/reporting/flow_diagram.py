@@ -20,6 +20,7 @@ PEOPLE = {
     "complete-case": "Complete cases",
     "observed-follow-ups": "Everyone with a follow-up interview",
 }
+WITH_BASELINE = ("did", "clda")  # models in which the baseline is a visit too
 
 Lines = list[tuple[str, bool]]  # text, and whether it is a heading
 
@@ -75,7 +76,9 @@ def _visited(source: Source, stage: Row, arm: str) -> Lines:
     lines: Lines = [(f"{stage['label']}: interviewed (n = {number(stage['by_arm'][arm])})", True)]
     reasons = [r for r in stage["missing"] if r["by_arm"][arm]]
     if reasons:
-        lines.append(("Not interviewed:", False))
+        total = stage.get("missing_by_arm", {}).get(arm)
+        count = "" if total is None else f" (n = {number(total)})"
+        lines.append((f"Not interviewed{count}:", False))
     for reason in reasons:
         label = uncapitalised(source.reason(stage["stage"], reason["reason"]))
         text = f"{label} (n = {number(reason['by_arm'][arm])})"
@@ -90,10 +93,13 @@ def _analysed(source: Source) -> Lines:
         lines.append((f"Analysed: {source.name(outcome.id)}", True))
         counts: dict[tuple[str, float | None], None] = {}
         for row in by_method(source, outcome.id):
-            counts[row["population"], participants(row)] = None
-        for population, n in counts:
+            population = row["population"]
             said = PEOPLE.get(population, DATA.get(population, population))
-            lines.append((f"{said} (n = {number(n)})", False))
+            if row["model"] in WITH_BASELINE and population == "observed-follow-ups":
+                said = "Everyone with a value at any visit, the baseline included"
+            if said:
+                counts[said, participants(row)] = None
+        lines += [(f"{said} (n = {number(n)})", False) for said, n in counts]
     return lines
 
 

@@ -35,10 +35,18 @@ MONEY = {
 }
 MODELS = {
     "ancova": "ANCOVA",
+    "change": "Change score",
+    "did": "Difference in differences",
     "mixed": "Mixed model",
     "team-means": "Paired team means",
     "repeated": "Repeated measures",
+    "mmrm": "MMRM",
+    "clda": "cLDA",
+    "logistic": "Logistic regression",
+    "poisson": "Poisson regression",
 }
+OVER_VISITS = ("mmrm", "clda")  # with a difference at every follow-up
+RATIOS = {"logistic": "odds ratio", "poisson": "rate ratio"}
 DATA = {
     "all-with-baseline": "imputed",
     "complete-case": "complete cases",
@@ -50,7 +58,12 @@ INFERENCE = {
     "paired-t": "paired t",
     "sign-flip": "exact sign-flip",
     "t": "classical t",
+    "hc3": "HC3",
+    "model": "model-based",
+    "f": "F test",
+    "aht-f": "CR2, approximate Hotelling",
 }
+REAL = "real"
 
 
 @dataclass(frozen=True)
@@ -65,8 +78,12 @@ class Source:
         Rows of the results table; a missing number is None.
     flow : dict
         The participant flow.
-    queries, models : pandas.DataFrame or None
-        Data queries and imputation models, all text, where they were asked for.
+    queries, models, scales : pandas.DataFrame or None
+        Data queries, imputation models and how the scales did, all text, where they were asked for.
+    points : pandas.DataFrame or None
+        What the figures of the checks are drawn from, where they were asked for.
+    traces, values, tipping : pandas.DataFrame or None
+        Chains and values of the imputation and maps of deltas, where they were made.
     """
 
     study: Study
@@ -78,6 +95,11 @@ class Source:
     flow: dict[str, Any]
     queries: pd.DataFrame | None = None
     models: pd.DataFrame | None = None
+    scales: pd.DataFrame | None = None
+    points: pd.DataFrame | None = None
+    traces: pd.DataFrame | None = None
+    values: pd.DataFrame | None = None
+    tipping: pd.DataFrame | None = None
 
     def rows(self, **where: object) -> list[Row]:
         """Return the rows of the results whose columns have the values given, in their order."""
@@ -134,6 +156,10 @@ class Source:
         """Return the label of an outcome without what stands in brackets at its end."""
         return self.outcome(outcome).partition(" (")[0]
 
+    def pair(self, code: str) -> str:
+        """Return the label of a pair of clusters."""
+        return self.category(self.study.clusters.pair, code) if self.study.clusters else code
+
     def variable(self, name: str) -> str:
         """Return the label of a variable of the participants table, with its visit."""
         for visit in self.study.visits:
@@ -183,7 +209,12 @@ class Source:
 
 
 def load(
-    results: Path, flow: Path, queries: Path | None = None, models: Path | None = None
+    results: Path,
+    flow: Path,
+    queries: Path | None = None,
+    models: Path | None = None,
+    scales: Path | None = None,
+    points: Path | None = None,
 ) -> Source:
     """Read the configuration of the study in the current folder, and what was made of it.
 
@@ -195,6 +226,11 @@ def load(
         The participant flow, JSON.
     queries, models : Path, optional
         Data queries and imputation models, CSV.
+    scales : Path, optional
+        Reliability, floor and ceiling of the scales, CSV.
+    points : Path, optional
+        Folder with the points of the figures: those of the checks that the plan asks for are
+        expected there, those of the imputation and of deltas may be.
 
     Returns
     -------
@@ -206,7 +242,9 @@ def load(
         If a file is missing, or the results are of a study of another data status.
     """
     study = load_study()
-    for path in (results, flow, queries, models):
+    plan = load_plan()
+    drawn = [points / f"checks_{analysis}.parquet" for analysis in plan.checks if points]
+    for path in (results, flow, queries, models, scales, *drawn):
         if path is not None and not path.is_file():
             raise StudyError(f"{path}: the file is missing; expected what an earlier rule wrote.")
     table = read_results(results)
@@ -218,7 +256,7 @@ def load(
         )
     return Source(
         study=study,
-        plan=load_plan(),
+        plan=plan,
         economics=load_economics(),
         instruments=load_instruments(),
         dictionary=load_dictionary(study),
@@ -226,6 +264,11 @@ def load(
         flow=json.loads(flow.read_text(encoding="utf-8")),
         queries=_text(queries),
         models=_text(models),
+        scales=_text(scales),
+        points=pd.concat(map(pd.read_parquet, drawn), ignore_index=True) if drawn else None,
+        traces=_points(points, "imputation_traces"),
+        values=_points(points, "imputation_values"),
+        tipping=_points(points, "tipping") if plan.sensitivity else None,
     )
 
 
@@ -245,9 +288,14 @@ def _records(table: pd.DataFrame) -> list[Row]:
     records = table.to_dict("records")
     for row in records:
         for column, value in row.items():
-            if isinstance(value, float) and math.isnan(value):
+            if value is pd.NA or (isinstance(value, float) and math.isnan(value)):
                 row[column] = None
     return records
+
+
+def _points(folder: Path | None, name: str) -> pd.DataFrame | None:
+    path = folder / f"{name}.parquet" if folder else None
+    return pd.read_parquet(path) if path and path.is_file() else None
 
 
 def _text(path: Path | None) -> pd.DataFrame | None:

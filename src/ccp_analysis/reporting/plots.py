@@ -8,10 +8,17 @@ from dataclasses import dataclass, replace
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ccp_analysis.reporting.format import decimals, interval, known, number
-from ccp_analysis.reporting.lookup import INFERENCE, Row, Source, entries_of, method
+from ccp_analysis.reporting.format import decimals, known, number
+from ccp_analysis.reporting.lookup import INFERENCE, Row, Source, entries_of
 from ccp_analysis.reporting.tables_data import ALL, missing_counts
-from ccp_analysis.reporting.tables_outcomes import DIFFERENCE, by_method, contrast, level_of
+from ccp_analysis.reporting.tables_outcomes import (
+    DIFFERENCE,
+    by_method,
+    contrast,
+    level_of,
+    named,
+    with_interval,
+)
 
 WIDTH = 6.7  # inches, the text width of the report
 INK, MUTED, RULE = "#1a1a1a", "#5f6368", "#c4c7cc"
@@ -110,12 +117,12 @@ def standardised(source: Source) -> Figure:
         row = source.primary_row(outcome.id, term="standardised difference")
         if row:
             primary = outcome.role == "primary"
-            marks.append(Mark(source.name(outcome.id), row, _shown(row, 2), strong=primary))
+            marks.append(Mark(source.name(outcome.id), row, estimate_text(row, 2), strong=primary))
     sides = {source.favours(mark.row["outcome"], +1) for mark in marks}
     directions: list[str | None] = [None, None]
     if len(sides - {None}) == 1:
         known_side = next(m for m in marks if source.favours(m.row["outcome"], +1))
-        directions = _directions(source, known_side.row["outcome"])
+        directions = direction_labels(source, known_side.row["outcome"])
         marks = [m if source.benefit(m.row["outcome"]) else _directed(source, m) for m in marks]
     else:
         marks = [_directed(source, mark) for mark in marks]
@@ -137,14 +144,15 @@ def methods(source: Source) -> Figure:
         for row in by_method(source, outcome.id):
             if known(row["conf_low"]):
                 inference = INFERENCE.get(row["inference"], row["inference"])
-                label = f"{several}{method(row)}\n({inference})"
+                label = f"{several}{named(source, row)}\n({inference})"
                 strong = row["role"] == "primary"
-                marks.append(Mark(label, row, _shown(row, places), strong=strong))
+                text = estimate_text(row, places, source.plan.confidence_level)
+                marks.append(Mark(label, row, text, strong=strong))
     return forest(
         marks,
         f"Difference, {contrast(source)} (points)" if not marks else _axis(source, marks[0].row),
         f"Estimate ({level_of(source)} CI)",
-        _directions(source, source.primary[0].id) if source.primary else [None, None],
+        direction_labels(source, source.primary[0].id) if source.primary else [None, None],
     )
 
 
@@ -161,16 +169,21 @@ def pair_differences(source: Source) -> Figure:
                 continue
             places = decimals((source.primary_row(outcome.id) or mean)["std_error"])
             marks += [
-                Mark(source.category(pair, row["level"]), row, _shown(row, places), hollow=True)
+                Mark(
+                    source.category(pair, row["level"]),
+                    row,
+                    estimate_text(row, places),
+                    hollow=True,
+                )
                 for row in source.rows(**shared, term="pair difference")
             ]
             label = "Mean of the pairs (paired t)"
-            marks.append(Mark(label, mean, _shown(mean, places), strong=True))
+            marks.append(Mark(label, mean, estimate_text(mean, places), strong=True))
     return forest(
         marks,
         _axis(source, marks[-1].row) if marks else "",
         f"Estimate ({level_of(source)} CI)",
-        _directions(source, source.primary[0].id) if source.primary else [None, None],
+        direction_labels(source, source.primary[0].id) if source.primary else [None, None],
     )
 
 
@@ -182,7 +195,7 @@ def course(source: Source) -> Figure:
     months = {visit.id: visit.months for visit in source.study.visits}
     shift = max(months.values()) * 0.006
     for axes, outcome in zip(panels, outcomes, strict=True):
-        for (arm, label), look, side in zip(source.arms, _looks(), (-shift, shift), strict=True):
+        for (arm, label), look, side in zip(source.arms, arm_looks(), (-shift, shift), strict=True):
             rows = source.rows(analysis="descriptive", outcome=outcome.id, level=arm)
             terms = {(row["visit"], row["term"]): row["estimate"] for row in rows}
             seen = [v for v in months if known(terms.get((v, "mean")))]
@@ -266,17 +279,17 @@ def _symmetric(axes: Axes, marks: list[Mark]) -> None:
     axes.set_xlim(-1.06 * reach, 1.06 * reach)
 
 
-def _shown(row: Row, places: int) -> str:
-    estimate = number(row["estimate"], places) or "not estimated"
-    limits = interval(row["conf_low"], row["conf_high"], places)
-    return f"{estimate} ({limits})" if limits else estimate
+def estimate_text(row: Row, places: int, level: float | None = None) -> str:
+    """Write an estimate with its interval beside a forest."""
+    return with_interval(row, places, level) or "not estimated"
 
 
 def _axis(source: Source, row: Row) -> str:
     return f"{source.name(row['outcome'])}, difference ({row['scale']})"
 
 
-def _directions(source: Source, outcome: str) -> list[str | None]:
+def direction_labels(source: Source, outcome: str) -> list[str | None]:
+    """Return what a difference below and above zero favours, where the configuration says it."""
     left, right = source.favours(outcome, -1), source.favours(outcome, +1)
     if left is None or right is None:
         return [None, None]
@@ -290,7 +303,8 @@ def _directed(source: Source, mark: Mark) -> Mark:
     return replace(mark, label=f"{mark.label}\n({said})")
 
 
-def _looks() -> list[dict[str, object]]:
+def arm_looks() -> list[dict[str, object]]:
+    """Return how lines of the two arms look, that of the reference first."""
     shared = {"linewidth": 1.4, "markersize": 5}
     hollow = {"marker": "o", "markerfacecolor": "white", "linestyle": "--"}
     return [{**shared, **hollow, "color": REFERENCE}, {**shared, "color": ACTIVE, "marker": "D"}]

@@ -19,6 +19,7 @@ from ccp_analysis.reporting.tables_outcomes import (
     by_method,
     contrast,
     level_of,
+    mcid_sentence,
     participants,
 )
 
@@ -40,6 +41,7 @@ def summary(source: Source) -> list[str]:
     paragraphs = [_participants(source)]
     for outcome in source.primary:
         sentences = [*_primary(source, outcome.id), *_others(source, outcome.id)]
+        sentences += _paradox(source, outcome.id)
         paragraphs.append(" ".join(sentences))
     paragraphs += [_secondary(source), _economics(source)]
     return [paragraph for paragraph in paragraphs if paragraph]
@@ -99,19 +101,18 @@ def _compatible(source: Source, row: Row, places: int) -> list[str]:
 
 
 def _matters(source: Source, row: Row) -> list[str]:
-    instrument = source.instruments.get(row["outcome"])
-    if instrument is None or instrument.mcid is None or not known(row["conf_low"]):
-        return []
-    mcid = instrument.mcid
-    inside = any(row["conf_low"] <= sign * mcid <= row["conf_high"] for sign in (-1, 1))
-    where = "lies within" if inside else "lies outside"
-    return [f"A difference of {mcid:g} {instrument.unit}, the smallest that matters, {where} it."]
+    """Say which differences that matter the interval excludes."""
+    sentence = mcid_sentence(source, row)
+    return [capitalised(sentence)] if sentence else []
 
 
 def _others(source: Source, outcome: str) -> list[str]:
     """Say how the other analyses of an outcome compare with the primary one."""
     primary = source.primary_row(outcome)
     rows = [row for row in by_method(source, outcome) if row is not primary]
+    if primary:
+        same = {"", primary["visit"]}
+        rows = [r for r in rows if r["visit"] in same and r["scale"] == primary["scale"]]
     failed = [row for row in rows if not known(row["estimate"])]
     rows = [row for row in rows if known(row["conf_low"]) and known(row["conf_high"])]
     sentences = []
@@ -130,11 +131,20 @@ def _others(source: Source, outcome: str) -> list[str]:
         apart = [row for row in rows if row["conf_low"] > 0 or row["conf_high"] < 0]
         if apart:
             names = listed([f"{method(row)} ({_limits(row, places)})" for row in apart])
-            sentences.append(f"{found}; the interval of {names} does not include zero.")
+            do = "intervals of" if len(apart) > 1 else "interval of"
+            include = "do not include" if len(apart) > 1 else "does not include"
+            sentences.append(f"{found}; the {do} {names} {include} zero.")
         else:
             sentences.append(f"{found}; all of their intervals include zero.")
     sentences += [f"{method(row)} could not be fitted ({row['note']})." for row in failed]
     return sentences
+
+
+def _paradox(source: Source, outcome: str) -> list[str]:
+    """Say where ANCOVA and the change score come to different conclusions."""
+    rows = source.rows(outcome=outcome, term="ancova minus change score")
+    notes = {row["note"]: None for row in rows if "Lord's paradox" in row["note"]}
+    return [f"ANCOVA and the change score: {note}." for note in notes]
 
 
 def _secondary(source: Source) -> str:
@@ -147,7 +157,12 @@ def _secondary(source: Source) -> str:
             parts.append(f"{source.name(outcome.id)} {estimate} ({_limits(row, places)})")
     if not parts:
         return ""
-    multiple = "" if multiplicity(source) else " These intervals are not adjusted for their number."
+    multiple = " These intervals are not adjusted for their number."
+    if multiplicity(source):
+        multiple = (
+            " These intervals are not adjusted for their number; p-values adjusted for it stand "
+            "beside the others in the table of differences."
+        )
     return (
         f"Secondary outcomes, adjusted differences with {level_of(source)} intervals: "
         f"{'; '.join(parts)}.{multiple}"

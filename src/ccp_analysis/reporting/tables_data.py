@@ -1,4 +1,4 @@
-"""Tables of participants and data: flow, baseline, missing values, imputation, files, queries."""
+"""Tables of participants: flow, baseline, missing values, imputation."""
 
 from __future__ import annotations
 
@@ -14,11 +14,21 @@ from ccp_analysis.reporting.lookup import Row, Source
 from ccp_analysis.reporting.table import Cells, Table
 
 ALL = "all"
-METHODS = {"pmm": "PMM", "norm": "normal"}
-SEVERITIES = {
-    "error": "error: impossible as it stands",
-    "query": "query: to be asked",
-    "note": "note: dealt with by the dictionary",
+EXPLAINED = {
+    "pmm": "PMM, predictive mean matching",
+    "norm": "normal, normal regression",
+    "logreg": "logistic, logistic regression",
+    "polyreg": "multinomial, multinomial regression",
+    "2l.norm": "two-level normal, normal regression with a random intercept of clusters",
+    "derived": "computed, by its formula from imputed values",
+}
+METHODS = {
+    "pmm": "PMM",
+    "norm": "normal",
+    "logreg": "logistic",
+    "polyreg": "multinomial",
+    "2l.norm": "two-level normal",
+    "derived": "computed",
 }
 
 
@@ -183,8 +193,10 @@ def imputation_models(source: Source) -> Table:
         fixed = f"indicators of the {source.study.clusters.unit_label}s"
     else:
         fixed = "an indicator of the arm"
+    used = dict.fromkeys(source.models["method"]) if rows else {}
+    explained = "; ".join(EXPLAINED[name] for name in EXPLAINED if name in used)
     notes = [
-        "PMM, predictive mean matching; normal, normal regression. Every model has "
+        f"{explained + '. ' if explained else ''}Every model has "
         f"{fixed} beside the predictors, which bear their names in the data."
     ]
     return Table(
@@ -198,79 +210,8 @@ def imputation_models(source: Source) -> Table:
     )
 
 
-def files_read(source: Source) -> Table:
-    """Count the rows of every raw file."""
-    rows: list[Cells] = [
-        [
-            entry["file"],
-            number(entry["rows"]),
-            number(entry["identical_rows_left_out"]),
-            number(entry["kept"]),
-        ]
-        for entry in source.flow["files"]
-    ]
-    return Table(
-        name="files",
-        caption="Files read",
-        header=["File", "Rows read", "Identical rows left out", "Rows kept"],
-        rows=rows,
-        align="lrrr",
-        widths=[40, 20, 20, 20],
-    )
-
-
-def query_counts(source: Source) -> Table:
-    """Count data queries by severity and rule."""
-    counts = source.queries.groupby(["severity", "rule"]).size()
-    ranked = sorted(counts.items(), key=lambda item: (rank(item[0][0]), -item[1], item[0][1]))
-    rows: list[Cells] = [
-        [capitalised(SEVERITIES.get(severity, severity)), rule, number(n)]
-        for (severity, rule), n in ranked
-    ]
-    return Table(
-        name="query_counts",
-        caption="Data queries, by severity and rule",
-        header=["Severity", "Rule", "Queries"],
-        rows=rows,
-        align="llr",
-        widths=[75, 25],
-        grouped=True,
-        stub="Severity and rule",
-    )
-
-
-def queries(source: Source) -> Table:
-    """List every value that was changed or set missing."""
-    header = {
-        "id": "Query",
-        "severity": "Severity",
-        "file": "File",
-        "row": "Row",
-        "participant": "Participant",
-        "column": "Column",
-        "raw_value": "Value found",
-        "action": "Action",
-        "rule": "Rule",
-    }
-    cells = source.queries[list(header)].to_numpy(dtype=object).tolist()
-    return Table(
-        name="queries",
-        caption="Every data query",
-        header=list(header.values()),
-        rows=[[cell or None for cell in row] for row in cells],
-        align="lllrlllll",
-        widths=[9, 10, 14, 7, 13, 18, 12, 25, 16],
-    )
-
-
 def _reason(source: Source, stage: Row, missing: Row) -> str:
     return uncapitalised(source.reason(stage["stage"], missing["reason"]))
-
-
-def rank(severity: str | None) -> int:
-    """Return the place of a severity, the most serious first."""
-    order = list(SEVERITIES)
-    return order.index(severity) if severity in order else len(order)
 
 
 def _counts(stage: Row, arms: list[str]) -> Cells:

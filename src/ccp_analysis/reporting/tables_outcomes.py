@@ -7,15 +7,29 @@ from ccp_analysis.reporting.format import (
     decimals,
     degrees,
     interval,
+    known,
+    listed,
     number,
     p_value,
     uncapitalised,
 )
-from ccp_analysis.reporting.lookup import CURRENCY, INFERENCE, Row, Source, entries_of, method
+from ccp_analysis.reporting.lookup import (
+    INFERENCE,
+    OVER_VISITS,
+    Row,
+    Source,
+    entries_of,
+    method,
+)
 from ccp_analysis.reporting.table import Cells, Table
 from ccp_analysis.reporting.tables_data import mean_sd
 
 DIFFERENCE = "difference"
+ADJUSTMENTS = {
+    "holm": "Holm's method",
+    "hochberg": "Hochberg's method",
+    "benjamini-hochberg": "Benjamini and Hochberg's method (false discovery rate)",
+}
 
 
 def level_of(source: Source) -> str:
@@ -64,46 +78,109 @@ def comparison(source: Source) -> Table:
     """Set out adjusted means and differences of every outcome by the primary analysis."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
-    clusters = source.study.clusters
-    visits = {analysis.visit for analysis in source.plan.analyses if analysis.role == "primary"}
-    common = source.visit(visits.pop() or "") if len(visits) == 1 else ""
-    for outcome in source.plan.outcomes:
-        group = "Primary outcome" if outcome.role == "primary" else "Secondary outcomes"
-        for analysis in (a for a in source.plan.analyses if a.role == "primary"):
-            shared = {"analysis": analysis.id, "outcome": outcome.id}
-            for row in source.rows(**shared, term=DIFFERENCE):
-                places = decimals(row["std_error"])
-                means = [
-                    source.one(**shared, term="adjusted mean", level=arm, visit=row["visit"])
-                    for arm in source.study.arms.ordered
-                ]
-                label = source.outcome(outcome.id)
-                rows.append(
-                    [
-                        group,
-                        f"{label}, {source.visit(row['visit'])}" if not common else label,
-                        *(number(mean["estimate"], places) if mean else None for mean in means),
-                        *difference_cells(row, places),
-                        *[number(row["n_clusters"])] * (clusters is not None),
-                        number(row["m"]),
-                    ]
-                )
-                if row["status"] != "ok":
-                    notes.append((label, row["note"]))
-    unit = [f"{capitalised(clusters.unit_label)}s"] if clusters else []
-    header = ["Role", "Outcome", *(f"{label}, adjusted mean" for _, label in source.arms)]
+    found = primary_differences(source)
+    adjusted = any(known(row["p_adjusted"]) for row in found)
+    visits = {row["visit"] for row in found}
+    common = source.visit(visits.pop()) if len(visits) == 1 else ""
+    alike = {column: {row[column] for row in found} for column in ("n_clusters", "m")}
+    apart = [column for column, values in alike.items() if len(values) > 1]
+    for row in found:
+        places = decimals(row["std_error"])
+        shared = {key: row[key] for key in ("analysis", "outcome", "visit")}
+        means = [
+            source.one(**shared, term="adjusted mean", level=arm)
+            for arm in source.study.arms.ordered
+        ]
+        label = source.outcome(row["outcome"])
+        primary = row["outcome"] in {outcome.id for outcome in source.primary}
+        *cells, n = difference_cells(row, places)
+        rows.append(
+            [
+                "Primary outcome" if primary else "Secondary outcomes",
+                label if common else ", ".join(filter(None, [label, source.visit(row["visit"])])),
+                *(number(mean["estimate"], places) if mean else None for mean in means),
+                *cells,
+                *[p_value(row["p_adjusted"])] * adjusted,
+                _standardised(source, row),
+                n,
+                *(number(row[column]) for column in apart),
+            ]
+        )
+        if row["status"] != "ok":
+            notes.append((label, row["note"]))
+    names = {"n_clusters": f"{_unit(source)}s", "m": "m"}
+    level = level_of(source)
     return Table(
         name="comparison",
         caption=f"Adjusted differences between the arms ({contrast(source)}), primary analysis"
         + (f", {uncapitalised(common)}" if common else ""),
-        header=[*header, *difference_header(source), *unit, "m"],
+        header=[
+            "Role",
+            "Outcome",
+            *(f"{label}, adjusted mean" for _, label in source.arms),
+            *difference_header(source)[:-1],
+            *["p, adjusted"] * adjusted,
+            f"Standardised difference ({level} CI)",
+            "n",
+            *(names[column] for column in apart),
+        ],
         rows=rows,
-        align="ll" + "r" * (7 + len(unit)),
-        widths=[41, 15, 16, 26, 7, 8, 7, *[10] * len(unit), 6],
+        align="ll" + "r" * (7 + adjusted + len(apart)),
+        widths=[27, 13, 14, 26, 7, 8, *[9] * adjusted, 23, 6, *[8] * len(apart)],
         grouped=True,
         stub="Outcome",
-        notes=[_legend(source), *_notes(notes)],
+        notes=[
+            _legend(source, {c: v for c, v in alike.items() if c not in apart}),
+            *_families(source, found),
+            *(
+                f"{source.name(row['outcome'])}: {mcid_sentence(source, row)}"
+                for row in found
+                if mcid_sentence(source, row)
+            ),
+            *notes_of(notes),
+        ],
     )
+
+
+def primary_differences(source: Source) -> list[Row]:
+    """Return the differences of every outcome by the primary analyses, in the plan's order."""
+    analyses = [a.id for a in source.plan.analyses if a.role == "primary"]
+    return [
+        row
+        for outcome in source.plan.outcomes
+        for analysis in analyses
+        for row in source.rows(analysis=analysis, outcome=outcome.id, term=DIFFERENCE)
+    ]
+
+
+def beside(source: Source, row: Row, term: str, **where: object) -> list[Row]:
+    """Return the rows of another term that were read off the same difference."""
+    keys = ("analysis", "outcome", "visit", "population", "model", "inference", "subgroup")
+    return source.rows(**{key: row[key] for key in keys}, term=term, **where)
+
+
+def mcid_sentence(source: Source, row: Row) -> str:
+    """Say which differences that matter the interval excludes and which not; empty if unknown."""
+    arms = source.study.arms.ordered[::-1]
+    found = {r["level"]: r["note"] for r in beside(source, row, "difference beyond MCID")}
+    notes = [found[arm] for arm in arms if arm in found]
+    return f"{'; '.join(notes)}." if notes else ""
+
+
+def _standardised(source: Source, row: Row) -> str | None:
+    found = beside(source, row, "standardised difference")
+    return with_interval(found[0], 2, source.plan.confidence_level) if found else None
+
+
+def _families(source: Source, found: list[Row]) -> list[str]:
+    """Say by which method p-values were adjusted, and over which outcomes."""
+    sentences = []
+    for family in source.plan.families:
+        if any(row["family"] == family.id for row in found):
+            names = listed([source.name(outcome) for outcome in family.outcomes])
+            method_name = ADJUSTMENTS[family.method]
+            sentences.append(f"p, adjusted: {method_name}, over {names}.")
+    return sentences
 
 
 def difference_header(source: Source) -> list[str]:
@@ -111,15 +188,26 @@ def difference_header(source: Source) -> list[str]:
     return [f"Difference ({level_of(source)} CI)", "df", "p", "n"]
 
 
-def difference_cells(row: Row, places: int) -> Cells:
-    """Write a row that is a difference: with interval, degrees of freedom, p, n."""
+def difference_cells(row: Row, places: int, level: float | None = None) -> Cells:
+    """Write a row that is a difference: with interval, degrees of freedom, p, n.
+
+    An interval at another than the level given bears its own.
+    """
+    shown = with_interval(row, places, level)
+    if shown is None and row["status"] in ("failed", "refused"):
+        shown = "not estimated"
+    return [shown, degrees(row["df"]), p_value(row["p_value"]), number(participants(row))]
+
+
+def with_interval(row: Row, places: int, level: float | None = None) -> str | None:
+    """Write an estimate with its interval, and with the level of this if it is another one."""
     estimate = number(row["estimate"], places)
     limits = interval(row["conf_low"], row["conf_high"], places)
-    if estimate is None:
-        shown = "not estimated" if row["status"] in ("failed", "refused") else None
-    else:
-        shown = f"{estimate} ({limits})" if limits else estimate
-    return [shown, degrees(row["df"]), p_value(row["p_value"]), number(participants(row))]
+    if estimate is None or limits is None:
+        return estimate
+    own = row["conf_level"]
+    other = known(own) and level is not None and abs(own - level) > 1e-9
+    return f"{estimate} ({limits}{f'; {100 * own:g}%' if other else ''})"
 
 
 def participants(row: Row) -> float | None:
@@ -131,43 +219,59 @@ def methods(source: Source) -> Table:
     """Set out the primary outcome by every analysis that has it."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
+    assumed = ("ancova", "change", "did") if not source.study.randomised else ()
     for outcome in source.primary:
         spread = (source.primary_row(outcome.id) or {}).get("std_error")
         for row in by_method(source, outcome.id):
+            name = named(source, row)
             rows.append(
                 [
                     source.outcome(outcome.id),
-                    f"{method(row)} ({row['role']})",
+                    f"{name} ({row['role']})",
                     INFERENCE.get(row["inference"], row["inference"]),
-                    *difference_cells(row, decimals(spread)),
+                    *difference_cells(row, decimals(spread), source.plan.confidence_level),
                 ]
             )
-            if row["note"]:
-                notes.append((f"{method(row)}, {rows[-1][2]}", row["note"]))
-            if row["model"] == "repeated":
-                notes.append((method(row), f"{number(row['n'])} observations"))
+            # What these assume is said in the section on allocation.
+            if row["note"] and not (row["status"] == "ok" and row["model"] in assumed):
+                notes.append((", ".join(filter(None, [name, rows[-1][2]])), row["note"]))
+            if row["model"] == "repeated" and known(row["n"]):
+                notes.append((name, f"{number(row['n'])} observations"))
     return Table(
         name="methods",
         caption=f"The primary outcome by every analysis ({contrast(source)})",
         header=["Outcome", "Analysis", "Inference", *difference_header(source)],
         rows=rows,
         align="lllrrrr",
-        widths=[46, 22, 25, 6, 8, 6],
+        widths=[46, 22, 27, 6, 8, 6],
         grouped=True,
         stub="Analysis",
-        notes=_notes(notes),
+        notes=notes_of(notes),
     )
 
 
 def by_method(source: Source, outcome: str) -> list[Row]:
-    """Return the differences of an outcome by all analyses, in the plan's order."""
+    """Return the differences of an outcome by all analyses, in the plan's order.
+
+    A model with a difference at every follow-up has that of the primary analysis's visit here.
+    """
     order = [analysis.id for analysis in source.plan.analyses]
+    visits = {row["visit"] for row in source.rows(role="primary", outcome=outcome, term=DIFFERENCE)}
     rows = [
         row
         for row in source.rows(outcome=outcome, term=DIFFERENCE)
-        if row["analysis"] in order and not row["subgroup"]
+        if row["analysis"] in order
+        and not row["subgroup"]
+        and (row["model"] not in OVER_VISITS or row["visit"] in {"", *visits} or not visits)
     ]
     return sorted(rows, key=lambda row: (order.index(row["analysis"]), row["df"] is None))
+
+
+def named(source: Source, row: Row) -> str:
+    """Return the name of a row's model and data, and its visit if not that of the primary row."""
+    first = source.primary_row(row["outcome"])
+    other = row["visit"] and first is not None and row["visit"] != first["visit"]
+    return f"{method(row)}, {source.visit(row['visit'])}" if other else method(row)
 
 
 def pair_differences(source: Source) -> Table:
@@ -209,53 +313,7 @@ def pair_differences(source: Source) -> Table:
     )
 
 
-def economics(source: Source) -> Table:
-    """Set out adjusted costs and quality-adjusted life years, and their differences."""
-    rows: list[Cells] = []
-    notes: list[tuple[str, str]] = []
-    symbol = CURRENCY[source.economics.currency]
-    units = {"pounds": symbol, "years": "years"}
-    found = source.rows(analysis="economics", term=DIFFERENCE)
-    for outcome in dict.fromkeys(row["outcome"] for row in found):
-        own = [row for row in found if row["outcome"] == outcome]
-        places = decimals(next((r["std_error"] for r in own if r["std_error"]), None))
-        for row in sorted(own, key=lambda r: (r["population"], r["model"], r["df"] is None)):
-            keys = ("analysis", "outcome", "population", "model", "inference")
-            means = [
-                source.one(**{k: row[k] for k in keys}, term="adjusted mean", level=arm)
-                for arm in source.study.arms.ordered
-            ]
-            inference = INFERENCE.get(row["inference"], row["inference"])
-            rows.append(
-                [
-                    f"{source.outcome(outcome)} ({units.get(row['scale'], row['scale'])})",
-                    f"{method(row)} ({inference})",
-                    *(number(mean["estimate"], places) if mean else None for mean in means),
-                    *difference_cells(row, places),
-                ]
-            )
-            if row["note"]:
-                notes.append((rows[-1][1], row["note"]))
-    return Table(
-        name="economics",
-        caption=f"Costs and quality-adjusted life years over {source.economics.months:g} months "
-        f"({contrast(source)})",
-        header=[
-            "Outcome",
-            "Analysis",
-            *(f"{label}, adjusted mean" for _, label in source.arms),
-            *difference_header(source),
-        ],
-        rows=rows,
-        align="llrrrrrr",
-        widths=[46, 14, 16, 26, 6, 8, 6],
-        grouped=True,
-        stub="Analysis",
-        notes=_notes(notes),
-    )
-
-
-def _notes(found: list[tuple[str, str]]) -> list[str]:
+def notes_of(found: list[tuple[str, str]]) -> list[str]:
     """Return one sentence for each remark, after all to which it applies."""
     by_text: dict[str, dict[str, None]] = {}
     for label, text in found:
@@ -263,10 +321,22 @@ def _notes(found: list[tuple[str, str]]) -> list[str]:
     return [f"{'; '.join(labels)}: {text}." for text, labels in by_text.items()]
 
 
-def _legend(source: Source) -> str:
-    unit = source.study.clusters.unit_label if source.study.clusters else None
-    groups = f"; {unit}s, number of {unit}s" if unit else ""
-    return (
-        "CI, confidence interval; df, degrees of freedom; n, participants analysed"
-        f"{groups}; m, imputations."
-    )
+def _unit(source: Source) -> str:
+    clusters = source.study.clusters
+    return capitalised(clusters.unit_label) if clusters else "Cluster"
+
+
+def _legend(source: Source, alike: dict[str, set[float | None]]) -> str:
+    """Explain the columns, and say on how many clusters and imputations all rows rest."""
+    unit = f"{_unit(source).lower() if source.study.clusters else 'cluster'}s"
+    words = {"n_clusters": unit, "m": "imputations"}
+    counts = [
+        f"{number(value)} {words[column]}"
+        for column, values in alike.items()
+        for value in values
+        if known(value) and (column == "m" or source.study.clusters)
+    ]
+    rest = f" All rest on {listed(counts)}." if counts else ""
+    spread = "Standardised differences are in pooled within-arm standard deviations at baseline."
+    columns = "CI, confidence interval; df, degrees of freedom; n, participants analysed."
+    return f"{columns}{rest} {spread}"

@@ -1,0 +1,265 @@
+"""One model of the plan fitted to what was observed of one outcome, to be checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ccp_analysis.analyses.design import Sample, design, sample
+from ccp_analysis.errors import StudyError
+from ccp_analysis.models.diagnostics import Residuals, classical_f, residuals_of
+from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.ols import RankDeficientError, classical, fit_ols
+from ccp_analysis.models.reml import RandomInterceptFit, fit_random_intercept
+from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
+from ccp_analysis.models.small_sample import JointTest, kenward_roger, kenward_roger_f
+from ccp_analysis.plan import PLAN
+from ccp_analysis.study import Study
+
+CHECKED = ("ancova", "mixed")
+TOO_FEW = "there are too few clusters, or too little variation, to test it"
+Row = dict[str, Any]
+Rows = list[Row]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A model at one visit, fitted to the complete cases.
+
+    Attributes
+    ----------
+    study : Study
+        Arms and clusters.
+    model : {"ancova", "mixed"}
+        The model.
+    sample : Sample
+        The people observed on everything the model uses.
+    X : numpy.ndarray, shape (n, p)
+        Design: intercept, arm, the rest centred.
+    y : numpy.ndarray, shape (n,)
+        Outcome.
+    columns : list of str
+        What each column of the design is.
+    baseline_name : str
+        The outcome's baseline.
+    level : float
+        Confidence level.
+    """
+
+    study: Study
+    model: str
+    sample: Sample
+    X: np.ndarray
+    y: np.ndarray
+    columns: list[str]
+    baseline_name: str
+    level: float
+
+    @property
+    def baseline(self) -> int:
+        """Position of the outcome's baseline among the columns of the design."""
+        return self.columns.index(self.baseline_name)
+
+    @property
+    def n(self) -> int:
+        """People."""
+        return len(self.y)
+
+    @property
+    def arm(self) -> np.ndarray:
+        """1 in the active arm, 0 in the reference arm, shape (n,)."""
+        return self.X[:, 1]
+
+    @property
+    def arms(self) -> list[str]:
+        """Arm of each person."""
+        return self.sample.first[self.study.arms.variable].astype(str).tolist()
+
+    @cached_property
+    def clusters(self) -> np.ndarray | None:
+        """Code of each person's cluster, shape (n,); None without clusters."""
+        return self.sample.codes(self.study.clusters.unit) if self.study.clusters else None
+
+    @cached_property
+    def pairs(self) -> np.ndarray | None:
+        """Code of each person's pair of clusters, shape (n,); None without clusters."""
+        return self.sample.codes(self.study.clusters.pair) if self.study.clusters else None
+
+    def names(self, variable: str) -> list[str]:
+        """Return the values of a design variable in the order of their codes."""
+        return np.unique(self.sample.first[variable].to_numpy(dtype=str)).tolist()
+
+    @cached_property
+    def random_intercept(self) -> RandomInterceptFit | None:
+        """The model with a random intercept for clusters; None without clusters."""
+        return (
+            None if self.clusters is None else fit_random_intercept(self.X, self.y, self.clusters)
+        )
+
+    @cached_property
+    def with_effects(self) -> Residuals:
+        """Residuals beside predicted cluster effects; without clusters those of least squares.
+
+        Raises
+        ------
+        ValueError
+            If the model with a random intercept cannot be fitted.
+        """
+        fit = self.random_intercept
+        if fit is None:
+            return residuals_of(self.X, self.y)
+        if fit.status == "failed":
+            raise ValueError(str(fit.note))
+        return residuals_of(self.X, self.y, self.clusters, fit.var_group / fit.var_resid)
+
+    @cached_property
+    def residuals(self) -> Residuals:
+        """Residuals of the model: of least squares, or beside the mixed model's cluster effects."""
+        return self.with_effects if self.model == "mixed" else residuals_of(self.X, self.y)
+
+    @property
+    def inference(self) -> str:
+        """Name of the inference for coefficients."""
+        if self.model == "mixed":
+            return "kenward-roger"
+        return "t" if self.clusters is None else "cr2"
+
+    def infer(
+        self, X: np.ndarray, y: np.ndarray, clusters: np.ndarray | None, column: int
+    ) -> Inference:
+        """Infer one coefficient as the model does, of any design; arrays of shape (..., 1)."""
+        L = np.eye(X.shape[-1])[[column]]
+        if self.model == "mixed":
+            return kenward_roger(fit_random_intercept(X, y, clusters), L)
+        fit = fit_ols(X, y)
+        return classical(fit, L) if clusters is None else cluster_robust(fit, clusters, L)
+
+    def infer_last(self, extra: np.ndarray) -> Inference:
+        """Add one column to the design and infer its coefficient, shape (1,)."""
+        X = np.column_stack([self.X, extra])
+        return self.infer(X, self.y, self.clusters, X.shape[-1] - 1)
+
+    def test_last(self, extra: np.ndarray) -> JointTest:
+        """Add columns (n, q) to the design and test that all their coefficients are zero."""
+        X = np.column_stack([self.X, extra])
+        L = np.eye(X.shape[-1])[self.X.shape[-1] :]
+        if self.model == "mixed":
+            return kenward_roger_f(fit_random_intercept(X, self.y, self.clusters), L)
+        fit = fit_ols(X, self.y)
+        if self.clusters is None:
+            return classical_f(fit, L)
+        return cluster_robust_f(fit, self.clusters, L)
+
+
+def fit_checked(
+    study: Study,
+    imputed: pd.DataFrame,
+    model: str,
+    value: str,
+    baseline: str,
+    covariates: list[str],
+    level: float,
+) -> Checked:
+    """Fit a model to the people observed on everything it uses.
+
+    Parameters
+    ----------
+    study : Study
+        Arms and clusters.
+    imputed : pandas.DataFrame
+        Imputations 0 (observed) to m, from ``imputed.parquet``.
+    model : {"ancova", "mixed"}
+        The model.
+    value, baseline : str
+        Variables with the outcome and its baseline.
+    covariates : list of str
+        Further covariates.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Checked
+
+    Raises
+    ------
+    StudyError
+        If a variable is missing, the mixed model is asked of a study without clusters, or the
+        design is rank deficient (its columns are named).
+    ValueError
+        If there are too few people, or the outcome does not vary beside the design.
+    """
+    if model == "mixed" and study.clusters is None:
+        raise StudyError(
+            f"{PLAN}: checks of a mixed model need clusters, which config/study.yaml lacks; "
+            "expected the id of an ancova."
+        )
+    chosen = sample(study, imputed, "observed", [value, baseline, *covariates])
+    pair = [study.clusters.pair] if study.clusters else []
+    found = design(chosen, [baseline, *covariates], pair)
+    X, y = found.X[0], chosen.stacked(value)[0]
+    try:
+        fit = fit_ols(X, y)
+    except RankDeficientError as error:
+        names = ", ".join(found.columns[column] for column in error.columns)
+        raise StudyError(
+            f"The design is rank deficient among the people observed: {names} can be told from the "
+            f"other columns; leave one of them out of the covariates in {PLAN}."
+        ) from error
+    if fit.status == "failed":
+        raise ValueError(str(fit.note))
+    return Checked(study, model, chosen, X, y, found.columns, baseline, level)
+
+
+def tested_row(term: str, inference: Inference, level: float, k: int = 0) -> Row:
+    """Make a row of one contrast.
+
+    Parameters
+    ----------
+    term : str
+        Its name.
+    inference : Inference
+        Arrays of shape (K,).
+    level : float
+        Confidence level.
+    k : int
+        Which of the contrasts.
+
+    Returns
+    -------
+    dict
+        Columns of the results table.
+
+    Raises
+    ------
+    ValueError
+        If the contrast has no standard error.
+    """
+    low, high = inference.interval(level)
+    columns = {
+        "estimate": inference.estimate,
+        "std_error": inference.std_error,
+        "df": inference.df,
+        "statistic": inference.statistic,
+        "p_value": inference.p_value,
+        "conf_low": low,
+        "conf_high": high,
+    }
+    row: Row = {name: float(values[k]) for name, values in columns.items()}
+    if not np.isfinite(row["p_value"]):
+        raise ValueError(TOO_FEW)
+    return {"term": term, "df_num": 1, "conf_level": level, **row}
+
+
+def verdict(flag: bool, notes: tuple[str, str]) -> Row:
+    """Return status and note: the first where nothing was found, the second where flagged."""
+    return {"status": "flagged" if flag else "ok", "note": notes[bool(flag)]}
+
+
+def failed_row(term: str, error: ValueError) -> Row:
+    """Return the row of a check that cannot be made."""
+    return {"term": term, "status": "failed", "note": str(error).rstrip(".")}

@@ -1,0 +1,161 @@
+"""What is asked of a model, and whether the data can answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ccp_analysis.analyses.design import Sample, sample
+from ccp_analysis.errors import StudyError
+from ccp_analysis.models.ols import RankDeficientError
+from ccp_analysis.study import Study
+
+
+@dataclass(frozen=True)
+class Question:
+    """One outcome to be compared between the arms.
+
+    Attributes
+    ----------
+    outcome : str
+        Name of the outcome, for the rows.
+    value : str
+        Variable that holds it; for a longitudinal model the stem of the variables.
+    baseline : str
+        Variable that holds its baseline value.
+    covariates : list of str
+        Further baseline covariates.
+    scale : str
+        Unit of the outcome.
+    level : float
+        Confidence level.
+    standardise : bool
+        Whether the difference is also given in baseline SDs.
+    benefit : {"higher", "lower"} or None
+        Which outcome is the better one.
+    mcid : float or None
+        Smallest difference that matters, in the outcome's units.
+    power : float or None
+        Power at which the detectable difference is given.
+    codes : tuple of str
+        Codes of an outcome that is a category, the last being the event; of the subgroup variable
+        where a subgroup is asked for.
+    subgroup : str or None
+        Variable whose interaction with the arm is asked for.
+    """
+
+    outcome: str
+    value: str
+    baseline: str
+    covariates: list[str]
+    scale: str
+    level: float
+    standardise: bool = True
+    benefit: str | None = None
+    mcid: float | None = None
+    power: float | None = None
+    codes: tuple[str, ...] = ()
+    subgroup: str | None = None
+
+
+def sample_for(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Sample:
+    """Pick the people who have outcome, baseline and covariates, as `design.sample`.
+
+    Raises
+    ------
+    StudyError
+        If a variable is not in the table.
+    ValueError
+        As `require_comparable`.
+    """
+    chosen = sample(study, imputed, data, [ask.value, ask.baseline, *ask.covariates])
+    require_comparable(study, chosen, ask.value)
+    return chosen
+
+
+def require_comparable(study: Study, chosen: Sample, value: str) -> None:
+    """Raise ValueError, in a plain sentence, where two arms cannot be compared.
+
+    Parameters
+    ----------
+    study : Study
+        Arms and clusters.
+    chosen : Sample
+        The people of the analysis.
+    value : str
+        Variable that holds the outcome.
+
+    Raises
+    ------
+    ValueError
+        If there is nobody, an arm is empty or has a single cluster, or the outcome is the same for
+        everyone.
+    """
+    if chosen.n == 0:
+        raise ValueError("nobody was observed on all that the analysis needs")
+    first = chosen.first
+    for arm, label in study.arms.levels.items():
+        inside = first[first[study.arms.variable] == arm]
+        if inside.empty:
+            raise ValueError(f"nobody in the arm '{label}' has all that the analysis needs")
+        if study.clusters and inside[study.clusters.unit].nunique() < 2:
+            unit = study.clusters.unit_label
+            raise ValueError(
+                f"the arm '{label}' has a single {unit}: what sets it apart cannot be told from "
+                f"what sets the arms apart; at least two {unit}s in each arm are expected"
+            )
+    if first[value].nunique() == 1:
+        raise ValueError(f"the outcome is {first[value].iloc[0]:g} for everyone")
+
+
+def pair_of(study: Study) -> list[str]:
+    """Return the variable of the pairs of clusters, in a list that is empty where there is none."""
+    return [study.clusters.pair] if study.clusters else []
+
+
+def fitted(fit: Callable[..., Any], columns: list[str], *arguments: Any, **options: Any) -> Any:
+    """Fit, and say which columns are at fault where the design is rank deficient.
+
+    Parameters
+    ----------
+    fit : callable
+        A fit of `models`.
+    columns : list of str
+        What each column of the design is.
+    *arguments, **options
+        Of the fit.
+
+    Returns
+    -------
+    object
+        The fits of the batch.
+
+    Raises
+    ------
+    StudyError
+        If the design is rank deficient.
+    ValueError
+        If any fit of the batch failed or was refused: a mean over the others would hide it.
+    """
+    try:
+        found = fit(*arguments, **options)
+    except RankDeficientError as error:
+        names = ", ".join(columns[c] for c in error.columns)
+        raise StudyError(
+            f"The design is rank deficient: {names} can be told from the other columns; leave one "
+            "of them out of the covariates in config/analysis.yaml."
+        ) from error
+    require_fits(found)
+    return found
+
+
+def require_fits(fit: Any) -> None:
+    """Raise ValueError if any fit of a batch failed or was refused."""
+    bad = np.isin(np.atleast_1d(fit.status), ["failed", "refused"])
+    if bad.any():
+        why = np.atleast_1d(fit.note)[bad][0]
+        raise ValueError(f"{bad.sum()} of {bad.size} fits failed: {why}")

@@ -1,0 +1,146 @@
+"""What the study was planned to detect, beside how many people came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from scipy.special import ndtri, stdtrit
+
+from ccp_analysis.plan import Plan, SampleSize
+from ccp_analysis.study import Study
+
+Rows = list[dict[str, Any]]
+
+
+def design_effect(planned: SampleSize, people: float) -> float:
+    """Return 1 + (m - 1) ICC for m people in each cluster (Donner & Klar 2000, section 5.2)."""
+    return 1.0 + (people / planned.clusters - 1.0) * planned.icc
+
+
+def detectable(planned: SampleSize, people: float, quantiles: float) -> float:
+    """Return the difference that two equal arms of all these people detect.
+
+    Parameters
+    ----------
+    planned : SampleSize
+        SD, ICC, correlation with the baseline, clusters.
+    people : float
+        People in both arms.
+    quantiles : float
+        Quantile of the two-sided test plus quantile of the power.
+
+    Returns
+    -------
+    float
+        quantiles sqrt(4 sd^2 (1 - rho^2) design effect / people); the factor of ANCOVA is that of
+        Borm, Fransen & Lemmens (2007, J Clin Epidemiol 60:1234-1238).
+    """
+    variance = 4.0 * planned.sd**2 * (1.0 - planned.retest**2) / people
+    return quantiles * (variance * design_effect(planned, people)) ** 0.5
+
+
+def required(planned: SampleSize, quantiles: float) -> float | None:
+    """Return the people needed with these clusters; None where no number of people is enough.
+
+    As `detectable`, solved for the people: with more of them in a fixed number of clusters the
+    variance of a difference falls no lower than 4 sd^2 (1 - rho^2) ICC / clusters.
+    """
+    unit = (quantiles * planned.sd / planned.difference) ** 2 * 4.0 * (1.0 - planned.retest**2)
+    left = 1.0 - unit * planned.icc / planned.clusters
+    return unit * (1.0 - planned.icc) / left if left > 0 else None
+
+
+def sample_size_rows(study: Study, plan: Plan, observed: pd.DataFrame, scale: str) -> Rows:
+    """Set planned numbers beside achieved ones.
+
+    Parameters
+    ----------
+    study, plan : Study, Plan
+        The plan has `planned`.
+    observed : pandas.DataFrame
+        Everyone with a baseline interview, outcomes as observed.
+    scale : str
+        Unit of the outcome.
+
+    Returns
+    -------
+    list of dict
+        Rows of the analysis ``sample_size``, level planned or achieved, by normal quantiles as
+        such calculations go, and where there are clusters in pairs by t with pairs - 1 degrees of
+        freedom.
+    """
+    planned = plan.planned
+    last = [v.id for v in study.follow_ups if f"{planned.outcome}_{v.id}" in observed][-1:]
+    followed = int(observed[[f"{planned.outcome}_{v}" for v in last]].notna().all(axis=1).sum())
+    tail = 1.0 - (1.0 - plan.confidence_level) / 2.0
+    tests = [("normal", float(ndtri(tail) + ndtri(plan.power)), None)]
+    if study.clusters:
+        pairs = observed[study.clusters.pair].nunique()
+        df = float(pairs - 1)
+        tests.append(("t", float(stdtrit(df, tail) + stdtrit(df, plan.power)), df))
+    by = {"planned": planned.participants, "achieved": followed}
+    counted = {"scale": "count", "inference": "none"}
+    rows: Rows = [
+        {"term": "participants at baseline", "level": "achieved", "estimate": len(observed)},
+        {"term": "participants at follow-up", "level": "achieved", "estimate": followed},
+        {"term": "participants at follow-up", "level": "planned", "estimate": by["planned"]},
+        {"term": "clusters", "level": "planned", "estimate": planned.clusters},
+    ]
+    if study.clusters:
+        number = observed[study.clusters.unit].nunique()
+        rows.append({"term": "clusters", "level": "achieved", "estimate": number})
+    rows = [{**row, **counted} for row in rows]
+    rows.append(
+        {
+            "term": "planned difference",
+            "level": "planned",
+            "scale": scale,
+            "inference": "none",
+            "estimate": planned.difference,
+            "note": f"SD {planned.sd:g}, intraclass correlation {planned.icc:g}, correlation with "
+            f"the baseline {planned.retest:g}, power {plan.power:.0%}",
+        }
+    )
+    for level, people in by.items():
+        rows.append(
+            {
+                "term": "design effect",
+                "level": level,
+                "scale": "ratio",
+                "inference": "none",
+                "estimate": design_effect(planned, people),
+                "note": "at the planned intraclass correlation",
+            }
+        )
+        rows += [
+            {
+                "term": "detectable difference",
+                "level": level,
+                "scale": scale,
+                "inference": inference,
+                "df": df,
+                "estimate": detectable(planned, people, quantiles) if people else None,
+                "note": "at the planned SD, correlations and clusters",
+            }
+            for inference, quantiles, df in tests
+        ]
+    for inference, quantiles, df in tests:
+        needed = required(planned, quantiles)
+        note = "for the planned difference with the planned clusters"
+        if needed is None:
+            note = "no number of people is enough: with so few clusters the intraclass correlation "
+            note += "alone leaves too much variance"
+        rows.append(
+            {
+                "term": "required participants",
+                "level": "planned",
+                "scale": "count",
+                "inference": inference,
+                "df": df,
+                "estimate": needed,
+                "note": note,
+            }
+        )
+    shared = {"analysis": "sample_size", "outcome": planned.outcome, "visit": "".join(last)}
+    return [{**shared, **row} for row in rows]

@@ -1,0 +1,97 @@
+"""Hard and soft limits of the data dictionary, as a pandera schema."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pandera
+
+from ccp_analysis.cleaning.decode import Decoded
+from ccp_analysis.cleaning.queries import Queries
+from ccp_analysis.cleaning.sheet import Sheet
+from ccp_analysis.dictionary import Column
+
+HARD, SOFT = "hard", "soft"
+NONE = (None, None)
+
+
+def schema_of(column: Column) -> pandera.SeriesSchema | None:
+    """Return the limits of a column as a schema for lazy validation; None where it has none.
+
+    Parameters
+    ----------
+    column : Column
+        A row of the data dictionary.
+
+    Returns
+    -------
+    pandera.SeriesSchema
+        With checks named hard and soft.
+    """
+    pairs = {
+        HARD: (column.minimum, column.maximum),
+        SOFT: (column.soft_minimum, column.soft_maximum),
+    }
+    checks = [
+        _between(name, low, high) for name, (low, high) in pairs.items() if (low, high) != NONE
+    ]
+    return pandera.SeriesSchema(float, checks, nullable=True) if checks else None
+
+
+def _between(name: str, low: float | None, high: float | None) -> pandera.Check:
+    lower, upper = _ends(low, high)
+    return pandera.Check(lambda values: values.between(lower, upper), error=name)
+
+
+def _ends(low: float | None, high: float | None) -> tuple[float, float]:
+    return (-np.inf if low is None else low), (np.inf if high is None else high)
+
+
+def check_limits(
+    decoded: Decoded, column: Column, sheet: Sheet, queries: Queries
+) -> np.ndarray | None:
+    """Compare the numbers of a column with their limits.
+
+    Parameters
+    ----------
+    decoded : Decoded
+        The column's values; each spelling is compared once.
+    column : Column
+        A row of the data dictionary.
+    sheet : Sheet
+        The raw file.
+    queries : Queries
+        Receives an error for each value outside the hard limits, a query for each that is only
+        implausible.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n,), or None
+        Which values are impossible and are to be set missing; None where no value is.
+    """
+    schema = schema_of(column)
+    if schema is None:
+        return None
+    try:
+        schema.validate(pd.Series(decoded.spellings, dtype=float), lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        found = error.failure_cases
+    else:
+        return None
+    masks = {}
+    for name in (HARD, SOFT):
+        cases = found.loc[found["check"] == name, "index"].to_numpy(dtype=int)
+        broken = np.zeros(len(decoded.spellings), dtype=bool)
+        broken[cases] = True
+        masks[name] = broken[decoded.codes]
+    said = f"outside {_range(column.minimum, column.maximum)}"
+    queries.add("error", sheet, masks[HARD], column=column.column, action="set missing", rule=said)
+    said = f"implausible: not within {_range(column.soft_minimum, column.soft_maximum)}"
+    soft = masks[SOFT] & ~masks[HARD]
+    queries.add("query", sheet, soft, column=column.column, action="kept", rule=said)
+    return masks[HARD] if masks[HARD].any() else None
+
+
+def _range(low: float | None, high: float | None) -> str:
+    lower, upper = _ends(low, high)
+    return f"{lower:.15g} to {upper:.15g}"

@@ -1,0 +1,150 @@
+"""A raw file as it was read: every cell text, every row with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ccp_analysis.reading import first_of
+
+STRINGS = pd.StringDtype(na_value=np.nan)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A raw file, or the sheet of one, before anything is interpreted.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    cells : pandas.DataFrame, shape (n, columns)
+        Text exactly as it stands there, one categorical column for each raw column: a spelling is
+        kept, and later read, once however often it occurs.
+    rows : numpy.ndarray of int, shape (n,)
+        Where each row stands: line in a CSV file (the header is line 1), row in a spreadsheet,
+        case in a statistical file.
+    name : str
+        Name of the sheet; empty where the format has none.
+    word : str
+        What a row is called: line, row or case.
+    labels : dict
+        Column → text of a cell → its value label, where the file has any.
+    missing : dict
+        Column → text of a cell → reason, for values that the file itself declares missing.
+    hidden : frozenset of str
+        Columns whose contents may be repeated nowhere.
+    participant : pandas.Series, shape (n,)
+        Identifier of each row; empty text until it is known.
+    remarks : tuple of str
+        What is strange about the file as a whole.
+    """
+
+    path: Path
+    cells: pd.DataFrame
+    rows: np.ndarray
+    name: str = ""
+    word: str = "line"
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    missing: dict[str, dict[str, str]] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+    participant: pd.Series | None = None
+    remarks: tuple[str, ...] = ()
+
+    def take(self, keep: np.ndarray) -> Sheet:
+        """Return the sheet with some of its rows.
+
+        Parameters
+        ----------
+        keep : numpy.ndarray of bool, shape (n,)
+            Which.
+        """
+        if keep.all():
+            return self
+        who = None if self.participant is None else self.participant[keep].reset_index(drop=True)
+        cells = self.cells[keep].reset_index(drop=True)
+        return replace(self, cells=cells, rows=self.rows[keep], participant=who)
+
+    def place(self, position: int, column: str = "") -> str:
+        """Return words for a place: file, sheet, row and column."""
+        sheet = f", sheet '{self.name}'" if self.name else ""
+        what = f", column '{column}'" if column else ""
+        return f"{self.path}{sheet}, {self.word} {self.rows[position]}{what}"
+
+    def found(self, where: np.ndarray, column: str) -> np.ndarray:
+        """Return the texts of a column at some positions; empty where they may not be repeated."""
+        if not column or column in self.hidden:
+            return np.full(len(where), "", dtype=object)
+        return self.cells[column].iloc[where].astype(object).to_numpy()
+
+
+def categorical(chunks: pa.ChunkedArray) -> pd.Categorical:
+    """Return text as a categorical: codes, and each spelling once.
+
+    Parameters
+    ----------
+    chunks : pyarrow.ChunkedArray
+        Text without missing values, plain or as a dictionary.
+    """
+    if not pa.types.is_dictionary(chunks.type):
+        chunks = chunks.dictionary_encode()
+    whole = chunks.unify_dictionaries()
+    spellings = whole.chunk(0).dictionary if whole.num_chunks else pa.array([], pa.string())
+    codes = [chunk.indices.to_numpy() for chunk in whole.chunks]
+    return pd.Categorical.from_codes(
+        np.concatenate(codes) if codes else np.zeros(0, np.int8),
+        categories=pd.Index(STRINGS.__from_arrow__(spellings)),
+    )
+
+
+def categorical_of(texts: Sequence[str]) -> pd.Categorical:
+    """Return a column of text as a categorical."""
+    return categorical(pa.chunked_array([pa.array(texts, pa.string())]))
+
+
+def check_header(path: Path, place: str, header: Sequence[str], columns: Sequence[str]) -> None:
+    """Compare a header with the data dictionary.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    place : str
+        Where the header stands, behind the file.
+    header, columns : sequence of str
+        Found and expected names.
+
+    Raises
+    ------
+    StudyError
+        Names the first column that stands twice, is missing, or is unknown; `faults` lists all.
+    """
+    faults = [
+        f"{path}{place}: column '{name}' stands twice."
+        for name in dict.fromkeys(header)
+        if header.count(name) > 1
+    ]
+    faults += [
+        f"{path}{place}: column '{name}' is missing; the data dictionary expects it{_hint(header)}."
+        for name in columns
+        if name not in header
+    ]
+    faults += [
+        f"{path}{place}: column '{name}' is not in the data dictionary; expected only its columns."
+        for name in header
+        if name not in columns
+    ]
+    if faults:
+        raise first_of(faults)
+
+
+def _hint(header: Sequence[str]) -> str:
+    """Say what may be wrong where a whole header stands in one cell."""
+    names = {";": "semicolon", "\t": "tab", ",": "comma"}
+    marks = [names[mark] for mark in names if len(header) == 1 and mark in header[0]]
+    return f" (is the delimiter: {marks[0]}?)" if marks else ""

@@ -1,0 +1,164 @@
+"""Reading a sheet of an XLSX workbook, as text."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+import numpy as np
+import openpyxl
+import pandas as pd
+from openpyxl.utils.exceptions import InvalidFileException
+
+from ccp_analysis.cleaning.sheet import Sheet, categorical_of, check_header
+from ccp_analysis.errors import StudyError
+from ccp_analysis.reading import first_of
+from ccp_analysis.study import STUDY, RawFile
+
+# What openpyxl raises for files that are no workbooks, or broken ones.
+BROKEN = (
+    InvalidFileException,
+    zipfile.BadZipFile,
+    zlib.error,
+    ParseError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+)
+
+
+def text_of(value: object) -> str:
+    """Return a cell's content as text: whole numbers without a fraction, dates as in 2020-01-31.
+
+    Parameters
+    ----------
+    value : object
+        As a reader of spreadsheets or statistical files gives it; None and NaN are empty.
+
+    Returns
+    -------
+    str
+        Numbers with the fewest digits that give the same number back.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return str(value).upper()
+    if isinstance(value, float | np.floating):
+        if value != value:
+            return ""
+        whole = float(value).is_integer() and abs(value) < 1e15
+        return str(int(value)) if whole else repr(float(value))
+    if isinstance(value, dt.datetime):
+        midnight = value.time() == dt.time()
+        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def read_spreadsheet(file: RawFile, columns: Sequence[str]) -> Sheet:
+    """Read a sheet without interpreting a single cell; a formula is its own text.
+
+    Parameters
+    ----------
+    file : RawFile
+        Path, and the sheet where there are several.
+    columns : sequence of str
+        Columns the data dictionary expects.
+
+    Returns
+    -------
+    Sheet
+        Rows without any content are left out.
+
+    Raises
+    ------
+    StudyError
+        If the file is no workbook, the sheet is not there or not named, has no header or not just
+        the expected columns, or a cell stands beside them.
+    """
+    with warnings.catch_warnings():
+        # Extensions that openpyxl does not know; dates out of range, which it gives as an error.
+        warnings.simplefilter("ignore")
+        # The file is opened here, so that it is closed whatever openpyxl makes of it.
+        with file.path.open("rb") as handle:
+            try:
+                book = openpyxl.load_workbook(handle, read_only=True, data_only=False)
+            except BROKEN as error:
+                raise StudyError(
+                    f"{file.path}: not readable as an XLSX workbook; expected one that a "
+                    "spreadsheet program has saved."
+                ) from error
+            name = _sheet(file, book.sheetnames)
+            rows = list(_rows(file.path, name, book[name]))
+    if not rows:
+        raise StudyError(
+            f"{file.path}, sheet '{name}': the sheet is empty; expected a header and rows."
+        )
+    return _table(file.path, name, rows, columns)
+
+
+def _sheet(file: RawFile, names: list[str]) -> str:
+    if file.sheet is not None and file.sheet not in names:
+        raise StudyError(
+            f"{file.path}: there is no sheet '{file.sheet}'; expected one of {', '.join(names)}."
+        )
+    if file.sheet is None and len(names) != 1:
+        raise StudyError(
+            f"{file.path}: {len(names)} sheets found ({', '.join(names)}); {STUDY} must say which "
+            "(sheet: …)."
+        )
+    return file.sheet or names[0]
+
+
+def _rows(path: Path, name: str, sheet: object) -> Iterator[tuple[int, list[str]]]:
+    number = 0
+    try:
+        if not hasattr(sheet, "reset_dimensions"):
+            raise StudyError(f"{path}, sheet '{name}': a sheet of cells is expected, not a chart.")
+        sheet.reset_dimensions()
+        for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+            row = [text_of(value) for value in values]
+            while row and not row[-1].strip():
+                row.pop()
+            if row:
+                yield number, row
+    except BROKEN as error:
+        raise StudyError(
+            f"{path}, sheet '{name}', row {number + 1}: the workbook is damaged from there on."
+        ) from error
+
+
+def _table(
+    path: Path, name: str, rows: list[tuple[int, list[str]]], columns: Sequence[str]
+) -> Sheet:
+    first, names = rows.pop(0)
+    header = [text.strip() for text in names]
+    place = f", sheet '{name}', row"
+    check_header(path, f"{place} {first}", header, columns)
+    wide = len(header)
+    faults = [
+        f"{path}{place} {number}: {len(row)} cells found, {wide} expected as in the header."
+        for number, row in rows
+        if len(row) > wide
+    ]
+    if faults:
+        raise first_of(faults)
+    filled = [row + [""] * (wide - len(row)) for _, row in rows]
+    texts = zip(*filled, strict=True) if filled else [[] for _ in header]
+    cells = pd.DataFrame(
+        {column: categorical_of(text) for column, text in zip(header, texts, strict=True)}
+    )
+    return Sheet(path, cells, np.array([n for n, _ in rows], np.int64), name=name, word="row")

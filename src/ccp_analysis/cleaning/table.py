@@ -1,0 +1,253 @@
+"""One raw file decoded: keys, repeated rows, values, and why values are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ccp_analysis.cleaning.decode import OUTSIDE, decode, note_spellings
+from ccp_analysis.cleaning.guard import guard, refuse
+from ccp_analysis.cleaning.limits import check_limits
+from ccp_analysis.cleaning.queries import Queries
+from ccp_analysis.cleaning.read import read_raw
+from ccp_analysis.cleaning.sheet import Sheet
+from ccp_analysis.dictionary import Column, key_of
+from ccp_analysis.errors import StudyError
+from ccp_analysis.reading import first_of
+from ccp_analysis.study import DICTIONARY, RawFile, Study
+
+PARTICIPANT = "participant"
+USUAL = 0.9  # share of the identifiers that have one form, from which on another one is strange
+
+
+def among(values: pd.Series, known: pd.Series) -> np.ndarray:
+    """Return which values are among those known (pandas' own isin is slow for long text)."""
+    codes, _ = pd.factorize(pd.concat([known, values], ignore_index=True))
+    seen = np.zeros(codes.max(initial=-1) + 2, dtype=bool)
+    seen[codes[: len(known)]] = True
+    seen[-1] = False  # what is missing
+    return seen[codes[len(known) :]]
+
+
+@dataclass
+class RawTable:
+    """A raw file after decoding.
+
+    Attributes
+    ----------
+    file : str
+        Id of the file in the study.
+    sheet : Sheet
+        The rows that are kept, as text.
+    values : pandas.DataFrame, shape (n, variables)
+        Decoded variables, named as in `Column.variable`, rows as in the sheet.
+    why : dict
+        Variable → categorical of shape (n,): why a value is missing.
+    columns : list of Column
+        What the dictionary says of the file.
+    rows : int
+        Rows with content in the file.
+    repeated : int
+        Identical repetitions that were left out.
+    """
+
+    file: str
+    sheet: Sheet
+    values: pd.DataFrame
+    why: dict[str, pd.Series]
+    columns: list[Column]
+    rows: int
+    repeated: int
+
+    def column(self, variable: str) -> Column:
+        """Return what the dictionary says of a variable of this file."""
+        return next(c for c in self.columns if c.variable == variable)
+
+    def set_missing(self, variable: str, where: np.ndarray, reason: str) -> None:
+        """Set values missing and remember why.
+
+        Parameters
+        ----------
+        variable : str
+            Variable of this file.
+        where : numpy.ndarray of bool, shape (n,)
+            Which rows.
+        reason : str
+            Why.
+        """
+        self.values[variable] = self.values[variable].mask(where)
+        self.why[variable] = give_reason(self.why[variable], where, reason)
+
+    def set_value(self, variable: str, where: np.ndarray, value: object) -> None:
+        """Set values, which are then no longer missing."""
+        column = self.values[variable].copy()
+        column[where] = value
+        self.values[variable] = column
+        self.why[variable] = self.why[variable].mask(where)
+
+
+def read_files(study: Study, dictionary: list[Column], queries: Queries) -> dict[str, RawTable]:
+    """Read, guard and decode every raw file of the study.
+
+    Parameters
+    ----------
+    study : Study
+        Which files there are.
+    dictionary : list of Column
+        What is in them.
+    queries : Queries
+        Receives one query for each value or row not taken as it stands.
+
+    Returns
+    -------
+    dict
+        File id → `RawTable`.
+
+    Raises
+    ------
+    StudyError
+        If a file cannot be read or holds what could identify people, a row has no identifier, or
+        two rows contradict each other; `faults` lists all of those of one kind.
+    """
+    columns = {file: [c for c in dictionary if c.file == file] for file in study.files}
+    for file in study.files:
+        _key(study, file, columns[file])
+    sheets = _each(lambda file: read_raw(study.files[file], columns[file]), study.files)
+    refuse([f for file in sheets for f in guard(sheets[file], columns[file], study.data_date)])
+    return _each(lambda file: _decode(study, file, sheets[file], columns[file], queries), sheets)
+
+
+def _each(make, files) -> dict:
+    """Make something of every file; the faults of all files are reported together."""
+    made, faults = {}, []
+    for file in files:
+        try:
+            made[file] = make(file)
+        except StudyError as error:
+            faults += error.faults or [str(error)]
+    if faults:
+        raise first_of(faults)
+    return made
+
+
+def _key(study: Study, file: str, columns: Sequence[Column]) -> Column:
+    """Return the column that identifies the rows of a file."""
+    by_cluster = study.files[file].rows == "cluster" and study.clusters is not None
+    name = study.clusters.unit if by_cluster else PARTICIPANT
+    for column in columns:
+        if column.name == name:
+            return column
+    raise StudyError(
+        f"{DICTIONARY}: file '{file}' has no column named '{name}'; it identifies its rows."
+    )
+
+
+def _decode(
+    study: Study, file: str, sheet: Sheet, columns: list[Column], queries: Queries
+) -> RawTable:
+    spec = study.files[file]
+    key = _key(study, file, columns)
+    for remark in sheet.remarks:
+        queries.add_whole(
+            "query", sheet.path.name, raw_value="", action="read as it stands", rule=remark
+        )
+    read = len(sheet.rows)
+    who = sheet.cells[key.column].astype("str").str.strip()
+    who = who.str.upper() if key.type == "id" else who
+    sheet = replace(sheet, participant=who)
+    empty = np.flatnonzero(who == "")
+    if len(empty):
+        raise first_of([f"{sheet.place(at, key.column)}: the identifier is empty." for at in empty])
+    again = _repeated(sheet, key)
+    queries.add(
+        "query", sheet, again, column="", action="row left out", rule="identical row repeated"
+    )
+    sheet = sheet.take(~again)
+    queries.add(
+        "query",
+        sheet,
+        _unlike(sheet.participant),
+        column=key.column,
+        action="kept",
+        rule="identifier unlike the others",
+    )
+    values, why = {}, {}
+    for column in columns:
+        values[column.variable], why[column.variable] = _column(sheet, column, spec, queries)
+    table = RawTable(file, sheet, pd.DataFrame(values), why, columns, read, int(again.sum()))
+    if spec.rows != "event":
+        _check_unique(table, key.variable)
+    return table
+
+
+def _column(
+    sheet: Sheet, column: Column, spec: RawFile, queries: Queries
+) -> tuple[pd.Series, pd.Series]:
+    """Decode a column and apply its limits; return values, and why they are missing."""
+    decoded = decode(sheet, column, spec, queries)
+    values, why = decoded.values, decoded.why
+    impossible = check_limits(decoded, column, sheet, queries)
+    if impossible is not None:
+        values, why = values.mask(impossible), give_reason(why, impossible, OUTSIDE)
+    note_spellings(sheet, column, decoded, values, queries)
+    return values, why
+
+
+def give_reason(why: pd.Series, where: np.ndarray, reason: str) -> pd.Series:
+    """Return reasons for missing values with another one where that is said."""
+    if reason not in why.cat.categories:
+        why = why.cat.add_categories([reason])
+    codes = why.cat.codes.to_numpy().copy()
+    codes[where] = why.cat.categories.get_loc(reason)
+    return pd.Series(pd.Categorical.from_codes(codes, categories=why.cat.categories))
+
+
+def _repeated(sheet: Sheet, key: Column) -> np.ndarray:
+    """Return which rows repeat an earlier one, but for white space and case."""
+    assert sheet.participant is not None
+    twice = sheet.participant.duplicated(keep=False).to_numpy()
+    again = np.zeros(len(twice), dtype=bool)
+    if twice.any():
+        cells = sheet.cells[twice]
+        same = {name: _spelling(cells[name]) for name in cells if name != key.column}
+        again[twice] = (
+            pd.DataFrame(same, index=cells.index)
+            .assign(**{key.column: sheet.participant[twice]})
+            .duplicated()
+        )
+    return again
+
+
+def _unlike(who: pd.Series) -> np.ndarray:
+    """Return which identifiers are not of the form of nine in ten: CP001 is a word and a number."""
+    form = who.str.replace("[0-9]+", "9", regex=True).str.replace("[A-Za-z]+", "A", regex=True)
+    shares = form.value_counts(normalize=True)
+    if shares.empty or shares.iloc[0] < USUAL:
+        return np.zeros(len(who), dtype=bool)
+    return (form != shares.index[0]).to_numpy()
+
+
+def _spelling(cells: pd.Series) -> np.ndarray:
+    """Return a number for each cell, the same for texts that differ in white space or case only."""
+    used = cells.cat.remove_unused_categories()
+    keys = np.array([key_of(text) for text in used.cat.categories], dtype=object)
+    return pd.factorize(keys)[0][used.cat.codes.to_numpy()]
+
+
+def _check_unique(table: RawTable, key: str) -> None:
+    """Raise StudyError where a key that stands for one thing has rows that differ."""
+    values, sheet = table.values[key], table.sheet
+    twice = values[values.duplicated(keep=False) & values.notna()]
+    faults = []
+    for who, found in twice.groupby(twice, sort=True):
+        rows = [sheet.rows[at] for at in found.index]
+        sheets = f", sheet '{sheet.name}'" if sheet.name else ""
+        faults.append(
+            f"{sheet.path}{sheets}, {sheet.word}s {' and '.join(map(str, rows))}: '{who}' has rows "
+            "that differ; one row is expected."
+        )
+    if faults:
+        raise first_of(faults)

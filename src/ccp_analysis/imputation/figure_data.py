@@ -1,0 +1,190 @@
+"""What can be seen of an imputation: traces, values, patterns, and who is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ccp_analysis.imputation import Imputed
+from ccp_analysis.imputation.plan import Encoded, Variable
+from ccp_analysis.study import Study
+
+SHOWN = 20  # imputations of which the values are kept for figures
+
+
+def traces(study: Study, variables: list[Variable], encoded: Encoded, result: Imputed):
+    """Return mean and SD of the imputed values at every iteration, of every chain.
+
+    Parameters
+    ----------
+    study, variables, encoded, result
+        The imputation.
+
+    Returns
+    -------
+    pandas.DataFrame
+        variable, level (of a category), iteration and chain (from 1), mean, sd, data_status. Of a
+        category the mean is the share of the level.
+    """
+    iterations, _, m = result.chain_mean.shape
+    parts = []
+    for column, owner in enumerate(encoded.owner):
+        mean, sd = result.chain_mean[:, column], result.chain_sd[:, column]
+        if np.isnan(mean).all():
+            continue
+        parts.append(
+            pd.DataFrame(
+                {
+                    "variable": variables[owner].name,
+                    "level": encoded.levels[column],
+                    "iteration": np.repeat(np.arange(1, iterations + 1), m),
+                    "chain": np.tile(np.arange(1, m + 1), iterations),
+                    "mean": mean.ravel(),
+                    "sd": sd.ravel(),
+                    "data_status": study.data_status,
+                }
+            )
+        )
+    columns = ["variable", "level", "iteration", "chain", "mean", "sd", "data_status"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def values(study: Study, variables: list[Variable], completed: pd.DataFrame) -> pd.DataFrame:
+    """Count the observed and the imputed values of every incomplete variable.
+
+    Parameters
+    ----------
+    study, variables
+        The imputation.
+    completed : pandas.DataFrame
+        Imputations 0 (observed) to m, same people in the same order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        variable, imputation (0 is what was observed, then what was filled in in the first
+        `SHOWN`), value (of a number), level (of a category), people, data_status.
+    """
+    observed = completed[completed["imputation"] == 0]
+    parts = []
+    for variable in variables:
+        missing = observed[variable.name].isna().to_numpy()
+        if not missing.any():
+            continue
+        n = len(observed)
+        for number in range(min(SHOWN, completed["imputation"].max()) + 1):
+            table = completed[variable.name].iloc[number * n : (number + 1) * n]
+            shown = table[missing] if number else table
+            counts = shown.dropna().value_counts().sort_index()
+            category = bool(variable.codes)
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "variable": variable.name,
+                        "imputation": number,
+                        "value": np.nan if category else counts.index.to_numpy(dtype=float),
+                        "level": counts.index.to_numpy(dtype=str) if category else "",
+                        "people": counts.to_numpy(),
+                        "data_status": study.data_status,
+                    }
+                )
+            )
+    columns = ["variable", "imputation", "value", "level", "people", "data_status"]
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def patterns(study: Study, variables: list[Variable], people: pd.DataFrame) -> pd.DataFrame:
+    """Count the patterns of missing values.
+
+    Parameters
+    ----------
+    study, variables
+        The imputation.
+    people : pandas.DataFrame
+        Everyone whose data are completed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        pattern (from 1, the most frequent first), people, missing (number of variables missing in
+        it), variable, observed, data_status; a row for each pattern and incomplete variable.
+    """
+    names = [v.name for v in variables if people[v.name].isna().any()]
+    if not names:
+        columns = ["pattern", "people", "missing", "variable", "observed", "data_status"]
+        return pd.DataFrame(columns=columns)
+    there = people[names].notna().to_numpy()
+    kinds, counts = np.unique(there, axis=0, return_counts=True)
+    lacking = (~kinds).sum(axis=1)
+    order = np.lexsort([np.arange(len(kinds)), lacking, -counts])
+    k, v = kinds.shape
+    return pd.DataFrame(
+        {
+            "pattern": np.repeat(np.arange(1, k + 1), v),
+            "people": np.repeat(counts[order], v),
+            "missing": np.repeat(lacking[order], v),
+            "variable": np.tile(np.array(names, dtype=object), k),
+            "observed": kinds[order].ravel(),
+            "data_status": study.data_status,
+        }
+    )
+
+
+def losses(
+    study: Study, people: pd.DataFrame, characteristics: list[str], clusters: list[str]
+) -> pd.DataFrame:
+    """Compare those seen at a follow-up with those lost to it.
+
+    Parameters
+    ----------
+    study : Study
+        Visits and arms.
+    people : pandas.DataFrame
+        Everyone with a baseline interview.
+    characteristics : list of str
+        Baseline variables; numbers or categories.
+    clusters : list of str
+        Design variables (arm, pair, cluster), of which shares are given.
+
+    Returns
+    -------
+    pandas.DataFrame
+        visit, characteristic, level (of a category), n_seen and n_lost (with a value), seen and
+        lost (mean, or share of the level), sd (over both, pooled), difference (lost less seen, in
+        SDs; Austin 2009, Stat Med 28:3083-3107), lost_share (of the people of the level, how many
+        are lost), data_status.
+    """
+    rows = []
+    for visit in study.follow_ups:
+        seen = people[f"interviewed_{visit.id}"].to_numpy(dtype=bool)
+        for name in [*clusters, *characteristics]:
+            column = people[name]
+            if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+                rows.append({**_compared(column, seen), "visit": visit.id, "characteristic": name})
+                continue
+            for level in sorted(column.dropna().astype(str).unique()):
+                share = (column.astype(str) == level).astype(float).where(column.notna())
+                row = _compared(share, seen)
+                row["lost_share"] = float((~seen)[(share == 1).to_numpy()].mean())
+                rows.append({**row, "visit": visit.id, "characteristic": name, "level": level})
+    columns = ["visit", "characteristic", "level", "n_seen", "n_lost", "seen", "lost", "sd"]
+    table = pd.DataFrame(rows, columns=[*columns, "difference", "lost_share"])
+    return table.assign(level=table["level"].fillna(""), data_status=study.data_status)
+
+
+def _compared(column: pd.Series, seen: np.ndarray) -> dict[str, float]:
+    """Return counts, means, pooled SD and standardised difference of two groups."""
+    here, away = (column[group].dropna().to_numpy(dtype=float) for group in (seen, ~seen))
+    spread = [group.var(ddof=1) if len(group) > 1 else np.nan for group in (here, away)]
+    sd = float(np.sqrt(np.mean(spread)))
+    mean = [float(group.mean()) if len(group) else np.nan for group in (here, away)]
+    apart = (mean[1] - mean[0]) / sd if sd > 0 else np.nan
+    return {
+        "n_seen": len(here),
+        "n_lost": len(away),
+        "seen": mean[0],
+        "lost": mean[1],
+        "sd": sd,
+        "difference": apart,
+    }

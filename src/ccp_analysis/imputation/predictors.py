@@ -1,0 +1,198 @@
+"""From which variables each incomplete variable is imputed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ccp_analysis.errors import StudyError
+from ccp_analysis.imputation.plan import Encoded, Variable, parts_of
+from ccp_analysis.plan import PLAN, Plan
+
+PER_PREDICTOR = 10  # participants for each predictor, beside the cluster indicators
+SAME = 1 - 1e-9  # absolute correlation from which two columns are one
+
+ASKED, SAME_MEASURE, COVARIATE, CORRELATION = range(4)
+WHY = {
+    ASKED: "asked for in the plan",
+    SAME_MEASURE: "same measure at another visit",
+    COVARIATE: "covariate of the analyses",
+    CORRELATION: "correlation",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The predictors of one incomplete variable.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        predictor (its index among the variables), why, correlation, usable (people who have both),
+        usable_share (of those without the variable, how many have the predictor); best first.
+    removed : list of tuple of str
+        Name of each candidate that was left out although nothing but its own column spoke against
+        it (constant, a copy, dropped by the plan), and why.
+    too_many : list of str
+        Candidates for which there was no room.
+    """
+
+    table: pd.DataFrame
+    removed: list[tuple[str, str]]
+    too_many: list[str]
+
+
+def choose_predictors(
+    variables: list[Variable], encoded: Encoded, maximum: int, plan: Plan | None = None
+) -> dict[int, Choice]:
+    """Choose the predictors of every incomplete variable that is not derived.
+
+    What the plan adds comes first; then the same measure at other visits and the covariates of the
+    analyses, so that the imputation contains the analysis; then the others by the larger of two
+    absolute correlations: with the variable, and with whether it is missing (van Buuren 2018,
+    section 6.3.2). A derived variable never predicts its own parts, which would feed a value back
+    to itself; an item predicts only other items of its instrument, the score serving elsewhere.
+
+    Parameters
+    ----------
+    variables : list of Variable
+        Variables of the imputation.
+    encoded : Encoded
+        Their values.
+    maximum : int
+        How many columns may be chosen; what the plan adds comes on top.
+    plan : Plan, optional
+        For the predictors that it adds and drops.
+
+    Returns
+    -------
+    dict
+        Index of an incomplete variable → `Choice`.
+
+    Raises
+    ------
+    StudyError
+        If the plan adds or drops what cannot be a predictor.
+    """
+    correlation = pd.DataFrame(encoded.values).corr().abs().fillna(0.0).to_numpy()
+    gone = np.isnan(encoded.values)
+    present = (~gone).astype(float)
+    usable = present.T @ present
+    with_missing = _missing_correlation(encoded.values)
+    constant = _constant(encoded.values)
+    everyone = [encoded.columns_of(variable) for variable in range(len(variables))]
+    parts = {v.name: parts_of(variables, v.name) for v in variables}
+    chosen = {}
+    for target, variable in enumerate(variables):
+        if variable.rule or not encoded.incomplete(target):
+            continue
+        own, lacking = everyone[target], gone[:, everyone[target][0]]
+        add, drop = _changes(variables, variable, plan)
+        rows, removed = [], [(name, "dropped by the plan") for name in drop]
+        for other, candidate in enumerate(variables):
+            columns, asked = everyone[other], candidate.name in add
+            if not columns or other == target or variable.name in parts[candidate.name]:
+                continue
+            if not asked and candidate.item_of and candidate.item_of != variable.item_of:
+                continue
+            if candidate.name in drop:
+                continue
+            if not asked and candidate.rule is None and constant[own[0], columns].all():
+                removed.append((candidate.name, "the same for everyone who has the variable"))
+                continue
+            rank = _rank(variable, candidate, asked)
+            strength = max(
+                correlation[np.ix_(own, columns)].max(), with_missing[own[0], columns].max()
+            )
+            both = int(usable[own[0], columns[0]])
+            share = float(present[lacking, columns[0]].mean())
+            rows.append((rank, -round(strength, 9), other, both, share))
+        kept, too_many = _keep(sorted(rows), encoded, variables, correlation, maximum, removed)
+        table = pd.DataFrame(
+            {
+                "predictor": [other for _, _, other, _, _ in kept],
+                "why": [WHY[rank] for rank, *_ in kept],
+                "correlation": [-strength for _, strength, *_ in kept],
+                "usable": [both for _, _, _, both, _ in kept],
+                "usable_share": [share for *_, share in kept],
+            }
+        )
+        chosen[target] = Choice(table, removed, too_many)
+    return chosen
+
+
+def _changes(
+    variables: list[Variable], variable: Variable, plan: Plan | None
+) -> tuple[list[str], list[str]]:
+    """Return what the plan adds and drops, checked."""
+    change = plan.imputation.predictors.get(variable.name) if plan else None
+    if change is None:
+        return [], []
+    by_name = {v.name: v for v in variables}
+    for name in [*change.add, *change.drop]:
+        if name not in by_name or name == variable.name:
+            raise StudyError(
+                f"{PLAN}: imputation.predictors.{variable.name}: '{name}' cannot be a predictor; "
+                "expected another variable of the imputation."
+            )
+    for name in change.add:
+        if name in change.drop or variable.name in parts_of(variables, name):
+            why = "is also dropped" if name in change.drop else "is derived from it"
+            raise StudyError(
+                f"{PLAN}: imputation.predictors.{variable.name}: '{name}' {why} and cannot be a "
+                "predictor."
+            )
+    return change.add, change.drop
+
+
+def _missing_correlation(values: np.ndarray) -> np.ndarray:
+    """Return absolute correlations of whether one column is missing (rows) with others' values."""
+    gone, present = np.isnan(values), ~np.isnan(values)
+    count = present.sum(axis=0)
+    filled = np.where(gone, 0.0, values)
+    centred = np.where(gone, 0.0, values - filled.sum(axis=0) / np.maximum(count, 1))
+    share = (gone.T.astype(float) @ present) / np.maximum(count, 1)
+    product = gone.T.astype(float) @ centred
+    spread = (centred**2).sum(axis=0) * count * share * (1 - share)
+    possible = spread > 1e-12
+    return np.where(possible, np.abs(product) / np.sqrt(np.where(possible, spread, 1.0)), 0.0)
+
+
+def _constant(values: np.ndarray) -> np.ndarray:
+    """Return whether a column (second axis) is the same for everyone who has another (first)."""
+    low, high = (np.where(np.isnan(values), fill, values) for fill in (np.inf, -np.inf))
+    found = np.empty((values.shape[1],) * 2, dtype=bool)
+    for target, gone in enumerate(np.isnan(values).T):
+        if gone.all():
+            found[target] = False
+            continue
+        found[target] = high[~gone].max(axis=0) <= low[~gone].min(axis=0)
+    return found
+
+
+def _rank(variable: Variable, candidate: Variable, asked: bool) -> int:
+    if asked:
+        return ASKED
+    if candidate.stem == variable.stem:
+        return SAME_MEASURE
+    return COVARIATE if candidate.covariate else CORRELATION
+
+
+def _keep(rows, encoded: Encoded, variables, correlation, maximum: int, removed: list):
+    """Keep the first rows for which there is room; leave out copies of those kept."""
+    kept, columns, too_many = [], [], []
+    for row in rows:
+        own, name = encoded.columns_of(row[2]), variables[row[2]].name
+        copied = [c for c in columns if len(own) == 1 and correlation[own[0], c] >= SAME]
+        if copied and row[0] != ASKED:
+            of = variables[encoded.owner[copied[0]]].name
+            removed.append((name, f"says the same as {of}"))
+        elif row[0] == ASKED or len(columns) + len(own) <= maximum:
+            kept.append(row)
+            columns += own
+            maximum += len(own) if row[0] == ASKED else 0
+        else:
+            too_many.append(name)
+    return kept, too_many

@@ -1,0 +1,136 @@
+"""Binary outcomes and counts, against clubSandwich and the delta method written out in R."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import trial
+from trial import CLOSED, ask, pick
+
+from ccp_analysis.analyses.comparison import attempt, compare
+from ccp_analysis.errors import StudyError
+from ccp_analysis.models.pooling import pool
+from ccp_analysis.study import Study
+
+NAMES = {"logistic": ("high", "odds ratio"), "poisson": ("count", "rate ratio")}
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return trial.study()
+
+
+@pytest.fixture(scope="module")
+def tables() -> pd.DataFrame:
+    tables = trial.tables()
+    for visit, cut in (("before", 13), ("after", 14)):
+        score = tables[f"y_{visit}"]
+        tables[f"high_{visit}"] = (score > cut).astype(float)
+        tables[f"well_{visit}"] = np.where(score > cut, "well", "ill")
+        tables[f"count_{visit}"] = score.round().clip(lower=0)
+    return tables
+
+
+def asked(model: str, **more):
+    stem = NAMES[model][0]
+    return ask(value=f"{stem}_after", baseline=f"{stem}_before", **more)
+
+
+@pytest.mark.parametrize("model", NAMES)
+@pytest.mark.parametrize("data", ["observed", "imputed"])
+def test_ratios_and_standardised_means_are_those_of_r(study, tables, model, data):
+    expected = trial.read("analyses.json")[model]
+    rows = compare(model, study, tables, data, asked(model))
+    ratio = NAMES[model][1]
+    log_ratio = pick(rows, f"log {ratio}")
+    for column, value in expected["log_ratio"].items():
+        assert log_ratio[column] == pytest.approx(value, **CLOSED), column
+    exponentiated = pick(rows, ratio)
+    for column in ("estimate", "conf_low", "conf_high"):
+        assert exponentiated[column] == pytest.approx(np.exp(log_ratio[column]))
+    assert exponentiated["scale"] == "ratio"
+    assert exponentiated["p_value"] == log_ratio["p_value"]
+    found = pick(rows, "difference")
+    assert found["estimate"] == pytest.approx(expected["difference"], **CLOSED)
+    assert found["std_error"] == pytest.approx(expected["difference_error"], **CLOSED)
+    assert found["df"] == pytest.approx(expected["difference_df"], **CLOSED)
+    assert found["scale"] == {"logistic": "risk", "poisson": "points"}[model]
+    arms = study.arms.ordered
+    for arm, mean, error in zip(arms, expected["means"], expected["mean_errors"], strict=True):
+        row = pick(rows, "adjusted mean", level=arm)
+        assert row["estimate"] == pytest.approx(mean, **CLOSED)
+        assert row["std_error"] == pytest.approx(error, **CLOSED)
+    average = pick(rows, "mean at average covariates", level="intervention")
+    assert average["estimate"] == pytest.approx(expected["average_active"], **CLOSED)
+    assert average["conf_low"] < average["estimate"] < average["conf_high"]
+    assert average["estimate"] != pytest.approx(expected["means"][1], rel=1e-5)
+    assert {row["inference"] for row in rows} == {"cr2"}
+    assert {row["model"] for row in rows} == {model}
+
+
+def test_a_category_of_two_codes_is_its_last_code_against_the_first(study, tables):
+    numbers = compare("logistic", study, tables, "imputed", asked("logistic"))
+    words = ask(value="well_after", baseline="well_before", codes=("ill", "well"))
+    assert compare("logistic", study, tables, "imputed", words) == numbers
+    turned = ask(value="well_after", baseline="well_before", codes=("well", "ill"))
+    other = pick(compare("logistic", study, tables, "imputed", turned), "odds ratio")
+    assert other["estimate"] == pytest.approx(1 / pick(numbers, "odds ratio")["estimate"])
+
+
+def test_a_category_of_three_codes_is_refused(study, tables):
+    three = ask(value="well_after", baseline="well_before", codes=("ill", "so", "well"))
+    with pytest.raises(StudyError, match="is a category of 3 codes"):
+        compare("logistic", study, tables, "observed", three)
+
+
+def test_without_a_baseline_the_model_adjusts_for_pair_and_covariates_only(study, tables):
+    rows = compare("logistic", study, tables, "observed", ask(value="high_after", baseline="none"))
+    with_it = compare("logistic", study, tables, "observed", asked("logistic"))
+    ratio = pick(rows, "odds ratio")["estimate"]
+    assert ratio != pytest.approx(pick(with_it, "odds ratio")["estimate"])
+    rest = ask(value="high_after", baseline="none", covariates=["age", "female", "high_before"])
+    again = compare("logistic", study, tables, "observed", rest)
+    assert pick(again, "odds ratio")["estimate"] == pytest.approx(
+        pick(with_it, "odds ratio")["estimate"]
+    )
+
+
+@pytest.mark.parametrize(("model", "inference"), [("logistic", "model"), ("poisson", "hc3")])
+def test_without_clusters_the_normal_distribution(tables, model, inference):
+    rows = compare(model, trial.study(clusters=None), tables, "observed", asked(model))
+    assert {row["inference"] for row in rows} == {inference}
+    row = pick(rows, f"log {NAMES[model][1]}")
+    assert row["df"] is None
+    assert row["conf_high"] - row["estimate"] == pytest.approx(1.959964 * row["std_error"])
+
+
+def test_ratios_are_pooled_on_the_log_scale(study, tables):
+    moved = tables.copy()
+    second = (moved["imputation"] == 2) & (moved["index"] % 9 == 0)
+    moved.loc[second, "high_after"] = 1 - moved.loc[second, "high_after"]
+    each = []
+    for k in (1, 2):
+        alone = moved[moved["imputation"] == k].assign(imputation=0)
+        rows = compare("logistic", study, alone, "observed", asked("logistic"))
+        each.append(pick(rows, "log odds ratio"))
+    q, se, df = (np.array([r[c] for r in each]) for c in ("estimate", "std_error", "df"))
+    expected = pool(q, se**2, df)
+    found = pick(compare("logistic", study, moved, "imputed", asked("logistic")), "odds ratio")
+    assert found["estimate"] == pytest.approx(np.exp(expected.estimate))
+    low, _ = expected.interval(0.95)
+    assert found["conf_low"] == pytest.approx(np.exp(low))
+    assert found["fmi"] > 0
+
+
+def test_separation_fails_in_a_sentence(study, tables):
+    split = tables.assign(high_after=(tables["arm"] == "intervention").astype(float))
+    [row] = attempt("a", "supporting", "logistic", study, split, "observed", asked("logistic"))
+    assert row["status"] == "failed"
+    assert "perfectly (separation)" in row["note"]
+
+
+def test_a_score_is_no_binary_outcome(study, tables):
+    score = ask()
+    [row] = attempt("a", "supporting", "logistic", study, tables, "observed", score)
+    assert "A binary outcome is 0 or 1" in row["note"]

@@ -1,0 +1,195 @@
+"""Change score, difference in differences, and where ANCOVA and the change score disagree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import trial
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trial import CLOSED, ask, pick
+
+from ccp_analysis.analyses.comparison import compare
+from ccp_analysis.study import Study
+
+INFERRED = ("estimate", "std_error", "df", "conf_low", "conf_high")
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return trial.study()
+
+
+@pytest.fixture(scope="module")
+def tables() -> pd.DataFrame:
+    return trial.tables()
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict:
+    return trial.read("analyses.json")
+
+
+def agrees(row: dict, expected: dict) -> None:
+    for column in INFERRED:
+        assert row[column] == pytest.approx(expected[column], **CLOSED), column
+
+
+@pytest.mark.parametrize("data", ["observed", "imputed"])
+def test_change_score_and_its_distance_from_ancova_are_those_of_clubsandwich(
+    study, tables, reference, data
+):
+    rows = compare("change", study, tables, data, ask())
+    agrees(pick(rows, "difference", inference="cr2"), reference["change"])
+    lord = pick(rows, "ancova minus change score")
+    agrees(lord, reference["lord"])
+    assert lord["inference"] == "cr2"
+    separate = [
+        pick(compare(model, study, tables, data, ask()), "difference", inference="cr2")["estimate"]
+        for model in ("ancova", "change")
+    ]
+    assert lord["estimate"] == pytest.approx(separate[0] - separate[1])
+
+
+def test_paired_change_by_hand(study, tables):
+    rows = compare("change", study, tables, "observed", ask())
+    found = pick(rows, "difference", inference="paired-t")
+    first = tables[tables["imputation"] == 0]
+    gain = (first["y_after"] - first["y_before"]).groupby([first["trust"], first["arm"]]).mean()
+    differences = gain.xs("intervention", level="arm") - gain.xs("control", level="arm")
+    assert found["estimate"] == pytest.approx(differences.mean())
+    assert found["std_error"] == pytest.approx(differences.std() / np.sqrt(5))
+    assert found["df"] == 4
+
+
+def test_each_says_what_it_assumes(study, tables):
+    for model in ("change", "did"):
+        rows = compare(model, study, tables, "imputed", ask())
+        notes = {row["note"] for row in rows if row["term"] == "difference"}
+        assert notes == {
+            "assumes that without the intervention both arms would have changed by the same amount"
+        }
+    [note] = [r["note"] for r in compare("ancova", study, tables, "imputed", ask()) if "note" in r][
+        :1
+    ]
+    assert "would fare alike in either arm" in note
+    randomised = compare("change", trial.study(randomised=True), tables, "observed", ask())
+    assert "ANCOVA is more precise" in pick(randomised, "difference", inference="cr2")["note"]
+
+
+@pytest.mark.parametrize("covariates", [[], ["age", "female"]])
+@pytest.mark.parametrize("data", ["observed", "imputed"])
+@pytest.mark.parametrize("inference", ["cr2", "paired-t"])
+def test_did_is_the_change_score_where_nothing_is_missing(
+    study, tables, covariates, data, inference
+):
+    both = [
+        pick(
+            compare(model, study, tables, data, ask(covariates=covariates)),
+            "difference",
+            inference=inference,
+        )
+        for model in ("did", "change")
+    ]
+    for column in (*INFERRED, "p_value"):
+        assert both[0][column] == pytest.approx(both[1][column], rel=1e-9), column
+
+
+def test_did_with_gaps_is_that_of_clubsandwich(study, tables, reference):
+    gaps = tables.assign(
+        y_before=tables["y_before"].mask(tables["index"] % 17 == 0),
+        y_after=tables["y_after"].mask(tables["index"] % 6 == 0),
+    )
+    rows = compare("did", study, gaps, "observed", ask())
+    found = pick(rows, "difference", inference="cr2")
+    agrees(found, reference["did"])
+    assert (found["n"], found["n_clusters"]) == (reference["did"]["n"], 10)
+    assert (found["visit"], found["population"]) == ("after", "observed-follow-ups")
+    assert "people seen at one visit contribute" in found["note"]
+    means = {(r["level"], r["visit"]): r["estimate"] for r in rows if r["term"] == "adjusted mean"}
+    gain = {arm: means[arm, "after"] - means[arm, "before"] for arm in trial.study().arms.ordered}
+    assert gain["intervention"] - gain["control"] == pytest.approx(found["estimate"])
+
+
+@pytest.mark.parametrize("model", ["change", "did"])
+def test_a_pair_with_one_team_fails_the_paired_analysis_alone(study, tables, model):
+    without = tables[tables["team"] != "T02"]
+    rows = compare(model, study, without, "observed", ask())
+    failed = pick(rows, "difference", inference="paired-t")
+    assert failed["status"] == "failed"
+    assert failed["note"] == "Every pair must be two teams, one in each arm"
+    assert "estimate" not in failed
+    assert np.isfinite(pick(rows, "difference", inference="cr2")["std_error"])
+
+
+def test_without_clusters_people_are_the_clusters_of_the_differences(tables):
+    plain = trial.study(clusters=None)
+    did = compare("did", plain, tables, "observed", ask())
+    change = compare("change", plain, tables, "observed", ask())
+    assert {row["inference"] for row in did} == {"cr2"}
+    assert pick(did, "difference")["estimate"] == pytest.approx(
+        pick(change, "difference")["estimate"]
+    )
+    assert pick(change, "difference")["inference"] == "t"
+    assert pick(change, "ancova minus change score")["df"] > 50
+
+
+@pytest.mark.parametrize(
+    ("shift", "sentence"),
+    [
+        (0.0, "ANCOVA and the change score agree: both intervals include zero"),
+        (8.0, "the two disagree (Lord's paradox): the interval of ANCOVA lies above zero"),
+    ],
+)
+def test_lords_paradox_is_said(study, tables, shift, sentence):
+    """An arm that starts higher and stays there: its change is none, and ANCOVA sees a gain."""
+    active = (tables["arm"] == "intervention") * shift
+    plain = tables.assign(y_after=tables["y_before"] * 0.4 + tables["age"] % 7)
+    moved = plain.assign(y_before=plain["y_before"] + active, y_after=plain["y_after"] + active)
+    rows = compare("change", study, moved, "observed", ask(covariates=[]))
+    row = pick(rows, "ancova minus change score")
+    assert row["note"].startswith(sentence)
+    if shift:
+        assert row["note"].endswith("that of the change score includes zero")
+        assert row["conf_low"] > 0
+
+
+def test_opposite_signs_are_said(study, tables):
+    """The arm starts a little higher: less change, and yet more than its baseline lets expect."""
+    active = (tables["arm"] == "intervention") * 2.0
+    moved = tables.assign(y_before=tables["y_before"] + active)
+    rows = compare("change", study, moved, "observed", ask())
+    row = pick(rows, "ancova minus change score")
+    change = pick(rows, "difference", inference="cr2")["estimate"]
+    assert change < 0 < change + row["estimate"]
+    assert row["note"].endswith(
+        "both intervals include zero, though the estimates have opposite signs"
+    )
+
+
+@settings(max_examples=4)
+@given(st.floats(-50, 50), st.floats(0.1, 20), st.integers(0, 99))
+@pytest.mark.parametrize("model", ["ancova", "change", "did", "clda", "team-means"])
+def test_shift_scale_and_order_change_nothing_but_the_unit(
+    study, tables, model, shift, scale, seed
+):
+    moved = tables.assign(
+        **{name: shift + scale * tables[name] for name in ("y_before", "y_after")}
+    )
+    parts = [part.sample(frac=1, random_state=seed) for _, part in moved.groupby("imputation")]
+    # The tables stay in one order: a row is the same person in all of them.
+    parts = [part.set_index("index").loc[parts[0]["index"]].reset_index() for part in parts]
+    question = ask(value="y" if model == "clda" else "y_after")
+    before = compare(model, study, tables, "imputed", question)
+    after = compare(model, study, pd.concat(parts), "imputed", question)
+    rel = 1e-4 if model == "clda" else 1e-7  # clda stands behind an iterative variance
+    for ours, theirs in zip(after, before, strict=True):
+        assert ours["term"] == theirs["term"]
+        if ours["term"] not in ("difference", "ancova minus change score"):
+            continue
+        assert ours["estimate"] == pytest.approx(scale * theirs["estimate"], rel=rel)
+        assert ours["p_value"] == pytest.approx(theirs["p_value"], rel=rel)
+        if ours.get("std_error"):
+            assert ours["std_error"] == pytest.approx(scale * theirs["std_error"], rel=rel)
+            assert ours["df"] == pytest.approx(theirs["df"], rel=10 * rel)

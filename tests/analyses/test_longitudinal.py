@@ -1,0 +1,174 @@
+"""MMRM and cLDA: of a clustered trial, under imputation, and what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import trial
+from trial import ask, pick
+
+from ccp_analysis.analyses.comparison import attempt, compare
+from ccp_analysis.errors import StudyError
+from ccp_analysis.models.pooling import pool
+from ccp_analysis.models.small_sample import kenward_roger
+from ccp_analysis.models.visits import fit_visits
+from ccp_analysis.study import Study
+
+THREE = [
+    {"id": "before", "label": "Before", "months": 0},
+    {"id": "after", "label": "After", "months": 6},
+    {"id": "late", "label": "Late", "months": 12},
+]
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return trial.study(visits=THREE)
+
+
+@pytest.fixture(scope="module")
+def tables() -> pd.DataFrame:
+    """The trial with a third visit, which some missed; the imputations differ in it."""
+    tables = trial.tables()
+    noise = np.random.default_rng(5).normal(size=tables["index"].max() + 1)
+    late = 0.5 * tables["y_after"] + 0.3 * tables["y_before"] + 3 * noise[tables["index"]] + 4
+    late += np.where(tables["index"] % 5 == 0, tables["imputation"] * 0.4, 0.0)
+    gone = (tables["index"] % 5 == 0) & (tables["imputation"] == 0)
+    return tables.assign(y_late=late.mask(gone))
+
+
+def asked(**more):
+    return ask(value="y", **more)
+
+
+def by_hand(frame: pd.DataFrame, visits: list[str], baseline: bool):
+    """Fit the same model from a design written out: arm and Trust at every visit."""
+    long = pd.concat([frame.assign(visit=k, y=frame[f"y_{v}"]) for k, v in enumerate(visits)])
+    long = long.dropna(subset=["y"])
+    at = pd.get_dummies(long["visit"], dtype=float).to_numpy()
+    arm = (long["arm"] == "intervention").to_numpy(float)[:, None]
+    trust = pd.get_dummies(long["trust"], dtype=float).to_numpy()[:, 1:]
+    trust = trust - trust.mean(axis=0)
+    covariates = ["age", "female"] + ["y_before"] * (not baseline)
+    numbers = long[covariates].to_numpy()
+    parts = [at, (arm * at)[:, int(baseline) :], numbers - numbers.mean(axis=0)]
+    parts += [trust * at[:, [k]] for k in range(len(visits))]
+    person, team = (pd.factorize(long[c])[0] for c in ("participant", "team"))
+    X = np.column_stack(parts)
+    fit = fit_visits(X, long["y"].to_numpy(), person, long["visit"].to_numpy(), team=team)
+    k = len(visits)
+    return fit, kenward_roger(fit, np.eye(X.shape[1])[k : 2 * k - int(baseline)])
+
+
+@pytest.mark.parametrize("model", ["mmrm", "clda"])
+def test_with_clusters_team_and_team_by_visit_are_in_the_model(study, tables, model):
+    visits = [v["id"] for v in THREE][int(model == "mmrm") :]
+    fit, expected = by_hand(tables[tables["imputation"] == 0], visits, model == "clda")
+    assert fit.team_covariance is not None
+    rows = compare(model, study, tables, "observed", asked(power=0.8))
+    for position, visit in enumerate(("after", "late")):
+        found = pick(rows, "difference", visit=visit)
+        error = expected.std_error[position]
+        assert found["estimate"] == pytest.approx(expected.estimate[position], abs=1e-5 * error)
+        assert found["std_error"] == pytest.approx(error, rel=1e-5)
+        assert found["df"] == pytest.approx(expected.df[position], rel=1e-4)
+        assert found["df"] < 20
+        assert (found["inference"], found["n"], found["n_clusters"]) == ("kenward-roger", 151, 10)
+        assert found["population"] == "observed-follow-ups"
+        means = [pick(rows, "adjusted mean", visit=visit, level=a) for a in study.arms.ordered]
+        assert means[1]["estimate"] - means[0]["estimate"] == pytest.approx(found["estimate"])
+        pick(rows, "minimum detectable difference", visit=visit)
+        pick(rows, "standardised difference", visit=visit)
+    between = fit.team_covariance
+    assert pick(rows, "variance: team")["estimate"] == pytest.approx(between[0, 1], abs=1e-4)
+    by_visit = pick(rows, "variance: team and visit")["estimate"]
+    assert by_visit == pytest.approx(between[0, 0] - between[0, 1], abs=1e-4)
+    for position, visit in enumerate(visits):
+        within = pick(rows, "variance: participant", visit=visit)["estimate"]
+        assert within == pytest.approx(fit.covariance[position, position], rel=1e-4)
+
+
+def test_imputations_are_pooled_by_rubins_rules(study, tables):
+    each = []
+    for k in (1, 2):
+        alone = tables[tables["imputation"] == k].assign(imputation=0)
+        rows = compare("mmrm", study, alone, "observed", asked())
+        each.append(pick(rows, "difference", visit="late"))
+    q, se, df = (np.array([r[c] for r in each]) for c in ("estimate", "std_error", "df"))
+    expected = pool(q, se**2, df)
+    found = pick(compare("mmrm", study, tables, "imputed", asked()), "difference", visit="late")
+    assert found["estimate"] == pytest.approx(expected.estimate, rel=1e-6)
+    assert found["std_error"] == pytest.approx(expected.std_error, rel=1e-6)
+    assert found["df"] == pytest.approx(expected.df, rel=1e-5)
+    assert (found["m"], found["population"]) == (2, "all-with-baseline")
+    assert found["fmi"] > 0
+
+
+def test_clda_says_what_it_assumes_where_arms_are_not_randomised(study, tables):
+    rows = compare("clda", study, tables, "observed", asked())
+    for visit in ("after", "late"):
+        note = pick(rows, "difference", visit=visit)["note"]
+        assert "assumes that the arms had the same mean at baseline" in note
+    assert [r for r in rows if r["term"] == "difference" and r["visit"] == "before"] == []
+    randomised = trial.study(visits=THREE, randomised=True)
+    rows = compare("clda", randomised, tables, "observed", asked())
+    assert "assumes" not in str(pick(rows, "difference", visit="late").get("note"))
+
+
+def test_a_boundary_is_said(study, tables):
+    flat = tables.copy()
+    for visit in ("after", "late"):
+        name = f"y_{visit}"
+        flat[name] -= flat.groupby(["imputation", "team"])[name].transform("mean")
+    for data, where in (("observed", ""), ("imputed", "(in 2 of 2 imputations)")):
+        rows = compare("mmrm", study, flat, data, asked())
+        assert {row["status"] for row in rows} == {"boundary"}
+        note = pick(rows, "difference", visit="late")["note"]
+        assert "team effects is estimated at the edge" in note
+        assert note.endswith(where)
+
+
+def test_a_single_follow_up_is_no_longitudinal_model(tables):
+    with pytest.raises(StudyError, match="needs at least two follow-ups of 'y'.*model: clda"):
+        compare("mmrm", trial.study(), tables, "observed", asked())
+    with pytest.raises(StudyError, match="'z' is not measured at any follow-up"):
+        compare("mmrm", trial.study(), tables, "observed", ask(value="z"))
+    only_after = tables.drop(columns="y_before")
+    with pytest.raises(StudyError, match="'y' is not measured at the visit 'before'"):
+        compare("clda", trial.study(), only_after, "observed", asked())
+    with pytest.raises(StudyError, match="'y' is not measured at the visit 'before'"):
+        compare("did", trial.study(), only_after, "observed", ask())
+
+
+def test_visits_never_seen_together_fail_in_a_sentence(study, tables):
+    half = tables["index"] % 2 == 0
+    apart = tables.assign(y_after=tables["y_after"].mask(half), y_late=tables["y_late"].mask(~half))
+    [row] = attempt("a", "supporting", "mmrm", study, apart, "observed", asked())
+    assert row["status"] == "failed"
+    assert "never" in row["note"]
+    with pytest.raises(StudyError, match="The primary analysis failed: a, y: "):
+        attempt("a", "primary", "mmrm", study, apart, "observed", asked())
+
+
+@pytest.mark.parametrize("model", ["ancova", "did", "mmrm"])
+def test_people_whose_outcome_does_not_exist_are_left_out_of_every_completed_table(
+    study, tables, model
+):
+    """Who died before a visit has no outcome there, in no imputation."""
+    dead = tables["index"].isin([4, 40])
+    gone = tables.assign(y_after=tables["y_after"].mask(dead), y_late=tables["y_late"].mask(dead))
+    question = ask() if model != "mmrm" else asked()
+    found = pick(
+        compare(model, study, gone, "imputed", question),
+        "difference",
+        **({"visit": "late"} if model == "mmrm" else {"inference": "cr2"}),
+    )
+    assert found["n"] == (151 if model == "did" else 149)
+    if model != "did":
+        without = compare(model, study, tables[~dead], "imputed", question)
+        assert found == pick(without, "difference", **{"visit": "late"} if model == "mmrm" else {})
+    partly = gone.assign(y_after=tables["y_after"].mask(dead & (tables["imputation"] == 1)))
+    if model == "ancova":
+        with pytest.raises(ValueError, match="imputed in some of the tables only"):
+            compare(model, study, partly, "imputed", question)

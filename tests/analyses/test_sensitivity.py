@@ -1,0 +1,415 @@
+"""Values not missing at random: deltas against brute force, tipping points, scenarios as rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from trial import ask, study, tables
+
+from ccp_analysis.analyses import sensitivity
+from ccp_analysis.analyses.comparison import compare
+from ccp_analysis.analyses.reference_based import reference_rows
+from ccp_analysis.analyses.shifted import refitted, response, shifted
+from ccp_analysis.analyses.tipping import delta_rows, tipping_point
+from ccp_analysis.errors import StudyError
+from ccp_analysis.models.inference import Inference
+from ccp_analysis.plan import Delta, ReferenceBased
+from ccp_analysis.study import load_plan
+
+DERIVED = Path("data/derived")
+BEFORE, AFTER = "y_before", "y_after"
+
+
+def lost() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the clustered trial with a sixth of the outcomes imputed, and its participants."""
+    whole = tables()
+    rng = np.random.default_rng(11)
+    people = whole.loc[whole["imputation"] == 0, "participant"].to_numpy()
+    gone = whole["participant"].isin(people[::6])
+    spread = rng.normal(scale=2.0, size=len(whole))
+    whole[AFTER] = whole[AFTER] + np.where(gone, spread, 0.0)
+    whole.loc[gone & (whole["imputation"] == 0), AFTER] = np.nan
+    first = whole[whole["imputation"] == 0]
+    missing = first[AFTER].isna().to_numpy()
+    reason = np.where(np.arange(len(first)) // 6 % 2, "withdrawal", "loss")
+    participants = first[["participant", "arm"]].assign(
+        interviewed_before=True,
+        interviewed_after=~missing,
+        left=np.where(missing, reason, None),
+    )
+    return whole, participants.sample(frac=1, random_state=3)
+
+
+def delta(**more) -> Delta:
+    plain = {
+        "id": "delta",
+        "analysis": "ancova",
+        "outcomes": ["y"],
+        "deltas": [-3, 0, 3],
+        "directions": {
+            "intervention": {"intervention": 1},
+            "opposite": {"intervention": 1, "control": -1},
+        },
+    }
+    return Delta.model_validate(plain | more)
+
+
+def based(*scenarios: dict, **more) -> ReferenceBased:
+    plain = {"id": "reference_based", "outcomes": ["y"], "scenarios": list(scenarios)}
+    return ReferenceBased.model_validate(plain | more)
+
+
+class Kind:
+    """The model of the analysis that is repeated; all that deltas need to know of it."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+
+def difference(rows: list[dict], inference: str) -> dict:
+    return next(r for r in rows if r["term"] == "difference" and r["inference"] == inference)
+
+
+@pytest.mark.parametrize("clusters", [True, False])
+@pytest.mark.parametrize("model", ["ancova", "change"])
+def test_the_response_is_what_brute_force_gives(model, clusters):
+    """Shift the tables, fit again, pool: the same numbers at any pair of deltas."""
+    here = study() if clusters else study(clusters=None, randomised=True)
+    whole, people = lost()
+    data = shifted(delta(reasons={"withdrawal": 0.5}), here, whole, people, ask())
+    fast, name = response(model, here, data, ask(), 3.0)
+    slow, other = refitted(model, here, whole, data, ask())
+    assert name == other == ("cr2" if clusters else "t")
+    reference, active = np.array([0.0, -7.0, 2.5, 40.0]), np.array([0.0, 1.0, 2.5, -35.0])
+    found, expected = fast(reference, active), slow(reference, active)
+    for part in ("estimate", "std_error", "df"):
+        ours, theirs = getattr(found, part), getattr(expected, part)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, err_msg=part)
+
+
+def test_without_a_delta_the_result_is_that_of_the_analysis():
+    whole, people = lost()
+    rows, _ = delta_rows(delta(), Kind("ancova"), study(), whole, people, ask(), None)
+    zero = [row for row in rows if row.get("delta") == 0]
+    assert len(zero) == 1
+    planned = difference(compare("ancova", study(), whole, "imputed", ask()), "cr2")
+    for part in (
+        "estimate",
+        "std_error",
+        "df",
+        "p_value",
+        "conf_low",
+        "conf_high",
+        "fmi",
+        "n",
+        "m",
+    ):
+        assert zero[0][part] == pytest.approx(planned[part], rel=1e-9), part
+    assert zero[0]["perspective"] == "" and zero[0]["population"] == "all-with-baseline"
+
+
+def test_only_imputed_values_are_shifted_and_by_reason():
+    whole, people = lost()
+    entry = delta(reasons={"withdrawal": 2, "loss": 0.5})
+    data = shifted(entry, study(), whole, people, ask())
+    order = data.chosen.first["participant"]
+    observed = whole[whole["imputation"] == 0].set_index("participant").loc[order, AFTER]
+    left = people.set_index("participant").loc[order, "left"]
+    expected = left.map({"withdrawal": 2.0, "loss": 0.5}).fillna(0.0)
+    np.testing.assert_array_equal(data.weight, expected)
+    np.testing.assert_array_equal(data.weight > 0, observed.isna())
+    pattern = data.pattern()
+    assert not pattern[0, data.active].any() and not pattern[1, ~data.active].any()
+
+
+def test_who_was_interviewed_without_a_score_has_a_reason_of_its_own():
+    whole, people = lost()
+    someone = people["left"].notna().to_numpy().nonzero()[0][0]
+    people.iloc[someone, people.columns.get_loc("interviewed_after")] = True
+    entry = delta(reasons={"interviewed": 0})
+    data = shifted(entry, study(), whole, people, ask())
+    there = (data.chosen.first["participant"] == people.iloc[someone]["participant"]).to_numpy()
+    assert data.weight[there] == 0
+    assert data.weight.sum() == people["left"].notna().sum() - 1
+
+
+def test_a_value_that_does_not_exist_is_neither_shifted_nor_analysed():
+    whole, people = lost()
+    dead = people.loc[people["left"].notna(), "participant"].iloc[0]
+    whole.loc[whole["participant"] == dead, AFTER] = np.nan
+    data = shifted(delta(), study(), whole, people, ask())
+    assert dead not in set(data.chosen.first["participant"])
+    rows = reference_rows(
+        based({"strategy": "MAR"}), study(), whole, people, ask(value="y"), np.random.default_rng(1)
+    )
+    assert {row["n"] for row in rows} == {len(people) - 1}
+
+
+@pytest.mark.parametrize("model", ["ancova", "mixed"])
+def test_at_the_tipping_point_a_limit_of_the_interval_is_zero(model):
+    """By shifting the tables by what the row says and fitting them again."""
+    whole, people = lost()
+    entry = delta(limit=200, directions={"opposite": {"intervention": 1, "control": -1}})
+    rows, grid = delta_rows(entry, Kind(model), study(), whole, people, ask(), None)
+    tips = {row["level"]: row for row in rows if row["term"] == "tipping point"}
+    assert set(tips) == {"positive deltas", "negative deltas"}
+    gone = whole["participant"].isin(people.loc[people["left"].notna(), "participant"])
+    sign = np.where(whole["arm"] == "intervention", 1.0, -1.0)
+    imputed = gone & (whole["imputation"] > 0)
+    for level, limit in (("positive deltas", "conf_low"), ("negative deltas", "conf_high")):
+        at = tips[level]["estimate"]
+        assert 0 < abs(at) < 200 and (at > 0) == level.startswith("positive")
+        moved = whole.assign(**{AFTER: whole[AFTER] + imputed * sign * at})
+        row = next(r for r in compare(model, study(), moved, "imputed", ask()))
+        assert row[limit] == pytest.approx(0.0, abs=1e-6)
+        assert "includes zero" in tips[level]["note"] and "not clipped" in tips[level]["note"]
+    assert len(grid) == 9 and set(grid["conclusion"]) <= {-1, 0, 1}
+
+
+def test_the_map_is_the_grid_of_both_deltas():
+    whole, people = lost()
+    _, grid = delta_rows(delta(map_steps=4), Kind("ancova"), study(), whole, people, ask(), None)
+    assert len(grid) == 16
+    assert sorted(set(grid["delta_active"])) == [-3, -1, 1, 3]
+    data = shifted(delta(), study(), whole, people, ask())
+    row = grid[(grid["delta_reference"] == -1) & (grid["delta_active"] == 3)].iloc[0]
+    expected = refitted("ancova", study(), whole, data, ask())[0](np.array([-1.0]), np.array([3.0]))
+    assert row["estimate"] == pytest.approx(expected.estimate[0], rel=1e-9)
+    low, high = expected.interval(0.95)
+    assert (row["conf_low"], row["conf_high"]) == pytest.approx((low[0], high[0]), rel=1e-9)
+
+
+def test_values_beyond_the_scale_are_counted_not_clipped():
+    whole, people = lost()
+    top = whole[AFTER].max()
+    rows, _ = delta_rows(
+        delta(deltas=[0, 1000]), Kind("ancova"), study(), whole, people, ask(), (0.0, top)
+    )
+    notes = [row["note"] for row in rows if row.get("delta") == 1000]
+    assert notes and all("100% of them lie beyond it" in note for note in notes)
+
+
+def line(at_zero: float, half: float):
+    """Return intervals around the delta of the active arm."""
+
+    def evaluate(reference: np.ndarray, active: np.ndarray) -> Inference:
+        shape = np.shape(active)
+        se = np.full(shape, half / 1.959963984540054)
+        return Inference(at_zero + active, se, np.full(shape, np.inf))
+
+    return evaluate
+
+
+def test_tipping_points_of_a_straight_line():
+    along = np.array([0.0, 1.0])
+    includes = line(1.0, 3.0)  # at zero from -2 to 4
+    assert tipping_point(includes, along, 10, 0.95) == (pytest.approx(2.0), 0, 1)
+    assert tipping_point(includes, along, -10, 0.95) == (pytest.approx(-4.0), 0, -1)
+    assert tipping_point(includes, along, 1.5, 0.95) == (None, 0, 0)
+    excludes = line(5.0, 3.0)  # from 2 to 8
+    assert tipping_point(excludes, along, -10, 0.95) == (pytest.approx(-2.0), 1, 0)
+    assert tipping_point(excludes, along, 10, 0.95) == (None, 1, 1)
+    assert tipping_point(line(-5.0, 3.0), along, 10, 0.95) == (pytest.approx(2.0), -1, 0)
+
+
+def test_strategies_that_coincide_have_one_row():
+    whole, people = lost()
+    four = based(*({"strategy": s} for s in ("MAR", "JR", "CR", "CIR")))
+    rows = reference_rows(four, study(), whole, people, ask(value="y"), np.random.default_rng(2))
+    found = [(r["perspective"], r["inference"]) for r in rows if r["term"] == "difference"]
+    names = ("MAR", "JR = CR = CIR")
+    assert sorted(found) == sorted((n, i) for n in names for i in ("jackknife", "cr2"))
+    jump = next(r for r in rows if r["perspective"] == names[1] and r["inference"] == "jackknife")
+    assert "the same as CR, CIR" in jump["note"] and "repeated-sampling" in jump["note"]
+    assert jump["df"] == 4 and jump["n_clusters"] == 10
+    drawn = next(r for r in rows if r["perspective"] == "MAR" and r["inference"] == "cr2")
+    assert "information-anchored" in drawn["note"] and drawn["m"] == 2
+
+
+def test_the_jackknife_leaves_out_one_pair_at_a_time():
+    """Against least squares on data with the expectation of the lost filled in, pair by pair."""
+    whole, people = lost()
+    entry = based({"strategy": "JR"}, variances=["jackknife"])
+    rows = reference_rows(entry, study(), whole, people, ask(value="y"), np.random.default_rng(2))
+    found = next(r for r in rows if r["term"] == "difference")
+    data = whole[whole["imputation"] == 0].reset_index(drop=True)
+
+    def estimate(part: pd.DataFrame) -> float:
+        active = (part["arm"] == "intervention").to_numpy()
+        _, team = np.unique(part["team"], return_inverse=True)
+        covariates = part[[BEFORE, "age", "female"]].to_numpy(dtype=float)
+        dummies = np.eye(team.max() + 1)[team]
+        y, seen = part[AFTER].to_numpy(copy=True), part[AFTER].notna().to_numpy()
+        beta = np.linalg.lstsq(np.column_stack([dummies, covariates])[seen], y[seen], rcond=None)[0]
+        teams = part.drop_duplicates("team").sort_values("team")
+        of_team = beta[: len(teams)] * np.where(teams["arm"] == "intervention", 1, -1)
+        effect = of_team.sum() / teams["trust"].nunique()
+        mean = np.column_stack([dummies, covariates]) @ beta - active * effect
+        y[~seen] = mean[~seen]
+        trusts = pd.get_dummies(part["trust"]).to_numpy(dtype=float)
+        return np.linalg.lstsq(np.column_stack([active, trusts, covariates]), y, rcond=None)[0][0]
+
+    left_out = np.array([estimate(data[data["trust"] != t]) for t in sorted(set(data["trust"]))])
+    se = np.sqrt(0.8 * ((left_out - left_out.mean()) ** 2).sum())
+    assert found["estimate"] == pytest.approx(estimate(data), rel=1e-9)
+    assert found["std_error"] == pytest.approx(se, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("unit", "what"), [("unit", "single teams"), ("participant", "single participants")]
+)
+def test_leaving_out_anything_but_pairs_is_refused(unit, what):
+    whole, people = lost()
+    entry = based({"strategy": "MAR"}, resample=unit)
+    with pytest.raises(StudyError, match=f"leaves out {what}.*resample: pair"):
+        reference_rows(entry, study(), whole, people, ask(value="y"), np.random.default_rng(2))
+    with pytest.raises(StudyError, match="has no clusters"):
+        reference_rows(
+            based({"strategy": "MAR"}, resample="pair"),
+            study(clusters=None),
+            whole,
+            people,
+            ask(value="y"),
+            np.random.default_rng(2),
+        )
+
+
+def test_strategies_by_reason_of_loss():
+    """Those who withdrew jump, the others do not: between the two pure scenarios."""
+    whole, people = lost()
+    entry = based(
+        {"strategy": "MAR"},
+        {"strategy": "JR"},
+        {"strategy": "MAR", "id": "mixture", "reasons": {"withdrawal": "JR"}},
+        {"strategy": "JR", "id": "same", "reasons": {"withdrawal": "MAR", "loss": "MAR"}},
+        variances=["jackknife"],
+    )
+    rows = reference_rows(entry, study(), whole, people, ask(value="y"), np.random.default_rng(2))
+    found = {r["perspective"]: r["estimate"] for r in rows if r["term"] == "difference"}
+    low, high = sorted([found["MAR = same"], found["JR"]])
+    assert low < found["mixture"] < high
+
+
+def test_a_delta_of_a_scenario_moves_the_estimate_by_its_share():
+    whole, people = lost()
+    entry = based(
+        {"strategy": "MAR"},
+        {"strategy": "MAR", "id": "MAR + 3", "delta": {"intervention": 3, "control": 3}},
+        variances=["draws"],
+    )
+    rows = reference_rows(entry, study(), whole, people, ask(value="y"), np.random.default_rng(2))
+    found = {(r["perspective"], r["level"]): r for r in rows}
+    shift = found["MAR + 3", "control"]["estimate"] - found["MAR", "control"]["estimate"]
+    assert 0 < shift < 3
+    assert found["MAR + 3", "control"]["delta"] == 3
+
+
+def run_stage(out: Path) -> pd.DataFrame:
+    """Run the stage in the current study; its outputs go to another folder."""
+    sensitivity.run(
+        participants=DERIVED / "participants.parquet",
+        imputed=DERIVED / "imputed.parquet",
+        results=out / "sensitivity.parquet",
+        figures=out / "tipping.parquet",
+    )
+    return pd.read_parquet(out / "sensitivity.parquet")
+
+
+def test_beat_the_blues_has_the_figures_of_r(btheb_done, tmp_path, monkeypatch):
+    """Raw file to row of the results table."""
+    monkeypatch.chdir(btheb_done.path)
+    table = run_stage(tmp_path)
+    file = Path(__file__).parents[1] / "imputation" / "data" / "reference_based.reference.json"
+    expected = json.loads(file.read_text())["results"]
+    found = table[(table["inference"] == "jackknife") & (table["term"] == "difference")]
+    for name, case in (("MAR", "MAR"), ("JR", "JR"), ("CR", "CR"), ("MAR + 3", "MAR_delta3")):
+        for position, visit in enumerate(("month2", "month3", "month5", "month8")):
+            row = found[(found["visit"] == visit)]
+            row = row[[name in p.split(" = ") for p in row["perspective"]]].iloc[0]
+            r = expected[case][3 * position]
+            assert abs(row["estimate"] - r["est"]) <= 1e-4 * r["se"], (case, visit)
+            assert row["std_error"] == pytest.approx(r["se"], rel=1e-4), (case, visit)
+    # Only people of the reference arm have no visit at two months: nothing can differ.
+    alike = found.loc[found["visit"] == "month2", "perspective"]
+    assert list(alike) == ["MAR = JR = CR = CIR = MAR + 3"]
+    assert set(table["role"]) == {"sensitivity"} and set(table["data_status"]) == {"public"}
+    assert np.isnan(found["df"]).all()
+
+
+def test_the_ccp_study_has_its_rows_and_its_map(ccp_done, tmp_path, monkeypatch):
+    monkeypatch.chdir(ccp_done.path)
+    table = run_stage(tmp_path)
+    plan = load_plan()
+    [entry] = plan.sensitivity.delta
+    shifted_rows = table[(table["analysis"] == entry.id) & (table["term"] == "difference")]
+    assert len(shifted_rows) == 1 + len(entry.directions) * (len(entry.deltas) - 1)
+    tips = table[table["term"] == "tipping point"]
+    assert len(tips) == 2 * len(entry.directions)
+    assert set(table["visit"]) == {"month6"} and (table["status"] == "ok").all()
+    planned = pd.read_parquet(DERIVED / "results" / "ancova.parquet")
+    planned = planned[(planned["outcome"] == "social_capital") & (planned["term"] == "difference")]
+    zero = shifted_rows[shifted_rows["delta"] == 0].iloc[0]
+    for part in ("estimate", "std_error", "df", "conf_low"):
+        assert zero[part] == pytest.approx(planned.iloc[0][part], rel=1e-9)
+    grid = pd.read_parquet(tmp_path / "tipping.parquet")
+    assert len(grid) == entry.map_steps**2
+    assert set(grid["data_status"]) == {"synthetic"}
+    first = (tmp_path / "sensitivity.parquet").read_bytes()
+    run_stage(tmp_path)
+    assert (tmp_path / "sensitivity.parquet").read_bytes() == first
+
+
+def test_what_is_not_possible_is_refused_in_a_row(copy_of_ccp):
+    copy_of_ccp.change(
+        "config/analysis.yaml", "        - {strategy: CIR}\n", "        - {strategy: LMCF}\n"
+    )
+    table = run_stage(copy_of_ccp.path)
+    refused = table[table["perspective"] == "LMCF"]
+    assert list(refused["status"]) == ["refused"] and refused["estimate"].isna().all()
+    assert "no observed follow-up" in refused["note"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("control: {control: 1}", "control: {contrl: 1}", "names the arm 'contrl'"),
+        ("reasons: {}", "reasons: {lost: 2}", "names the reason 'lost'"),
+        ("reasons: {withdrawal: JR}", "reasons: {withdrew: JR}", "names the reason 'withdrew'"),
+        ("resample: pair", "resample: unit", "single teams"),
+    ],
+)
+def test_faults_of_the_plan_are_named(copy_of_ccp, old, new, sentence):
+    copy_of_ccp.change("config/analysis.yaml", old, new)
+    with pytest.raises(StudyError, match=sentence):
+        run_stage(copy_of_ccp.path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("analysis: ancova              #", "analysis: mixed_observed #", "of imputed data"),
+        ("analysis: ancova              #", "analysis: other #", "not one of the analyses"),
+        ("    - id: reference_based", "    - id: delta", "every id must be its own"),
+        ("        - {strategy: CR}\n", "        - {strategy: JR}\n", "needs an id of its own"),
+        ("deltas: [-3,", "deltas: [3,", "different values"),
+        ("control: {control: 1}", "control: {control: 0}", "changes nothing"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_not_read(ccp_study, old, new, sentence):
+    ccp_study.change("config/analysis.yaml", old, new)
+    with pytest.raises(StudyError, match=sentence):
+        load_plan()
+
+
+def test_a_plan_without_sensitivity_has_an_empty_map(copy_of_ccp):
+    file = copy_of_ccp / "config/analysis.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text[: text.index("sensitivity:\n")], encoding="utf-8")
+    assert load_plan().sensitivity is None
+    table = run_stage(copy_of_ccp.path)
+    assert table.empty
+    assert pd.read_parquet(copy_of_ccp / "tipping.parquet").empty

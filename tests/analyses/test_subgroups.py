@@ -1,0 +1,144 @@
+"""Planned subgroups: interactions, differences within levels, the joint test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import trial
+from trial import CLOSED, ask, pick
+
+from ccp_analysis.analyses.comparison import attempt, compare
+from ccp_analysis.errors import StudyError
+from ccp_analysis.study import Study
+
+INFERRED = ("estimate", "std_error", "df", "conf_low", "conf_high")
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return trial.study()
+
+
+@pytest.fixture(scope="module")
+def tables() -> pd.DataFrame:
+    tables = trial.tables()
+    third = pd.cut(tables["age"], [-np.inf, 40, 55, np.inf], labels=list("abc"))
+    return tables.assign(third=third.astype(object), sex=tables["female"].map({0: "m", 1: "f"}))
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict:
+    return trial.read("analyses.json")
+
+
+def agrees(row: dict, expected: dict) -> None:
+    for column in INFERRED:
+        assert row[column] == pytest.approx(expected[column], **CLOSED), column
+
+
+@pytest.mark.parametrize("data", ["observed", "imputed"])
+def test_the_interaction_with_a_number(study, tables, reference, data):
+    rows = compare("subgroup", study, tables, data, ask(subgroup="age"))
+    expected = reference["subgroup_number"]
+    agrees(pick(rows, "interaction", subgroup="age, per SD"), expected["interaction"])
+    for side in ("below", "above"):
+        row = pick(rows, "subgroup difference", subgroup=f"age, 1 SD {side} the mean")
+        agrees(row, expected[side])
+    assert len(rows) == 3
+    assert {(r["model"], r["inference"], r["n"]) for r in rows} == {("ancova", "cr2", 151)}
+    towards_zero = ["draws the imputed one towards zero" in row["note"] for row in rows]
+    assert set(towards_zero) == {data == "imputed"}
+
+
+@pytest.mark.parametrize("data", ["observed", "imputed"])
+def test_the_interactions_with_a_category_and_their_joint_test(study, tables, reference, data):
+    rows = compare("subgroup", study, tables, data, ask(subgroup="third"))
+    expected = reference["subgroup_category"]
+    for code in "bc":
+        agrees(pick(rows, "interaction", subgroup=f"third, {code} - a"), expected[code])
+    within = pick(rows, "subgroup difference", subgroup="third, c")
+    agrees(within, expected["within_c"])
+    assert within["n"] == (tables["third"] == "c").sum() / 3
+    joint = pick(rows, "interaction", subgroup="third, all levels")
+    for column, value in expected["f"].items():
+        assert joint[column] == pytest.approx(value, **CLOSED), column
+    assert (joint["inference"], joint["population"]) == ("aht-f", "complete-case")
+    assert joint["note"] == "joint test on the observed data"
+    assert "estimate" not in joint
+    assert len(rows) == 2 + 3 + 1
+
+
+def test_without_clusters_the_joint_test_is_the_classical_one(tables, reference):
+    plain = trial.study(clusters=None)
+    rows = compare(
+        "subgroup",
+        plain,
+        tables,
+        "observed",
+        ask(subgroup="third", covariates=["age", "female", "trust"]),
+    )
+    joint = pick(rows, "interaction", subgroup="third, all levels")
+    [expected] = reference["subgroup_category"]["classical_f"]
+    assert joint["statistic"] == pytest.approx(expected["F"], **CLOSED)
+    assert joint["p_value"] == pytest.approx(expected["Pr(>F)"], **CLOSED)
+    assert (joint["inference"], joint["df_num"], joint["df"]) == ("f", 2, expected["Res.Df"])
+
+
+def test_two_levels_have_one_interaction_and_no_joint_test(study, tables):
+    rows = compare("subgroup", study, tables, "observed", ask(subgroup="sex", covariates=["age"]))
+    terms = [(row["term"], row["subgroup"]) for row in rows]
+    assert terms == [
+        ("interaction", "sex, m - f"),
+        ("subgroup difference", "sex, f"),
+        ("subgroup difference", "sex, m"),
+    ]
+    assert rows[0]["estimate"] == pytest.approx(rows[2]["estimate"] - rows[1]["estimate"])
+    turned = compare(
+        "subgroup",
+        study,
+        tables,
+        "observed",
+        ask(subgroup="sex", covariates=["age"], codes=("m", "f", "x")),
+    )
+    assert turned[0]["subgroup"] == "sex, f - m"
+    assert turned[0]["estimate"] == pytest.approx(-rows[0]["estimate"])
+
+
+def test_the_level_of_a_covariate_is_not_adjusted_for_twice(study, tables):
+    both = [
+        compare("subgroup", study, tables, "observed", ask(subgroup="sex", covariates=covariates))
+        for covariates in (["age"], ["age", "sex"])
+    ]
+    assert both[0] == both[1]
+
+
+def test_a_level_without_people_in_an_arm_fails_alone(study, tables):
+    lone = tables["third"].mask((tables["third"] == "c") & (tables["arm"] == "intervention"), "b")
+    asked = ask(subgroup="third")
+    [row] = attempt(
+        "a", "supporting", "subgroup", study, tables.assign(third=lone), "observed", asked
+    )
+    assert row["note"] == "nobody in the arm 'Intervention' has third c"
+    assert (row["term"], row["subgroup"], row["status"]) == ("interaction", "third", "failed")
+    assert row["model"] == "ancova"
+
+
+def test_subgroups_need_complete_variables_of_the_imputation(study, tables):
+    with pytest.raises(StudyError, match="'height' is not in the completed tables"):
+        compare("subgroup", study, tables, "imputed", ask(subgroup="height"))
+    gaps = tables.assign(third=tables["third"].mask(tables["index"] == 3))
+    with pytest.raises(StudyError, match="'third' has missing values that were not imputed"):
+        compare("subgroup", study, gaps, "imputed", ask(subgroup="third"))
+    observed = compare("subgroup", study, gaps, "observed", ask(subgroup="third"))
+    assert observed[0]["n"] == 150
+
+
+def test_too_few_teams_for_a_joint_test_are_said(study, tables):
+    twelfths = tables.assign(twelfth=(tables["index"] % 12).map(dict(enumerate("abcdefghijkl"))))
+    rows = compare("subgroup", study, twelfths, "observed", ask(subgroup="twelfth"))
+    joint = pick(rows, "interaction", subgroup="twelfth, all levels")
+    assert joint["status"] == "failed"
+    assert joint["note"] == "too few teams for a joint test of 11 interactions"
+    assert "statistic" not in joint
+    assert len(rows) == 11 + 12 + 1

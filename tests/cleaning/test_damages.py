@@ -1,0 +1,157 @@
+"""Damaged raw files: each damage is a query and a right result, or one sentence with its place."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from contextlib import chdir
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from damages import KEPT, RAW, Damage, all_damages, reduce_study
+
+from ccp_analysis.cleaning import stage
+from ccp_analysis.errors import StudyError
+from ccp_analysis.files import unescaped
+
+CCP = Path(__file__).parents[2]
+VISITS = {"baseline": "baseline", "followup": "month6"}
+ONCE = ("age", "gender", "employment")
+
+
+class Outcome:
+    """What cleaning made of the study in the current folder."""
+
+    def __init__(self) -> None:
+        self.error: StudyError | None = None
+        try:
+            stage.run(
+                participants=Path("p.parquet"),
+                queries=Path("q.csv"),
+                flow=Path("f.json"),
+                missing=Path("m.parquet"),
+                stopped=Path("stop.csv"),
+            )
+        except StudyError as error:
+            self.error = error
+            return
+        self.people = pd.read_parquet("p.parquet").set_index("participant")
+        self.queries = pd.read_csv("q.csv", dtype=str, keep_default_na=False)
+        self.flow = json.loads(Path("f.json").read_text(encoding="utf-8"))
+        self.missing = pd.read_parquet("m.parquet")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    for part in ("config", RAW):
+        shutil.copytree(CCP / part, folder / part)
+    reduce_study(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def before(study) -> Outcome:
+    with chdir(study):
+        return Outcome()
+
+
+def plain_rows(path: Path) -> list[dict[str, str]]:
+    """Rows with content, read by plain means."""
+    with path.open(newline="", encoding="utf-8-sig") as handle:
+        rows = list(csv.reader(handle))
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    header = [name.strip() for name in rows[0]]
+    return [dict(zip(header, row, strict=True)) for row in rows[1:]]
+
+
+def check_sentence(error: StudyError, damage: Damage) -> None:
+    sentence = str(error)
+    assert "\n" not in sentence, damage.name
+    assert any(f"{name}." in sentence for name in ("recruitment", "teams", *KEPT, "status")), (
+        damage.name,
+        sentence,
+    )
+    listed = pd.read_csv("stop.csv", dtype=str, keep_default_na=False)
+    faults = listed[listed["severity"] == "stop"]["rule"].tolist()
+    assert [unescaped(f) for f in faults] == (error.faults or [sentence]), damage.name
+
+
+def check_accounts(found: Outcome, damage: Damage) -> None:
+    for account in found.flow["rows"]:
+        read = len(plain_rows(RAW / account["file"]))
+        assert account["rows"] == read, damage.name
+        explained = sum(n for key, n in account.items() if key not in ("file", "rows"))
+        assert explained == read, damage.name
+    for one in found.flow["sets"]:
+        of = [o["n"] for o in found.flow["sets"] if o["set"] == one["of"]]
+        out = sum(reason["n"] for reason in one["left_out"])
+        assert not of or of == [one["n"] + out], damage.name
+    for variable, n in found.missing["variable"].astype(str).value_counts().items():
+        assert found.people[variable].isna().sum() == n, damage.name
+
+
+def explained(found: Outcome, person: str, file: str, column: str, value: object) -> bool:
+    """Whether a value is as its raw cell says, or a query is about the cell, row or file."""
+    queries = found.queries[found.queries["file"] == f"{file}.csv"]
+    about = (queries["participant"] == person) & queries["column"].isin([column, ""])
+    counts = found.queries[found.queries["rule"].str.contains("expected")]
+    rows = [r for r in plain_rows(RAW / f"{file}.csv") if r["participant"].strip() == person]
+    if about.any() or (not rows and not counts.empty):
+        return True
+    text = rows[0][column] if rows else ""
+    if pd.isna(value):
+        return text.strip() == ""
+    if isinstance(value, pd.Timestamp):
+        return text == f"{value:%Y-%m-%d}"
+    return text == value or (isinstance(value, float) and float(text) == value)
+
+
+def check_values(found: Outcome, before: Outcome, damage: Damage) -> None:
+    for file, columns in KEPT.items():
+        for column in columns.split()[1:]:
+            variable = column if column in ONCE else f"{column}_{VISITS[file]}"
+            was, now = before.people[variable], found.people[variable].reindex(before.people.index)
+            for person in was.index[(was != now) & ~(was.isna() & now.isna())]:
+                if person in found.people.index:
+                    place = (damage.name, person, variable)
+                    assert explained(found, person, file, column, now[person]), place
+
+
+def check(damage: Damage, before: Outcome) -> str:
+    damage.do()
+    found = Outcome()
+    if found.error is not None:
+        assert not damage.same, (damage.name, str(found.error))
+        check_sentence(found.error, damage)
+        return "stopped"
+    check_accounts(found, damage)
+    check_values(found, before, damage)
+    if damage.same:
+        pd.testing.assert_frame_equal(found.people, before.people)
+        return "same"
+    new = len(found.queries) - len(before.queries)
+    changed = not found.people.equals(before.people)
+    assert new or changed or "byte" in damage.name or found.queries.equals(before.queries)
+    return "asked" if new else "taken as it stands"
+
+
+def test_at_least_300_damages_end_well(study, before, tmp_path_factory):
+    assert before.error is None
+    with chdir(study):
+        damages = all_damages()
+    assert len({damage.name for damage in damages}) >= 300
+    ends: dict[str, int] = {}
+    for number, damage in enumerate(damages):
+        folder = tmp_path_factory.mktemp(f"damage{number}")
+        shutil.copytree(study / "config", folder / "config")
+        shutil.copytree(study / RAW, folder / RAW)
+        with chdir(folder):
+            end = check(damage, before)
+        ends[end] = ends.get(end, 0) + 1
+        shutil.rmtree(folder)
+    assert ends["stopped"] > 100
+    assert ends["asked"] > 50
+    assert ends["same"] > 30

@@ -1,0 +1,69 @@
+"""The simulation of ``benchmarks/imputation_study.py``, reduced."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    path = ROOT / "benchmarks" / "imputation_study.py"
+    spec = importlib.util.spec_from_file_location("imputation_study", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def found(benchmark):
+    table = benchmark.simulate(0.05, "MAR", draws=150, m=20)
+    return table.set_index(["method", "rule"])
+
+
+def test_nothing_is_biased(found):
+    assert (found["bias"].abs() < 4 * found["bias_error"]).all()
+
+
+def test_coverage_follows_the_rule_for_degrees_of_freedom(found):
+    fixed = found.loc["FCS, fixed teams"]
+    slack = 3 * np.sqrt(0.05 * 0.95 / 150)
+    for rule in (
+        "the fits', Barnard-Rubin",
+        "the fits', complete-data",
+        "the fits', Satterthwaite",
+    ):
+        assert fixed.loc[rule, "covers"] >= 0.95 - slack
+    # Infinite df cover too little, Barnard-Rubin's too much; the alternatives lie between.
+    widths = fixed["width"]
+    order = [
+        "infinite",
+        "the fits', Satterthwaite",
+        "the fits', complete-data",
+        "the fits', Barnard-Rubin",
+    ]
+    assert widths[order].is_monotonic_increasing
+    assert fixed.loc["the fits', Barnard-Rubin", "covers"] >= 0.98
+    assert fixed.loc["infinite", "covers"] <= 0.97
+
+
+def test_fixed_teams_overstate_and_no_teams_understate_the_variance(found):
+    rule = "the fits', Barnard-Rubin"
+    fixed, ignored = (found.loc[(f"FCS, {name}", rule)] for name in ("fixed teams", "no teams"))
+    assert fixed["se_ratio"] > ignored["se_ratio"] + 0.1
+    assert fixed["width"] > ignored["width"]
+
+
+def test_the_share_lost_is_as_declared(benchmark):
+    study = benchmark.Study()
+    rng = np.random.default_rng(1)
+    for mechanism in benchmark.MECHANISMS:
+        lost = np.array([study.lose(mechanism, rng) for _ in range(300)])
+        assert lost.mean() == pytest.approx(benchmark.LOSS, abs=0.01)
+        slope = np.polyfit(study.baseline, lost.mean(axis=0), 1)[0]
+        assert (slope > 0.01) == (mechanism == "MAR")

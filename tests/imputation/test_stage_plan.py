@@ -1,0 +1,225 @@
+"""What the plan may ask of the imputation, on the whole study; and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccp_analysis.errors import StudyError
+from ccp_analysis.imputation import stage
+
+IMPUTED = Path("data/derived/imputed.parquet")
+MODELS = Path("data/derived/imputation_models.csv")
+
+
+def imputed(folder) -> pd.DataFrame:
+    return pd.read_parquet(folder / IMPUTED)
+
+
+def source(folder) -> pd.DataFrame:
+    people = pd.read_parquet(folder / "data/derived/participants.parquet")
+    people = people.merge(pd.read_parquet(folder / "data/derived/costs.parquet"), on="participant")
+    return people[people["interviewed_baseline"]].reset_index(drop=True)
+
+
+# --- what the plan may ask ------------------------------------------------------------------------
+
+
+def ask(folder, text: str) -> None:
+    folder.change("config/analysis.yaml", "  methods: {}", f"  methods: {{}}\n{text}")
+
+
+def test_derived_variables_follow_exactly_in_every_imputation(copy_of_ccp):
+    ask(copy_of_ccp, "  derived: {gain: recovery_month6 - recovery_baseline}\n")
+    copy_of_ccp.impute()
+    tables, models = imputed(copy_of_ccp), pd.read_csv(MODELS)
+    expected = tables["recovery_month6"] - tables["recovery_baseline"]
+    pd.testing.assert_series_equal(tables["gain"], expected, check_names=False, check_exact=True)
+    part = models[models["variable"] == "gain"]
+    assert set(part["method"]) == {"derived"}
+    assert set(part["predictor"]) == {"recovery_month6", "recovery_baseline"}
+    for name in ("recovery_month6", "recovery_baseline"):
+        assert "gain" not in set(models.loc[models["variable"] == name, "predictor"])
+
+
+def test_scores_of_imputed_items_are_scored_as_in_cleaning(copy_of_ccp):
+    ask(copy_of_ccp, "  level: {wellbeing: items, utility: items}\n")
+    copy_of_ccp.impute()
+    tables, people = imputed(copy_of_ccp), source(copy_of_ccp)
+    models = pd.read_csv(MODELS).groupby("variable")["method"].first()
+    assert models["wellbeing_month6"] == models["utility_month6"] == "derived"
+    assert models["wemwbs_01_month6"] == "pmm"
+    completed = tables[tables["imputation"] > 0]
+    for visit in ("baseline", "month6"):
+        items = completed[[f"wemwbs_{k:02d}_{visit}" for k in range(1, 15)]]
+        assert items.isin([1, 2, 3, 4, 5]).all(axis=None)
+        np.testing.assert_allclose(completed[f"wellbeing_{visit}"], items.sum(axis=1))
+        dimensions = [f"eq_{d}_{visit}" for d in ("mobility", "selfcare", "activities", "pain")]
+        best = completed[(completed[[*dimensions, f"eq_anxiety_{visit}"]] == 1).all(axis=1)]
+        assert (best[f"utility_{visit}"] == 1).all()
+        whole = people[list(items)].notna().all(axis=1)
+        for number in (1, 2):
+            table = tables[tables["imputation"] == number].reset_index(drop=True)
+            pd.testing.assert_series_equal(
+                table.loc[whole, f"wellbeing_{visit}"],
+                people.loc[whole, f"wellbeing_{visit}"],
+                check_exact=True,
+            )
+
+
+def test_what_the_dead_would_have_said_is_not_imputed(copy_of_ccp):
+    path = copy_of_ccp / "data/derived/participants.parquet"
+    people = pd.read_parquet(path)
+    lost = people["interviewed_baseline"] & ~people["interviewed_month6"]
+    people.loc[people.index[lost][:6], "left"] = "death"
+    people.to_parquet(path, index=False)
+    copy_of_ccp.change("config/analysis.yaml", "methods: {}", "methods: {}\n  not_after: [death]")
+    copy_of_ccp.impute()
+    tables, models = imputed(copy_of_ccp), pd.read_csv(MODELS)
+    dead = tables["participant"].isin(people.loc[people["left"] == "death", "participant"])
+    completed = tables["imputation"] > 0
+    later = [f"{o}_month6" for o in ("social_capital", "recovery", "wellbeing", "eq_vas")]
+    assert tables.loc[dead & completed, later].isna().all(axis=None)
+    assert tables.loc[~dead & completed].notna().all(axis=None)
+    never = models.groupby("variable")["never"].first()
+    assert never["recovery_month6"] == dead.sum() / 3
+    assert never["goal_attainment_baseline"] == 0
+
+
+def test_imputation_by_arm_has_models_of_its_own(copy_of_ccp):
+    before = imputed(copy_of_ccp)
+    ask(copy_of_ccp, "  by_arm: true\n")
+    copy_of_ccp.impute()
+    after = imputed(copy_of_ccp)
+    assert after.drop(columns="imputation").query("recovery_month6.isna()").shape[0] == 24
+    gone = before.loc[before["imputation"] == 0, "recovery_month6"].isna().to_numpy()
+    first, second = (t.loc[t["imputation"] == 1, "recovery_month6"] for t in (before, after))
+    assert (first[gone].to_numpy() != second[gone].to_numpy()).any()
+    assert (first[~gone].to_numpy() == second[~gone].to_numpy()).all()
+    # A donor is of the same arm.
+    people = source(copy_of_ccp)
+    for arm, part in after[after["imputation"] > 0].groupby("arm"):
+        own = people.loc[people["arm"] == arm, "recovery_month6"].dropna()
+        assert set(part["recovery_month6"]) <= set(own)
+
+
+def test_random_cluster_intercepts_and_bounds(copy_of_ccp):
+    copy_of_ccp.change(
+        "config/analysis.yaml",
+        "methods: {}",
+        "methods: {recovery_month6: 2l.norm, wellbeing_month6: norm}\n"
+        "  bounds: {recovery_month6: [20, 30], wellbeing_month6: [40, 41]}",
+    )
+    copy_of_ccp.impute()
+    tables = imputed(copy_of_ccp)
+    gone = tables.loc[tables["imputation"] == 0, "recovery_month6"].isna().to_numpy()
+    drawn = tables[tables["imputation"] == 1]
+    assert drawn["recovery_month6"][gone].between(20, 30).all()
+    assert drawn["wellbeing_month6"][gone].between(40, 41).all()
+
+
+def test_the_predictors_of_the_plan(copy_of_ccp, caplog):
+    ask(
+        copy_of_ccp,
+        "  auxiliary: [gender]\n"
+        "  predictors: {recovery_month6: {add: [gender], drop: [age]}, recovery_baseline: {}}\n",
+    )
+    copy_of_ccp.change("config/analysis.yaml", "  auxiliary: []", "")
+    caplog.set_level("INFO")
+    copy_of_ccp.impute()
+    models = pd.read_csv(MODELS)
+    part = models[models["variable"] == "recovery_month6"]
+    assert part["predictor"].iloc[0] == "gender" and part["why"].iloc[0] == "asked for in the plan"
+    assert "age" not in set(part["predictor"])
+    assert "recovery_month6: predictor age removed: dropped by the plan" in caplog.text
+    assert "no room for the predictors" in caplog.text
+
+
+def test_an_arm_without_values_is_refused_only_by_arm(copy_of_ccp):
+    path = copy_of_ccp / "data/derived/participants.parquet"
+    people = pd.read_parquet(path)
+    people.loc[people["arm"] == "control", "recovery_month6"] = np.nan
+    people.to_parquet(path, index=False)
+    copy_of_ccp.impute()
+    assert imputed(copy_of_ccp).query("imputation > 0").notna().all(axis=None)
+    ask(copy_of_ccp, "  by_arm: true\n")
+    with pytest.raises(StudyError, match="'recovery_month6' cannot be imputed: a stratum"):
+        copy_of_ccp.impute()
+
+
+# --- what is said of an imputation ----------------------------------------------------------------
+
+
+def run_with_figures(folder) -> dict[str, pd.DataFrame]:
+    derived = Path("data/derived")
+    names = ("traces", "values", "patterns", "losses")
+    paths = {name: derived / "figure_data" / f"{name}.parquet" for name in names}
+    stage.run(
+        participants=derived / "participants.parquet",
+        costs=derived / "costs.parquet",
+        imputed=IMPUTED,
+        models=MODELS,
+        **paths,
+    )
+    return {name: pd.read_parquet(path) for name, path in paths.items()}
+
+
+def test_figure_data(copy_of_ccp):
+    before = IMPUTED.read_bytes()
+    found = run_with_figures(copy_of_ccp)
+    assert IMPUTED.read_bytes() == before
+    people, tables = source(copy_of_ccp), imputed(copy_of_ccp)
+    assert all((set(table["data_status"]) == {"synthetic"}) for table in found.values())
+
+    traces = found["traces"].query("variable == 'recovery_month6'")
+    assert len(traces) == 5 * 2
+    gone = people["recovery_month6"].isna().to_numpy()
+    last = traces.query("iteration == 5 and chain == 2").iloc[0]
+    drawn = tables.loc[tables["imputation"] == 2, "recovery_month6"].to_numpy()[gone]
+    assert last["mean"] == pytest.approx(drawn.mean())
+    assert last["sd"] == pytest.approx(drawn.std(ddof=1))
+
+    values = found["values"].query("variable == 'recovery_month6'")
+    counts = values.groupby("imputation")["people"].sum()
+    assert counts.tolist() == [(~gone).sum(), gone.sum(), gone.sum()]
+    observed = values.query("imputation == 0")
+    mean = (observed["value"] * observed["people"]).sum() / counts[0]
+    assert mean == pytest.approx(people["recovery_month6"].mean())
+
+    patterns = found["patterns"]
+    assert patterns.drop_duplicates("pattern")["people"].sum() == len(people)
+    lacking = patterns[~patterns["observed"]].groupby("variable")["people"].sum()
+    assert lacking["recovery_month6"] == gone.sum()
+    assert (
+        patterns.groupby("pattern")["missing"].first()
+        == (~patterns["observed"]).groupby(patterns["pattern"]).sum()
+    ).all()
+    assert patterns["people"].is_monotonic_decreasing
+
+    losses = found["losses"].set_index(["characteristic", "level"])
+    lost = ~people["interviewed_month6"].to_numpy()
+    age = losses.loc[("age", "")]
+    groups = people.loc[~lost, "age"], people.loc[lost, "age"]
+    sd = np.sqrt((groups[0].var() + groups[1].var()) / 2)
+    assert age["difference"] == pytest.approx((groups[1].mean() - groups[0].mean()) / sd)
+    assert (age["n_seen"], age["n_lost"]) == (groups[0].count(), groups[1].count())
+    team = people["team"] == "T01"
+    assert losses.loc[("team", "T01"), "lost_share"] == pytest.approx(lost[team].mean())
+    shares = losses.loc["team"]
+    assert shares["seen"].sum() == pytest.approx(1) and shares["lost"].sum() == pytest.approx(1)
+
+
+def test_figure_data_where_nothing_is_missing(copy_of_ccp):
+    path = copy_of_ccp / "data/derived/participants.parquet"
+    people = pd.read_parquet(path)
+    numbers = people.columns[[pd.api.types.is_float_dtype(d) for d in people.dtypes]]
+    people[numbers] = people[numbers].fillna(people[numbers].median().fillna(0.0))
+    people["interviewed_month6"] = True
+    people.to_parquet(path, index=False)
+    copy_of_ccp.cost()
+    found = run_with_figures(copy_of_ccp)
+    assert all(found[name].empty for name in ("traces", "values", "patterns"))
+    assert found["losses"]["difference"].isna().all()

@@ -1,0 +1,203 @@
+"""Rules for degrees of freedom, joint tests, transformed scales, and how many imputations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ccp_analysis.models.pooling import RULES, SCALES, imputations_needed, pool, pool_on_scale
+from ccp_analysis.models.pooling_joint import pool_joint
+
+REFERENCE = Path(__file__).parents[1] / "imputation" / "data" / "pooled_tests.json"
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict:
+    return json.loads(REFERENCE.read_text())
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_d1_equals_mice(reference, number):
+    case = [*reference["cases"], reference["d1"]][number]
+    estimates = np.array(case["estimates"], dtype=float)
+    covariances = np.array(case["covariances"], dtype=float)
+    df = np.inf if case["dfcom"] < 0 else case["dfcom"]
+    ours = pool_joint(estimates, covariances.reshape(*estimates.shape, -1), df)
+    assert ours.df_num == case["k"]
+    assert ours.statistic == pytest.approx(case["statistic"], rel=1e-9)
+    assert ours.df == pytest.approx(case["df"], rel=1e-9)
+    assert ours.p_value == pytest.approx(case["p"], rel=1e-8)
+
+
+def test_joint_test_of_one_parameter_is_rubins_rules():
+    rng = np.random.default_rng(1)
+    estimates, variances = rng.normal(1, 0.3, (20, 1)), rng.uniform(0.5, 1, (20, 1))
+    joint = pool_joint(estimates, variances[..., None])
+    single = pool(estimates, variances)
+    assert joint.statistic == pytest.approx(single.statistic[0] ** 2, rel=1e-12)
+
+
+def test_joint_tests_of_a_batch_and_of_other_nulls():
+    rng = np.random.default_rng(2)
+    estimates = rng.normal(size=(9, 4, 3))
+    root = rng.normal(size=(9, 4, 3, 3))
+    covariances = root @ root.swapaxes(-1, -2) + 2 * np.eye(3)
+    batch = pool_joint(estimates, covariances, 40.0, null=[1.0, 0.0, -1.0])
+    for i in range(4):
+        one = pool_joint(estimates[:, i] - [1.0, 0.0, -1.0], covariances[:, i], 40.0)
+        assert batch.statistic[i] == pytest.approx(one.statistic, rel=1e-12)
+        assert batch.df[i] == pytest.approx(one.df, rel=1e-12)
+
+
+def test_joint_test_does_not_depend_on_the_basis():
+    rng = np.random.default_rng(3)
+    estimates = rng.normal(size=(9, 3))
+    root = rng.normal(size=(9, 3, 3))
+    covariances = root @ root.swapaxes(-1, -2) + np.eye(3)
+    turn = rng.normal(size=(3, 3))
+    first = pool_joint(estimates, covariances, 30.0)
+    second = pool_joint(estimates @ turn.T, turn @ covariances @ turn.T, 30.0)
+    assert second.statistic == pytest.approx(first.statistic, rel=1e-9)
+
+
+def test_too_few_degrees_of_freedom_have_no_joint_test():
+    rng = np.random.default_rng(4)
+    few = pool_joint(rng.normal(size=(9, 2)), np.tile(np.eye(2), (9, 1, 1)), 4.0)
+    assert np.isnan(few.statistic) and np.isnan(few.df) and np.isnan(few.p_value)
+    same = pool_joint(np.ones((9, 2)), np.tile(np.eye(2), (9, 1, 1)))
+    assert same.p_value == pytest.approx(np.exp(-1.0), rel=1e-9)  # chi-square of 2 on 2 df
+    singular = pool_joint(rng.normal(size=(9, 2)), np.ones((9, 2, 2)), 40.0)
+    assert np.isnan(singular.statistic)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((np.ones((3, 2)), np.ones((3, 2))), "needs estimates"),
+        ((np.ones((1, 2)), np.ones((1, 2, 2))), "at least two"),
+        ((np.ones((3, 2)), np.ones((3, 2, 2)), np.ones(2)), "one for each fit"),
+    ],
+)
+def test_joint_faults(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        pool_joint(*arguments)
+
+
+# --- rules for the degrees of freedom -------------------------------------------------------------
+
+
+def test_rules_by_hand():
+    estimates, variances = np.array([1.0, 2.0, 3.0, 2.0]), np.full(4, 0.5)
+    between = np.var(estimates, ddof=1)
+    total = 0.5 + 1.25 * between
+    missing = 1.25 * between / total
+    old = 3 / missing**2
+    expected = {
+        "barnard-rubin": 1 / (1 / old + 7 / (5 * 4 * (1 - missing))),
+        "complete-data": 1 / (1 / old + 1 / 4),
+        # T^2 / (W^2 / nu + ((1 + 1/m) B)^2 / (m - 1)): Satterthwaite 1946, Lipsitz et al. 2002
+        "satterthwaite": total**2 / (0.5**2 / 4 + (1.25 * between) ** 2 / 3),
+    }
+    assert set(expected) == set(RULES)
+    for rule, df in expected.items():
+        ours = pool(estimates, variances, 4.0, rule=rule)
+        assert ours.df == pytest.approx(df, rel=1e-12)
+        assert ours.std_error == pytest.approx(np.sqrt(total), rel=1e-12)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_agree_where_they_must(rule):
+    rng = np.random.default_rng(5)
+    estimates, variances = rng.normal(size=(6, 3)), rng.uniform(1, 2, (6, 3))
+    standard = pool(estimates, variances, np.inf)
+    np.testing.assert_allclose(pool(estimates, variances, np.inf, rule=rule).df, standard.df)
+    same = pool(np.full((6, 3), 0.3), variances, 4.0, rule=rule)
+    np.testing.assert_allclose(same.df, 4.0)
+
+
+def test_the_default_is_barnard_rubin_and_others_shrink_less():
+    rng = np.random.default_rng(6)
+    estimates, variances = rng.normal(0, 0.5, (50, 8)), rng.uniform(1, 2, (50, 8))
+    df = {rule: pool(estimates, variances, 4.0, rule=rule).df for rule in RULES}
+    np.testing.assert_array_equal(pool(estimates, variances, 4.0).df, df["barnard-rubin"])
+    assert (df["barnard-rubin"] < df["complete-data"]).all()
+    assert (df["complete-data"] < df["satterthwaite"]).all()
+    assert (df["complete-data"] <= 4.0).all()
+
+
+def test_an_unknown_rule():
+    with pytest.raises(ValueError, match="one of barnard-rubin"):
+        pool(np.ones(3), np.ones(3), rule="welch")
+
+
+# --- how many imputations -------------------------------------------------------------------------
+
+
+def test_quadratic_rule():
+    # von Hippel (2020): m = 1 + (fmi / cv)^2 / 2; 0.5 and 5 % give 51
+    np.testing.assert_array_equal(
+        imputations_needed([0.0, 0.1, 0.3, 0.5, 0.9]), [2, 3, 19, 51, 163]
+    )
+    assert imputations_needed(0.3, cv=0.01) == 451
+    assert np.isnan(imputations_needed(np.nan))
+
+
+def test_the_second_stage_takes_the_upper_limit():
+    # logit(.3) + 1.96 sqrt(2 / 20) = -.2275, so .4434; 1 + (.4434 / .05)^2 / 2 = 40.3
+    assert imputations_needed(0.3, m=20) == 41
+    assert imputations_needed(0.3, m=10**30) == 19
+    assert imputations_needed(0.0, m=20) == 2
+    with pytest.raises(ValueError, match="positive"):
+        imputations_needed(0.3, cv=0.0)
+
+
+def test_standard_errors_vary_as_little_as_was_asked():
+    # A known mean with half its values missing completely at random: fmi near 1/2.
+    rng = np.random.default_rng(7)
+    m = int(imputations_needed(0.5, cv=0.1))
+    within, between = 0.5, 0.5
+    errors = [
+        pool(rng.normal(0, between**0.5, m), np.full(m, within)).std_error for _ in range(4000)
+    ]
+    assert np.std(errors) / np.mean(errors) == pytest.approx(0.1, rel=0.15)
+
+
+# --- transformed scales ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scale", "at"), [("logit", 0.2), ("log", 3.0), ("fisher-z", -0.4)])
+def test_scales_have_their_derivative_and_their_inverse(scale, at):
+    chosen = SCALES[scale]
+    slope = (chosen.transform(at + 1e-6) - chosen.transform(at - 1e-6)) / 2e-6
+    assert chosen.derivative(at) == pytest.approx(slope, rel=1e-6)
+    assert chosen.back(chosen.transform(at)) == pytest.approx(at, rel=1e-12)
+
+
+def test_a_pooled_proportion_stays_one():
+    shares, n = np.array([0.97, 0.98, 0.99, 0.96]), 100
+    pooled, back = pool_on_scale(shares, shares * (1 - shares) / n, scale="logit")
+    low, high = back(np.array(pooled.interval(0.95)))
+    assert 0 < low < back(pooled.estimate) < high < 1
+    expected = np.mean(1 / (n * shares * (1 - shares)))
+    assert pooled.within == pytest.approx(expected, rel=1e-12)
+    plain = pool(shares, shares * (1 - shares) / n).interval(0.95)
+    assert plain[1] > 1  # what the scale is for
+
+
+def test_pooled_correlations_by_hand():
+    r, n = np.array([[0.5, 0.2], [0.6, 0.1], [0.4, 0.3]]), 50
+    pooled, back = pool_on_scale(r, (1 - r**2) ** 2 / (n - 3), 47.0, scale="fisher-z")
+    np.testing.assert_allclose(pooled.within, 1 / (n - 3))
+    np.testing.assert_allclose(back(pooled.estimate), np.tanh(np.arctanh(r).mean(axis=0)))
+    rule = pool_on_scale(r, (1 - r**2) ** 2, 4.0, scale="fisher-z", rule="complete-data")[0]
+    assert (rule.df > pool_on_scale(r, (1 - r**2) ** 2, 4.0, scale="fisher-z")[0].df).all()
+
+
+def test_scale_faults():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        pool_on_scale(np.array([0.5, 1.0]), np.ones(2), scale="logit")
+    with pytest.raises(ValueError, match="one of logit"):
+        pool_on_scale(np.array([0.5, 0.6]), np.ones(2), scale="probit")

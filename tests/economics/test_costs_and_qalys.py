@@ -146,8 +146,8 @@ def test_a_service_that_is_no_number(copy_of_ccp):
     )
     copy_of_ccp.change(
         "config/dictionary.csv",
-        "not asked=not asked,0,200,contacts",
-        "not asked=not asked,,,contacts",
+        "not asked=not asked,0,200,contacts,,60",
+        "not asked=not asked,,,contacts,,",
     )
     with pytest.raises(StudyError, match="service 'su_gp' is a category; expected a number"):
         copy_of_ccp.cost()

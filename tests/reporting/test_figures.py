@@ -44,14 +44,14 @@ def stamped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_synthetic_figures_say_so(clustered: Folder, tmp_path: Path, stamped: list[str]) -> None:
     with clustered.inside():
         figures.run(**clustered.drawn, out=tmp_path)
-    assert len(stamped) == 9
+    assert len(stamped) == 10
     assert all("SYNTHETIC DATA" in text for text in stamped)
 
 
 def test_other_figures_do_not(plain: Folder, tmp_path: Path, stamped: list[str]) -> None:
     with plain.inside():
         figures.run(**plain.drawn, out=tmp_path)
-    assert len(stamped) == 6
+    assert len(stamped) == 7
     assert not any("SYNTHETIC" in text for text in stamped)
 
 
@@ -103,7 +103,7 @@ def test_vile_labels_are_drawn_as_text(tmp_path: Path) -> None:
     folder = make("plain", tmp_path / "study", label="<b>$\\frac{1}{$</b> $$ & ^_")
     with folder.inside():
         figures.run(**folder.drawn, out=tmp_path / "figures")
-    assert len(list((tmp_path / "figures").iterdir())) == 12
+    assert len(list((tmp_path / "figures").iterdir())) == 14
 
 
 def test_an_interval_at_another_level_says_so(clustered: Folder) -> None:

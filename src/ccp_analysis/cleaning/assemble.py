@@ -57,11 +57,11 @@ def _check_known(table: RawTable, known: RawTable, key: str, why: str) -> None:
     """Raise StudyError for rows whose key is not one of those known."""
     values = table.values[key]
     column = table.column(key).column
-    faults = [
-        f"{table.sheet.place(at, column)}: "
-        + (f"'{who}' {why}." if isinstance(who, str) else "the value is missing or not valid.")
-        for at, who in values[~among(values, known.values[key])].items()
-    ]
+    faults = []
+    for at, who in values[~among(values, known.values[key])].items():
+        found = table.sheet.found(np.array([at]), column)[0]
+        said = f"'{who}' {why}" if isinstance(who, str) else f"'{found}' is missing or not valid"
+        faults.append(f"{table.sheet.place(at, column)}: {said}.")
     if faults:
         raise first_of(faults)
 

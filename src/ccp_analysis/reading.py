@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ccp_analysis.errors import StudyError
 
 # Words for the two commonest complaints of pydantic; its own serve for the rest.
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _WORDS = {"extra_forbidden": "unknown key", "missing": "is missing"}
 
 
@@ -177,7 +179,12 @@ def complaints(where: str, error: ValidationError) -> list[str]:
     return faults
 
 
-def first_of(faults: list[str]) -> StudyError:
-    """Return the error that says the first of some faults and carries all for the log."""
-    more = f" ({len(faults) - 1} more in the log)" if len(faults) > 1 else ""
-    return StudyError(faults[0] + more, faults)
+def first_of(faults: Sequence[str]) -> StudyError:
+    """Return the error that says the first of some faults and carries all for the log.
+
+    A fault is one line, whatever stands in the cell that it quotes: control characters, line breaks
+    and marks that turn the direction of writing become blanks.
+    """
+    lines = [UNPRINTABLE.sub(" ", fault) for fault in faults]
+    more = f" ({len(lines) - 1} more in the log)" if len(lines) > 1 else ""
+    return StudyError(lines[0] + more, lines)

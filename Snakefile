@@ -309,12 +309,11 @@ rule figures:
         "environment.yml"
     params:
         version=version("figures", CONFIG["report"]),
-        points=f"{DERIVED}/figure_data",
     message:
         "Drawing the figures"
     shell:
         "python -m ccp_analysis.cli figures --results {input.results} --flow {input.flow} "
-        "--points {params.points} --out reports/figures --log {log}"
+        "--points data/derived/figure_data --out reports/figures --log {log}"
 
 
 rule report:
@@ -337,13 +336,12 @@ rule report:
         "environment.yml"
     params:
         version=version("report", CONFIG["report"]),
-        points=f"{DERIVED}/figure_data",
     message:
         "Writing the report"
     shell:
         "python -m ccp_analysis.cli report --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "
-        "--points {params.points} --figures reports/figures --html {output.html} "
+        "--points data/derived/figure_data --figures reports/figures --html {output.html} "
         "--docx {output.docx} --pdf {output.pdf} --log {log}"
 
 

@@ -106,6 +106,7 @@ RUNS = {
             *REPORTED,
             *LISTED,
             *("--figures", f"{MADE}/figures"),
+            *("--points", f"{D}/figure_data"),
             *("--html", f"{MADE}/r.html"),
             *("--docx", f"{MADE}/r.docx"),
             *("--pdf", f"{MADE}/r.pdf"),

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ccp_analysis.errors import StudyError
 
-# Words for the two commonest complaints of pydantic; its own serve for the rest.
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+# Words for the two commonest complaints of pydantic; its own serve for the rest.
 _WORDS = {"extra_forbidden": "unknown key", "missing": "is missing"}
 
 

@@ -15,7 +15,7 @@ from ccp_analysis.reporting.lookup import Source
 from ccp_analysis.reporting.plots import ACTIVE, INK, MUTED, REFERENCE, WIDTH
 
 CHAINS = 10  # drawn at most
-BINS = 15  # of a number with more values than this
+BINS = 15  # of a number, at most
 ABOVE, BELOW = "#9cc0e6", "#d3d6da"  # regions whose interval excludes zero
 
 
@@ -71,8 +71,7 @@ def _values(source: Source, axes: Axes, values: pd.DataFrame, name: str) -> None
         axes.set_xticks(range(len(levels)), [source.category(variable, code) for code in levels])
     else:
         position = values["value"].astype(float)
-        low, high = position.min(), position.max()
-        edges = np.linspace(low, high, BINS + 1) if high > low else np.array([low - 1, low + 1])
+        edges = _edges(position.to_numpy())
     shared = {"bins": edges}
     for chosen, look in (
         (observed, {"color": BELOW, "label": "Observed"}),
@@ -83,6 +82,15 @@ def _values(source: Source, axes: Axes, values: pd.DataFrame, name: str) -> None
             axes.hist(position[chosen], weights=100 * people / people.sum(), **shared, **look)
     axes.set_ylabel("Per cent", fontsize=7)
     axes.tick_params(labelsize=6.5)
+
+
+def _edges(values: np.ndarray) -> np.ndarray:
+    """Return limits of bins; of whole numbers each holds as many of them."""
+    low, high = values.min(), values.max()
+    if high - low >= BINS or (values == values.round()).all():
+        step = max(1.0, np.ceil((high - low + 1) / BINS))
+        return np.arange(low - 0.5, high + step + 0.5, step)
+    return np.linspace(low, high, BINS + 1) if high > low else np.array([low - 1, low + 1])
 
 
 def maps_of(source: Source) -> list[tuple[str, str]]:

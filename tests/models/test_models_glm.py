@@ -444,7 +444,7 @@ def test_clusters_alone_identify_a_contrast():
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda X, y, g: fit_glm(X, y, "gamma"), "binomial, poisson, not gamma"),
+        (lambda X, y, g: fit_glm(X, y, "gamma"), "binomial, poisson, power, not gamma"),
         (lambda X, y, g: fit_glm(X, y + 1.0, "binomial"), "0 or 1, but 2 was found"),
         (lambda X, y, g: fit_glm(X, -2.0 * y, "poisson"), "not negative, but -2 was found"),
         (lambda X, y, g: fit_glm(X, y[:-1], "binomial"), "same n"),

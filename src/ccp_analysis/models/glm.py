@@ -1,8 +1,9 @@
-"""Binary and count outcomes: logistic and Poisson regression on a batch.
+"""Binary and count outcomes, and costs: generalised linear models on a batch.
 
-At its optimum a model with canonical link is a weighted least squares fit, and its standard errors
-are those of the whitened fit: design sqrt(v) x and residual (y - mu) / sqrt(v), v the variance of
-the outcome. `GlmFit.working` is that fit, so that `robust` serves it too; for CR2 see
+At its optimum such a model is a weighted least squares fit, and its standard errors are those of
+the whitened fit: design (s / sqrt(v)) x and residual (y - mu) / sqrt(v), v the variance of the
+outcome and s = d mu / d eta the slope of its mean in the linear predictor, which a canonical link
+makes equal. `GlmFit.working` is that fit, so that `robust` serves it too; for CR2 see
 `glm_inference`.
 
 Scoring is written out here because statsmodels fits one outcome at a time and only warns of
@@ -11,12 +12,11 @@ separation; the tests hold both to the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
 
+from ccp_analysis.models.families import FAMILIES, Family, power_family
 from ccp_analysis.models.inference import linear
 from ccp_analysis.models.ols import OlsFit, fit_ols, times
 
@@ -27,84 +27,36 @@ PREDICTOR_TOLERANCE = 1e-6
 # Information (as its square root) that has vanished, as a share of that at the overall mean.
 VANISHED = 1e-7
 HALVINGS = 30
+# The logarithm of a mean that no outcome has: squared, it would be zero or infinite.
+ENDLESS = 300.0
 # An outcome is fitted exactly when its residuals are shorter than this share of it.
 EXACT_TOLERANCE = 1e-10
 
 CONSTANT = "The outcome is the same for everyone."
-SEPARATED = (
-    "Some combination of the covariates predicts the outcome perfectly (separation): the estimate "
-    "is infinite."
-)
 NOT_CONVERGED = "The fit did not converge."
 EXACT = "The outcome is fitted exactly: no variation is left to infer from."
 
 
 @dataclass(frozen=True)
-class Family:
-    """A distribution with its canonical link.
-
-    Attributes
-    ----------
-    link, mean, variance, cumulant : callable
-        Linear predictor of a mean; and, as functions of the linear predictor, the mean, the
-        variance (which is the derivative of the mean) and the integral of the mean.
-    residual : callable
-        Outcome minus mean, from the outcome and the linear predictor, without cancellation.
-    allowed : callable
-        Which outcomes are possible.
-    range : str
-        The same in words.
-    """
-
-    link: Callable[[np.ndarray], np.ndarray]
-    mean: Callable[[np.ndarray], np.ndarray]
-    variance: Callable[[np.ndarray], np.ndarray]
-    cumulant: Callable[[np.ndarray], np.ndarray]
-    residual: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    allowed: Callable[[np.ndarray], np.ndarray]
-    range: str
-
-
-FAMILIES = {
-    "binomial": Family(
-        link=logit,
-        mean=expit,
-        variance=lambda eta: expit(eta) * expit(-eta),
-        cumulant=lambda eta: np.logaddexp(0.0, eta),
-        residual=lambda y, eta: y * expit(-eta) - (1.0 - y) * expit(eta),
-        allowed=lambda y: (y == 0.0) | (y == 1.0),
-        range="A binary outcome is 0 or 1",
-    ),
-    "poisson": Family(
-        link=np.log,
-        mean=np.exp,
-        variance=np.exp,
-        cumulant=np.exp,
-        residual=lambda y, eta: y - np.exp(eta),
-        allowed=lambda y: y >= 0.0,
-        range="A count is not negative",
-    ),
-}
-
-
-@dataclass(frozen=True)
 class GlmFit:
-    """Logistic or Poisson fits of a batch.
+    """Generalised linear fits of a batch.
 
     Attributes
     ----------
     family : str
-        "binomial" (logit link) or "poisson" (log link).
+        "binomial" (logit link), "poisson" or "power" (log link).
+    members : Family
+        Mean and variance as functions of the linear predictor.
     coef : numpy.ndarray
         Coefficients on the scale of the link, shape (..., p); NaN where the fit failed.
     fitted : numpy.ndarray
         Fitted probabilities or means, shape (..., n).
     working : OlsFit
-        The weighted least squares fit at the optimum, whitened: design sqrt(v) x, Pearson
-        residuals (y - mu) / sqrt(v), and a residual variance of one, the dispersion of both
-        families.
+        The weighted least squares fit at the optimum, whitened: design (s / sqrt(v)) x, s the
+        slope of the mean, Pearson residuals (y - mu) / sqrt(v), and as residual variance the
+        dispersion: one, for the family "power" the sum of their squares over n - p.
     variance : numpy.ndarray
-        v, the variance of each outcome by the family, shape (..., n).
+        v, the variance of each outcome by the family but for the dispersion, shape (..., n).
     status : numpy.ndarray of str
         "ok" or "failed", shape (...).
     note : numpy.ndarray of str
@@ -112,6 +64,7 @@ class GlmFit:
     """
 
     family: str
+    members: Family
     coef: np.ndarray
     fitted: np.ndarray
     working: OlsFit
@@ -120,8 +73,15 @@ class GlmFit:
     note: np.ndarray
 
 
-def fit_glm(X: np.ndarray, y: np.ndarray, family: str, *, iterations: int = 100) -> GlmFit:
-    """Fit logistic or Poisson regressions by maximum likelihood.
+def fit_glm(
+    X: np.ndarray,
+    y: np.ndarray,
+    family: str,
+    *,
+    power: float | None = None,
+    iterations: int = 100,
+) -> GlmFit:
+    """Fit logistic or Poisson regressions, or others with a log link, by maximum likelihood.
 
     Parameters
     ----------
@@ -129,37 +89,42 @@ def fit_glm(X: np.ndarray, y: np.ndarray, family: str, *, iterations: int = 100)
         Design, shape (..., n, p). An intercept is a column of it.
     y : array_like
         Outcome, shape (..., n): 0 and 1, or counts (not necessarily whole: only the mean model
-        matters to robust inference). Leading axes of the two broadcast.
-    family : {"binomial", "poisson"}
-        Distribution, with logit or log link.
+        matters to robust inference), or costs. Leading axes of the two broadcast.
+    family : {"binomial", "poisson", "power"}
+        Distribution, with logit, log and log link; "power" is a quasi-likelihood with variance
+        mu^power and free dispersion.
+    power : float, optional
+        For the family "power", and only there: between 1 and 2.
     iterations : int
-        Scoring steps after which a fit that has not converged is given up.
+        Steps after which a fit that has not converged is given up.
 
     Returns
     -------
     GlmFit
         A fit fails alone, with status and note: where values are missing, columns dependent, the
         outcome constant or fitted exactly, where the maximum likelihood estimate is infinite
-        (separation), or without convergence.
+        (separation; with a log link: a subgroup with nothing but zeros), or without convergence.
 
     Raises
     ------
     RankDeficientError
         If every design of the batch has dependent columns; it names their positions.
     ValueError
-        If the family is unknown, an outcome is out of its range, the shapes do not fit, or no fit
-        of the batch is without missing values.
+        If the family is unknown, its power missing, out of range or given to another family, an
+        outcome out of its range, the shapes do not fit, or no fit of the batch is without missing
+        values.
 
     Notes
     -----
-    Fisher scoring (McCullagh & Nelder 1989, section 2.5), in the orthonormal basis of the design
-    and with steps halved until the likelihood rises. Under separation (Albert & Anderson 1984;
-    Santos Silva & Tenreyro 2010 for counts) every step moves some linear predictor by about one and
-    the information in that direction decays to nothing, which is what is looked for.
+    Newton's method in the orthonormal basis of the design, with steps halved until the likelihood
+    rises. For a canonical link that is Fisher scoring (McCullagh & Nelder 1989, section 2.5). For
+    variances mu^power the observed information is taken: as the quasi-likelihood is concave it is
+    never negative; scoring may cycle where one cost is thirty times the next, and keeps its
+    information where a mean goes to zero. Under separation (Albert & Anderson
+    1984; Santos Silva & Tenreyro 2010 for counts) the steps do not get shorter and the information
+    in that direction decays to nothing, which is what is looked for.
     """
-    if family not in FAMILIES:
-        raise ValueError(f"The family is one of {', '.join(FAMILIES)}, not {family}.")
-    members = FAMILIES[family]
+    members = _members(family, power)
     X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
     linear_fit = fit_ols(X, y)
     outside = np.isfinite(y) & ~members.allowed(y)
@@ -172,15 +137,27 @@ def fit_glm(X: np.ndarray, y: np.ndarray, family: str, *, iterations: int = 100)
     scores, converged, separated = _maximise(
         linear_fit.basis, y, members, usable & ~constant, iterations
     )
-    exact = _length(members.residual(y, _predict(linear_fit.basis, scores)))
-    exact = exact <= EXACT_TOLERANCE * _length(y)
+    predictor = _predict(linear_fit.basis, np.where(converged[..., None], scores, 0.0))
+    if members.free_dispersion:
+        endless = (np.abs(predictor) > ENDLESS).any(axis=-1)
+        predictor = np.where(endless[..., None], 0.0, predictor)
+        separated = separated | endless
+    exact = _length(members.residual(y, predictor)) <= EXACT_TOLERANCE * _length(y)
     note = np.select(
         [~usable, constant, separated, ~converged, exact],
-        [linear_fit.note, CONSTANT, SEPARATED, NOT_CONVERGED, EXACT],
+        [linear_fit.note, CONSTANT, members.infinite, NOT_CONVERGED, EXACT],
         default="",
     )
     coef = np.where(note[..., None] == "", linear(linear_fit.inverse, scores), np.nan)
-    return _whiten(X, y, family, coef, note)
+    return _whiten(X, y, family, members, coef, note)
+
+
+def _members(family: str, power: float | None) -> Family:
+    if family != "power" and family not in FAMILIES:
+        raise ValueError(f"The family is one of {', '.join((*FAMILIES, 'power'))}, not {family}.")
+    if (power is None) == (family == "power"):
+        raise ValueError("A power is given for the family power, and only there.")
+    return FAMILIES[family] if power is None else power_family(power)
 
 
 def _maximise(
@@ -189,31 +166,36 @@ def _maximise(
     """Return coefficients in the orthonormal basis, and whether they converged or diverged."""
     centre = np.where(active, y.mean(axis=-1), 0.5)
     null = family.link(centre)
-    floor = VANISHED * np.sqrt(family.variance(null))
+    at_mean = np.sqrt(family.weight(null))
+    floor = VANISHED * at_mean
+    # A free dispersion has the units of the outcome; a step is then measured as if it were such
+    # that the variation about the overall mean is as large as that.
+    unit = at_mean if family.free_dispersion else 1.0
     start = np.where(active[..., None], 0.5 * (y + centre[..., None]), centre[..., None])
     predictor = family.link(start)
-    weights = family.variance(predictor)
-    scores, _, _ = _scoring_step(basis, weights, weights * predictor + y - start, floor)
+    weights, slope = family.weight(predictor), family.slope(predictor)
+    target = weights / slope * (slope * predictor + y - start)
+    scores, _, _ = _newton_step(basis, weights, target, floor)
     scores = np.where(active[..., None], scores, 0.0)
     converged = separated = np.zeros(active.shape, dtype=bool)
     for _ in range(iterations):
         predictor = _predict(basis, scores)
-        step, length, vanished = _scoring_step(
-            basis, family.variance(predictor), family.residual(y, predictor), floor
+        step, length, vanished = _newton_step(
+            basis, family.information(y, predictor), family.score(y, predictor), floor
         )
         separated = separated | (active & vanished)
         active = active & ~vanished
         step = np.where(active[..., None], step, 0.0)
         moved = np.abs(_predict(basis, step)).max(axis=-1)
-        scores = scores + _halved(basis, y, family, scores, step)
-        arrived = active & (length <= STEP_TOLERANCE) & (moved <= PREDICTOR_TOLERANCE)
+        scores = scores + _halved(basis, y, family, scores, step, unit)
+        arrived = active & (length <= STEP_TOLERANCE * unit) & (moved <= PREDICTOR_TOLERANCE)
         converged, active = converged | arrived, active & ~arrived
         if not active.any():
             break
     return scores, converged, separated
 
 
-def _scoring_step(
+def _newton_step(
     basis: np.ndarray, weights: np.ndarray, target: np.ndarray, floor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (Q'WQ)^-1 Q't, its length in standard errors, and whether there is no inverse."""
@@ -226,17 +208,22 @@ def _scoring_step(
 
 
 def _halved(
-    basis: np.ndarray, y: np.ndarray, family: Family, scores: np.ndarray, step: np.ndarray
+    basis: np.ndarray,
+    y: np.ndarray,
+    family: Family,
+    scores: np.ndarray,
+    step: np.ndarray,
+    unit: np.ndarray | float,
 ) -> np.ndarray:
     """Return the steps, each halved until it does not lower the likelihood; zero if none does."""
 
     def likelihood(at: np.ndarray) -> np.ndarray:
         predictor = _predict(basis, at)
         with np.errstate(over="ignore"):
-            return (y * predictor - family.cumulant(predictor)).sum(axis=-1)
+            return family.likelihood(y, predictor).sum(axis=-1)
 
     before = likelihood(scores)
-    before = before - 1e-10 * (1.0 + np.abs(before))
+    before = before - 1e-10 * (unit**2 + np.abs(before))
     for _ in range(HALVINGS):
         lower = ~(likelihood(scores + step) >= before)
         if not lower.any():
@@ -246,27 +233,35 @@ def _halved(
 
 
 def _whiten(
-    X: np.ndarray, y: np.ndarray, family: str, coef: np.ndarray, note: np.ndarray
+    X: np.ndarray,
+    y: np.ndarray,
+    family: str,
+    members: Family,
+    coef: np.ndarray,
+    note: np.ndarray,
 ) -> GlmFit:
     """Set up the weighted least squares fit at the optimum."""
-    members, solved = FAMILIES[family], note == ""
+    solved = note == ""
     known = np.where(solved[..., None], coef, 0.0)
     finite = np.where(np.isfinite(X), X, 0.0)
     predictor = times(known, np.swapaxes(finite, -1, -2))
     variance = np.where(solved[..., None], members.variance(predictor), 0.0)
-    root = np.sqrt(variance)
-    whitened = root[..., None] * finite
+    weight = np.where(solved[..., None], members.weight(predictor), 0.0)
+    whitened = np.sqrt(weight)[..., None] * finite
     basis, triangle = np.linalg.qr(whitened)
     p = X.shape[-1]
     inverse = np.linalg.inv(np.where(solved[..., None, None], triangle, np.eye(p)))
     # Where a mean is so extreme that its variance underflows, the residual is zero too.
+    root = np.sqrt(variance)
     pearson = members.residual(y, predictor) / np.where(root > 0.0, root, np.inf)
+    df_resid = y.shape[-1] - p
+    dispersion = np.square(pearson).sum(axis=-1) / df_resid if members.free_dispersion else 1.0
     status = np.where(solved, "ok", "failed")
     working = OlsFit(
         coef=coef,
         residuals=np.where(solved[..., None], pearson, np.nan),
-        sigma2=np.where(solved, 1.0, np.nan),
-        df_resid=y.shape[-1] - p,
+        sigma2=np.where(solved, dispersion, np.nan),
+        df_resid=df_resid,
         X=whitened,
         basis=basis,
         inverse=np.where(solved[..., None, None], inverse, np.nan),
@@ -274,7 +269,7 @@ def _whiten(
         note=note,
     )
     fitted = np.where(solved[..., None], members.mean(predictor), np.nan)
-    return GlmFit(family, coef, fitted, working, variance, status, note)
+    return GlmFit(family, members, coef, fitted, working, variance, status, note)
 
 
 def _predict(basis: np.ndarray, scores: np.ndarray) -> np.ndarray:

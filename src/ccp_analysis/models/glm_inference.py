@@ -1,4 +1,4 @@
-"""Inference from logistic and Poisson fits: CR2 by cluster, on the link's and the outcome's scale.
+"""Inference from generalised linear fits: CR2 by cluster, on the link's and the outcome's scale.
 
 The bias-reduced covariance of a generalised linear model is not that of its whitened least squares
 fit (as CR0, CR3 and HC3 are, through `robust`): the adjustment of the residuals depends on their
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ccp_analysis.models.glm import FAMILIES, GlmFit
+from ccp_analysis.models.glm import GlmFit
 from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear, quadratic
 from ccp_analysis.models.ols import grouping, times
 from ccp_analysis.models.robust import OWN_TOLERANCE, hc3
@@ -29,20 +29,21 @@ def counterfactual(X: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
 def on_link_scale(
     fit: GlmFit, L: np.ndarray, *, groups: np.ndarray | None = None, kind: str = "CR2"
 ) -> Inference:
-    """Infer from contrasts of the coefficients: log odds ratios or log rate ratios.
+    """Infer from contrasts of the coefficients: log odds ratios, log ratios of rates or costs.
 
     Parameters
     ----------
     fit : GlmFit
-        Logistic or Poisson fits.
+        Generalised linear fits.
     L : array_like
         Contrasts, shape (k, p), or (..., k, p) where they differ between fits.
     groups : array_like of int
         Cluster of each row, shape (n,); for CR2, and only there.
     kind : {"CR2", "HC3", "model"}
         CR2 with Satterthwaite degrees of freedom; or, for independent people, the sandwich HC3 or
-        the inverse information (too small where counts are overdispersed), both with the normal
-        distribution (infinite df).
+        the dispersion times the inverse expected information (too small where counts are
+        overdispersed, as theirs is one), both with the normal distribution (infinite df; n - p for
+        the model's own errors where the dispersion is estimated).
 
     Returns
     -------
@@ -59,7 +60,7 @@ def on_link_scale(
     Notes
     -----
     CR2 and its degrees of freedom are those of `cr2_covariance`. As both are free of the scale of
-    the working covariance, overdispersion changes neither.
+    the working covariance, the dispersion changes neither.
     """
     contrasts = as_contrasts(L, fit.coef.shape[-1])
     return _infer(fit, linear(contrasts, fit.coef), contrasts, groups, kind)
@@ -73,12 +74,12 @@ def standardised(
     groups: np.ndarray | None = None,
     kind: str = "CR2",
 ) -> Inference:
-    """Infer from marginal risks or rates with everyone in one arm, and then in the other.
+    """Infer from marginal risks, rates or costs with everyone in one arm, and then in the other.
 
     Parameters
     ----------
     fit : GlmFit
-        Logistic or Poisson fits.
+        Generalised linear fits.
     X0, X1 : array_like
         Designs of the people to average over, shape (..., n', p), with the arm set to 0 and to 1
         for everyone (`counterfactual`), in its interactions too.
@@ -89,7 +90,7 @@ def standardised(
     -------
     Inference
         Arrays of shape (..., 3): the mean outcome under X0, under X1, and their difference, in
-        units of the outcome (a risk or a rate). The limits of an interval are not held to the
+        units of the outcome (a risk, a rate, pounds). The limits of an interval are not held to the
         range of the outcome.
 
     Raises
@@ -101,7 +102,7 @@ def standardised(
     -----
     Standardisation over the covariates as they were observed, which count as fixed (Lane & Nelder
     1982). Delta method: the standard error is that of the linear contrast of the coefficients whose
-    weights are the gradient of the marginal mean (sum of v x over people, divided by their number),
+    weights are the gradient of the marginal mean (sum of s x over people, divided by their number),
     and the degrees of freedom are the Satterthwaite df of that same contrast.
     """
     parts = [_marginal(fit, np.asarray(design, dtype=float)) for design in (X0, X1)]
@@ -117,7 +118,7 @@ def cr2_covariance(fit: GlmFit, groups: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     fit : GlmFit
-        Logistic or Poisson fits.
+        Generalised linear fits.
     groups : array_like of int
         Cluster of each row, shape (n,).
 
@@ -135,9 +136,10 @@ def cr2_covariance(fit: GlmFit, groups: np.ndarray) -> np.ndarray:
     -----
     Pustejovsky & Tipton (2018), with the family's variance as working covariance Phi_g = diag(v)
     and weights 1 / v: A_g = D_g B_g^(-1/2) D_g, D_g = Phi_g^(1/2), B_g = D_g (I - H)_g Phi
-    (I - H)_g' D_g, applied to the residuals y - mu; as in R's clubSandwich, with the pseudo-inverse
-    where a cluster alone identifies a direction of the design. In whitened coordinates, with
-    orthonormal columns Q of sqrt(v) x, B_g = diag(v) (I - Q_g Q_g') diag(v): not a multiple of the
+    (I - H)_g' D_g, applied to the residuals y - mu of the design s x, s = d mu / d eta; as in R's
+    clubSandwich, also where the link is not canonical, with the pseudo-inverse where a cluster
+    alone identifies a direction of the design. In whitened coordinates, with orthonormal columns Q
+    of (s / sqrt(v)) x, B_g = diag(v) (I - Q_g Q_g') diag(v): not a multiple of the
     identity less something of rank p, so matrices of the size of a cluster are decomposed, O(n_g^3)
     each.
     """
@@ -150,10 +152,9 @@ def _marginal(fit: GlmFit, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"A design to average over has {fit.coef.shape[-1]} columns, not the shape {X.shape}."
         )
-    family = FAMILIES[fit.family]
     predictor = times(fit.coef, np.swapaxes(X, -1, -2))
-    gradient = times(family.variance(predictor), X) / X.shape[-2]
-    return family.mean(predictor).mean(axis=-1), gradient
+    gradient = times(fit.members.slope(predictor), X) / X.shape[-2]
+    return fit.members.mean(predictor).mean(axis=-1), gradient
 
 
 def _infer(
@@ -165,8 +166,11 @@ def _infer(
     if (groups is None) == (kind == "CR2"):
         raise ValueError("Groups are given for CR2, and for CR2 only.")
     if groups is None:
-        covariance = fit.working.bread if kind == "model" else hc3(fit.working)
-        return inference(estimate, quadratic(contrasts, covariance), np.inf)
+        if kind == "HC3":
+            return inference(estimate, quadratic(contrasts, hc3(fit.working)), np.inf)
+        variance = fit.working.sigma2[..., None] * quadratic(contrasts, fit.working.bread)
+        df = fit.working.df_resid if fit.members.free_dispersion else np.inf
+        return inference(estimate, variance, df)
     clusters = _Clusters(fit, groups)
     df, identified = clusters.satterthwaite_df(contrasts)
     variance = np.where(identified, quadratic(contrasts, clusters.covariance), np.nan)

@@ -34,7 +34,7 @@ except StudyError as error:
 
 RAW = [file.path.as_posix() for file in STUDY.files.values()]
 DERIVED = "data/derived"
-COSTS = [f"{DERIVED}/costs.parquet"] if ECONOMICS else []
+COSTS = [f"{DERIVED}/{name}.parquet" for name in ("costs", "prices") if ECONOMICS]
 PARTS = (
     [analysis.id for analysis in PLAN.analyses]
     + [f"checks_{analysis}" for analysis in PLAN.checks]
@@ -102,7 +102,9 @@ rule cost:
         CONFIG["cost"],
         participants=rules.clean.output.participants,
     output:
-        f"{DERIVED}/costs.parquet",
+        costs=f"{DERIVED}/costs.parquet",
+        prices=f"{DERIVED}/prices.parquet",
+        intervention=f"{DERIVED}/intervention.parquet",
     log:
         "logs/cost.log",
     conda:
@@ -110,9 +112,10 @@ rule cost:
     params:
         version=version("cost", CONFIG["cost"]),
     message:
-        "Costing service use"
+        "Costing service use and the intervention"
     shell:
-        "python -m ccp_analysis.cli cost --participants {input.participants} --costs {output} "
+        "python -m ccp_analysis.cli cost --participants {input.participants} "
+        "--costs {output.costs} --prices {output.prices} --intervention {output.intervention} "
         "--log {log}"
 
 
@@ -134,7 +137,7 @@ rule impute:
         "environment.yml"
     params:
         version=version("impute", CONFIG["impute"]),
-        costs=f"--costs {COSTS[0]}" if COSTS else "",
+        costs="--costs {} --prices {}".format(*COSTS) if COSTS else "",
     message:
         "Imputing what is missing"
     shell:
@@ -230,8 +233,13 @@ rule evaluate:
     input:
         CONFIG["evaluate"],
         imputed=rules.impute.output.imputed,
+        costs=rules.cost.output.costs,
+        prices=rules.cost.output.prices,
+        intervention=rules.cost.output.intervention,
+        participants=rules.clean.output.participants,
     output:
-        f"{DERIVED}/results/economics.parquet",
+        results=f"{DERIVED}/results/economics.parquet",
+        figures=f"{DERIVED}/figure_data/economics.parquet",
     log:
         "logs/evaluate.log",
     conda:
@@ -241,7 +249,10 @@ rule evaluate:
     message:
         "Comparing costs and quality-adjusted life years"
     shell:
-        "python -m ccp_analysis.cli evaluate --imputed {input.imputed} --results {output} --log {log}"
+        "python -m ccp_analysis.cli evaluate --imputed {input.imputed} --costs {input.costs} "
+        "--prices {input.prices} --intervention {input.intervention} "
+        "--participants {input.participants} --results {output.results} "
+        "--figures {output.figures} --log {log}"
 
 
 rule results:
@@ -266,9 +277,15 @@ rule results:
 POINTS = [
     rules.impute.output.traces,
     rules.impute.output.values,
+    rules.impute.output.patterns,
+    rules.impute.output.losses,
     *expand(rules.check.output.figures, analysis=PLAN.checks),
     *[rules.sensitivity.output.figures] * bool(PLAN.sensitivity),
+    *[rules.evaluate.output.figures] * bool(ECONOMICS),
 ]
+# What the report lists of prices.
+PRICES = [rules.cost.output.prices, rules.cost.output.intervention] if ECONOMICS else []
+PRICED = "--prices {} --intervention {}".format(*PRICES) if PRICES else ""
 
 
 rule tables:
@@ -279,6 +296,8 @@ rule tables:
         queries=rules.clean.output.queries,
         models=rules.impute.output.models,
         scales=rules.clean.output.scales,
+        points=POINTS,
+        prices=PRICES,
     output:
         TABLES,
     log:
@@ -287,12 +306,13 @@ rule tables:
         "environment.yml"
     params:
         version=version("tables", CONFIG["report"]),
+        prices=PRICED,
     message:
         "Writing the tables"
     shell:
         "python -m ccp_analysis.cli tables --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "
-        "--out reports/tables --log {log}"
+        "{params.prices} --points data/derived/figure_data --out reports/tables --log {log}"
 
 
 rule figures:
@@ -326,6 +346,7 @@ rule report:
         models=rules.impute.output.models,
         scales=rules.clean.output.scales,
         points=POINTS,
+        prices=PRICES,
     output:
         html=DOCUMENTS[0],
         docx=DOCUMENTS[1],
@@ -336,13 +357,14 @@ rule report:
         "environment.yml"
     params:
         version=version("report", CONFIG["report"]),
+        prices=PRICED,
     message:
         "Writing the report"
     shell:
         "python -m ccp_analysis.cli report --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "
-        "--points data/derived/figure_data --figures reports/figures --html {output.html} "
-        "--docx {output.docx} --pdf {output.pdf} --log {log}"
+        "{params.prices} --points data/derived/figure_data --figures reports/figures "
+        "--html {output.html} --docx {output.docx} --pdf {output.pdf} --log {log}"
 
 
 rule codebook:

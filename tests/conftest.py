@@ -65,15 +65,25 @@ class StudyFolder:
         )
 
     def cost(self) -> None:
-        costs.run(participants=DERIVED / "participants.parquet", costs=DERIVED / "costs.parquet")
+        costs.run(
+            participants=DERIVED / "participants.parquet",
+            costs=DERIVED / "costs.parquet",
+            prices=DERIVED / "prices.parquet",
+            intervention=DERIVED / "intervention.parquet",
+        )
 
     def impute(self) -> None:
-        money = (DERIVED / "costs.parquet") if Path("config/economics.yaml").is_file() else None
+        money = Path("config/economics.yaml").is_file()
         imputation.run(
             participants=DERIVED / "participants.parquet",
-            costs=money,
+            costs=DERIVED / "costs.parquet" if money else None,
+            prices=DERIVED / "prices.parquet" if money else None,
             imputed=DERIVED / "imputed.parquet",
             models=DERIVED / "imputation_models.csv",
+            traces=DERIVED / "figure_data/imputation_traces.parquet",
+            values=DERIVED / "figure_data/imputation_values.parquet",
+            patterns=DERIVED / "figure_data/missing_patterns.parquet",
+            losses=DERIVED / "figure_data/losses.parquet",
         )
 
     def analyse(self, analysis: str) -> pd.DataFrame:
@@ -92,7 +102,15 @@ class StudyFolder:
 
     def evaluate(self) -> pd.DataFrame:
         out = DERIVED / "results" / "economics.parquet"
-        economics.run(imputed=DERIVED / "imputed.parquet", results=out)
+        economics.run(
+            imputed=DERIVED / "imputed.parquet",
+            costs=DERIVED / "costs.parquet",
+            prices=DERIVED / "prices.parquet",
+            intervention=DERIVED / "intervention.parquet",
+            participants=DERIVED / "participants.parquet",
+            results=out,
+            figures=DERIVED / "figure_data/economics.parquet",
+        )
         return pd.read_parquet(out)
 
     def up_to_imputation(self) -> None:

@@ -20,7 +20,11 @@ PACKAGE = Path(provenance.__file__).parent
 D = "data/derived"
 MADE = "made"
 REPORTED = ["--results", "reports/results.csv", "--flow", f"{D}/flow.json"]
-LISTED = ["--queries", f"{D}/queries.csv", "--models", f"{D}/imputation_models.csv"]
+LISTED = [
+    *("--queries", f"{D}/queries.csv", "--models", f"{D}/imputation_models.csv"),
+    *("--prices", f"{D}/prices.parquet", "--intervention", f"{D}/intervention.parquet"),
+    *("--points", f"{D}/figure_data"),
+]
 
 # Of every command that a rule runs: its options, and the name of its configuration files.
 RUNS = {
@@ -34,13 +38,19 @@ RUNS = {
         "clean",
     ),
     "cost": (
-        ["--participants", f"{D}/participants.parquet", "--costs", f"{MADE}/c.parquet"],
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--costs", f"{MADE}/c.parquet"),
+            *("--prices", f"{MADE}/prices.parquet"),
+            *("--intervention", f"{MADE}/intervention.parquet"),
+        ],
         "cost",
     ),
     "impute": (
         [
             *("--participants", f"{D}/participants.parquet"),
             *("--costs", f"{D}/costs.parquet"),
+            *("--prices", f"{D}/prices.parquet"),
             *("--imputed", f"{MADE}/i.parquet"),
             *("--models", f"{MADE}/m.csv"),
         ],
@@ -81,7 +91,15 @@ RUNS = {
         "describe",
     ),
     "evaluate": (
-        ["--imputed", f"{D}/imputed.parquet", "--results", f"{MADE}/e.parquet"],
+        [
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--costs", f"{D}/costs.parquet"),
+            *("--prices", f"{D}/prices.parquet"),
+            *("--intervention", f"{D}/intervention.parquet"),
+            *("--participants", f"{D}/participants.parquet"),
+            *("--results", f"{MADE}/e.parquet"),
+            *("--figures", f"{MADE}/economics.parquet"),
+        ],
         "evaluate",
     ),
     "results": (
@@ -106,7 +124,6 @@ RUNS = {
             *REPORTED,
             *LISTED,
             *("--figures", f"{MADE}/figures"),
-            *("--points", f"{D}/figure_data"),
             *("--html", f"{MADE}/r.html"),
             *("--docx", f"{MADE}/r.docx"),
             *("--pdf", f"{MADE}/r.pdf"),

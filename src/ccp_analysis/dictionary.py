@@ -122,6 +122,12 @@ def load_dictionary(study: Study) -> list[Column]:
     return columns
 
 
+def line_of(column: Column) -> int:
+    """Return the line of the data dictionary in which a column stands."""
+    rows = read_table(DICTIONARY, ["file", "column"])
+    return next(n for n, r in rows if (r["file"], r["column"]) == (column.file, column.column))
+
+
 def _number(text: str) -> float | str | None:
     try:
         return float(text) if text else None

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ccp_analysis.errors import StudyError
+from ccp_analysis.estimands import Estimand, check_estimands
 from ccp_analysis.reading import Strict
 
 PLAN = Path("config/analysis.yaml")
@@ -118,7 +119,7 @@ class SampleSize(Strict):
     """What the study was planned to detect; the report sets it beside what was achieved.
 
     `sd` within arms at follow-up; `retest` the correlation of baseline and follow-up; participants
-    in both arms with a follow-up.
+    in both arms with a follow-up. `source` says where the figures come from.
     """
 
     outcome: str
@@ -128,6 +129,7 @@ class SampleSize(Strict):
     retest: float = Field(ge=0, lt=1)
     participants: int = Field(ge=4)
     clusters: int = Field(ge=4)
+    source: str | None = None
 
 
 Strategy = Literal["MAR", "JR", "CR", "CIR", "LMCF"]
@@ -212,11 +214,15 @@ class Sensitivity(Strict):
 
 
 class Plan(Strict):
-    """The statistical analysis plan: ``config/analysis.yaml``."""
+    """The statistical analysis plan: ``config/analysis.yaml``.
+
+    `estimand` is the one that is estimated by every analysis that none of the `estimands` names.
+    """
 
     seed: int = Field(ge=0)
     confidence_level: float = Field(gt=0.5, lt=1)
     estimand: str
+    estimands: list[Estimand] = []
     outcomes: list[Outcome] = Field(min_length=1)
     covariates: list[str]
     baseline_table: list[str] = []
@@ -247,18 +253,21 @@ class Plan(Strict):
         if self.planned:
             _among("planned", [self.planned.outcome], known, "outcomes")
         self._check_sensitivity(known)
+        named = [*ids, *(entry.id for entry in self._sensitivities())]
+        check_estimands(self.estimands, self.estimand, named, known)
         return self
 
     def _check_sensitivity(self, known: set[str]) -> None:
-        asked = self.sensitivity or Sensitivity()
         taken = {*self._ids(), *RESERVED}
-        for entry in (*asked.reference_based, *asked.delta):
+        for entry in self._sensitivities():
             where = f"sensitivity '{entry.id}'"
             if entry.id in taken:
                 raise ValueError(f"{where}: every id must be its own")
             taken.add(entry.id)
             _among(where, entry.outcomes, known, "outcomes")
-        for entry in asked.delta:
+        for entry in self._sensitivities():
+            if not isinstance(entry, Delta):
+                continue
             where = f"sensitivity '{entry.id}'"
             _among(where, [entry.analysis], self._ids(), "analyses")
             analysis = self.analysis(entry.analysis)
@@ -304,6 +313,23 @@ class Plan(Strict):
 
     def _ids(self) -> list[str]:
         return [analysis.id for analysis in self.analyses]
+
+    def _sensitivities(self) -> list[ReferenceBased | Delta]:
+        asked = self.sensitivity or Sensitivity()
+        return [*asked.reference_based, *asked.delta]
+
+    def estimand_of(self, analysis: str) -> str:
+        """Return the id of what an analysis or sensitivity analysis estimates.
+
+        Deltas that no estimand names estimate what the analysis does that they repeat.
+        """
+        for estimand in self.estimands:
+            if analysis in estimand.analyses:
+                return estimand.id
+        for entry in self._sensitivities():
+            if entry.id == analysis and isinstance(entry, Delta):
+                return self.estimand_of(entry.analysis)
+        return self.estimand
 
     def analysis(self, analysis: str) -> Analysis:
         """Return the analysis of that id; StudyError if there is none."""

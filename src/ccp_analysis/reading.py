@@ -17,6 +17,11 @@ from ccp_analysis.errors import StudyError
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 # Words for the two commonest complaints of pydantic; its own serve for the rest.
 _WORDS = {"extra_forbidden": "unknown key", "missing": "is missing"}
+_NAMED = re.compile(
+    r"(?P<key>[a-z_.]+)(?: '(?P<entry>[^']+)')?: (?:number (?P<number>\d+) of the list)?"
+)
+Key = tuple[str, ...]
+Lines = dict[Key, int]
 
 
 class Strict(BaseModel):
@@ -145,9 +150,16 @@ def read_table(
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file of keys with values; StudyError if it is anything else."""
+    return _read_yaml(path)[0]
+
+
+def _read_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
+    """Read a YAML file, and the line on which each key and each entry of a list begins."""
     text = read_text(path, "expected a YAML file there")
     try:
-        content = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        content = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise StudyError(f"{path}, line {line}: not valid YAML ({error.problem}).") from error
@@ -155,28 +167,95 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise StudyError(f"{path}: not valid YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(content, dict):
         raise StudyError(f"{path}: expected keys with values, found {type(content).__name__}.")
-    return content
+    return content, dict(_lines(node))
+
+
+def _lines(node: yaml.Node | None, at: tuple[str, ...] = ()) -> Iterator[tuple[Key, int]]:
+    """Yield the path of every key and every entry of a list with its line.
+
+    An entry with an id is also found by that, as ``("sensitivity", "societal")``.
+    """
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                yield (*at, key.value), key.start_mark.line + 1
+                yield from _lines(value, (*at, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, entry in enumerate(node.value):
+            yield (*at, str(number)), entry.start_mark.line + 1
+            if isinstance(entry, yaml.MappingNode):
+                for key, value in entry.value:
+                    if key.value == "id" and isinstance(value, yaml.ScalarNode):
+                        yield (*at, value.value), entry.start_mark.line + 1
+            yield from _lines(entry, (*at, str(number)))
+
+
+def place(path: Path, *keys: str | int) -> str:
+    """Return a YAML file and the line of a key in it, as the beginning of a sentence.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which was read before.
+    *keys : str or int
+        The way to the key: keys, numbers from 0 or ids of entries of a list. Of a key that does not
+        stand there the line is that of the last one on the way that does.
+    """
+    return _place(str(path), _read_yaml(path)[1], [str(key) for key in keys])
+
+
+def _place(where: str, lines: Lines, keys: Sequence[str]) -> str:
+    found = [lines.get(tuple(keys[:depth])) for depth in range(1, len(keys) + 1)]
+    line = next((line for line in reversed(found) if line is not None), None)
+    return where if line is None else f"{where}, line {line}"
 
 
 def load(model: type[Config], path: Path) -> Config:
     """Read a YAML file as a model; StudyError names the first fault, its `faults` all of them."""
-    content = read_yaml(path)
+    content, lines = _read_yaml(path)
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise first_of(complaints(str(path), error)) from error
+        raise first_of(complaints(str(path), error, lines)) from error
 
 
-def complaints(where: str, error: ValidationError) -> list[str]:
-    """Turn pydantic's list of complaints into sentences that begin with the place."""
+def complaints(where: str, error: ValidationError, lines: Lines | None = None) -> list[str]:
+    """Turn pydantic's list of complaints into sentences that begin with the place.
+
+    Parameters
+    ----------
+    where : str
+        The file, or the file and the line.
+    error : pydantic.ValidationError
+        What was found.
+    lines : dict, optional
+        Path of a key → its line, of a file of keys; the sentences then name the line of the key
+        that they complain of, or of the nearest one above it.
+    """
     faults = []
     for complaint in error.errors():
         key = ".".join(str(part) for part in complaint["loc"])
         what = _WORDS.get(complaint["type"], complaint["msg"].removeprefix("Value error, "))
         found = complaint.get("input")
         shown = f" (found: {found!r})" if isinstance(found, str | int | float) else ""
-        faults.append(f"{where}: {key + ': ' if key else ''}{what}{shown}.")
+        keys = [str(part) for part in complaint["loc"]]
+        if complaint["type"] == "value_error":
+            keys += _named(what)
+        at = _place(where, lines, keys) if lines else where
+        faults.append(f"{at}: {key + ': ' if key else ''}{what}{shown}.")
     return faults
+
+
+def _named(sentence: str) -> list[str]:
+    """Return the key, and the entry, with which a complaint of a model begins.
+
+    As in "thresholds: number 3 of the list is …" or "sensitivity 'societal': …".
+    """
+    named = _NAMED.match(sentence)
+    if named is None:
+        return []
+    entry = named["entry"] or (str(int(named["number"]) - 1) if named["number"] else None)
+    return [*named["key"].split("."), *([entry] if entry else [])]
 
 
 def first_of(faults: Sequence[str]) -> StudyError:

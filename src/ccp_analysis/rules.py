@@ -78,12 +78,16 @@ class Agree(_Rule):
 
 
 class Skip(_Rule):
-    """Where a variable has one of some values, others must be missing."""
+    """Where a variable has one of some values, others must be missing.
+
+    `value` is what they are worth where they rightly are: no days off work without work.
+    """
 
     kind: Literal["skip"]
     when: str
     values: list[str] = Field(alias="is", min_length=1)
     missing: list[str] = Field(min_length=1)
+    value: float | None = None
 
 
 class NothingAfter(_Rule):
@@ -182,6 +186,11 @@ def _faults(
         for value in rule.values:
             if value not in codes:
                 yield f"'{value}' is not one of the codes of '{rule.when}'"
+    if isinstance(rule, Skip) and rule.value is not None:
+        named = [columns[n] for n in (rule.when, *rule.missing) if n in columns]
+        if any(study.files[column.file].rows == "event" for column in named):
+            yield "a value goes with variables of participants, not with those of events"
+        yield from _worth_faults(rule, named[1:])
     if isinstance(rule, NothingAfter):
         if study.losses is None:
             yield "the study declares no losses, and so no events"
@@ -189,3 +198,14 @@ def _faults(
             for event in rule.events:
                 if event not in columns[study.losses.event].codes:
                     yield f"'{event}' is not one of the codes of '{study.losses.event}'"
+
+
+def _worth_faults(rule: Skip, columns: list[Column]) -> Iterator[str]:
+    """Yield why skipped variables cannot have the value that the rule gives them."""
+    assert rule.value is not None
+    for column in columns:
+        low, high = column.minimum, column.maximum
+        if not column.numeric:
+            yield f"a value does not go with '{column.variable}', which is not a number"
+        elif (low is not None and rule.value < low) or (high is not None and rule.value > high):
+            yield f"the value {rule.value:g} lies outside the limits of '{column.variable}'"

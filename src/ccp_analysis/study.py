@@ -1,7 +1,8 @@
 """Configuration files in, validated typed objects out: the only door to ``config/``.
 
 What is written in the files is read by `ccp_analysis.reading`; the data dictionary has a module of
-its own, `ccp_analysis.dictionary`, and so has the plan, `ccp_analysis.plan`.
+its own, `ccp_analysis.dictionary`, and so have the plan, `ccp_analysis.plan`, and that of the
+economic evaluation, `ccp_analysis.evaluation`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from pydantic import Field, model_validator
 from ccp_analysis.dictionary import DICTIONARY, Column
 from ccp_analysis.dictionary import load_dictionary as load_dictionary
 from ccp_analysis.errors import StudyError
+from ccp_analysis.evaluation import ECONOMICS as ECONOMICS
+from ccp_analysis.evaluation import Economics as Economics
 from ccp_analysis.plan import PLAN, Name, Plan
 from ccp_analysis.reading import Strict, load
 
 STUDY = Path("config/study.yaml")
 INSTRUMENTS = Path("config/instruments.yaml")
-ECONOMICS = Path("config/economics.yaml")
 RULES = Path("config/rules.yaml")
 DECISIONS = Path("config/decisions.csv")
 
@@ -208,7 +210,10 @@ class Subscale(Strict):
 
 
 class Instrument(Strict):
-    """A scale: which items make it, and how."""
+    """A scale: which items make it, and how.
+
+    `standing` says in a sentence what a value set is worth in an appraisal; the report prints it.
+    """
 
     label: str
     items: list[str] = Field(min_length=1)
@@ -221,6 +226,7 @@ class Instrument(Strict):
     unit: str = "points"
     subscales: dict[str, Subscale] = {}
     value_set: Path | None = None
+    standing: str | None = None
 
     @model_validator(mode="after")
     def _items(self) -> Instrument:
@@ -234,17 +240,6 @@ class Instrument(Strict):
             if name not in self.items:
                 raise ValueError(f"'{name}' is not one of the items")
         return self
-
-
-class Economics(Strict):
-    """The economic evaluation: ``config/economics.yaml``."""
-
-    price_year: int
-    currency: Literal["GBP"]
-    unit_costs: Path
-    services: str
-    utility: str
-    months: float = Field(gt=0, le=12)
 
 
 def load_study() -> Study:
@@ -294,18 +289,18 @@ def configuration_files() -> dict[str, list[str]]:
     value_sets = [i.value_set.as_posix() for i in load_instruments().values() if i.value_set]
     economics = load_economics()
     money = [ECONOMICS.as_posix()] if economics else []
+    prices = [economics.unit_costs, economics.price_index] if economics else []
+    if economics and economics.intervention:
+        prices.append(economics.intervention.costs)
     return {
-        "clean": study + measures + value_sets + checks,
-        "cost": study
-        + measures[:1]
-        + money
-        + ([economics.unit_costs.as_posix()] if economics else []),
+        "clean": study + measures + list(dict.fromkeys(value_sets)) + checks,
+        "cost": study + measures[:1] + money + [path.as_posix() for path in prices if path],
         "impute": study + measures + plan + money + (value_sets if levels else []),
         "analyse": study + measures + plan,
         "check": study + measures + plan,
         "sensitivity": study + measures + plan,
         "describe": study + measures + plan,
-        "evaluate": study + plan + money,
+        "evaluate": study + measures + plan + money,
         "results": plan,
         "codebook": study + measures[1:],
         "report": study + measures + plan + money,

@@ -167,7 +167,20 @@ def test_at_the_tipping_point_a_limit_of_the_interval_is_zero(model):
         row = next(r for r in compare(model, study(), moved, "imputed", ask()))
         assert row[limit] == pytest.approx(0.0, abs=1e-6)
         assert "includes zero" in tips[level]["note"] and "not clipped" in tips[level]["note"]
+        there = [row for row in rows if row["term"] == "difference at the tipping point"]
+        [there] = [row for row in there if row["delta"] == at]
+        assert there["perspective"] == "opposite" and there[limit] == pytest.approx(0.0, abs=1e-9)
+        assert there["estimate"] == pytest.approx(row["estimate"], rel=1e-9)
     assert len(grid) == 9 and set(grid["conclusion"]) <= {-1, 0, 1}
+
+
+def test_the_planned_analysis_is_always_among_the_deltas():
+    whole, people = lost()
+    entry = delta(deltas=[1, 2])
+    rows, grid = delta_rows(entry, Kind("ancova"), study(), whole, people, ask(), None)
+    zero = [row for row in rows if row["term"] == "difference" and row["delta"] == 0]
+    assert len(zero) == 1 and zero[0]["perspective"] == ""
+    assert set(grid["delta_active"]) == {1, 2}
 
 
 def test_the_map_is_the_grid_of_both_deltas():

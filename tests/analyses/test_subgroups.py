@@ -10,8 +10,10 @@ from trial import CLOSED, ask, pick
 
 from ccp_analysis.analyses.comparison import attempt, compare
 from ccp_analysis.errors import StudyError
+from ccp_analysis.models.pooling_joint import pool_joint
 from ccp_analysis.study import Study
 
+ALL = "third, all levels"
 INFERRED = ("estimate", "std_error", "df", "conf_low", "conf_high")
 
 
@@ -83,6 +85,51 @@ def test_without_clusters_the_joint_test_is_the_classical_one(tables, reference)
     assert joint["statistic"] == pytest.approx(expected["F"], **CLOSED)
     assert joint["p_value"] == pytest.approx(expected["Pr(>F)"], **CLOSED)
     assert (joint["inference"], joint["df_num"], joint["df"]) == ("f", 2, expected["Res.Df"])
+
+
+def test_without_clusters_imputed_data_have_a_pooled_joint_test(tables):
+    """D1 of least squares fits done by hand, one completed table at a time."""
+    plain = trial.study(clusters=None)
+    first = tables[tables["imputation"] == 0]
+    rng = np.random.default_rng(5)
+    m = 4
+    completed = [first.assign(imputation=0)]
+    for number in range(1, m + 1):
+        moved = first["y_after"] + rng.normal(scale=2.0, size=len(first))
+        completed.append(first.assign(imputation=number, y_after=moved))
+    many = pd.concat(completed, ignore_index=True)
+    asked = ask(subgroup="third", covariates=["age", "female"])
+    joint = pick(compare("subgroup", plain, many, "imputed", asked), "interaction", subgroup=ALL)
+    arm = (first["arm"] == "intervention").to_numpy(dtype=float)[:, None]
+    third = np.column_stack([first["third"] == code for code in "bc"]).astype(float)
+    plus = first[["y_before", "age", "female"]].to_numpy(dtype=float)
+    X = np.column_stack([np.ones(len(first)), arm, third, arm * third, plus])
+    inverse, df = np.linalg.inv(X.T @ X), len(X) - X.shape[1]
+    estimates, covariances = [], []
+    for table in completed[1:]:
+        y = table["y_after"].to_numpy()
+        beta = inverse @ X.T @ y
+        estimates.append(beta[4:6])
+        covariances.append(((y - X @ beta) ** 2).sum() / df * inverse[4:6, 4:6])
+    mean, within = np.mean(estimates, axis=0), np.mean(covariances, axis=0)
+    between = np.cov(np.array(estimates).T)
+    ratio = (1 + 1 / m) * np.trace(between @ np.linalg.inv(within)) / 2
+    expected = mean @ np.linalg.solve(within, mean) / (2 * (1 + ratio))
+    assert joint["statistic"] == pytest.approx(expected, rel=1e-9)
+    pooled = pool_joint(np.array(estimates), np.array(covariances), float(df))
+    assert (joint["df"], joint["p_value"]) == pytest.approx((pooled.df, pooled.p_value))
+    assert (joint["df_num"], joint["m"], joint["inference"]) == (2, m, "d1")
+    assert joint["population"] == "all-with-baseline"
+    assert "pooled over imputations (D1)" in joint["note"] and "towards zero" in joint["note"]
+
+
+def test_with_few_imputations_the_joint_test_is_of_the_observed_data(tables):
+    """Two imputations leave D1 no degrees of freedom."""
+    plain = trial.study(clusters=None)
+    rows = compare("subgroup", plain, tables, "imputed", ask(subgroup="third"))
+    joint = pick(rows, "interaction", subgroup=ALL)
+    assert (joint["inference"], joint["population"]) == ("f", "complete-case")
+    assert joint["note"] == "joint test on the observed data"
 
 
 def test_two_levels_have_one_interaction_and_no_joint_test(study, tables):

@@ -149,3 +149,21 @@ def test_a_failure_leaves_the_older_files_as_they_were(copy_of_ccp):
     with pytest.raises(StudyError, match=r"followup\.csv, line 5, column 'participant': 'CP999'"):
         copy_of_ccp.clean()
     assert before == {path.name: path.read_bytes() for path in derived.iterdir() if path.is_file()}
+
+
+def test_a_level_6_of_the_eq5d_is_an_error_and_leaves_no_utility(ccp_study):
+    ccp_study.clean()
+    before = pd.read_parquet(ccp_study / "data/derived/participants.parquet")
+    ccp_study.cell("data/raw/baseline.csv", 2, "eq_pain", "6")
+    ccp_study.clean()
+    queries = pd.read_csv(ccp_study / "data/derived/queries.csv", dtype=str, keep_default_na=False)
+    found = queries[(queries["file"] == "baseline.csv") & (queries["row"] == "2")]
+    [query] = found[found["column"] == "eq_pain"].to_dict("records")
+    assert (query["severity"], query["participant"]) == ("error", "CP001")
+    assert (query["raw_value"], query["rule"]) == ("6", "outside 1 to 5")
+    assert query["action"].startswith("set missing")
+    after = pd.read_parquet(ccp_study / "data/derived/participants.parquet")
+    hit = ["eq_pain_baseline", "utility_baseline", "utility_3l_baseline"]
+    assert before.loc[0, hit].notna().all()
+    assert after.loc[0, hit].isna().all()
+    pd.testing.assert_frame_equal(before.drop(columns=hit), after.drop(columns=hit))

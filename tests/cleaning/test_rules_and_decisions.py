@@ -106,6 +106,20 @@ def test_a_skip_pattern_removes_the_answer_with_a_query(dated):
     assert missing["reason"].tolist() == ["no score for those in Team B"]
 
 
+def test_what_was_rightly_not_asked_has_the_value_that_the_rule_declares(dated):
+    """P1 of Team A answers, P5 is not interviewed; in Team B a blank is worth 0, in D not."""
+    worth = QUIET.replace("is: [C]", "is: [A, B]").replace("action: set missing", "value: 0")
+    dated.write("config/rules.yaml", worth)
+    dated.write("second.csv", DATED["second.csv"].replace("-11,7", "-11,").replace("-12,9", "-12,"))
+    people, queries, _ = dated.clean()
+    assert people.loc["P1", "score_after"] == 6  # kept, and asked about
+    assert asked(queries) == [["second.csv", "2", "P1", "score", "no score for those in Team B"]]
+    assert people.loc["P2", "score_after"] == 0
+    assert people.loc[["P3", "P4", "P5"], "score_after"].isna().all()
+    missing = pd.read_parquet("m.parquet").query("variable == 'score_after'")
+    assert set(missing["participant"]) == {"P3", "P4", "P5"}
+
+
 def test_variables_of_two_files_must_agree(dated):
     dated.change(
         "config/dictionary.csv",
@@ -133,7 +147,16 @@ RULE_FAULTS = {
     "is: [C]": ("is: [Z]", "skip: 'Z' is not one of the codes of 'team'"),
     "events: [lost]": ("events: [found]", "ended: 'found' is not one of the codes of 'event'"),
     "days: [150, 210]": ("days: [210, 150]", "days: the first must not be larger"),
-    "kind: age": ("kind: years", "rules.2: "),
+    "kind: age": ("kind: years", "line 6: rules.2: "),
+    "action: set missing}": ("value: 11}", "the value 11 lies outside the limits of 'score_after'"),
+    "missing: [score_after], action: set missing": (
+        "missing: [seen_after], value: 0",
+        "a value does not go with 'seen_after', which is not a number",
+    ),
+    "team, is: [C],\n     missing: [score_after], action: set missing": (
+        "event, is: [lost],\n     missing: [score_after], value: 0",
+        "a value goes with variables of participants, not with those of events",
+    ),
 }
 
 

@@ -130,7 +130,7 @@ def test_each_missing_value_has_one_reason(written):
 def test_scales_are_described_without_regard_to_arm(written):
     scales, people = written["scales"], written["people"]
     assert set(scales["data_status"]) == {"synthetic"}
-    assert len(scales) == 2 * (6 + 4)
+    assert len(scales) == 2 * (7 + 4)
     row = scales.query("scale == 'wellbeing' and visit == 'month6'").iloc[0]
     score = people["wellbeing_month6"].dropna()
     assert (row["n"], row["n_asked"], row["lowest"], row["highest"]) == (len(score), 127, 14, 70)
@@ -163,7 +163,7 @@ def test_alpha_of_a_textbook_case_and_of_none():
 def test_the_codebook_has_every_variable_once(written):
     book, people = written["codebook"], written["people"]
     assert not book.duplicated(["variable", "file"]).any()
-    derived = {"left", "interviewed_baseline", "interviewed_month6"}
+    derived = {"left", "interviewed_baseline", "interviewed_month6", "alive_month6"}
     assert set(people) - set(book["variable"]) == derived
     in_people = book[
         book["variable"].isin(people.columns) & ~book["file"].isin(["teams", "status"])
@@ -189,11 +189,10 @@ def test_the_codebook_has_every_variable_once(written):
 def test_the_dead_have_utility_0_and_nothing_else(written):
     people, flow = written["people"].set_index("participant"), written["flow"]
     assert people.loc["CP103", "left"] == "death"
-    assert people.loc["CP103", "utility_month6"] == 0
-    others = (
-        people.loc["CP103"].filter(regex="_month6$").drop(["utility_month6", "interviewed_month6"])
-    )
-    assert others.isna().all()
+    assert (people.loc["CP103", ["utility_month6", "utility_3l_month6"]] == 0).all()
+    others = people.loc["CP103"].filter(regex="_month6$")
+    said = ["utility_month6", "utility_3l_month6", "interviewed_month6", "alive_month6"]
+    assert others.drop(said).isna().all()
     assert flow["deaths"] == [
         {"visit": "month6", "n": 1, "by_arm": {"control": 0, "intervention": 1}}
     ]
@@ -207,10 +206,8 @@ instruments:
 """
 
 
-@pytest.mark.parametrize(
-    ("died", "months", "dead"), [("2020-06-01", 6, True), ("2020-07-30", 6, False)]
-)
-def test_somebody_is_dead_at_a_visit_that_was_due_after_the_death(tiny, died, months, dead):
+def with_a_death(tiny, died: str, seen: str = "2020-01-15") -> None:
+    """Let P3 die and everyone but P3 be seen at baseline on a day."""
     study = STUDY.replace("ending: [lost]", "ending: [lost], death: lost")
     study = study.replace("file: first}", "file: first, date: seen}")
     tiny.write("config/study.yaml", study)
@@ -218,16 +215,68 @@ def test_somebody_is_dead_at_a_visit_that_was_due_after_the_death(tiny, died, mo
         "config/dictionary.csv", "first,age,", "first,seen,seen,before,Seen,date,,,,,\nfirst,age,"
     )
     header, *rows = RAW["first.csv"].splitlines()
-    dated = [f"{header},seen", *(f"{row},2020-01-15" for row in rows)]
-    tiny.write("first.csv", "\n".join(dated) + "\n")
+    dated = [f"{row},{seen if row.startswith('P3') else '2020-01-15'}" for row in rows]
+    tiny.write("first.csv", "\n".join([f"{header},seen", *dated]) + "\n")
     tiny.write("events.csv", f"who,event,date,reason\nP3,lost,{died},none\n")
     levels = "".join(f"score,{level},{level / 10}\n" for level in [0, *range(2, 11)])
     tiny.write("config/values.csv", "dimension,level,decrement\n" + levels)
     tiny.write("config/instruments.yaml", DEATHS)
+
+
+@pytest.mark.parametrize(("died", "dead"), [("2020-06-01", True), ("2020-07-30", False)])
+def test_somebody_is_dead_at_a_visit_that_was_due_after_the_death(tiny, died, dead):
+    with_a_death(tiny, died)
     people, _, flow = tiny.clean()
     assert flow["deaths"][0]["n"] == int(dead)
     assert (people.loc["P3", "utility_after"] == 0) == dead
     assert pd.isna(people.loc["P3", "total_after"])
+
+
+# Six months are 183 days; the visit after that of 15 January is due on 16 July.
+@pytest.mark.parametrize(
+    ("died", "seen", "share"),
+    [
+        ("2020-06-01", "2020-01-15", 138 / 183),
+        ("2020-07-16", "2020-01-15", 1),
+        ("2020-07-17", "2020-01-15", 1),  # after the visit was due: alive then
+        ("2020-01-15", "2020-01-15", 0),
+        ("2020-01-10", "2020-01-15", 0),  # a date that cannot be: none of the period
+        ("", "2020-01-15", 0.5),
+        ("2020-06-01", "", 0.5),
+    ],
+)
+def test_the_share_of_the_period_that_somebody_lived_through(tiny, caplog, died, seen, share):
+    with_a_death(tiny, died, seen)
+    people, queries, _ = tiny.clean()
+    assert people.loc["P3", "alive_after"] == pytest.approx(share)
+    assert (people["alive_after"].drop("P3") == 1).all()
+    assert not any(name.startswith("alive_before") for name in people)
+    asked = queries[queries["rule"] == "death without a date"]
+    assert asked[["file", "row", "participant"]].to_numpy().tolist() == (
+        [] if died else [["events.csv", "2", "P3"]]
+    )
+    assert ("participant P3: the date of death or of the baseline" in caplog.text) == (share == 0.5)
+
+
+def test_nobody_is_alive_in_a_period_after_that_of_the_death(tiny):
+    with_a_death(tiny, "2020-06-01")
+    visit = "  - {id: after, label: After, months: 6, file: second}\n"
+    later = visit.replace(
+        "after, label: After, months: 6, file: second", "late, label: L, months: 9"
+    )
+    tiny.change("config/study.yaml", visit, visit + later)
+    tiny.change(
+        "config/dictionary.csv", "events,who", "teams,size,size,late,Size,integer,,,,,\nevents,who"
+    )
+    tiny.write("teams.csv", "team,trust,arm,size\nA,x,c,\nB,x,t,\nC,y,c,\nD,y,t,\n")
+    people, _, flow = tiny.clean()
+    assert people.loc["P3", ["alive_after", "alive_late"]].tolist() == pytest.approx([138 / 183, 0])
+    assert [entry["n"] for entry in flow["deaths"]] == [1, 1]
+
+
+def test_no_share_is_known_where_no_event_is_a_death(tiny):
+    people, _, _ = tiny.clean()
+    assert not [name for name in people if name.startswith("alive")]
 
 
 def test_a_table_of_all_states_gives_what_the_decrements_give(monkeypatch, tmp_path):

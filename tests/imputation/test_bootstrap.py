@@ -1,12 +1,13 @@
-"""Bootstrap followed by imputation."""
+"""Pooling of imputed bootstrap data sets."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from ccp_analysis.imputation.bootstrap import boot_impute, pool_bootstrap, resample_groups
+from ccp_analysis.imputation.bootstrap import pool_bootstrap
 from ccp_analysis.imputation.chained import Conditional, impute
+from ccp_analysis.imputation.resampled import impute_resampled, two_stage
 from ccp_analysis.models.pooling import pool
 
 
@@ -51,23 +52,6 @@ def test_components_are_recovered():
     assert pooled.within[0] == pytest.approx(1.0, rel=0.05)
 
 
-def test_groups_are_drawn_whole_and_told_apart():
-    groups = np.array([5, 5, 7, 7, 7, 9])
-    seen = []
-
-    def complete(rows, copies):
-        seen.append((rows.tolist(), copies.tolist()))
-        return np.zeros((2, 1)) + len(rows)
-
-    boot_impute(groups, [np.array([0, 0, 2]), np.array([1, 2, 1])], complete)
-    assert seen[0] == ([0, 1, 0, 1, 5], [0, 0, 1, 1, 2])
-    assert seen[1] == ([2, 3, 4, 5, 2, 3, 4], [0, 0, 0, 1, 2, 2, 2])
-    drawn = resample_groups(groups, 4000, np.random.default_rng(3))
-    assert all(len(d) == 3 for d in drawn)
-    counts = np.bincount(np.concatenate(drawn), minlength=3)
-    assert np.abs(counts / 12_000 - 1 / 3).max() < 0.02
-
-
 def test_agrees_with_rubins_rules_where_both_hold():
     rng = np.random.default_rng(4)
     n = 300
@@ -80,13 +64,10 @@ def test_agrees_with_rubins_rules_where_both_hold():
     values = impute(data, plan, m=200, iterations=1, rng=rng).values[:, :, 0]
     rubin = pool(values.mean(axis=1), values.var(axis=1, ddof=1) / n)
 
-    def complete(rows, copies):
-        assert len(np.unique(copies)) == n
-        drawn = impute(data[rows], plan, m=2, iterations=1, rng=rng).values
-        return drawn[:, :, 0].mean(axis=1)
-
-    people = np.arange(n)
-    boot = boot_impute(people, resample_groups(people, 1500, rng), complete)
+    everyone = np.zeros(n, dtype=int)
+    rows = two_stage(everyone, everyone).draw(1500, rng)
+    drawn = impute_resampled(data, np.repeat(rows, 2, axis=0), iterations=1, rng=rng)
+    boot = pool_bootstrap(drawn[:, 0].mean(axis=1).reshape(1500, 2))
     assert boot.std_error == pytest.approx(rubin.std_error, rel=0.08)
     assert abs(boot.estimate - rubin.estimate) < 4 * np.sqrt(
         rubin.mc_error**2 + boot.std_error**2 / 1500

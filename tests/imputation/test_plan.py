@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 
 from ccp_analysis.dictionary import Column
 from ccp_analysis.errors import StudyError
-from ccp_analysis.imputation.plan import (
-    Variable,
-    decode,
-    encode,
-    imputation_variables,
-    with_derived,
-)
+from ccp_analysis.imputation.encoding import decode, encode
+from ccp_analysis.imputation.plan import Variable, imputation_variables, with_derived
 from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
 from ccp_analysis.plan import Plan
 from ccp_analysis.study import Economics, Instrument, Study
@@ -134,9 +129,11 @@ def test_costs_and_utilities_come_with_an_economic_evaluation():
         price_year=2020,
         currency="GBP",
         unit_costs="c.csv",
-        services="su_",
+        perspectives={"health": {"label": "Health", "services": ["su_*"]}},
         utility="utility",
         months=6,
+        thresholds=[0, 20000],
+        main_thresholds=[20000],
     )
     found = {v.name: v for v in variables(economics)}
     assert {"cost_before", "cost_after", "utility_after"} <= set(found)
@@ -231,7 +228,7 @@ def test_a_formula_without_a_value_for_somebody():
 def test_items_stand_in_for_their_score():
     found = {v.name: v for v in variables(level={"mood": "items"})}
     assert found["mood_after"].rule.parts == ("i_after",)
-    assert found["i_after"].item_of == "mood"
+    assert found["i_after"].group == "mood"
     assert found["i_after"].stem == found["i_before"].stem == "i"
     assert method_of(found["i_before"], plan()) == "pmm"
     plain = {v.name: v for v in variables(level={"mood": "score"})}

@@ -7,7 +7,8 @@ import pytest
 
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.derived import parse
-from ccp_analysis.imputation.plan import Encoded, Variable
+from ccp_analysis.imputation.encoding import Encoded
+from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.imputation.predictors import choose_predictors
 from ccp_analysis.plan import ImputationPlan
 
@@ -176,8 +177,8 @@ def test_derived_variables_predict_others_but_not_their_parts():
 
 def test_items_predict_only_their_own_kind():
     values, variables = example()
-    variables[1] = Variable("noise", "noise", False, None, (), item_of="scale")
-    variables[3] = Variable("strong", "strong", False, None, (), item_of="scale")
+    variables[1] = Variable("noise", "noise", False, None, (), group="scale")
+    variables[3] = Variable("strong", "strong", False, None, (), group="scale")
     found = choose(values, variables, 9)
     assert {1, 3}.isdisjoint(found[0].table["predictor"])
     assert 1 in set(found[3].table["predictor"])

@@ -160,6 +160,7 @@ def run_with_figures(folder) -> dict[str, pd.DataFrame]:
     stage.run(
         participants=derived / "participants.parquet",
         costs=derived / "costs.parquet",
+        prices=derived / "prices.parquet",
         imputed=IMPUTED,
         models=MODELS,
         **paths,

@@ -52,8 +52,18 @@ def test_the_plan_reruns_what_reads_it_and_what_follows_but_not_cleaning(done: P
     assert done.waiting() == set()
 
 
-def test_a_unit_cost_reruns_costing_and_what_follows(done: Project) -> None:
-    with edited(done.folder / "config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,41"):
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("unit_costs.csv", "su_gp,contact,40", "su_gp,contact,41"),
+        ("price_index.csv", "2016,93", "2016,91"),
+        ("intervention_cost.csv", "two-day course,2000", "two-day course,2500"),
+    ],
+)
+def test_a_price_reruns_costing_and_what_follows(
+    done: Project, file: str, old: str, new: str
+) -> None:
+    with edited(done.folder / "config" / file, old, new):
         assert done.waiting() == {"cost", "impute"} | AFTER_IMPUTATION
 
 
@@ -144,7 +154,8 @@ def test_verify_tells_identical_from_different(done: Project) -> None:
         ("data/raw/baseline.csv", "participant,interview", "person,interview", "clean", "line 1"),
         ("config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,-40", "cost", "line 2"),
         ("config/analysis.yaml", "auxiliary: []", "auxiliary: [nothing]", "impute", "'nothing'"),
-        ("config/study.yaml", "randomised: false", "randomised: maybe", "", "study.yaml"),
+        ("config/study.yaml", "randomised: false", "randomised: maybe", "", "study.yaml, line 8"),
+        ("config/economics.yaml", "0, 2500, 5000", "0, 5000, 2500", "", "economics.yaml, line 25"),
     ],
 )
 def test_bad_input_ends_at_its_rule_with_one_sentence(

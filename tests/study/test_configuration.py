@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ccp_analysis.errors import StudyError
+from ccp_analysis.reading import place
 from ccp_analysis.study import (
     configuration_files,
     load_dictionary,
@@ -68,7 +69,7 @@ FAULTS = {
         "analysis.yaml",
         "seed: ",
         "sed: 1\nseed: ",
-        "config/analysis.yaml: sed: unknown key (found: 1).",
+        ": sed: unknown key (found: 1).",
     ),
     "missing key": (
         "study.yaml",
@@ -80,7 +81,7 @@ FAULTS = {
         "analysis.yaml",
         "imputations: 2",
         "imputations: many",
-        "config/analysis.yaml: imputation.imputations: Input should be a valid integer",
+        ": imputation.imputations: Input should be a valid integer",
     ),
     "too few": ("analysis.yaml", "imputations: 2", "imputations: 1", "greater than or equal to 2"),
     "level": ("analysis.yaml", "level: 0.95", "level: 95", "confidence_level: Input should be"),
@@ -89,7 +90,7 @@ FAULTS = {
         "study.yaml",
         "reference: control",
         "reference: usual",
-        "config/study.yaml: arms: two arms are expected, one of them the reference",
+        ": arms: two arms are expected, one of them the reference",
     ),
     "third arm": (
         "study.yaml",
@@ -270,6 +271,106 @@ def test_each_fault_is_a_sentence_that_names_the_file(ccp_study, fault):
     assert sentence in str(caught.value)
     assert str(caught.value).startswith(f"config/{name}")
     assert "\n" not in str(caught.value)
+
+
+# file, text, what it becomes, what the line named begins with (nothing: no line), the sentence
+PLACES = {
+    "key": (
+        "study.yaml",
+        "randomised: false",
+        "randomised: perhaps",
+        "randomised:",
+        "randomised: ",
+    ),
+    "missing key": ("study.yaml", "randomised: false", "", "", "randomised: is missing."),
+    "missing key within": (
+        "study.yaml",
+        "  reference: control\n",
+        "",
+        "arms:",
+        "arms.reference: is missing.",
+    ),
+    "entry of a list": (
+        "study.yaml",
+        "{id: month6, label",
+        "{id: month6, lable: x, label",
+        "  - {id: month6",
+        "visits.1.lable: unknown key",
+    ),
+    "expected": (
+        "study.yaml",
+        "month6: 127",
+        "month12: 127",
+        "expected:",
+        "expected: 'month12' is neither 'recruited' nor a visit",
+    ),
+    "thresholds": (
+        "economics.yaml",
+        "  32500, 35000,",
+        "  35000, 32500,",
+        "             35000, 32500,",
+        "thresholds: number 15 of the list is 32500 and stands behind 35000; expected in",
+    ),
+    "threshold not listed": (
+        "economics.yaml",
+        "main_thresholds: [20000",
+        "main_thresholds: [21000",
+        "main_thresholds:",
+        "main_thresholds: 21000 is not one of the thresholds",
+    ),
+    "entry by its id": (
+        "economics.yaml",
+        "perspective: societal}",
+        "perspective: social}",
+        "  - {id: societal,",
+        "sensitivity 'societal': 'social' is not one of the perspectives",
+    ),
+    "nothing varied": (
+        "economics.yaml",
+        ", data: observed}",
+        "}",
+        "  - {id: complete_cases",
+        "sensitivity.4: sensitivity 'complete_cases' differs in nothing",
+    ),
+    "share": (
+        "economics.yaml",
+        "  caseload: 300",
+        "  # caseload: 300",
+        "  share:",
+        "intervention: share: caseload needs",
+    ),
+    "instrument": (
+        "instruments.yaml",
+        "range: [0, 10]",
+        "range: [10, 0]",
+        "  goal_attainment:",
+        "instruments.goal_attainment: the range must go",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PLACES)
+def test_a_fault_of_a_file_of_keys_names_the_line(ccp_study, fault):
+    name, old, new, begins, sentence = PLACES[fault]
+    if fault == "share":
+        ccp_study.change("config/economics.yaml", "share: participants", "share: caseload")
+    ccp_study.change(f"config/{name}", old, new)
+    lines = (ccp_study / "config" / name).read_text().splitlines()
+    named = [n for n, line in enumerate(lines, start=1) if begins and line.startswith(begins)]
+    where = f"config/{name}" + (f", line {named[0]}" if begins else "")
+    with pytest.raises(StudyError) as caught:
+        load_all()
+    assert str(caught.value).startswith(f"{where}: {sentence}")
+
+
+def test_the_place_of_a_key(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("# first\none: 1\nlist:\n  - {id: a}\n  - {id: b, deep: {er: 2}}\n3: x\n")
+    assert place(path, "list", 1, "deep", "er") == f"{path}, line 5"
+    assert place(path, "list", "b") == f"{path}, line 5"
+    assert place(path, "list", "c") == f"{path}, line 3"
+    assert place(path, 3) == f"{path}, line 6"
+    assert place(path, "two") == str(path)
 
 
 def test_limits_of_what_is_no_number(ccp_study):

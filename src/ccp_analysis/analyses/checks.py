@@ -84,7 +84,7 @@ def run(*, analysis: str, imputed: Path, results: Path, figures: Path) -> None:
             "role": "descriptive",
             "outcome": outcome.id,
             "visit": visit,
-            "estimand": plan.estimand,
+            "estimand": plan.estimand_of(analysis),
             "model": entry.model,
         }
         try:

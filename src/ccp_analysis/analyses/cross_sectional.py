@@ -52,7 +52,7 @@ def ancova(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
     chosen = sample_for(study, imputed, data, ask)
     X = design(chosen, [ask.baseline, *ask.covariates], pair_of(study))
     fit = fitted(fit_ols, X.columns, X.X, chosen.stacked(ask.value))
-    inference, method = _infer(study, chosen, fit, X.contrasts)
+    inference, method = infer(study, chosen, fit, X.contrasts)
     rows = arm_rows(study, chosen, inference, ask.level)
     if not study.randomised:
         rows[0]["note"] = ANCOVA_ASSUMES
@@ -66,7 +66,7 @@ def change(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
     X = design(chosen, ask.covariates, pair_of(study))
     gain = chosen.stacked(ask.value) - chosen.stacked(ask.baseline)
     fit = fitted(fit_ols, X.columns, X.X, gain)
-    inference, method = _infer(study, chosen, fit, X.contrasts)
+    inference, method = infer(study, chosen, fit, X.contrasts)
     rows = arm_rows(study, chosen, inference, ask.level, MEAN_CHANGE)
     assumed = RANDOMISED if study.randomised else CHANGE_ASSUMES
     rows[0]["note"] = assumed
@@ -74,7 +74,7 @@ def change(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
     if study.clusters:
 
         def paired() -> PairedTeams:
-            return paired_team_means(gain, None, *_teams(study, chosen)[1:])
+            return paired_team_means(gain, None, *teams_of(study, chosen)[1:])
 
         row = beside(study, chosen, paired, ask, assumed)
         rows += complete([row], study, chosen, ask, "change", "paired-t")
@@ -147,15 +147,15 @@ def mixed(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows
 
 
 def team_means(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
-    """Paired analysis of baseline-adjusted cluster means, with the exact sign-flip test."""
+    """Paired analysis of cluster means, adjusted for a baseline if there is one; sign-flip test."""
     if study.clusters is None:
         raise StudyError(
             "config/analysis.yaml: the team-level analysis needs clusters in pairs, which "
             "config/study.yaml does not declare."
         )
     chosen = sample_for(study, imputed, data, ask)
-    pairs, *teams = _teams(study, chosen)
-    adjust = chosen.stacked(ask.baseline)[..., None]
+    pairs, *teams = teams_of(study, chosen)
+    adjust = chosen.stacked(ask.baseline)[..., None] if ask.baseline else None
     fit = paired_team_means(chosen.stacked(ask.value), adjust, *teams)
     require_fits(fit)
     rows = complete(
@@ -191,7 +191,7 @@ def _flipped(differences: np.ndarray, level: float) -> dict[str, Any]:
     return row | {"note": f"{note}, and the confidence set is at {100 * row['conf_level']:g}%"}
 
 
-def _teams(study: Study, chosen: Sample) -> tuple[np.ndarray, ...]:
+def teams_of(study: Study, chosen: Sample) -> tuple[np.ndarray, ...]:
     """Return the names of the pairs; and the team of each row, the pair and arm of each team."""
     unit, pair = study.clusters.unit, study.clusters.pair
     units = chosen.first.drop_duplicates(unit).sort_values(unit)
@@ -220,7 +220,8 @@ def beside(
     return row | {"note": note}
 
 
-def _infer(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> tuple[Inference, str]:
+def infer(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> tuple[Inference, str]:
+    """Infer by CR2 over the clusters, without clusters by least squares; and name what was done."""
     if study.clusters is None:
         return classical(fit, L), "t"
     return cluster_robust(fit, chosen.codes(study.clusters.unit), L, kind="CR2"), "cr2"

@@ -7,8 +7,8 @@ import pandas as pd
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.errors import StudyError
-from ccp_analysis.plan import PLAN, Scenario
-from ccp_analysis.study import Study
+from ccp_analysis.plan import PLAN, Plan, Scenario
+from ccp_analysis.study import STUDY, Column, Study
 
 # Beside the reasons of the column `left`: whoever is missing without one.
 UNKNOWN = "unknown"
@@ -62,6 +62,32 @@ def check_arms(entry: str, named: dict, study: Study) -> None:
                 f"{PLAN}: '{entry}' names the arm '{arm}'; expected one of "
                 f"{', '.join(study.arms.levels)}."
             )
+
+
+def check_events(plan: Plan, study: Study, dictionary: list[Column]) -> None:
+    """Raise StudyError where an intercurrent event of an estimand is none that the study records.
+
+    Parameters
+    ----------
+    plan : Plan
+        For its estimands.
+    study : Study
+        Without a file of events, everything may be named.
+    dictionary : list of Column
+        For the codes of the events that end nobody's participation.
+    """
+    if study.losses is None:
+        return
+    codes = [code for c in dictionary if c.name == study.losses.event for code in c.codes]
+    known = list(dict.fromkeys([*study.losses.ending, *codes]))
+    for estimand in plan.estimands:
+        for entry in estimand.intercurrent_events:
+            if entry.recorded and entry.event not in known:
+                raise StudyError(
+                    f"{PLAN}: estimand '{estimand.id}': the event '{entry.event}' is not one that "
+                    f"{STUDY} has under losses; expected one of {', '.join(known)}, or recorded: "
+                    "false beside it."
+                )
 
 
 def strategy_by_person(

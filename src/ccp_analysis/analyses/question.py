@@ -26,7 +26,7 @@ class Question:
     value : str
         Variable that holds it; for a longitudinal model the stem of the variables.
     baseline : str
-        Variable that holds its baseline value.
+        Variable that holds its baseline value; empty where it has none.
     covariates : list of str
         Further baseline covariates.
     scale : str
@@ -72,7 +72,8 @@ def sample_for(study: Study, imputed: pd.DataFrame, data: str, ask: Question) ->
     ValueError
         As `require_comparable`.
     """
-    chosen = sample(study, imputed, data, [ask.value, ask.baseline, *ask.covariates])
+    own = [ask.value, *([ask.baseline] if ask.baseline else [])]
+    chosen = sample(study, imputed, data, [*own, *ask.covariates])
     require_comparable(study, chosen, ask.value)
     return chosen
 

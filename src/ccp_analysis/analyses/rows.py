@@ -11,7 +11,7 @@ from ccp_analysis.analyses.question import Question
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import OlsFit
-from ccp_analysis.models.pooling import pool
+from ccp_analysis.models.pooling import imputations_needed, pool
 from ccp_analysis.study import Study
 
 Rows = list[dict[str, Any]]
@@ -20,6 +20,7 @@ DIFFERENCE = "difference"
 ADJUSTED_MEAN = "adjusted mean"
 PAIR_DIFFERENCE = "pair difference"
 INTRACLASS = "intraclass correlation"
+REPEATABLE = 0.05  # wanted coefficient of variation of a standard error over repeated imputation
 
 
 def contrast_label(study: Study) -> str:
@@ -153,7 +154,10 @@ def intraclass_row(
 def complete(
     rows: Rows, study: Study, chosen: Sample, ask: Question, model: str, inference: str
 ) -> Rows:
-    """Fill in what all rows of a fit share; what a row has itself stands."""
+    """Fill in what all rows of a fit share; what a row has itself stands.
+
+    A pooled row that rests on too few imputations says so.
+    """
     shared = {
         "outcome": ask.outcome,
         "scale": ask.scale,
@@ -164,7 +168,25 @@ def complete(
         "n_clusters": chosen.codes(study.clusters.unit).max() + 1 if study.clusters else None,
         "m": chosen.m if chosen.imputed else None,
     }
-    return [{**shared, **row} for row in rows]
+    return [_judged({**shared, **row}) for row in rows]
+
+
+def _judged(row: dict[str, Any]) -> dict[str, Any]:
+    """Add to a row how many imputations are needed, if these are more than there are.
+
+    Counted by the share of the variance that lies between the imputations: `fmi` has a term for the
+    degrees of freedom besides, and where clusters are few would ask for imputations in their place.
+    """
+    fmi, m = row.get("fmi"), row.get("m")
+    if fmi is None or m is None or row.get("std_error") is None:
+        return row
+    few = 2 / (row["df"] + 3) if row.get("df") is not None else 0.0
+    share = np.clip((fmi - few) / (1 - few), 0.0, 1.0)
+    needed = float(imputations_needed(share, m=m, cv=REPEATABLE))
+    if not needed > m:
+        return row
+    error = f"the Monte Carlo error of the standard error to {REPEATABLE:.0%}"
+    return with_note([row], f"{m} imputations were made, {needed:.0f} would bring {error}")[0]
 
 
 def with_note(rows: Rows, note: str, **more: Any) -> Rows:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ccp_analysis import files
-from ccp_analysis.analyses.lost import INTERVIEWED, check_arms, check_reasons
+from ccp_analysis.analyses.lost import INTERVIEWED, check_arms, check_events, check_reasons
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.analyses.reference_based import reference_rows
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
@@ -55,6 +55,7 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
     dictionary = load_dictionary(study)
     people, tables = pd.read_parquet(participants), pd.read_parquet(imputed)
     asked = plan.sensitivity or Sensitivity()
+    check_events(plan, study, dictionary)
     rows: Rows = []
     grids = [empty_map()]
     for entry in asked.reference_based:
@@ -80,8 +81,9 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
             except ValueError as error:
                 found = [_failed(entry.id, analysis.model, study, ask, error)]
             rows += [{"analysis": entry.id, "visit": visit, **row} for row in found]
-    shared = {"role": "sensitivity", "estimand": plan.estimand}
-    table = results_table([{**shared, **row} for row in rows], study.data_status)
+    shared = {"role": "sensitivity"}
+    rows = [{**shared, "estimand": plan.estimand_of(row["analysis"]), **row} for row in rows]
+    table = results_table(rows, study.data_status)
     files.write_parquet(results, table)
     filled = [grid for grid in grids if len(grid)] or grids
     files.write_parquet(figures, pd.concat(filled, ignore_index=True))

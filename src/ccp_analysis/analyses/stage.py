@@ -10,6 +10,7 @@ import pandas as pd
 
 from ccp_analysis import files
 from ccp_analysis.analyses.comparison import SUBGROUP, Question, attempt
+from ccp_analysis.analyses.lost import check_events
 from ccp_analysis.errors import StudyError
 from ccp_analysis.plan import PLAN, Analysis, Plan
 from ccp_analysis.results import results_table
@@ -49,6 +50,7 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
     dictionary = load_dictionary(study)
     entry = plan.analysis(analysis)
     _check(entry, study)
+    check_events(plan, study, dictionary)
     tables = pd.read_parquet(imputed)
     rows = []
     for outcome in plan.outcomes_of(entry):
@@ -73,7 +75,7 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
             part = attempt(entry.id, "supporting", SUBGROUP, study, tables, entry.data, asked)
             found += [{**row, "role": "supporting"} for row in part]
         rows += [{"visit": visit, **row} for row in found]
-    shared = {"analysis": entry.id, "role": entry.role, "estimand": plan.estimand}
+    shared = {"analysis": entry.id, "role": entry.role, "estimand": plan.estimand_of(entry.id)}
     table = results_table([{**shared, **row} for row in rows], study.data_status)
     files.write_parquet(results, table)
     log.info("%s: %d rows", analysis, len(table))

@@ -13,6 +13,7 @@ from ccp_analysis.analyses.rows import Rows, complete, contrast_label, pooled_ro
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.inference import linear
 from ccp_analysis.models.ols import OlsFit, classical, fit_ols
+from ccp_analysis.models.pooling_joint import pool_joint
 from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.small_sample import JointTest
 from ccp_analysis.study import Study
@@ -29,7 +30,8 @@ def subgroup(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> R
 
     A number has one interaction, per SD, and differences one SD below and above its mean; a
     category an interaction for each level but the first, a difference within each, and where there
-    are three levels or more a joint test on the observed data.
+    are three levels or more a joint test. The joint test is pooled over the imputations (D1) where
+    people are the units; with clusters, or too few imputations, it is of the observed data.
     """
     variable = ask.subgroup
     if variable not in imputed:
@@ -44,8 +46,9 @@ def subgroup(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> R
     levels = [code for code in ask.codes if code in levels] or levels
     rows = _by_category(study, chosen, levels, ask)
     if len(levels) > 2:
+        pooled = _pooled_joint(study, chosen, levels, ask)
         seen = _people(study, imputed, "observed", ask)
-        rows += _joint(study, seen, levels, ask)
+        rows += pooled or _joint(study, seen, levels, ask)
     return rows
 
 
@@ -151,26 +154,48 @@ def _rows(
     return with_note(rows, TOWARDS_ZERO) if chosen.imputed else rows
 
 
+def _pooled_joint(study: Study, chosen: Sample, levels: list[str], ask: Question) -> Rows:
+    """Test all interactions at once over the imputations; nothing where that is not possible.
+
+    A cluster-robust test has a statistic and degrees of freedom of its own kind, for which no rule
+    of pooling is known, and with few clusters D1 has no reference distribution.
+    """
+    if study.clusters or not chosen.imputed:
+        return []
+    q = len(levels) - 1
+    fit, L = _category_fit(study, chosen, levels, ask)
+    covariances = fit.sigma2[..., None, None] * (L[:q] @ fit.bread @ L[:q].T)
+    test = pool_joint(linear(L[:q], fit.coef), covariances, float(fit.df_resid))
+    if not np.isfinite(test.statistic):
+        return []
+    row = _joint_row(study, test, ask) | {"note": "joint test pooled over imputations (D1)"}
+    return with_note(complete([row], study, chosen, ask, "ancova", "d1"), TOWARDS_ZERO)
+
+
+def _joint_row(study: Study, test: JointTest, ask: Question) -> dict[str, Any]:
+    return {
+        "term": INTERACTION,
+        "level": contrast_label(study),
+        "subgroup": f"{ask.subgroup}, all levels",
+        "statistic": float(np.ravel(test.statistic)[0]),
+        "df_num": test.df_num,
+        "df": float(np.ravel(test.df)[0]),
+        "p_value": float(np.ravel(test.p_value)[0]),
+    }
+
+
 def _joint(study: Study, seen: Sample, levels: list[str], ask: Question) -> Rows:
-    """Test all interactions at once, on the observed data: no pooled F test is offered."""
+    """Test all interactions at once, on the observed data."""
     q = len(levels) - 1
     fit, L = _category_fit(study, seen, levels, ask)
     if study.clusters:
         test = cluster_robust_f(fit, seen.codes(study.clusters.unit), L[:q])
     else:
         test = _wald_f(fit, L[:q])
-    row: dict[str, Any] = {
-        "term": INTERACTION,
-        "level": contrast_label(study),
-        "subgroup": f"{ask.subgroup}, all levels",
-        "note": "joint test on the observed data",
-    }
-    statistic, df = (float(np.ravel(value)[0]) for value in (test.statistic, test.df))
-    if np.isfinite(statistic):
-        p_value = float(np.ravel(test.p_value)[0])
-        row |= {"statistic": statistic, "df_num": q, "df": df, "p_value": p_value}
-    else:
+    row = _joint_row(study, test, ask) | {"note": "joint test on the observed data"}
+    if not np.isfinite(row["statistic"]):
         few = f"too few {study.clusters.unit_label}s" if study.clusters else "too few people"
+        row = {key: row[key] for key in ("term", "level", "subgroup")}
         row |= {"status": "failed", "note": f"{few} for a joint test of {q} interactions"}
     return complete([row], study, seen, ask, "ancova", "aht-f" if study.clusters else "f")
 

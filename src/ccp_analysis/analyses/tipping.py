@@ -32,6 +32,7 @@ from ccp_analysis.plan import Analysis, Delta
 from ccp_analysis.study import Study
 
 TIPPING = "tipping point"
+AT_TIP = "difference at the tipping point"
 # Points at which a change of conclusion is looked for on either side of zero; fewer where each is
 # a fit of its own.
 SCAN, SCAN_BY_FITS = 400, 20
@@ -69,7 +70,8 @@ def delta_rows(
     Returns
     -------
     rows : list of dict
-        For every direction (`perspective`) and `delta` the difference; and its tipping points.
+        For every direction (`perspective`) and `delta`, zero among them, the difference; its
+        tipping points, and the difference at each, of which one limit is zero.
     grid : pandas.DataFrame
         The map: one row for each pair of deltas.
 
@@ -89,7 +91,7 @@ def delta_rows(
     rows: Rows = []
     for direction, arms in entry.directions.items():
         along = np.array([arms.get(arm, 0.0) for arm in study.arms.ordered])
-        for delta in sorted(entry.deltas):
+        for delta in sorted({0.0, *entry.deltas}):
             if delta == 0 and any(row["delta"] == 0 for row in rows):
                 continue  # nothing is added in any direction
             row = _difference(evaluate, delta * along, data, study, ask)
@@ -100,6 +102,10 @@ def delta_rows(
         for reach in (entry.reach, -entry.reach):
             tip = tipping_point(evaluate, along, reach, ask.level, steps)
             rows.append(_tipping_row(tip, along, reach, entry, study, ask, direction))
+            if tip[0] is not None:
+                at = _difference(evaluate, tip[0] * along, data, study, ask)
+                at |= {"term": AT_TIP, "delta": tip[0], "perspective": direction}
+                rows += with_note([at], _added(tip[0] * along, study))
     rows = complete(rows, study, data.chosen, ask, analysis.model, name)
     return rows, _map(entry, evaluate, study, ask)
 

@@ -1,11 +1,15 @@
-"""Utility after death: 0, and only utility."""
+"""Deaths: who was dead at a visit, utility 0 then, and the share of the period lived through."""
 
 from __future__ import annotations
+
+import logging
 
 import pandas as pd
 
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
-from ccp_analysis.study import Instrument, Study
+from ccp_analysis.study import Instrument, Study, Visit
+
+log = logging.getLogger(__name__)
 
 DAYS_A_MONTH = 365.25 / 12
 
@@ -16,8 +20,8 @@ def dead_at(
     """Return who was dead at each follow-up visit.
 
     Somebody is dead at a visit who was not interviewed then and had died by the day on which the
-    visit was due: so many months after the baseline interview. Where its date is not known, who
-    has died and was interviewed neither then nor later.
+    visit was due: so many months after the baseline interview. Where one of the two dates is not
+    known, who has died and was interviewed neither then nor later.
 
     Parameters
     ----------
@@ -35,20 +39,77 @@ def dead_at(
     """
     if study.losses is None or study.losses.death is None:
         return {}
-    events = tables[study.losses.file].values
-    deaths = events[events[study.losses.event] == study.losses.death]
-    first = deaths.groupby(PARTICIPANT)[study.losses.date].min()
-    died = first.reindex(people[PARTICIPANT]).set_axis(people.index)
-    name = f"{study.baseline.date}_{study.baseline.id}"
-    started = people[name] if name in people else pd.Series(pd.NaT, index=people.index)
+    has_died, died = _deaths(study, tables, people)
     dead = {}
     seen_later = pd.Series(False, index=people.index)
     for visit in reversed(study.follow_ups):
         seen_later |= people[f"interviewed_{visit.id}"]
-        days = round((visit.months - study.baseline.months) * DAYS_A_MONTH)
-        due = started + pd.Timedelta(days=days)
-        dead[visit.id] = died.notna() & ~seen_later & (due.isna() | (died <= due))
+        due = _due(study, people, visit)
+        dead[visit.id] = has_died & ~seen_later & (due.isna() | died.isna() | (died <= due))
     return {visit.id: dead[visit.id] for visit in study.follow_ups}
+
+
+def alive_shares(
+    study: Study,
+    tables: dict[str, RawTable],
+    people: pd.DataFrame,
+    dead: dict[str, pd.Series],
+) -> pd.DataFrame:
+    """Return the share of the period before each follow-up visit that a person lived through.
+
+    Parameters
+    ----------
+    study, tables, people
+        As in `dead_at`.
+    dead : dict
+        From `dead_at`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``alive_{visit}``: 1 for everyone not dead at the visit. For the dead the days from the day
+        on which the visit before was due to the death, as a share of those up to this visit; 0 at
+        visits after that. Where the date of the death or of the baseline interview is not known, a
+        half at the first visit at which the person was dead, which is logged. No columns where the
+        study declares no death.
+    """
+    if not dead:
+        return pd.DataFrame(index=people.index)
+    _, died = _deaths(study, tables, people)
+    shares, before, gone = {}, study.baseline, pd.Series(False, index=people.index)
+    for visit in study.follow_ups:
+        start, end = _due(study, people, before), _due(study, people, visit)
+        share = ((died - start) / (end - start)).clip(0, 1).fillna(0.5).mask(gone, 0.0)
+        shares[f"alive_{visit.id}"] = share.where(dead[visit.id], 1.0)
+        before, gone = visit, gone | dead[visit.id]
+    unknown = gone & (died.isna() | _due(study, people, study.baseline).isna())
+    for who in people.loc[unknown, PARTICIPANT]:
+        log.warning(
+            "participant %s: the date of death or of the baseline interview is not known; the "
+            "death is taken to be half-way between two visits",
+            who,
+        )
+    return pd.DataFrame(shares, index=people.index)
+
+
+def _deaths(
+    study: Study, tables: dict[str, RawTable], people: pd.DataFrame
+) -> tuple[pd.Series, pd.Series]:
+    """Return who has died, and the first date of that (missing where it is not known)."""
+    assert study.losses is not None
+    events = tables[study.losses.file].values
+    deaths = events[events[study.losses.event] == study.losses.death]
+    first = deaths.groupby(PARTICIPANT)[study.losses.date].min()
+    died = first.reindex(people[PARTICIPANT]).set_axis(people.index)
+    return people[PARTICIPANT].isin(first.index), died
+
+
+def _due(study: Study, people: pd.DataFrame, visit: Visit) -> pd.Series:
+    """Return the day on which a visit was due: so many months after the baseline interview."""
+    name = f"{study.baseline.date}_{study.baseline.id}"
+    started = people[name] if name in people else pd.Series(pd.NaT, index=people.index)
+    days = round((visit.months - study.baseline.months) * DAYS_A_MONTH)
+    return started + pd.Timedelta(days=days)
 
 
 def value_the_dead(

@@ -15,6 +15,7 @@ from ccp_analysis.study import Study
 
 WITHOUT_BASELINE = "interview without a baseline interview"
 AFTER_DATA_DATE = "after the date of the data"
+UNDATED_DEATH = "death without a date"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,11 @@ def find(
     rules : sequence of Rule
         From ``config/rules.yaml``.
     """
-    found = [*_without_baseline(study, tables, people), *_after_data_date(study, tables)]
+    found = [
+        *_without_baseline(study, tables, people),
+        *_after_data_date(study, tables),
+        *_undated_deaths(study, tables),
+    ]
     for rule in rules:
         found += _broken(study, tables, people, rule)
     return [finding for finding in found if finding.where.any()]
@@ -81,6 +86,38 @@ def ask(findings: Sequence[Finding], tables: dict[str, RawTable], queries: Queri
         )
 
 
+def fill_skipped(study: Study, people: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
+    """Give questions that were rightly not asked the value that their rule declares.
+
+    Parameters
+    ----------
+    study : Study
+        Visits.
+    people : pandas.DataFrame
+        One row for each person recruited, from `assemble`.
+    rules : sequence of Rule
+        Those of the kind skip count that have a value.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy. Who was not interviewed at a visit keeps missing values there.
+    """
+    filled = people.copy()
+    for rule in rules:
+        if isinstance(rule, Skip) and rule.value is not None:
+            skipped = people[rule.when].isin(_codes(rule, people))
+            for name in rule.missing:
+                at = [f"interviewed_{v.id}" for v in study.visits if name.endswith(f"_{v.id}")]
+                there = people[at].all(axis=1)
+                filled[name] = filled[name].mask(skipped & there & filled[name].isna(), rule.value)
+    return filled
+
+
+def _codes(rule: Skip, data: pd.DataFrame) -> list[float] | list[str]:
+    return [float(v) for v in rule.values] if data[rule.when].dtype == float else rule.values
+
+
 def _without_baseline(
     study: Study, tables: dict[str, RawTable], people: pd.DataFrame
 ) -> Iterator[Finding]:
@@ -99,6 +136,14 @@ def _after_data_date(study: Study, tables: dict[str, RawTable]) -> Iterator[Find
                 yield Finding(
                     file, late.to_numpy(), column.variable, AFTER_DATA_DATE, "query", "kept"
                 )
+
+
+def _undated_deaths(study: Study, tables: dict[str, RawTable]) -> Iterator[Finding]:
+    losses = study.losses
+    if losses is not None and losses.death is not None:
+        events = tables[losses.file].values
+        where = (events[losses.event] == losses.death) & events[losses.date].isna()
+        yield Finding(losses.file, where.to_numpy(), losses.date, UNDATED_DEATH, "query", "kept")
 
 
 def _broken(
@@ -159,10 +204,9 @@ def _cells(
             both = data[first].notna() & data[other].notna()
             yield other, (both & (data[first] != data[other])).to_numpy()
     elif isinstance(rule, Skip):
-        value = data[rule.when]
-        codes = [float(v) for v in rule.values] if value.dtype == float else rule.values
+        skipped = data[rule.when].isin(_codes(rule, data))
         for name in rule.missing:
-            yield name, (value.isin(codes) & data[name].notna()).to_numpy()
+            yield name, (skipped & data[name].notna()).to_numpy()
     elif isinstance(rule, NothingAfter):
         end = _first_date(study, tables, rule.events)
         after = end.reindex(data[PARTICIPANT]).set_axis(data.index)

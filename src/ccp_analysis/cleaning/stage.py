@@ -22,12 +22,12 @@ from ccp_analysis.cleaning.accounts import (
 )
 from ccp_analysis.cleaning.assemble import assemble
 from ccp_analysis.cleaning.codebook import codebook as describe
-from ccp_analysis.cleaning.deaths import dead_at, value_the_dead
+from ccp_analysis.cleaning.deaths import alive_shares, dead_at, value_the_dead
 from ccp_analysis.cleaning.decisions import Answers, load_decisions
 from ccp_analysis.cleaning.flow import participant_flow
 from ccp_analysis.cleaning.missing import missing_values
 from ccp_analysis.cleaning.queries import Queries, faults_table
-from ccp_analysis.cleaning.rules import Finding, ask, find
+from ccp_analysis.cleaning.rules import Finding, ask, fill_skipped, find
 from ccp_analysis.cleaning.scales import scale_table
 from ccp_analysis.cleaning.score import score_instruments
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, read_files
@@ -120,11 +120,12 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     rules = load_rules(study, dictionary)
     answers = Answers(load_decisions(study))
     tables = read_files(study, dictionary, queries)
-    people = _joined(study, tables, rules, answers, queries)
+    people = fill_skipped(study, _joined(study, tables, rules, answers, queries), rules)
     scores = score_instruments(people, instruments, dictionary)
     dead = dead_at(study, tables, people)
     hidden = [c.variable for c in dictionary if c.hidden and c.variable in people]
-    whole = pd.concat([people, value_the_dead(scores, instruments, dead)], axis=1)
+    alive = alive_shares(study, tables, people, dead)
+    whole = pd.concat([people, value_the_dead(scores, instruments, dead), alive], axis=1)
     counts = _flow(study, tables, whole, dead)
     _compare_expected(counts["expected"], queries)
     _compare_rows(study, tables, queries)

@@ -1,127 +1,116 @@
-"""Cost: service use at each visit times unit costs."""
+"""Cost: participants, unit costs → costs.parquet, prices.parquet, intervention.parquet.
+
+Service use at each visit times prices, and the cost of the intervention for each participant.
+"""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pandas as pd
 
 from ccp_analysis import files
+from ccp_analysis.economics.intervention import none, read_intervention, shares
+from ccp_analysis.economics.prices import price_table, read_price_index, read_unit_costs
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reading import read_table
+from ccp_analysis.reading import place
 from ccp_analysis.study import (
-    DICTIONARY,
     ECONOMICS,
+    STUDY,
     Economics,
+    Study,
     load_dictionary,
     load_economics,
     load_study,
 )
 
-
-def read_unit_costs(economics: Economics) -> pd.Series:
-    """Read the unit costs of the study.
-
-    Parameters
-    ----------
-    economics : Economics
-        Names the file and the price year.
-
-    Returns
-    -------
-    pandas.Series
-        Service → cost of one unit in the currency of the evaluation.
-
-    Raises
-    ------
-    StudyError
-        If a cost is negative or not a number, a service stands twice, or a price year is not that
-        of the evaluation.
-    """
-    path = economics.unit_costs
-    costs: dict[str, float] = {}
-    for line, row in read_table(path, ["service", "unit", "unit_cost", "price_year", "source"]):
-        where = f"{path}, line {line}"
-        try:
-            cost = float(row["unit_cost"])
-        except ValueError as error:
-            raise StudyError(f"{where}: unit cost '{row['unit_cost']}' is not a number.") from error
-        if not 0 <= cost < float("inf"):
-            raise StudyError(f"{where}: unit cost {cost:g} found; expected zero or more.")
-        if row["service"] in costs:
-            raise StudyError(f"{where}: service '{row['service']}' already has a unit cost.")
-        if row["price_year"] != str(economics.price_year):
-            raise StudyError(
-                f"{where}: price year '{row['price_year']}' found; expected "
-                f"{economics.price_year}, the price year in {ECONOMICS}."
-            )
-        costs[row["service"]] = cost
-    return pd.Series(costs, dtype=float)
+log = logging.getLogger(__name__)
 
 
-def total_costs(
-    people: pd.DataFrame, use: dict[str, dict[str, str]], costs: pd.Series
-) -> pd.DataFrame:
-    """Add up the cost of all services at each visit.
+def total_costs(people: pd.DataFrame, prices: pd.DataFrame, perspective: str) -> pd.DataFrame:
+    """Add up the cost of the services of a perspective at each visit.
 
     Parameters
     ----------
     people : pandas.DataFrame
-        Participants with their service use.
-    use : dict
-        Visit → service → variable.
-    costs : pandas.Series
-        Service → unit cost.
+        Participants with their service use and, where deaths are known, ``alive_{visit}``.
+    prices : pandas.DataFrame
+        From `price_table`.
+    perspective : str
+        Whose costs count.
 
     Returns
     -------
     pandas.DataFrame
-        ``cost_{visit}``, missing where the use of any service is.
+        ``cost_{visit}``: missing where the use of any service is, times the share of the period
+        that was lived through, and so zero after a death.
     """
     totals = {}
-    for visit, variables in use.items():
-        spent = [people[variable] * costs[service] for service, variable in variables.items()]
-        totals[f"cost_{visit}"] = pd.concat(spent, axis=1).sum(axis=1, skipna=False)
+    counted = prices[prices[f"in_{perspective}"]]
+    for visit, services in counted.groupby("visit", sort=False):
+        spent = people[services["variable"]] * services["price"].to_numpy()
+        total = spent.sum(axis=1, skipna=False)
+        if f"alive_{visit}" in people:
+            alive = people[f"alive_{visit}"]
+            total = (total * alive).mask(alive == 0, 0.0)
+        totals[f"cost_{visit}"] = total
     return pd.DataFrame(totals, index=people.index)
 
 
-def run(*, participants: Path, costs: Path) -> None:
-    """Cost the service use of every participant at every visit.
+def run(*, participants: Path, costs: Path, prices: Path, intervention: Path) -> None:
+    """Cost the service use of every participant at every visit, and the intervention.
 
     Parameters
     ----------
     participants : Path
         The cleaned table.
     costs : Path
-        Parquet file to write: participant and ``cost_{visit}``.
+        Parquet file to write: participant, ``cost_{visit}`` of services (main perspective),
+        ``intervention_{rule}`` for each rule by which the intervention can be shared.
+    prices : Path
+        Parquet file to write: every service at every visit with its price and perspectives.
+    intervention : Path
+        Parquet file to write: every item of the intervention with its cost within the horizon.
 
     Raises
     ------
     StudyError
-        If there is no evaluation, no service, or a service without a unit cost.
+        If there is no evaluation, no service, a service without a unit cost, or the files of costs
+        have faults.
     """
     study, economics = load_study(), load_economics()
     if economics is None:
         raise StudyError(f"{ECONOMICS}: the file is missing; there is nothing to cost.")
-    unit_costs = read_unit_costs(economics)
-    use: dict[str, dict[str, str]] = {}
-    for column in load_dictionary(study):
-        if column.name.startswith(economics.services) and column.visit:
-            if not column.numeric:
-                raise StudyError(
-                    f"{DICTIONARY}: service '{column.name}' is a {column.type}; expected a number."
-                )
-            if column.name not in unit_costs:
-                raise StudyError(
-                    f"{economics.unit_costs}: service '{column.name}' has no unit cost, but "
-                    f"{DICTIONARY} has it at visit '{column.visit}'."
-                )
-            use.setdefault(column.visit, {})[column.name] = column.variable
-    if not use:
-        raise StudyError(
-            f"{ECONOMICS}: no variable of {DICTIONARY} begins with '{economics.services}'; "
-            "expected the services that are to be costed."
-        )
+    _check_shares(study, economics)
+    index = read_price_index(economics)
+    unit_costs = read_unit_costs(economics, index)
+    table = price_table(study, economics, load_dictionary(study), unit_costs)
     people = pd.read_parquet(participants)
-    totals = total_costs(people, use, unit_costs)
-    files.write_parquet(costs, pd.concat([people[["participant"]], totals], axis=1))
+    parts = [people[["participant"]], total_costs(people, table, economics.main)]
+    items = none()
+    if economics.intervention is not None:
+        items = read_intervention(economics.intervention.costs, economics.months, index)
+        total = float(items["cost"].sum())
+        parts.append(pd.DataFrame(shares(people, total, study, economics), index=people.index))
+        log.info("the intervention costs %.2f within the horizon", total)
+    whole = pd.concat(parts, axis=1)
+    for name in whole.columns[1:]:
+        log.info("%s: known of %d, mean %.2f", name, whole[name].count(), whole[name].mean())
+    files.write_parquet(costs, whole)
+    files.write_parquet(prices, table)
+    files.write_parquet(intervention, items)
+
+
+def _check_shares(study: Study, economics: Economics) -> None:
+    """Raise StudyError where a cost is to be shared over clusters that the study does not have."""
+    if study.clusters or economics.intervention is None:
+        return
+    asked = [(("intervention", "share"), economics.intervention.share)]
+    asked += [(("sensitivity", v.id, "share"), v.share) for v in economics.sensitivity]
+    for keys, share in asked:
+        if share == "teams":
+            raise StudyError(
+                f"{place(ECONOMICS, *keys)}: {'.'.join(keys)} is teams, but {STUDY} declares no "
+                "clusters; expected participants or caseload."
+            )

@@ -1,109 +1,191 @@
-"""Evaluate: differences between the arms in costs and quality-adjusted life years."""
+"""Evaluate: imputed.parquet, costs and prices → what the intervention costs and what it achieves.
+
+In: completed tables, costs of each participant, prices, items of the intervention, participants.
+Out: rows of the results table, and the draws of the bootstrap for the cost-effectiveness plane.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
 
 from ccp_analysis import files
-from ccp_analysis.analyses.comparison import Question, attempt
+from ccp_analysis.analyses.design import sample
+from ccp_analysis.analyses.rows import Rows
+from ccp_analysis.economics.bootstrap import Draws
+from ccp_analysis.economics.compared import BOTH, attempt, compared
+from ccp_analysis.economics.estimation import model_rows
+from ccp_analysis.economics.net_benefit import NET_BENEFIT, net_benefit_rows, team_net_benefit_rows
+from ccp_analysis.economics.outcomes import evaluated
+from ccp_analysis.economics.ratios import Effect, ratio_head, ratio_rows
+from ccp_analysis.economics.setting import Source, main_setting, require_utility, source
+from ccp_analysis.economics.uncertainty import MODEL, draw, draw_rows, figure_data
+from ccp_analysis.economics.use import unadjusted_rows, use_rows
+from ccp_analysis.economics.variations import PER_QALY, variation_rows
 from ccp_analysis.errors import StudyError
+from ccp_analysis.plan import PLAN
+from ccp_analysis.reading import place
 from ccp_analysis.results import results_table
-from ccp_analysis.study import ECONOMICS, Economics, Study, load_economics, load_plan, load_study
+from ccp_analysis.study import (
+    ECONOMICS,
+    load_dictionary,
+    load_economics,
+    load_instruments,
+    load_plan,
+    load_study,
+    unit_of,
+)
 
-MODELS = ["ancova", "team-means"]
-
-
-def quality_adjusted_life_years(
-    tables: pd.DataFrame, study: Study, economics: Economics
-) -> pd.Series:
-    """Return the area under the utility curve up to the horizon, in years.
-
-    Parameters
-    ----------
-    tables : pandas.DataFrame
-        Utilities of each person, ``{utility}_{visit}``.
-    study : Study
-        For the nominal months of the visits.
-    economics : Economics
-        Utility and horizon.
-
-    Returns
-    -------
-    pandas.Series
-        Trapezium rule over the visits (Manca, Hawkins & Sculpher 2005); missing where a utility is.
-
-    Raises
-    ------
-    StudyError
-        If no visit stands at the horizon, or the utility was not measured at one up to it.
-    """
-    visits = [visit for visit in study.visits if visit.months <= economics.months]
-    if visits[-1].months != economics.months:
-        raise StudyError(
-            f"{ECONOMICS}: the horizon is {economics.months:g} months, at which there is no visit."
-        )
-    for visit in visits:
-        if f"{economics.utility}_{visit.id}" not in tables:
-            raise StudyError(
-                f"{ECONOMICS}: the utility '{economics.utility}' is not measured at visit "
-                f"'{visit.id}'; expected at every visit up to the horizon."
-            )
-    area = pd.Series(0.0, index=tables.index)
-    for before, after in zip(visits, visits[1:], strict=False):
-        height = (
-            tables[f"{economics.utility}_{before.id}"] + tables[f"{economics.utility}_{after.id}"]
-        ) / 2
-        area += height * (after.months - before.months) / 12
-    return area
+IMPUTED, OBSERVED = "imputed", "observed"
 
 
-def run(*, imputed: Path, results: Path) -> None:
+def run(
+    *,
+    imputed: Path,
+    costs: Path,
+    prices: Path,
+    intervention: Path,
+    participants: Path,
+    results: Path,
+    figures: Path,
+) -> None:
     """Compare costs and quality-adjusted life years between the arms.
 
     Parameters
     ----------
     imputed : Path
-        Observed and completed tables, with costs and utilities.
+        Observed and completed tables, with service use, costs and utilities.
+    costs, prices, intervention : Path
+        What the rule `cost` writes.
+    participants : Path
+        The cleaned table, for the dates of interviews.
     results : Path
         Parquet file to write: rows of the results table.
+    figures : Path
+        Parquet file to write: draws of the bootstrap.
 
     Raises
     ------
     StudyError
-        If there is no evaluation, or the horizon is not a visit.
+        If there is no evaluation, the horizon is not a visit, or something is named that there is
+        not.
     """
     study, plan, economics = load_study(), load_plan(), load_economics()
     if economics is None:
         raise StudyError(f"{ECONOMICS}: the file is missing; there is nothing to evaluate.")
-    tables = pd.read_parquet(imputed)
-    tables["qaly"] = quality_adjusted_life_years(tables, study, economics)
-    last = next(visit for visit in study.visits if visit.months == economics.months)
-    outcomes = [
-        ("cost", f"cost_{last.id}", f"cost_{study.baseline.id}", "pounds"),
-        ("qaly", "qaly", f"{economics.utility}_{study.baseline.id}", "years"),
-    ]
-    rows = []
-    for outcome, value, baseline, scale in outcomes:
-        question = Question(
-            outcome=outcome,
-            value=value,
-            baseline=baseline,
-            covariates=plan.covariates,
-            scale=scale,
-            level=plan.confidence_level,
-            standardise=False,
-        )
-        for model in MODELS if study.clusters else MODELS[:1]:
-            for data in ("imputed", "observed"):
-                rows += attempt("economics", "supporting", model, study, tables, data, question)
+    tables = (pd.read_parquet(path) for path in (imputed, prices, costs, participants))
+    read = source(study, plan, economics, *tables)
+    require_utility(read, economics.utility)
+    total = float(pd.read_parquet(intervention)["cost"].sum())
+    found, draws = main_rows(read, total)
     shared = {
         "analysis": "economics",
         "role": "supporting",
         "estimand": plan.estimand,
-        "visit": last.id,
-        "perspective": f"services in {economics.unit_costs.as_posix()}",
+        "visit": read.visits[-1].id,
+        "perspective": economics.main,
     }
+    rows = [*found, *variation_rows(read)]
     table = results_table([{**shared, **row} for row in rows], study.data_status)
     files.write_parquet(results, table)
+    files.write_parquet(figures, figure_data(draws))
+
+
+def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
+    """Return the rows of the main evaluation, and the draws of its bootstrap.
+
+    Parameters
+    ----------
+    read : Source
+        Tables and prices.
+    total : float
+        What the intervention cost in all, over the horizon.
+
+    Returns
+    -------
+    rows : list of dict
+        What a model that fails leaves is one row, which says why.
+    draws : Draws or None
+        None where the bootstrap failed.
+    """
+    study, economics = read.study, read.economics
+    values = evaluated(read, main_setting(economics))
+    people = cache(partial(compared, study, read.plan, values, IMPUTED))
+    complete = cache(partial(compared, study, read.plan, values, OBSERVED))
+    rows = model_rows(study, IMPUTED, people, economics.variance_power)
+    rows += model_rows(study, OBSERVED, complete, None)
+
+    def tried(head: dict[str, str], fit: Callable[[], Rows]) -> Rows:
+        return attempt(study, "economics", head, IMPUTED, fit)
+
+    benefit = {"outcome": NET_BENEFIT, "scale": "pounds"}
+    rows += tried(
+        benefit | {"model": "net-benefit"},
+        lambda: net_benefit_rows(people(), economics.thresholds),
+    )
+    if study.clusters:
+        rows += tried(
+            benefit | {"model": "team-means"},
+            lambda: team_net_benefit_rows(people(), economics.main_thresholds),
+        )
+    for effect in [PER_QALY, *_effects(read)]:
+        more = () if effect == PER_QALY else _with_baseline(read, effect)
+        rows += tried(
+            ratio_head(effect),
+            lambda e=effect, more=more: ratio_rows(
+                compared(study, read.plan, values, IMPUTED, more), e
+            ),
+        )
+    for data in (IMPUTED, OBSERVED):
+        chosen = sample(study, values.tables, data, values.needed)
+        rows += unadjusted_rows(read, values.setting, chosen)
+        rows += use_rows(read, values.setting, chosen, total) if data == IMPUTED else []
+    draws: list[Draws] = []
+
+    def bootstrap() -> Rows:
+        draws.append(draw(read, people()))
+        return draw_rows(read, people(), draws[0])
+
+    rows += tried({"outcome": BOTH, "scale": "proportion", "model": MODEL}, bootstrap)
+    return rows, draws[0] if draws else None
+
+
+def _effects(read: Source) -> list[Effect]:
+    """Return the outcomes of the plan of which a unit is set beside the cost.
+
+    Raises
+    ------
+    StudyError
+        If one is no outcome of the plan, was not measured at the horizon, is no number, or it is
+        not known whether more of it is better.
+    """
+    if not read.economics.cost_per:
+        return []
+    instruments, dictionary = load_instruments(), load_dictionary(read.study)
+    planned = {outcome.id: outcome for outcome in read.plan.outcomes}
+    visit, effects = read.visits[-1].id, []
+    for name in read.economics.cost_per:
+        where = f"{place(ECONOMICS, 'cost_per')}: cost_per names '{name}'"
+        if name not in planned:
+            raise StudyError(f"{where}, which is not among the outcomes in {PLAN}.")
+        column = f"{name}_{visit}"
+        if column not in read.tables or not pd.api.types.is_numeric_dtype(read.tables[column]):
+            raise StudyError(f"{where}; expected a number measured at visit '{visit}'.")
+        benefit = instruments[name].benefit if name in instruments else planned[name].benefit
+        if benefit is None:
+            raise StudyError(f"{where}, whose benefit (higher or lower) {PLAN} does not say.")
+        unit = unit_of(name, instruments, dictionary)
+        unit = "point" if unit == "points" else unit
+        effects.append(Effect(name, column, unit, 1.0 if benefit == "higher" else -1.0))
+    return effects
+
+
+def _with_baseline(read: Source, effect: Effect) -> tuple[str, ...]:
+    """Return the column of an effect, and of its baseline unless that is adjusted for already."""
+    baseline = f"{effect.outcome}_{read.study.baseline.id}"
+    if baseline not in read.tables or effect.outcome == read.economics.utility:
+        return (effect.value,)
+    return (effect.value, baseline)

@@ -7,7 +7,7 @@ model O(m n p^2) for each step of its optimisation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -42,6 +42,7 @@ def impute(
     clusters: np.ndarray | None = None,
     between: np.ndarray | None = None,
     never: np.ndarray | None = None,
+    streams: Mapping[int, np.random.Generator] | None = None,
     on_iteration: Callable[[int], None] | None = None,
 ) -> Imputed:
     """Impute by fully conditional specification.
@@ -58,7 +59,7 @@ def impute(
     iterations : int
         Number of rounds over the plan. Chains start from random draws of the observed values.
     rng : numpy.random.Generator
-        The only source of randomness. Arrays are drawn in the order of the plan.
+        The only source of randomness but for `streams`. Arrays are drawn in the order of the plan.
     fixed : array_like, shape (n, q), optional
         Complete columns that are predictors in every model, such as team indicators. The
         intercept is added here. Constant and redundant columns do no harm: where the observed rows
@@ -78,6 +79,9 @@ def impute(
         Missing values that are none: they cannot exist and are NaN in the result. Inside the chains
         they are drawn like the others, so that a model that uses them as predictors averages over
         them instead of conditioning on a value that there is not.
+    streams : mapping, optional
+        Column → generator of its own for the models of that column, so that others draw the same
+        random numbers whether or not it is there. Several columns may share one.
     on_iteration : callable, optional
         Called after each iteration with its index, from 0.
 
@@ -105,6 +109,7 @@ def impute(
         raise ValueError("the method '2l.norm' needs clusters")
     _complete_derived(data, derived)
     missing = np.isnan(data)
+    streams = streams or {}
     hidden = np.zeros(data.shape, dtype=bool) if never is None else np.asarray(never, dtype=bool)
     plan = [c for c in plan if missing[:, c.target].any()]
     chains = Chains(data, plan, derived, fixed, m, clusters, between)
@@ -124,11 +129,12 @@ def impute(
     }
     shown |= {d: rows[~hidden[rows, d]] for d, rows in chains.rows.items() if len(rows)}
     for t in targets:
-        drawn[:, t.mis[:, None], t.model.columns] = _columns(t, t.start(chains, rng))
+        first = t.start(chains, streams.get(t.column, rng))
+        drawn[:, t.mis[:, None], t.model.columns] = _columns(t, first)
     for iteration in range(iterations):
         chains.refresh()
         for t in targets:
-            new, count = t.update(chains, rng)
+            new, count = t.update(chains, streams.get(t.column, rng))
             drawn[:, t.mis[:, None], t.model.columns] = _columns(t, new)
             ridged[t.column] += count
         _derive(drawn, derived, chains, quick=iteration + 1 < iterations)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.imputation import Imputed
-from ccp_analysis.imputation.plan import Encoded, Variable
+from ccp_analysis.imputation.encoding import Encoded
+from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.study import Study
 
 SHOWN = 20  # imputations of which the values are kept for figures
@@ -66,32 +67,25 @@ def values(study: Study, variables: list[Variable], completed: pd.DataFrame) -> 
         `SHOWN`), value (of a number), level (of a category), people, data_status.
     """
     observed = completed[completed["imputation"] == 0]
-    parts = []
+    numbers = range(min(SHOWN, completed["imputation"].max()) + 1)
+    parts: dict[str, list] = {name: [] for name in ("variable", "imputation", "value", "level")}
+    people: list[np.ndarray] = []
     for variable in variables:
         missing = observed[variable.name].isna().to_numpy()
         if not missing.any():
             continue
-        n = len(observed)
-        for number in range(min(SHOWN, completed["imputation"].max()) + 1):
-            table = completed[variable.name].iloc[number * n : (number + 1) * n]
+        tables = completed[variable.name].to_numpy()[: len(missing) * len(numbers)]
+        for number, table in zip(numbers, tables.reshape(-1, len(missing)), strict=True):
             shown = table[missing] if number else table
-            counts = shown.dropna().value_counts().sort_index()
-            category = bool(variable.codes)
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "variable": variable.name,
-                        "imputation": number,
-                        "value": np.nan if category else counts.index.to_numpy(dtype=float),
-                        "level": counts.index.to_numpy(dtype=str) if category else "",
-                        "people": counts.to_numpy(),
-                        "data_status": study.data_status,
-                    }
-                )
-            )
-    columns = ["variable", "imputation", "value", "level", "people", "data_status"]
-    parts = [part for part in parts if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+            found, counts = np.unique(shown[pd.notna(shown)], return_counts=True)
+            category, k = bool(variable.codes), len(found)
+            parts["variable"] += [variable.name] * k
+            parts["imputation"] += [number] * k
+            parts["value"] += [np.nan] * k if category else found.tolist()
+            parts["level"] += found.tolist() if category else [""] * k
+            people.append(counts)
+    counted = np.concatenate(people) if people else np.empty(0, dtype=int)
+    return pd.DataFrame(parts).assign(people=counted, data_status=study.data_status)
 
 
 def patterns(study: Study, variables: list[Variable], people: pd.DataFrame) -> pd.DataFrame:
@@ -152,8 +146,8 @@ def losses(
     pandas.DataFrame
         visit, characteristic, level (of a category), n_seen and n_lost (with a value), seen and
         lost (mean, or share of the level), sd (over both, pooled), difference (lost less seen, in
-        SDs; Austin 2009, Stat Med 28:3083-3107), lost_share (of the people of the level, how many
-        are lost), data_status.
+        SDs; Austin 2009, Stat Med 28:3083-3107), people and people_lost (of the level, or with a
+        value), lost_share (of the people of the level, how many are lost), data_status.
     """
     rows = []
     for visit in study.follow_ups:
@@ -166,10 +160,13 @@ def losses(
             for level in sorted(column.dropna().astype(str).unique()):
                 share = (column.astype(str) == level).astype(float).where(column.notna())
                 row = _compared(share, seen)
-                row["lost_share"] = float((~seen)[(share == 1).to_numpy()].mean())
+                inside = (share == 1).to_numpy()
+                row |= {"people": inside.sum(), "people_lost": (inside & ~seen).sum()}
+                row["lost_share"] = float((~seen)[inside].mean())
                 rows.append({**row, "visit": visit.id, "characteristic": name, "level": level})
     columns = ["visit", "characteristic", "level", "n_seen", "n_lost", "seen", "lost", "sd"]
-    table = pd.DataFrame(rows, columns=[*columns, "difference", "lost_share"])
+    counted = ["people", "people_lost", "lost_share"]
+    table = pd.DataFrame(rows, columns=[*columns, "difference", *counted])
     return table.assign(level=table["level"].fillna(""), data_status=study.data_status)
 
 
@@ -187,4 +184,6 @@ def _compared(column: pd.Series, seen: np.ndarray) -> dict[str, float]:
         "lost": mean[1],
         "sd": sd,
         "difference": apart,
+        "people": len(here) + len(away),
+        "people_lost": len(away),
     }

@@ -1,4 +1,4 @@
-"""Which variables are imputed, by which method; and variables as columns of numbers."""
+"""Which variables are imputed, and what follows from which."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pandas as pd
 
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.derived import Rule, parse, scoring
+from ccp_analysis.imputation.services import COST, Services
 from ccp_analysis.plan import PLAN, Plan
-from ccp_analysis.study import INSTRUMENTS, Column, Economics, Instrument, Study
+from ccp_analysis.study import ECONOMICS, INSTRUMENTS, Column, Economics, Instrument, Study
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Variable:
     stem : str
         The name without the visit: variables of one stem are one measure at several visits.
     covariate : bool
-        Whether an analysis adjusts for it or divides by it.
+        Whether every analysis adjusts for it, or one divides by it.
     bounds : tuple of float or None
         Limits of the scale, where it has any.
     codes : tuple of str
@@ -34,8 +35,16 @@ class Variable:
         Whether only some numbers are values of it: whole numbers, or the codes of an ordinal scale.
     rule : Rule or None
         How it follows from others, if it does.
-    item_of : str
-        The instrument of which it is an item, where items are imputed; else empty.
+    group : str
+        Outside this group it predicts nothing but the same measure at other visits; empty: it may
+        predict anything. Items of an instrument are a group, and the services of a visit.
+    beside : frozenset of str
+        Variables that its own analyses adjust for beside the covariates of all.
+    barred : frozenset of str
+        Stems of measures that never predict it.
+    service : bool
+        Whether it is the use of a service, or the cost of services, which the dead had while they
+        lived.
     """
 
     name: str
@@ -45,35 +54,10 @@ class Variable:
     codes: tuple[str, ...]
     discrete: bool = False
     rule: Rule | None = None
-    item_of: str = ""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Variables as numbers.
-
-    Attributes
-    ----------
-    values : numpy.ndarray, shape (n, columns)
-        Missing is NaN.
-    owner : list of int
-        The variable to which each column belongs; a category with k codes has k - 1 columns.
-    levels : list of str
-        The code that each column of a category stands for; empty for a number.
-    """
-
-    values: np.ndarray
-    owner: list[int]
-    levels: list[str]
-
-    def columns_of(self, variable: int) -> list[int]:
-        """Return the columns of a variable."""
-        return [column for column, owner in enumerate(self.owner) if owner == variable]
-
-    def incomplete(self, variable: int) -> bool:
-        """Whether a variable has missing values."""
-        own = self.columns_of(variable)
-        return bool(own) and bool(np.isnan(self.values[:, own[0]]).any())
+    group: str = ""
+    beside: frozenset[str] = frozenset()
+    barred: frozenset[str] = frozenset()
+    service: bool = False
 
 
 def imputation_variables(
@@ -83,8 +67,13 @@ def imputation_variables(
     dictionary: list[Column],
     instruments: dict[str, Instrument],
     people: pd.DataFrame,
+    services: Services | None = None,
 ) -> list[Variable]:
     """List every variable that any analysis uses, and the auxiliary and derived ones, once each.
+
+    With the prices of services their use is imputed, and the total cost follows from it; without
+    them the total is imputed itself. Utilities by which the evaluation is only repeated predict
+    nothing but themselves: one more such analysis changes no other.
 
     Raises
     ------
@@ -92,16 +81,25 @@ def imputation_variables(
         If the plan names a variable that the participants table does not have, one that is
         neither a number nor a category, or a formula that cannot be computed.
     """
+    services = services or Services({}, {}, {})
     names = _names(study, plan, economics, people)
+    aside = _aside(study, economics, people, names)
+    extra = {name: service for name, (service, _) in services.use.items() if name not in names}
+    names |= extra | services.alive | aside
     covariates = {*plan.covariates, *(s.variable for s in plan.subgroups)}
     rules = _scores(study, plan, dictionary, instruments, set(names))
     items = {part: name for name, (rule, _) in rules.items() for part in rule.parts}
+    rules |= {name: (rule, "") for name, rule in services.totals.items() if name in names}
+    groups = {name: f"services at {services.use[name][1]}" for name in extra}
+    groups |= services.alive | aside | {item: rules[name][1] for item, name in items.items()}
     names |= {item: item for item in items if item not in names}
     formulas = {name: parse(name, text) for name, text in plan.imputation.derived.items()}
     for name, rule in formulas.items():
         if name in people or name in names:
             raise StudyError(f"{PLAN}: imputation.derived: '{name}' is already a variable.")
         names |= {part: part for part in rule.parts if part not in names and part not in formulas}
+    evaluated, beside = _adjusted(study, economics, names)
+    evaluated |= services.use.keys() | aside.keys()
     by_variable = {column.variable: column for column in dictionary}
     stems = {f"{c.name}_{v.id}": c.name for c in dictionary for v in study.visits}
     result = []
@@ -121,7 +119,10 @@ def imputation_variables(
                 codes=tuple(column.codes) if categorical and column else (),
                 discrete=column is not None and column.type in ("integer", "ordinal"),
                 rule=rule,
-                item_of=rules[items[name]][1] if name in items else "",
+                group=groups.get(name, ""),
+                beside=beside if name in evaluated else frozenset(),
+                barred=_same_answers(economics, instruments, aside.get(name, "")),
+                service=name in services.use or name in services.totals,
             )
         )
     for name, rule in formulas.items():
@@ -135,7 +136,7 @@ def _names(
     """Return variable → stem of all that analyses use, and of the auxiliary ones."""
     stems = [outcome.id for outcome in plan.outcomes]
     if economics:
-        stems += [economics.utility, "cost"]
+        stems += [economics.utility, COST]
     names: dict[str, str] = {}
     for name in [*plan.covariates, *(s.variable for s in plan.subgroups)]:
         names.setdefault(name, name)
@@ -145,6 +146,49 @@ def _names(
             raise StudyError(f"{PLAN}: outcome '{stem}' is neither an instrument nor a variable.")
         names |= dict.fromkeys(at_visits, stem)
     return names | {name: names.get(name, name) for name in plan.imputation.auxiliary}
+
+
+def _adjusted(
+    study: Study, economics: Economics | None, names: dict[str, str]
+) -> tuple[set[str], frozenset[str]]:
+    """Return costs and utilities, and their baseline values: the evaluation adjusts for both."""
+    if economics is None:
+        return set(), frozenset()
+    stems = (COST, economics.utility)
+    first = frozenset(f"{stem}_{study.baseline.id}" for stem in stems)
+    return {name for name, stem in names.items() if stem in stems}, first
+
+
+def _aside(
+    study: Study, economics: Economics | None, people: pd.DataFrame, names: dict[str, str]
+) -> dict[str, str]:
+    """Return variable → stem of the utilities by which the evaluation is only repeated."""
+    aside: dict[str, str] = {}
+    for variation in economics.sensitivity if economics else ():
+        stem = variation.utility
+        if stem is None or stem in names.values():
+            continue
+        at_visits = [f"{stem}_{v.id}" for v in study.visits if f"{stem}_{v.id}" in people]
+        if not at_visits:
+            raise StudyError(
+                f"{ECONOMICS}: sensitivity '{variation.id}': '{stem}' is neither an instrument nor "
+                "a variable."
+            )
+        aside |= dict.fromkeys(at_visits, stem)
+    return aside
+
+
+def _same_answers(
+    economics: Economics | None, instruments: dict[str, Instrument], aside: str
+) -> frozenset[str]:
+    """Return the main utility if one that stands aside is scored from the same items.
+
+    They are missing together: chains in which one predicts the other would hardly move.
+    """
+    if economics is None or not {economics.utility, aside} <= set(instruments):
+        return frozenset()
+    shared = set(instruments[economics.utility].items) & set(instruments[aside].items)
+    return frozenset({economics.utility} if shared else ())
 
 
 def _scores(
@@ -186,7 +230,7 @@ def _bounds(
 ) -> tuple[float, float] | None:
     if stem in instruments:
         return instruments[stem].range
-    if stem == "cost":
+    if stem == COST:
         return (0.0, np.inf)
     if column and column.minimum is not None and column.maximum is not None:
         return (column.minimum, column.maximum)
@@ -251,53 +295,3 @@ def with_derived(variables: list[Variable], people: pd.DataFrame) -> pd.DataFram
             )
         people = people.assign(**{variable.name: values})
     return people
-
-
-def encode(variables: list[Variable], people: pd.DataFrame) -> Encoded:
-    """Write variables as columns of numbers; categories as indicators of all codes but the first.
-
-    Raises
-    ------
-    StudyError
-        If a variable that is not derived has missing values but no value, or as a category only
-        one.
-    """
-    columns, owner, levels = [], [], []
-    for index, variable in enumerate(variables):
-        values = people[variable.name]
-        present = [code for code in variable.codes if (values == code).any()]
-        empty = values.isna().all() and variable.rule is None
-        if empty or (len(present) == 1 and values.isna().any()):
-            raise StudyError(
-                f"'{variable.name}' has {values.nunique()} different values among the participants "
-                "with a baseline interview; its missing ones cannot be imputed."
-            )
-        if not variable.codes:
-            columns.append(values.to_numpy(dtype=float))
-            owner.append(index)
-            levels.append("")
-            continue
-        for code in present[1:]:
-            columns.append(np.where(values.isna(), np.nan, (values == code).astype(float)))
-            owner.append(index)
-            levels.append(code)
-    return Encoded(np.column_stack(columns), owner, levels)
-
-
-def decode(variables: list[Variable], encoded: Encoded, people: pd.DataFrame) -> pd.DataFrame:
-    """Write completed columns (as in `encode`) as variables again."""
-    decoded = {}
-    for index, variable in enumerate(variables):
-        columns = encoded.columns_of(index)
-        if not variable.codes:
-            decoded[variable.name] = encoded.values[:, columns[0]]
-            continue
-        present = [code for code in variable.codes if (people[variable.name] == code).any()]
-        values = np.array([None, *present], dtype=object)
-        filled = np.full(len(encoded.values), 1)
-        for position, column in enumerate(columns):
-            filled[encoded.values[:, column] == 1] = position + 2
-        if columns:
-            filled[np.isnan(encoded.values[:, columns[0]])] = 0
-        decoded[variable.name] = values[filled]
-    return pd.DataFrame(decoded)

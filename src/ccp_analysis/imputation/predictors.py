@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.imputation.plan import Encoded, Variable, parts_of
+from ccp_analysis.imputation.encoding import Encoded
+from ccp_analysis.imputation.plan import Variable, parts_of
 from ccp_analysis.plan import PLAN, Plan
 
 PER_PREDICTOR = 10  # participants for each predictor, beside the cluster indicators
@@ -53,7 +54,8 @@ def choose_predictors(
     analyses, so that the imputation contains the analysis; then the others by the larger of two
     absolute correlations: with the variable, and with whether it is missing (van Buuren 2018,
     section 6.3.2). A derived variable never predicts its own parts, which would feed a value back
-    to itself; an item predicts only other items of its instrument, the score serving elsewhere.
+    to itself; an item predicts only other items of its instrument, the score serving elsewhere; a
+    service only other services of its visit and itself at others, the total cost serving elsewhere.
 
     Parameters
     ----------
@@ -95,7 +97,7 @@ def choose_predictors(
             columns, asked = everyone[other], candidate.name in add
             if not columns or other == target or variable.name in parts[candidate.name]:
                 continue
-            if not asked and candidate.item_of and candidate.item_of != variable.item_of:
+            if not asked and not _offered(candidate, variable):
                 continue
             if candidate.name in drop:
                 continue
@@ -172,12 +174,20 @@ def _constant(values: np.ndarray) -> np.ndarray:
     return found
 
 
+def _offered(candidate: Variable, variable: Variable) -> bool:
+    """Return whether a candidate may predict a variable."""
+    if candidate.stem in variable.barred:
+        return False
+    return candidate.group in ("", variable.group) or candidate.stem == variable.stem
+
+
 def _rank(variable: Variable, candidate: Variable, asked: bool) -> int:
     if asked:
         return ASKED
     if candidate.stem == variable.stem:
         return SAME_MEASURE
-    return COVARIATE if candidate.covariate else CORRELATION
+    adjusted = candidate.covariate or candidate.name in variable.beside
+    return COVARIATE if adjusted else CORRELATION
 
 
 def _keep(rows, encoded: Encoded, variables, correlation, maximum: int, removed: list):

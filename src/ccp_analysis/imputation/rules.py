@@ -25,7 +25,8 @@ def never_exist(
     -------
     ndarray of bool, shape (n, number of variables)
         Missing values of follow-up visits after the last interview of those whose participation
-        ended by one of the plan's events; and what is derived from such values.
+        ended by one of the plan's events; and what is derived from such values. The dead had used
+        services while they lived: their use is imputed.
 
     Raises
     ------
@@ -46,11 +47,13 @@ def never_exist(
     seen = people[[f"interviewed_{v.id}" for v in study.visits]].to_numpy(dtype=bool)
     last = seen.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
     gone = people["left"].isin(events).to_numpy()
+    died = (people["left"] == study.losses.death).to_numpy()
     where = {v.name: i for i, v in enumerate(variables)}
     for i, variable in enumerate(variables):
+        who = gone & ~died if variable.service else gone
         for position, visit in enumerate(study.visits):
             if position and variable.name.endswith(f"_{visit.id}"):
-                found[:, i] |= gone & (last < position) & people[variable.name].isna().to_numpy()
+                found[:, i] |= who & (last < position) & people[variable.name].isna().to_numpy()
         if variable.rule:
             found[:, i] |= found[:, [where[p] for p in variable.rule.parts]].any(axis=1)
     return found

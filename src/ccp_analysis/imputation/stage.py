@@ -1,4 +1,4 @@
-"""Impute: participants.parquet, costs → imputed.parquet and what can be said of the imputation."""
+"""Impute: participants, costs, prices → imputed.parquet and what can be said of the imputation."""
 
 from __future__ import annotations
 
@@ -16,16 +16,11 @@ from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation import figure_data
 from ccp_analysis.imputation.chained import Conditional, Derived, Imputed, impute
 from ccp_analysis.imputation.diagnostics import split_r_hat
-from ccp_analysis.imputation.plan import (
-    Encoded,
-    Variable,
-    decode,
-    encode,
-    imputation_variables,
-    with_derived,
-)
+from ccp_analysis.imputation.encoding import Encoded, decode, encode
+from ccp_analysis.imputation.plan import Variable, imputation_variables, with_derived
 from ccp_analysis.imputation.predictors import PER_PREDICTOR, Choice, choose_predictors
 from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
+from ccp_analysis.imputation.services import read_services
 from ccp_analysis.plan import Plan
 from ccp_analysis.random import stream
 from ccp_analysis.study import (
@@ -65,6 +60,7 @@ def run(
     imputed: Path,
     models: Path,
     costs: Path | None = None,
+    prices: Path | None = None,
     traces: Path | None = None,
     values: Path | None = None,
     patterns: Path | None = None,
@@ -83,6 +79,9 @@ def run(
         R-hat of the means and SDs of its chains; each derived one with its parts.
     costs : Path, optional
         Costs of each participant and visit, where there is an economic evaluation.
+    prices : Path, optional
+        Prices of the services, from which the costs follow; without them costs are imputed
+        themselves.
     traces, values, patterns, losses : Path, optional
         Parquet files to write: means and SDs at every iteration, observed and imputed values,
         patterns of missing values, and who is lost; see `ccp_analysis.imputation.figure_data`.
@@ -98,7 +97,12 @@ def run(
         people = people.merge(pd.read_parquet(costs), on="participant", how="left", validate="1:1")
     people = people[people[f"interviewed_{study.baseline.id}"]].reset_index(drop=True)
     dictionary, instruments = load_dictionary(study), load_instruments()
-    variables = imputation_variables(study, plan, economics, dictionary, instruments, people)
+    services = None
+    if economics is not None and prices is not None:
+        services = read_services(pd.read_parquet(prices), economics, study, people)
+    variables = imputation_variables(
+        study, plan, economics, dictionary, instruments, people, services
+    )
     check_plan(study, variables, plan)
     people = with_derived(variables, people)
     encoded = encode(variables, people)
@@ -193,12 +197,27 @@ def _impute(
             clusters=np.unique(factor, return_inverse=True)[1] if study.clusters else None,
             between=arm[:, None].astype(float),
             never=never[:, encoded.owner],
+            streams=_streams(plan, variables, conditionals, encoded),
             on_iteration=_progress(plan.imputation.iterations),
         )
     except ValueError as error:
         names = [variables[owner].name for owner in encoded.owner]
         said = re.sub(r"column (\d+)", lambda c: f"'{names[int(c[1])]}'", str(error))
         raise StudyError(f"The imputation failed: {said}.") from error
+
+
+def _streams(
+    plan: Plan, variables: list[Variable], conditionals: list[Conditional], encoded: Encoded
+) -> dict[int, np.random.Generator]:
+    """Return a stream for each group of variables: what it draws moves no other's numbers."""
+    named: dict[str, np.random.Generator] = {}
+    streams = {}
+    for conditional in conditionals:
+        group = variables[encoded.owner[conditional.target]].group
+        if group:
+            own = named.setdefault(group, stream(plan.seed, "imputation", "chained", group))
+            streams[conditional.target] = own
+    return streams
 
 
 def _derived(variables: list[Variable], encoded: Encoded) -> list[Derived]:

@@ -1,0 +1,167 @@
+"""The people of an evaluation, and the one design on which all its outcomes are compared."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ccp_analysis.analyses.comparison import POPULATIONS
+from ccp_analysis.analyses.cross_sectional import infer
+from ccp_analysis.analyses.design import Design, Sample, design, sample
+from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
+from ccp_analysis.analyses.rows import DIFFERENCE, Rows, complete, contrast_label
+from ccp_analysis.economics.outcomes import (
+    BASELINE_COST,
+    BASELINE_UTILITY,
+    COST,
+    QALY,
+    Evaluated,
+)
+from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.plan import Plan
+from ccp_analysis.study import Study
+
+log = logging.getLogger(__name__)
+
+BOTH = "cost and qaly"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One of the two outcomes: its name in the rows, scale, column, and baseline's column."""
+
+    outcome: str
+    scale: str
+    value: str
+    baseline: str
+
+
+MEASURES = (
+    Measure("cost", "pounds", COST, BASELINE_COST),
+    Measure("qaly", "years", QALY, BASELINE_UTILITY),
+)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The people of an evaluation and the design that all its outcomes share.
+
+    Attributes
+    ----------
+    study, plan
+        The configuration.
+    evaluated : Evaluated
+        Costs and effects.
+    data : {"imputed", "observed"}
+        Which tables.
+    chosen : Sample
+        The people who have both outcomes and all that is adjusted for.
+    X : Design
+        Arm, pair, baseline cost, baseline utility, covariates.
+    """
+
+    study: Study
+    plan: Plan
+    evaluated: Evaluated
+    data: str
+    chosen: Sample
+    X: Design
+
+    @property
+    def level(self) -> float:
+        """Confidence level."""
+        return self.plan.confidence_level
+
+    def values(self, *names: str) -> np.ndarray:
+        """Return columns of the tables, shape (m, number of names, n)."""
+        return np.stack([self.chosen.stacked(name) for name in names], axis=1)
+
+    def ask(self, outcome: str, scale: str, value: str = "", baseline: str = "") -> Question:
+        """Return a question of the same people."""
+        needed = self.evaluated.needed
+        return Question(outcome, value, baseline, needed, scale, self.level, standardise=False)
+
+    def fit_all(self, y: np.ndarray) -> tuple[Inference, str]:
+        """Fit outcomes (m, k, n) on the design: arrays (m, k, 3), and what the inference is."""
+        fit = fitted(fit_ols, self.X.columns, self.X.X[:, None], y)
+        return infer(self.study, self.chosen, fit, self.X.contrasts)
+
+    def complete(self, rows: Rows, ask: Question, model: str, inference: str) -> Rows:
+        """Fill in what all rows of a fit share."""
+        return complete(rows, self.study, self.chosen, ask, model, inference)
+
+
+def compared(
+    study: Study, plan: Plan, evaluated: Evaluated, data: str, more: tuple[str, ...] = ()
+) -> Compared:
+    """Pick the people of an evaluation.
+
+    Parameters
+    ----------
+    study, plan
+        The configuration.
+    evaluated : Evaluated
+        Costs and effects.
+    data : {"imputed", "observed"}
+        Which tables.
+    more : tuple of str
+        An outcome beside costs and effects, and its baseline, which is adjusted for.
+
+    Returns
+    -------
+    Compared
+
+    Raises
+    ------
+    ValueError
+        If the arms cannot be compared.
+    """
+    adjust = list(dict.fromkeys([*evaluated.adjust, *more[1:]]))
+    chosen = sample(study, evaluated.tables, data, [COST, QALY, *more[:1], *adjust])
+    for value in (COST, QALY, *more[:1]):
+        require_comparable(study, chosen, value)
+    X = design(chosen, adjust, pair_of(study))
+    return Compared(study, plan, evaluated, data, chosen, X)
+
+
+def attempt(
+    study: Study, what: str, head: dict[str, Any], data: str, fit: Callable[[], Rows]
+) -> Rows:
+    """Return the rows of a model, or one row that says why there are none.
+
+    Parameters
+    ----------
+    study : Study
+        Labels of the arms.
+    what : str
+        What is tried, for the log.
+    head : dict
+        Outcome, scale and model of the row.
+    data : {"imputed", "observed"}
+        Which tables.
+    fit : callable
+        Returns the rows.
+    """
+    try:
+        return fit()
+    except ValueError as error:
+        reason = str(error).rstrip(".")
+        log.error("%s, %s, %s: %s", what, head["outcome"], head["model"], reason)
+        failed = {"population": POPULATIONS[data], "status": "failed", "note": reason}
+        return [{"term": DIFFERENCE, "level": contrast_label(study), **head, **failed}]
+
+
+def contrast(inference: Inference, which: int) -> Inference:
+    """Return one contrast of several outcomes: arrays (m, outcomes) of (m, outcomes, contrasts)."""
+    return picked(inference, np.s_[..., which])
+
+
+def picked(inference: Inference, where: Any) -> Inference:
+    """Return a part of the arrays of an inference, by an index of NumPy."""
+    parts = (inference.estimate, inference.std_error, inference.df)
+    return Inference(*(np.broadcast_to(v, inference.estimate.shape)[where] for v in parts))

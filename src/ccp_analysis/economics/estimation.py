@@ -1,0 +1,150 @@
+"""Differences between the arms in costs and quality-adjusted life years, by each model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ccp_analysis.analyses.cross_sectional import team_means
+from ccp_analysis.analyses.design import design
+from ccp_analysis.analyses.question import fitted, pair_of
+from ccp_analysis.analyses.rows import Rows, arm_rows, contrast_label, pooled_rows, with_note
+from ccp_analysis.economics.compared import BOTH, MEASURES, Compared, Measure, attempt, picked
+from ccp_analysis.economics.outcomes import COST, QALY, WITHOUT
+from ccp_analysis.models.glm import fit_glm
+from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
+from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.ols import classical
+from ccp_analysis.models.robust import cluster_robust
+from ccp_analysis.models.sur import fit_sur
+from ccp_analysis.study import Study
+
+ARM = 1  # column of a design
+RATIO = "ratio"
+RESIDUAL_CORRELATION = "residual correlation"
+ASSUMES = (
+    "assumes that people alike in baseline costs and utility, pair and covariates would fare alike "
+    "in either arm"
+)
+
+
+def ancova_rows(data: Compared, measure: Measure) -> Rows:
+    """Return difference and adjusted means of one outcome, both baselines adjusted for."""
+    inference, method = data.fit_all(data.values(measure.value))
+    rows = arm_rows(data.study, data.chosen, picked(inference, np.s_[:, 0]), data.level)
+    assumed = "" if data.study.randomised else ASSUMES
+    rows[:1] = with_note(with_note(rows[:1], assumed), data.evaluated.note)
+    return data.complete(rows, data.ask(measure.outcome, measure.scale), "ancova", method)
+
+
+def team_rows(data: Compared, measure: Measure) -> Rows:
+    """Return the paired analysis of cluster means, adjusted for the outcome's own baseline."""
+    baseline = measure.baseline if measure.baseline in data.evaluated.adjust else ""
+    ask = data.ask(measure.outcome, measure.scale, measure.value, baseline)
+    rows = team_means(data.study, data.evaluated.tables, data.data, ask)
+    rows[:1] = with_note(rows[:1], "" if baseline else WITHOUT[measure.baseline])
+    return rows
+
+
+def sur_rows(data: Compared) -> Rows:
+    """Return seemingly unrelated regressions, each outcome with its own baseline."""
+    study, chosen, plan = data.study, data.chosen, data.plan
+    designs = []
+    for measure in MEASURES:
+        own = [measure.baseline] if measure.baseline in data.evaluated.adjust else []
+        designs.append(design(chosen, [*own, *plan.covariates], pair_of(study)))
+    (X1, X2), (y1, y2) = designs, np.moveaxis(data.values(COST, QALY), 1, 0)
+    fit = fitted(fit_sur, [*X1.columns, *X2.columns], X1.X, y1, X2.X, y2)
+    p, q = len(X1.columns), len(X2.columns)
+    L = np.zeros((6, p + q))
+    L[:3, :p], L[3:, p:] = X1.contrasts, X2.contrasts
+    if study.clusters is None:
+        found = classical(fit.working, L)
+        df = np.repeat([chosen.n - p, chosen.n - q], 3)
+        found, method = Inference(found.estimate, found.std_error, df.astype(float)), "t"
+    else:
+        groups = np.tile(chosen.codes(study.clusters.unit), 2)
+        found, method = cluster_robust(fit.working, groups, L, kind="CR2"), "cr2"
+    rows: Rows = []
+    for k, measure in enumerate(MEASURES):
+        part = slice(3 * k, 3 * k + 3)
+        own = arm_rows(study, chosen, picked(found, np.s_[:, part]), data.level)
+        rows += data.complete(own, data.ask(measure.outcome, measure.scale), "sur", method)
+    sigma = fit.sigma.mean(axis=0)
+    row = {
+        "term": RESIDUAL_CORRELATION,
+        "estimate": float(sigma[0, 1] / np.sqrt(sigma[0, 0] * sigma[1, 1])),
+        "note": "point estimate only; variances averaged over the imputations before the ratio",
+    }
+    return rows + data.complete([row], data.ask(BOTH, "correlation"), "sur", method)
+
+
+def log_link_rows(data: Compared, power: float) -> Rows:
+    """Return the log-link model of costs: standardised means, their difference, and the ratio.
+
+    Parameters
+    ----------
+    data : Compared
+        The people.
+    power : float
+        The variance is taken as proportional to this power of the mean.
+    """
+    study, chosen = data.study, data.chosen
+    y = chosen.stacked(COST)
+    fit = fitted(fit_glm, data.X.columns, data.X.X, y, "power", power=power)
+    groups = chosen.codes(study.clusters.unit) if study.clusters else None
+    how = {"groups": groups, "kind": "CR2" if study.clusters else "HC3"}
+    marginal = standardised(fit, *counterfactual(data.X.X, ARM), **how)
+    note = f"log link, variance proportional to the mean to the power {power:g}"
+    rows = arm_rows(study, chosen, picked(marginal, np.s_[:, [2, 0, 1]]), data.level)
+    rows = with_note(rows, f"{note}; standardised over everyone analysed")
+    log_ratio = on_link_scale(fit, data.X.contrasts[:1], **how)
+    [ratio] = pooled_rows(chosen, log_ratio, data.level)
+    for name in ("estimate", "conf_low", "conf_high"):
+        ratio[name] = float(np.exp(ratio[name]))
+    ratio |= {"term": RATIO, "scale": "ratio", "level": contrast_label(study)}
+    ratio |= {"std_error": None, "mc_error": None}
+    ratio["note"] = f"{note}; pooled as a logarithm, tested against one"
+    return data.complete(
+        [*rows, ratio], data.ask("cost", "pounds"), "log-link", how["kind"].lower()
+    )
+
+
+def model_rows(
+    study: Study, data: str, people: Callable[[], Compared], power: float | None
+) -> Rows:
+    """Return the rows of all models but those of net benefit.
+
+    Parameters
+    ----------
+    study : Study
+        Arms and clusters.
+    data : {"imputed", "observed"}
+        Which tables.
+    people : callable
+        Returns the people of the evaluation; what it raises, every model fails with.
+    power : float or None
+        Of the log-link model. None for observed data: there are then ANCOVA and the paired team
+        means alone, which stand beside those of the imputed data.
+    """
+    each = {"ancova": ancova_rows} | ({"team-means": team_rows} if study.clusters else {})
+    rows: Rows = []
+    for model, rows_of in each.items():
+        for measure in MEASURES:
+            head = {"outcome": measure.outcome, "scale": measure.scale, "model": model}
+            fit = partial(_applied, rows_of, people, measure)
+            rows += attempt(study, "economics", head, data, fit)
+    if power is None:
+        return rows
+    joint = {"outcome": BOTH, "scale": "correlation", "model": "sur"}
+    rows += attempt(study, "economics", joint, data, partial(_applied, sur_rows, people))
+    skewed = {"outcome": "cost", "scale": "pounds", "model": "log-link"}
+    fit = partial(_applied, log_link_rows, people, power)
+    return rows + attempt(study, "economics", skewed, data, fit)
+
+
+def _applied(rows_of: Callable[..., Rows], people: Callable[[], Compared], *more: Any) -> Rows:
+    return rows_of(people(), *more)

@@ -1,0 +1,86 @@
+"""Net monetary benefit: differences at every threshold, and how sure one is that they are gains."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import stdtr
+
+from ccp_analysis.analyses.cross_sectional import teams_of
+from ccp_analysis.analyses.question import require_fits
+from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label, pooled_rows, with_note
+from ccp_analysis.economics.compared import MEASURES, Compared, contrast
+from ccp_analysis.economics.outcomes import COST, QALY
+from ccp_analysis.models.team_level import paired_team_means
+
+NET_BENEFIT = "net_benefit"
+PROBABILITY = "probability cost-effective"
+CONFIDENCE = (
+    "one-sided confidence that the net benefit is above zero, by the t distribution of the pooled "
+    "estimate; its probability under a flat prior"
+)
+
+
+def net_benefit_rows(data: Compared, thresholds: list[float]) -> Rows:
+    """Return the difference in net monetary benefit at each threshold, and its acceptability.
+
+    Parameters
+    ----------
+    data : Compared
+        The people.
+    thresholds : list of float
+        What a quality-adjusted life year is worth, in pounds.
+
+    Returns
+    -------
+    list of dict
+        Two rows for each threshold.
+
+    Notes
+    -----
+    Net benefit regression (Hoch, Briggs & Willan 2002, Health Econ 11:415-430; Stinnett & Mullahy
+    1998, Med Decis Making 18:S68-S80): the outcome is threshold times quality-adjusted life years
+    less cost. With one design for all outcomes the difference is the threshold times the difference
+    in effects less that in costs, in every imputation. The acceptability at a threshold is the
+    share of the t distribution of the pooled estimate, with its degrees of freedom, that lies above
+    zero: P(t <= estimate / standard error).
+    """
+    worth = np.asarray(thresholds, dtype=float)
+    cost, qaly = np.moveaxis(data.values(COST, QALY), 1, 0)
+    inference, method = data.fit_all(worth[:, None] * qaly[:, None] - cost[:, None])
+    found = pooled_rows(data.chosen, contrast(inference, 0), data.level, needed=len(worth))
+    label, rows = contrast_label(data.study), []
+    for threshold, row in zip(thresholds, found, strict=True):
+        head = {"threshold": threshold, "level": label}
+        rows += with_note([{**row, **head, "term": DIFFERENCE}], data.evaluated.note)
+        df = np.inf if row["df"] is None else row["df"]
+        accepted = float(stdtr(df, row["statistic"]))
+        scale = {"scale": "proportion", "estimate": accepted, "df": row["df"], "note": CONFIDENCE}
+        rows.append({**head, "term": PROBABILITY, **scale})
+    ask = data.ask(NET_BENEFIT, "pounds")
+    return data.complete(rows, ask, "net-benefit", method)
+
+
+def team_net_benefit_rows(data: Compared, thresholds: list[float]) -> Rows:
+    """Return the paired analysis of cluster means of net benefit, at each threshold.
+
+    Costs and effects are adjusted each for its own baseline, as in their own paired analyses, so
+    that the difference is the threshold times that in effects less that in costs.
+    """
+    _, *teams = teams_of(data.study, data.chosen)
+    adjusted = {}
+    for measure in MEASURES:
+        adjusted[measure.value] = y = data.chosen.stacked(measure.value)
+        if measure.baseline in data.evaluated.adjust:
+            baseline = data.chosen.stacked(measure.baseline)
+            slope = paired_team_means(y, baseline[..., None], *teams).slope
+            adjusted[measure.value] = y - slope * baseline
+    rows: Rows = []
+    for threshold in thresholds:
+        y = threshold * adjusted[QALY] - adjusted[COST]
+        fit = paired_team_means(y, None, *teams)
+        require_fits(fit)
+        [row] = pooled_rows(data.chosen, fit.inference, data.level)
+        row |= {"term": DIFFERENCE, "level": contrast_label(data.study), "threshold": threshold}
+        rows += with_note([row], data.evaluated.note)
+    ask = data.ask(NET_BENEFIT, "pounds")
+    return data.complete(rows, ask, "team-means", "paired-t")

@@ -1,0 +1,204 @@
+"""Costs and quality-adjusted life years of everyone, as an evaluation asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ccp_analysis.economics.qalys import (
+    interview_times,
+    nominal_times,
+    quality_adjusted_life_years,
+    times_of_death,
+    utility_weights,
+)
+from ccp_analysis.economics.setting import Setting, Source
+
+# Columns of the tables of an evaluation.
+COST = "_cost"
+QALY = "_qaly"
+BASELINE_COST = "_cost_at_baseline"
+BASELINE_UTILITY = "_utility_at_baseline"
+WITHOUT = {
+    BASELINE_COST: "no adjustment for baseline costs: there are none, or all are the same",
+    BASELINE_UTILITY: "no adjustment for baseline utility: it is the same for everyone",
+}
+# Full health: what a shift of utilities may not pass.
+FULL_HEALTH = 1.0
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Costs and effects, for the models.
+
+    Attributes
+    ----------
+    setting : Setting
+        What was asked.
+    tables : pandas.DataFrame
+        Imputations 0 to m with the columns `COST`, `QALY`, `BASELINE_COST`, `BASELINE_UTILITY`.
+    adjust : list of str
+        Baseline cost and utility as far as they are there and vary, then the plan's covariates.
+    note : str
+        What is to be said of every adjusted result; empty where there is nothing.
+    """
+
+    setting: Setting
+    tables: pd.DataFrame
+    adjust: list[str]
+    note: str
+
+    @property
+    def needed(self) -> list[str]:
+        """Columns without which nobody is analysed."""
+        return [COST, QALY, *self.adjust]
+
+
+def evaluated(source: Source, setting: Setting) -> Evaluated:
+    """Work out what everyone cost and what their life was worth, in every imputation.
+
+    Parameters
+    ----------
+    source : Source
+        Tables and prices.
+    setting : Setting
+        What is asked.
+
+    Returns
+    -------
+    Evaluated
+
+    Raises
+    ------
+    StudyError
+        If something needed is not among the imputed variables.
+    ValueError
+        If the cost of the intervention could not be shared by that rule.
+    """
+    baseline, *later = source.visits
+    columns = {
+        COST: sum(visit_costs(source, setting, v.id, True) for v in later)
+        + intervention_costs(source, setting),
+        QALY: life_years(source, setting),
+        BASELINE_COST: visit_costs(source, setting, baseline.id, False),
+        BASELINE_UTILITY: source.stacked(f"{setting.utility}_{baseline.id}"),
+    }
+    without = [name for name in WITHOUT if not _varies(columns[name])]
+    frame = source.tables.assign(**{name: values.ravel() for name, values in columns.items()})
+    return Evaluated(
+        setting=setting,
+        tables=frame,
+        adjust=[name for name in WITHOUT if name not in without] + source.plan.covariates,
+        note="; ".join(WITHOUT[name] for name in without),
+    )
+
+
+def visit_costs(source: Source, setting: Setting, visit: str, shifted: bool) -> np.ndarray:
+    """Return the costs of services in the period before a visit, shape (m + 1, n).
+
+    Parameters
+    ----------
+    source, setting
+        What is asked.
+    visit : str
+        Id of the visit.
+    shifted : bool
+        Whether the deltas of the setting apply: at follow-up visits.
+
+    Returns
+    -------
+    numpy.ndarray
+        Zero where no service of the perspective was asked for at that visit.
+
+    Notes
+    -----
+    A delta is added to costs that are missing in imputation 0, times the share of the period lived
+    through; a cost is not taken below 0. Then costs above the quantile of a table are set to it.
+    """
+    alive, full = source.alive(visit), full_costs(source, setting, visit)
+    if full is None:
+        return np.zeros((len(source.tables) // source.n, source.n))
+    total = lived_through(full, alive)
+    if shifted and setting.delta.cost:
+        added = _by_arm(source, setting.delta.cost) * alive
+        total = np.maximum(total + np.where(_imputed(total), added, 0.0), 0.0)
+    if setting.winsorise is not None:
+        known = np.isfinite(total).any(axis=1)
+        limit = np.nanquantile(total[known], setting.winsorise, axis=1, keepdims=True)
+        total[known] = np.minimum(total[known], limit)
+    return total
+
+
+def full_costs(source: Source, setting: Setting, visit: str) -> np.ndarray | None:
+    """Return what services would have cost if everyone had lived through the period, (m + 1, n).
+
+    None where no service of the perspective was asked for at that visit.
+    """
+    rows = source.prices[source.prices["visit"] == visit]
+    rows = rows[rows[f"in_{setting.perspective}"].to_numpy(dtype=bool)]
+    if rows.empty:
+        return None
+    total = np.zeros((len(source.tables) // source.n, source.n))
+    for row in rows.itertuples():
+        price = row.price * setting.multiples.get(row.service, 1.0)
+        total += price * source.stacked(row.variable)
+    return total
+
+
+def lived_through(costs: np.ndarray, alive: np.ndarray) -> np.ndarray:
+    """Return costs for the share of the period lived through: none after death, known or not."""
+    return np.where(alive == 0.0, 0.0, costs * alive)
+
+
+def intervention_costs(source: Source, setting: Setting) -> np.ndarray:
+    """Return the cost of the intervention by the sharing rule of a setting, shape (n,)."""
+    if setting.share is None:
+        return np.zeros(source.n)
+    name = f"intervention_{setting.share}"
+    if name not in source.people:
+        raise ValueError(f"the cost of the intervention could not be shared over {setting.share}")
+    return source.people[name].to_numpy(dtype=float)
+
+
+def curve_weights(source: Source, interviews: bool = False) -> np.ndarray:
+    """Return what the utility of each person and visit counts in years, shape (n, visits)."""
+    visits = source.visits
+    nominal = nominal_times(visits, source.n)
+    alive = np.stack([source.alive(visit.id) for visit in visits], axis=1)
+    times = interview_times(visits, source.people) if interviews else nominal
+    return utility_weights(times, times_of_death(nominal, alive), float(nominal[0, -1]))
+
+
+def life_years(source: Source, setting: Setting) -> np.ndarray:
+    """Return quality-adjusted life years up to the horizon, shape (m + 1, n).
+
+    A delta is added to follow-up utilities that are missing in imputation 0, which those of the
+    dead are not; a utility is not taken above full health.
+    """
+    utilities = np.stack(
+        [source.stacked(f"{setting.utility}_{visit.id}") for visit in source.visits], axis=-1
+    )
+    if setting.delta.utility:
+        later = utilities[..., 1:]
+        added = _by_arm(source, setting.delta.utility)[:, None]
+        raised = np.minimum(later + added, np.maximum(later, FULL_HEALTH))
+        utilities[..., 1:] = np.where(_imputed(later), raised, later)
+    return quality_adjusted_life_years(utilities, curve_weights(source, setting.interviews))
+
+
+def _imputed(values: np.ndarray) -> np.ndarray:
+    """Return which values of the tables 1 to m were imputed: missing in table 0."""
+    missing = np.broadcast_to(np.isnan(values[0]), values.shape).copy()
+    missing[0] = False
+    return missing
+
+
+def _by_arm(source: Source, delta: dict[str, float]) -> np.ndarray:
+    return np.array([delta.get(arm, 0.0) for arm in source.arm()])
+
+
+def _varies(values: np.ndarray) -> bool:
+    known = values[np.isfinite(values)]
+    return known.size > 0 and known.min() < known.max()

@@ -1,0 +1,210 @@
+"""What an evaluation rests on, and what it asks: the main one, or a variation of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ccp_analysis.economics.qalys import visits_up_to_horizon
+from ccp_analysis.errors import StudyError
+from ccp_analysis.evaluation import Shift, Variation
+from ccp_analysis.plan import Plan
+from ccp_analysis.study import ECONOMICS, Economics, Study, Visit
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an evaluation rests on.
+
+    Attributes
+    ----------
+    study, plan, economics
+        The configuration.
+    tables : pandas.DataFrame
+        Imputations 0 (observed) to m, below one another, each with the same people in one order.
+    prices : pandas.DataFrame
+        One row for each service and visit: service, visit, variable, price, ``in_{perspective}``.
+    people : pandas.DataFrame
+        One row for each person, in that order: dates of interviews, ``intervention_{rule}``.
+    """
+
+    study: Study
+    plan: Plan
+    economics: Economics
+    tables: pd.DataFrame
+    prices: pd.DataFrame
+    people: pd.DataFrame
+
+    @property
+    def n(self) -> int:
+        """People."""
+        return len(self.people)
+
+    @property
+    def visits(self) -> list[Visit]:
+        """Visits up to the horizon, the baseline first."""
+        return visits_up_to_horizon(self.study, self.economics)
+
+    def stacked(self, variable: str) -> np.ndarray:
+        """Return a variable of the tables as an array of shape (m + 1, n)."""
+        if variable not in self.tables:
+            raise StudyError(
+                f"{ECONOMICS}: the evaluation needs '{variable}', which is not among the imputed "
+                "variables."
+            )
+        return self.tables[variable].to_numpy(dtype=float).reshape(-1, self.n)
+
+    def alive(self, visit: str) -> np.ndarray:
+        """Return the share of the period before a visit that people lived through, shape (n,)."""
+        name = f"alive_{visit}"
+        if name not in self.tables:
+            return np.ones(self.n)
+        return self.tables[name].to_numpy(dtype=float)[: self.n]
+
+    def places(self, participants: pd.Series) -> np.ndarray:
+        """Return where in a table participants stand."""
+        order = pd.Series(np.arange(self.n), index=self.people["participant"])
+        return participants.map(order).to_numpy()
+
+    def arm(self) -> np.ndarray:
+        """Return everyone's arm, shape (n,)."""
+        return self.tables[self.study.arms.variable].to_numpy(dtype=str)[: self.n]
+
+
+def source(
+    study: Study,
+    plan: Plan,
+    economics: Economics,
+    imputed: pd.DataFrame,
+    prices: pd.DataFrame,
+    costs: pd.DataFrame,
+    participants: pd.DataFrame,
+) -> Source:
+    """Bring the tables to one order of people.
+
+    Parameters
+    ----------
+    study, plan, economics
+        The configuration.
+    imputed, prices, costs, participants : pandas.DataFrame
+        As read from the files of those names.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    ValueError
+        If an imputation has other people than the observed data.
+    """
+    tables = imputed.sort_values(["imputation", "participant"], ignore_index=True)
+    order = tables.loc[tables["imputation"] == 0, "participant"]
+    tables_of = len(tables) // max(len(order), 1)
+    if not np.array_equal(tables["participant"], np.tile(order, tables_of)):
+        raise ValueError("the imputations differ in their people")
+    of_costs = [c for c in costs if c == "participant" or c.startswith("intervention_")]
+    people = participants.merge(costs[of_costs], on="participant", how="left", validate="1:1")
+    people = people.set_index("participant").loc[order].reset_index()
+    return Source(study, plan, economics, tables, prices, people)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is evaluated: the main evaluation, or one that differs from it.
+
+    Attributes
+    ----------
+    perspective, utility : str
+        Ids of the perspective and of the utility.
+    share : str or None
+        Rule by which the cost of the intervention is shared; None where there is none.
+    multiples : dict
+        Service → multiple of its price, where it is not 1.
+    data : {"imputed", "observed"}
+        Completed tables, or the people observed on everything.
+    winsorise : float or None
+        Quantile of the costs of a visit above which they are set to it.
+    interviews : bool
+        Whether utilities hold at the dates of the interviews.
+    delta : Shift
+        What is added to imputed follow-up values.
+    """
+
+    perspective: str
+    utility: str
+    share: str | None
+    multiples: dict[str, float] = field(default_factory=dict)
+    data: str = "imputed"
+    winsorise: float | None = None
+    interviews: bool = False
+    delta: Shift = field(default_factory=Shift)
+
+
+def main_setting(economics: Economics) -> Setting:
+    """Return the setting of the main evaluation."""
+    share = economics.intervention.share if economics.intervention else None
+    return Setting(economics.main, economics.utility, share)
+
+
+def setting_of(source: Source, variation: Variation) -> Setting:
+    """Return the setting of a variation.
+
+    Parameters
+    ----------
+    source : Source
+        For the services there are.
+    variation : Variation
+        An entry of `sensitivity`.
+
+    Returns
+    -------
+    Setting
+
+    Raises
+    ------
+    StudyError
+        If the entry names a service, an arm or a utility that there is not.
+    """
+    main, where = main_setting(source.economics), f"{ECONOMICS}: sensitivity '{variation.id}'"
+    services = source.prices["service"].drop_duplicates().tolist()
+    multiples = variation.unit_costs if variation.unit_costs is not None else {}
+    if not isinstance(multiples, dict):
+        multiples = dict.fromkeys(services, multiples)
+    for service in multiples:
+        if service not in services:
+            raise StudyError(
+                f"{where} names the service '{service}', which has no price; expected one of "
+                f"{', '.join(services)}."
+            )
+    delta = variation.delta or Shift()
+    for arm in {**delta.cost, **delta.utility}:
+        if arm not in source.study.arms.levels:
+            raise StudyError(
+                f"{where} names the arm '{arm}'; expected one of "
+                f"{', '.join(source.study.arms.levels)}."
+            )
+    utility = variation.utility or main.utility
+    require_utility(source, utility, where)
+    return Setting(
+        perspective=variation.perspective or main.perspective,
+        utility=utility,
+        share=variation.share or main.share,
+        multiples=multiples,
+        data=variation.data or main.data,
+        winsorise=variation.winsorise,
+        interviews=variation.times == "interviews",
+        delta=delta,
+    )
+
+
+def require_utility(source: Source, utility: str, where: str = str(ECONOMICS)) -> None:
+    """Raise StudyError where a utility was not measured at every visit up to the horizon."""
+    for visit in source.visits:
+        if f"{utility}_{visit.id}" not in source.tables:
+            raise StudyError(
+                f"{where}: the utility '{utility}' is not measured at visit '{visit.id}'; expected "
+                "at every visit up to the horizon."
+            )

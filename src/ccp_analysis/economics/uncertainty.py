@@ -1,0 +1,204 @@
+"""What the two-stage bootstrap says: draws for the plane, intervals, quadrants, acceptability."""
+
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+import pandas as pd
+
+from ccp_analysis.analyses.cross_sectional import teams_of
+from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
+from ccp_analysis.economics.bootstrap import Draws, two_stage_bootstrap
+from ccp_analysis.economics.compared import BOTH, MEASURES, Compared
+from ccp_analysis.economics.net_benefit import NET_BENEFIT, PROBABILITY
+from ccp_analysis.economics.outcomes import (
+    BASELINE_COST,
+    BASELINE_UTILITY,
+    curve_weights,
+    full_costs,
+    intervention_costs,
+)
+from ccp_analysis.economics.ratios import QUADRANTS
+from ccp_analysis.economics.setting import Source
+from ccp_analysis.random import stream
+
+MODEL = "two-stage-bootstrap"
+_HOW = (MODEL, "bootstrap")
+QUADRANT_SHARE = "quadrant share"
+
+
+class _Columns:
+    """Columns of a data set, and what each counts in the cost and in the effect of a person."""
+
+    def __init__(self, people: int) -> None:
+        self.values: list[np.ndarray] = []
+        self.weights: list[tuple[np.ndarray, np.ndarray]] = []
+        self.nothing = np.zeros(people)
+
+    def add(
+        self,
+        values: np.ndarray,
+        cost: np.ndarray | None = None,
+        effect: np.ndarray | None = None,
+    ) -> int:
+        """Add values (m + 1, n) with weights (n,); return the position of the column."""
+        self.values.append(values)
+        self.weights.append(tuple(self.nothing if w is None else w for w in (cost, effect)))
+        return len(self.values) - 1
+
+
+def draw(source: Source, data: Compared) -> Draws:
+    """Draw resampled data sets, impute each once, and estimate the differences in it.
+
+    Parameters
+    ----------
+    source : Source
+        Tables and prices.
+    data : Compared
+        The people of the main evaluation, in completed tables.
+
+    Returns
+    -------
+    Draws
+
+    Raises
+    ------
+    ValueError
+        As `two_stage_bootstrap`.
+
+    Notes
+    -----
+    A data set has costs of services at each visit, utilities and covariates. What a person cost and
+    how long they lived in what health is linear in them: costs count for the share of the period
+    lived through, utilities by `curve_weights`. What the dead would have had counts nothing; lest
+    others be imputed from it, it is taken as not observed.
+    """
+    study, setting = source.study, data.evaluated.setting
+    who = source.places(data.chosen.first["participant"])
+    columns, curve, adjust = _Columns(source.n), curve_weights(source), []
+    for v, visit in enumerate(source.visits):
+        costs, alive = full_costs(source, setting, visit.id), source.alive(visit.id)
+        if costs is not None and v:
+            columns.add(np.where(alive > 0.0, costs, np.nan), cost=alive)
+        elif costs is not None:
+            at = columns.add(costs)
+            adjust += [at] if BASELINE_COST in data.evaluated.adjust else []
+    for v, visit in enumerate(source.visits):
+        utility = source.stacked(f"{setting.utility}_{visit.id}")
+        if v:
+            columns.add(np.where(curve[:, v] > 0.0, utility, np.nan), effect=curve[:, v])
+        else:
+            at = columns.add(utility, effect=curve[:, v])
+            adjust += [at] if BASELINE_UTILITY in data.evaluated.adjust else []
+    for name in source.plan.covariates:
+        adjust += [columns.add(values) for values in _as_numbers(source, name)]
+    values = np.stack(columns.values, axis=-1)[:, who]
+    weights = np.moveaxis(np.array(columns.weights), 0, -1)[:, who]
+    offsets = np.stack([intervention_costs(source, setting), columns.nothing])[:, who]
+    team = pair = None
+    if study.clusters:
+        _, team, pair_of_team, _ = teams_of(study, data.chosen)
+        pair = pair_of_team[team]
+    return two_stage_bootstrap(
+        values[0],
+        np.nan_to_num(values[1:]),
+        weights=weights,
+        offsets=offsets,
+        adjust=adjust,
+        arm=(source.arm() == study.arms.active)[who],
+        team=team,
+        pair=pair,
+        draws=source.economics.bootstrap.draws,
+        iterations=source.economics.bootstrap.iterations,
+        rng=stream(source.plan.seed, "economics", "bootstrap"),
+    )
+
+
+def _as_numbers(source: Source, name: str) -> list[np.ndarray]:
+    """Return a covariate (m + 1, n), or indicators of all its categories but the first."""
+    column = source.tables[name]
+    if pd.api.types.is_numeric_dtype(column):
+        return [source.stacked(name)]
+    missing = column.isna()
+    return [
+        (column == category).astype(float).mask(missing).to_numpy().reshape(-1, source.n)
+        for category in sorted(column.dropna().unique())[1:]
+    ]
+
+
+def draw_rows(source: Source, data: Compared, draws: Draws) -> Rows:
+    """Return what the draws say: differences, quadrants and acceptability.
+
+    Parameters
+    ----------
+    source : Source
+        For the thresholds.
+    data : Compared
+        The people of the main evaluation.
+    draws : Draws
+        From `draw`.
+
+    Returns
+    -------
+    list of dict
+        Estimates are means over the draws, intervals lie between their percentiles.
+    """
+    economics, label = source.economics, contrast_label(source.study)
+    note, rows = about(source, draws), []
+
+    def add(row: dict, outcome: str, scale: str) -> None:
+        rows.extend(
+            data.complete([{"note": note, "m": None, **row}], data.ask(outcome, scale), *_HOW)
+        )
+
+    for measure, values in zip(MEASURES, (draws.cost, draws.effect), strict=True):
+        add(_percentiles(values, data.level) | {"level": label}, measure.outcome, measure.scale)
+    for threshold in economics.thresholds:
+        gains = threshold * draws.effect - draws.cost
+        at = {"threshold": threshold, "level": label}
+        if threshold in economics.main_thresholds:
+            add(_percentiles(gains, data.level) | at, NET_BENEFIT, "pounds")
+        row = {**at, "term": PROBABILITY, "estimate": float((gains > 0.0).mean())}
+        add(row, NET_BENEFIT, "proportion")
+    where = 2 * ~(draws.cost > 0.0) + ~(draws.effect > 0.0)
+    for k, name in enumerate(QUADRANTS):
+        row = {"term": QUADRANT_SHARE, "level": name, "estimate": float((where == k).mean())}
+        add(row, BOTH, "proportion")
+    return rows
+
+
+def _percentiles(values: np.ndarray, level: float) -> dict:
+    spread = float(values.std(ddof=1))
+    low, high = np.quantile(values, [0.5 - level / 2.0, 0.5 + level / 2.0])
+    return {
+        "term": DIFFERENCE,
+        "estimate": float(values.mean()),
+        "std_error": spread,
+        "conf_low": float(low),
+        "conf_high": float(high),
+        "conf_level": level,
+        "mc_error": spread / len(values) ** 0.5,
+    }
+
+
+def about(source: Source, draws: Draws) -> str:
+    """Say how many draws there are, of what, and where that is little."""
+    clusters, number = source.study.clusters, len(draws.cost)
+    if clusters is None:
+        note = f"{number:,} draws of people within arms, each imputed once"
+    else:
+        pairs = source.tables[clusters.pair].nunique()
+        note = (
+            f"{number:,} draws of {clusters.pair_label}s, then of people within "
+            f"{clusters.unit_label}s, each imputed once; {pairs} {clusters.pair_label}s can be "
+            f"drawn in {comb(2 * pairs - 1, pairs):,} ways only, and percentiles take no account "
+            "of how few they are"
+        )
+    return note + (f"; {draws.failed} draws had no estimate" if draws.failed else "")
+
+
+def figure_data(draws: Draws | None) -> pd.DataFrame:
+    """Return the draws as the plane shows them: draw, cost, effect."""
+    cost, effect = (draws.cost, draws.effect) if draws else (np.empty(0), np.empty(0))
+    return pd.DataFrame({"draw": np.arange(len(cost)), "cost": cost, "effect": effect})

@@ -1,0 +1,164 @@
+"""What was used and what it cost, before any model; unadjusted costs, utilities and life years."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ccp_analysis.analyses.design import COMPLETED, OBSERVED_VISITS, Sample
+from ccp_analysis.analyses.rows import Rows
+from ccp_analysis.economics.outcomes import (
+    COST,
+    QALY,
+    intervention_costs,
+    lived_through,
+    visit_costs,
+)
+from ccp_analysis.economics.setting import Setting, Source
+from ccp_analysis.study import Study
+
+MEAN = "mean"
+SD = "standard deviation"
+MEAN_USE = "mean use"
+SD_OF_USE = "standard deviation of use"
+USERS = "users"
+MEAN_COST = "mean cost"
+SHARED = {"model": "descriptive", "inference": "none", "estimand": ""}
+
+
+def use_rows(source: Source, setting: Setting, chosen: Sample, total: float) -> Rows:
+    """Return observed use and imputed cost of every service at every visit, and the intervention.
+
+    Parameters
+    ----------
+    source : Source
+        Tables and prices.
+    setting : Setting
+        The main evaluation.
+    chosen : Sample
+        Who is analysed, in completed tables.
+    total : float
+        What the intervention cost in all, over the horizon.
+
+    Returns
+    -------
+    list of dict
+        A service that the main perspective does not count has the first perspective that does.
+    """
+    visits = [visit.id for visit in source.visits]
+    arms, rows = source.arm(), []
+    people = np.zeros(source.n, dtype=bool)
+    people[source.places(chosen.first["participant"])] = True
+    for service in source.prices[source.prices["visit"].isin(visits)].itertuples():
+        perspective = next(p for p in _perspectives(source) if getattr(service, f"in_{p}"))
+        head = {**SHARED, "outcome": service.service, "visit": service.visit}
+        head["perspective"] = perspective
+        used = source.stacked(service.variable)[0]
+        full = service.price * source.stacked(service.variable)[1:]
+        costs = lived_through(full, source.alive(service.visit))
+        for arm in source.study.arms.ordered:
+            inside = people & (arms == arm)
+            rows += _use({**head, "level": arm}, service.unit, used[inside])
+            rows.append(_mean_cost({**head, "level": arm}, costs[:, inside]))
+    if setting.share is not None:
+        costs = intervention_costs(source, setting)
+        for arm in source.study.arms.ordered:
+            head = {**SHARED, "outcome": "intervention", "visit": visits[-1], "level": arm}
+            note = f"{total:,.0f} pounds over the horizon, shared over {setting.share}"
+            rows.append(_mean_cost(head, costs[None, people & (arms == arm)]) | {"note": note})
+    return [row for row in rows if row["n"]]
+
+
+def _perspectives(source: Source) -> list[str]:
+    return list(source.economics.perspectives)
+
+
+def _use(head: dict[str, Any], unit: str, values: np.ndarray) -> Rows:
+    known = values[np.isfinite(values)]
+    head = {**head, "population": OBSERVED_VISITS, "n": len(known)}
+    if not len(known):
+        return []
+    rows = [{**head, "term": MEAN_USE, "scale": unit, "estimate": float(known.mean())}]
+    if len(known) > 1:
+        spread = float(known.std(ddof=1))
+        rows.append({**head, "term": SD_OF_USE, "scale": unit, "estimate": spread})
+    users = float((known > 0).mean())
+    return [*rows, {**head, "term": USERS, "scale": "proportion", "estimate": users}]
+
+
+def _mean_cost(head: dict[str, Any], costs: np.ndarray) -> dict[str, Any]:
+    """Return the mean over people and imputations of costs (m, n)."""
+    return {
+        **head,
+        "population": COMPLETED,
+        "term": MEAN_COST,
+        "scale": "pounds",
+        "estimate": float(costs.mean()) if costs.size else None,
+        "n": costs.shape[1],
+        "m": len(costs) if len(costs) > 1 else None,
+    }
+
+
+def unadjusted_rows(source: Source, setting: Setting, chosen: Sample) -> Rows:
+    """Return means and standard deviations of costs, utilities and life years by arm.
+
+    Parameters
+    ----------
+    source : Source
+        Tables and prices.
+    setting : Setting
+        The main evaluation.
+    chosen : Sample
+        Who is analysed, in completed tables or observed on everything.
+
+    Returns
+    -------
+    list of dict
+        At the last visit `cost` is that of the evaluation: of all visits after the baseline, with
+        the intervention. Standard deviations are within arms, from variances averaged over the
+        imputations.
+    """
+    visits, place = [visit.id for visit in source.visits], _places(source, chosen)
+    rows: Rows = []
+
+    def add(outcome: str, visit: str, scale: str, values: np.ndarray) -> None:
+        head = {"outcome": outcome, "visit": visit, "scale": scale}
+        rows.extend(_moments(head, source.study, chosen, values))
+
+    for visit in visits[:-1]:
+        add("cost", visit, "pounds", visit_costs(source, setting, visit, False).ravel()[place])
+    add("cost", visits[-1], "pounds", chosen.stacked(COST))
+    for visit in visits:
+        values = source.stacked(f"{setting.utility}_{visit}").ravel()[place]
+        add(setting.utility, visit, "utility", values)
+    add("qaly", visits[-1], "years", chosen.stacked(QALY))
+    return rows
+
+
+def _places(source: Source, chosen: Sample) -> np.ndarray:
+    """Return where in the stacked tables the rows of a sample stand, shape (m, n)."""
+    person = source.places(chosen.frame["participant"])
+    place = chosen.frame["imputation"].to_numpy() * source.n + person
+    return place.reshape(chosen.m, chosen.n)
+
+
+def _moments(head: dict[str, Any], study: Study, chosen: Sample, values: np.ndarray) -> Rows:
+    arms = chosen.first[study.arms.variable].to_numpy(dtype=str)
+    rows: Rows = []
+    for arm in study.arms.ordered:
+        inside = values[:, arms == arm]
+        shared = {
+            **SHARED,
+            **head,
+            "level": arm,
+            "population": chosen.population,
+            "n": inside.shape[1],
+            "m": chosen.m if chosen.imputed else None,
+        }
+        if inside.shape[1] > 0:
+            rows.append({**shared, "term": MEAN, "estimate": float(inside.mean())})
+        if inside.shape[1] > 1:
+            variance = inside.var(axis=1, ddof=1).mean()
+            rows.append({**shared, "term": SD, "estimate": float(np.sqrt(variance))})
+    return rows

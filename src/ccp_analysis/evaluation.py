@@ -1,0 +1,143 @@
+"""The plan of the economic evaluation: perspectives, prices, horizon, and what is varied."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ccp_analysis.plan import Name
+from ccp_analysis.reading import Strict
+
+ECONOMICS = Path("config/economics.yaml")
+Share = Literal["participants", "teams", "caseload"]
+Multiple = Annotated[float, Field(ge=0)]
+
+
+class Perspective(Strict):
+    """Whose costs count: a set of services.
+
+    `services` are names of raw variables; a ``*`` stands for any letters.
+    """
+
+    label: str
+    services: list[str] = Field(min_length=1)
+
+
+class Intervention(Strict):
+    """What the intervention itself costs, and over whom it is spread.
+
+    `share`: over the participants of the active arm; first equally over its clusters, then over
+    the participants of each; or over everyone whom these clusters serve (`caseload`), as training
+    benefits them too.
+    """
+
+    costs: Path
+    share: Share
+    caseload: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _caseload(self) -> Intervention:
+        if self.share == "caseload" and self.caseload is None:
+            raise ValueError("share: caseload needs the number of people served, as 'caseload'")
+        return self
+
+
+class Shift(Strict):
+    """Deltas added to follow-up values that were imputed: measure, then arm, then delta."""
+
+    cost: dict[str, float] = {}
+    utility: dict[str, float] = {}
+
+
+class Variation(Strict):
+    """One sensitivity analysis: what differs from the main evaluation.
+
+    `unit_costs` multiplies the price of every service, or of those named; `winsorise` sets costs
+    above that quantile (of each visit, both arms together) to it; `times` places utilities at the
+    interviews as they took place instead of the nominal visits; `share` spreads the cost of the
+    intervention by another rule.
+    """
+
+    id: Name
+    label: str
+    perspective: str | None = None
+    utility: str | None = None
+    unit_costs: Multiple | dict[str, Multiple] | None = None
+    data: Literal["observed"] | None = None
+    winsorise: float | None = Field(default=None, gt=0.5, lt=1)
+    share: Share | None = None
+    times: Literal["interviews"] | None = None
+    delta: Shift | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Variation:
+        if not self.model_fields_set - {"id", "label"}:
+            raise ValueError(f"sensitivity '{self.id}' differs in nothing from the main evaluation")
+        return self
+
+
+class Bootstrap(Strict):
+    """The two-stage bootstrap: how many draws, and rounds of imputation in each."""
+
+    draws: int = Field(default=5000, ge=100)
+    iterations: int = Field(default=5, ge=1)
+
+
+class Economics(Strict):
+    """The economic evaluation: ``config/economics.yaml``.
+
+    The first perspective and the first of the `main_thresholds` are those of the main evaluation;
+    thresholds are in the currency for each quality-adjusted life year. `cost_per` names outcomes of
+    the plan of which a unit is set beside the cost. `statements` answer items of the CHEERS
+    checklist, by their number, that no analysis can answer.
+    """
+
+    price_year: int
+    currency: Literal["GBP"]
+    unit_costs: Path
+    price_index: Path | None = None
+    perspectives: dict[Name, Perspective] = Field(min_length=1)
+    intervention: Intervention | None = None
+    utility: str
+    months: float = Field(gt=0, le=12)
+    thresholds: list[Annotated[float, Field(ge=0)]] = Field(min_length=2)
+    main_thresholds: list[float] = Field(min_length=1)
+    variance_power: float = Field(default=1.5, ge=1, le=2)
+    cost_per: list[str] = []
+    bootstrap: Bootstrap = Bootstrap()
+    sensitivity: list[Variation] = []
+    statements: dict[int, str] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Economics:
+        for row, (before, after) in enumerate(pairwise(self.thresholds), start=2):
+            if before >= after:
+                raise ValueError(
+                    f"thresholds: number {row} of the list is {after:g} and stands behind "
+                    f"{before:g}; expected in increasing order"
+                )
+        for threshold in self.main_thresholds:
+            if threshold not in self.thresholds:
+                raise ValueError(f"main_thresholds: {threshold:g} is not one of the thresholds")
+        ids = [variation.id for variation in self.sensitivity]
+        if len(set(ids)) < len(ids):
+            raise ValueError("sensitivity: every entry needs an id of its own")
+        for variation in self.sensitivity:
+            where = f"sensitivity '{variation.id}'"
+            if variation.perspective not in (None, *self.perspectives):
+                raise ValueError(
+                    f"{where}: '{variation.perspective}' is not one of the perspectives"
+                )
+            if variation.share and self.intervention is None:
+                raise ValueError(f"{where}: there is no cost of an intervention to share")
+            if variation.share == "caseload" and self.intervention.caseload is None:
+                raise ValueError(f"{where}: intervention.caseload is expected, the people served")
+        return self
+
+    @property
+    def main(self) -> str:
+        """Id of the main perspective."""
+        return next(iter(self.perspectives))

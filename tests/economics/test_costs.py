@@ -1,0 +1,498 @@
+"""Costs of people worked out by hand: prices, perspectives, deaths, the intervention; faults."""
+
+from __future__ import annotations
+
+import logging
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccp_analysis.economics.costs import total_costs
+from ccp_analysis.economics.intervention import none, read_intervention, shares
+from ccp_analysis.economics.prices import read_price_index, read_unit_costs, services_of
+from ccp_analysis.errors import StudyError
+from ccp_analysis.study import Economics, Study, load_dictionary, load_instruments, load_study
+
+ECONOMICS = {
+    "price_year": 2020,
+    "currency": "GBP",
+    "unit_costs": "unit_costs.csv",
+    "price_index": "price_index.csv",
+    "perspectives": {
+        "health": {"label": "Health service", "services": ["su_*"]},
+        "all": {"label": "Everybody", "services": ["su_*", "days_off"]},
+    },
+    "intervention": {"costs": "intervention_cost.csv", "share": "participants", "caseload": 10},
+    "utility": "u",
+    "months": 6,
+    "thresholds": [0, 20000],
+    "main_thresholds": [20000],
+}
+UNIT_COSTS = "service,unit,unit_cost,price_year,source\n"
+INDEX = "price_year,index,source\n2018,90,x\n2020,99,x\n"
+ITEMS = "item,category,quantity,unit,unit_cost,price_year,lifetime_years,source\n"
+DERIVED = Path("data/derived")
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A folder with an evaluation and an index, in which files can be written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/economics.yaml").write_text("price_year: 2020\nintervention: {caseload: 1}")
+    (tmp_path / "price_index.csv").write_text(INDEX)
+    return tmp_path
+
+
+def economics(**changes) -> Economics:
+    return Economics.model_validate(ECONOMICS | changes)
+
+
+def study(clusters: bool = True) -> Study:
+    return Study.model_validate(
+        {
+            "id": "s",
+            "title": "S",
+            "short_title": "S",
+            "registration": "none",
+            "data_status": "synthetic",
+            "data_date": "2021-01-01",
+            "randomised": True,
+            "arms": {"variable": "arm", "reference": "a", "levels": {"a": "A", "b": "B"}},
+            "clusters": {"unit": "team", "pair": "trust", "unit_label": "t", "pair_label": "T"}
+            if clusters
+            else None,
+            "visits": [
+                {"id": "before", "label": "Baseline", "months": 0},
+                {"id": "after", "label": "After", "months": 6},
+            ],
+            "files": {"people": {"path": "people.csv", "rows": "participant"}},
+        }
+    )
+
+
+def prices(**of: tuple[str, str, float]) -> pd.DataFrame:
+    """Return a table of prices: variable → visit, service, price."""
+    rows = [
+        {"variable": name, "visit": visit, "service": service, "price": price}
+        for name, (visit, service, price) in of.items()
+    ]
+    return pd.DataFrame(rows).assign(in_health=lambda table: table["service"] != "off", in_all=True)
+
+
+TABLE = prices(
+    gp_before=("before", "gp", 40.0),
+    bed_before=("before", "bed", 430.5),
+    off_before=("before", "off", 100.0),
+    gp_after=("after", "gp", 40.0),
+    bed_after=("after", "bed", 430.5),
+)
+
+
+def test_a_cost_by_hand_and_missing_where_a_service_is():
+    people = pd.DataFrame(
+        {
+            "gp_before": [2.0, 0, 1],
+            "bed_before": [1.0, 0, np.nan],
+            "off_before": [np.nan, 3.0, 1],
+            "gp_after": [0, 3.0, 1],
+            "bed_after": [0.0, 0, 2],
+        }
+    )
+    found = total_costs(people, TABLE, "health")
+    assert found.columns.tolist() == ["cost_before", "cost_after"]
+    assert found["cost_before"].tolist()[:2] == [2 * 40 + 430.5, 0]
+    assert np.isnan(found["cost_before"][2])
+    assert found["cost_after"].tolist() == [0, 120, 40 + 861]
+    everybody = total_costs(people, TABLE, "all")
+    assert np.isnan(everybody["cost_before"][0])
+    assert everybody["cost_before"][1] == 300
+    assert everybody["cost_after"].equals(found["cost_after"])
+
+
+def test_the_dead_cost_nothing_after_their_death():
+    people = pd.DataFrame(
+        {
+            "gp_after": [2.0, 2, 2, np.nan, np.nan],
+            "bed_after": [0.0, 0, 0, 1, 1],
+            "alive_after": [1, 0.25, 0, 0.25, 0],
+        }
+    )
+    found = total_costs(people, TABLE[TABLE["visit"] == "after"], "health")["cost_after"]
+    assert found.tolist()[:3] == [80, 20, 0]
+    assert np.isnan(found[3])
+    assert found[4] == 0  # whatever the use that nobody could report
+
+
+def test_unit_costs_are_brought_to_the_price_year(folder):
+    (folder / "unit_costs.csv").write_text(
+        UNIT_COSTS + 'su_gp,contact,40,2020,a\nsu_bed,day,300,2018,"b, c"\n'
+    )
+    index = read_price_index(economics())
+    found = read_unit_costs(economics(), index)
+    assert found["price"].to_dict() == pytest.approx({"su_gp": 40, "su_bed": 300 * 99 / 90})
+    assert found.loc["su_bed"].drop("price").to_dict() == {
+        "unit": "day",
+        "unit_cost": 300,
+        "price_year": 2018,
+        "source": "b, c",
+        "line": 3,
+    }
+
+
+COST_FAULTS = {
+    "word": ("gp,c,forty,2020,x\n", "unit_costs.csv, line 2: unit cost 'forty' is not a number."),
+    "blank": ("gp,c,,2020,x\n", "line 2: unit cost '' is not a number"),
+    "negative": ("gp,c,-1,2020,x\n", "line 2: unit cost -1 found; expected zero or more"),
+    "infinite": ("gp,c,inf,2020,x\n", "line 2: unit cost inf found; expected zero or more"),
+    "nan": ("gp,c,nan,2020,x\n", "line 2: unit cost nan found; expected zero or more"),
+    "twice": ("gp,c,1,2020,x\ngp,c,2,2020,x\n", "line 3: service 'gp' already has a unit cost"),
+    "year": (
+        "gp,c,1,2017,x\n",
+        "line 2: price year '2017' found; expected one of those in price_index.csv (2018, 2020).",
+    ),
+    "no year": ("gp,c,1,,x\n", "line 2: price year '' found; expected one of those in"),
+    "part of a year": ("gp,c,1,2018/19,x\n", "line 2: price year '2018/19' found; expected one"),
+    "comma": ("gp,c,1,2020,PSSRU, 2020\n", "line 2: 6 cells found, 5 expected"),
+    "all at once": ("gp,c,-1,2020,x\nbed,c,1,1066,x\n", " (1 more in the log)"),
+}
+
+
+@pytest.mark.parametrize("fault", COST_FAULTS)
+def test_faults_of_unit_costs(folder, fault):
+    rows, sentence = COST_FAULTS[fault]
+    (folder / "unit_costs.csv").write_text(UNIT_COSTS + rows)
+    with pytest.raises(StudyError) as caught:
+        read_unit_costs(economics(), read_price_index(economics()))
+    assert sentence in str(caught.value)
+    assert str(caught.value).startswith("unit_costs.csv, line ")
+
+
+def test_without_an_index_every_price_is_of_the_price_year(folder):
+    (folder / "unit_costs.csv").write_text(UNIT_COSTS + "gp,c,1,2018,x\n")
+    without = economics(price_index=None)
+    with pytest.raises(StudyError) as caught:
+        read_unit_costs(without, read_price_index(without))
+    assert str(caught.value) == (
+        "unit_costs.csv, line 2: price year '2018' found; expected 2020, the price year in "
+        "config/economics.yaml, which names no price_index for another."
+    )
+
+
+INDEX_FAULTS = {
+    "2018,90": ("soon,90", "price_index.csv, line 2: price year 'soon' found; expected a year"),
+    "2020,99": ("2018,99", "price_index.csv, line 3: the price year 2018 stands twice."),
+    ",90,": (",zero,", "price_index.csv, line 2: index 'zero' is not a number."),
+    ",99,": (",0,", "price_index.csv, line 3: index 0 found; expected more than zero."),
+    "\n2020,": (
+        "\n2021,",
+        "price_index.csv: the price year 2020 is missing; config/economics.yaml, line 1 names it",
+    ),
+    "index,": ("number,", "price_index.csv, line 1: column 'index' is missing from the header."),
+}
+
+
+@pytest.mark.parametrize("old", INDEX_FAULTS)
+def test_faults_of_the_price_index(folder, old):
+    new, sentence = INDEX_FAULTS[old]
+    (folder / "price_index.csv").write_text(INDEX.replace(old, new))
+    with pytest.raises(StudyError) as caught:
+        read_price_index(economics())
+    assert str(caught.value).startswith(sentence)
+
+
+def test_what_the_intervention_costs_within_the_horizon(folder):
+    (folder / "intervention_cost.csv").write_text(
+        ITEMS + "course,training,2,course,1000,2018,4,x\n"  # an eighth of 2200
+        "sessions,supervision,10,session,50,2020,,x\n"  # all
+        "leaflets,materials,100,leaflet,1,2020,0.25,x\n"  # used up within the horizon
+    )
+    found = read_intervention(Path("intervention_cost.csv"), 6, read_price_index(economics()))
+    assert found["cost"].tolist() == pytest.approx([275, 500, 100])
+    assert found["price"].tolist() == pytest.approx([1100, 50, 1])
+    assert found["unit_cost"].tolist() == [1000, 50, 1]
+    assert found["lifetime_years"].isna().tolist() == [False, True, False]
+    assert found.columns.tolist() == none().columns.tolist()
+
+
+ITEM_FAULTS = {
+    "quantity": ("a,b,-2,c,1,2020,,x\n", "line 2: quantity -2 found; expected zero or more."),
+    "no quantity": ("a,b,,c,1,2020,,x\n", "line 2: quantity '' is not a number."),
+    "cost": ("a,b,2,c,-1,2020,,x\n", "line 2: unit cost -1 found; expected zero or more."),
+    "year": ("a,b,2,c,1,2001,,x\n", "line 2: price year '2001' found; expected one of those in"),
+    "lifetime": ("a,b,2,c,1,2020,0,x\n", "line 2: lifetime years 0 found; expected more than zero"),
+    "ever": ("a,b,2,c,1,2020,inf,x\n", "line 2: lifetime years inf found; expected more than"),
+    "twice": ("a,b,2,c,1,2020,,x\n" * 2, "line 3: the item 'a' stands already in line 2."),
+    "none": ("", "intervention_cost.csv: the file has no rows; expected an item in each."),
+}
+
+
+@pytest.mark.parametrize("fault", ITEM_FAULTS)
+def test_faults_of_the_cost_of_the_intervention(folder, fault):
+    rows, sentence = ITEM_FAULTS[fault]
+    (folder / "intervention_cost.csv").write_text(ITEMS + rows)
+    with pytest.raises(StudyError) as caught:
+        read_intervention(Path("intervention_cost.csv"), 6, read_price_index(economics()))
+    assert sentence in str(caught.value)
+    assert str(caught.value).startswith("intervention_cost.csv")
+
+
+PEOPLE = pd.DataFrame(
+    {
+        "participant": ["P1", "P2", "P3", "P4", "P5", "P6"],
+        "arm": ["b", "b", "b", "b", "a", "b"],
+        "team": ["T1", "T1", "T1", "T2", "T3", "T4"],
+        "interviewed_before": [True, True, False, True, True, False],
+    }
+)
+
+
+def test_the_three_rules_by_which_the_intervention_is_shared(folder):
+    """Three of the arm's five are analysed: two in one team, one in another, none in a third."""
+    found = shares(PEOPLE, 1200.0, study(), economics())
+    assert {name: of.tolist() for name, of in found.items()} == {
+        "intervention_participants": [400, 400, 0, 400, 0, 0],
+        "intervention_teams": [300, 300, 0, 600, 0, 0],
+        "intervention_caseload": [120, 120, 0, 120, 0, 0],
+    }
+
+
+def test_only_rules_that_can_be_applied_are(folder):
+    alone = economics(intervention={"costs": "i.csv", "share": "participants"})
+    assert list(shares(PEOPLE, 1200.0, study(clusters=False), alone)) == [
+        "intervention_participants"
+    ]
+
+
+def test_a_caseload_smaller_than_the_participants(folder):
+    few = economics(intervention=ECONOMICS["intervention"] | {"caseload": 4})
+    with pytest.raises(StudyError) as caught:
+        shares(PEOPLE, 1200.0, study(), few)
+    assert str(caught.value).startswith(
+        "config/economics.yaml, line 2: intervention.caseload is 4, but 5 participants were "
+        "recruited in the arm 'b'; expected everyone"
+    )
+
+
+def test_nobody_to_share_the_intervention(folder):
+    with pytest.raises(StudyError, match="nobody in the arm 'b' has a baseline interview"):
+        shares(PEOPLE.assign(interviewed_before=False), 1200.0, study(), economics())
+
+
+def test_perspectives_are_patterns_of_names(ccp_study):
+    dictionary = load_dictionary(load_study())
+    one = {"label": "x", "services": ["su_general_*", "su_?e", "days_off_work"]}
+    found = services_of(economics(perspectives={"one": one}), dictionary)
+    assert found == {"one": ["su_ae", "su_general_hospital_days", "days_off_work"]}
+    capital = {"label": "x", "services": ["SU_*"]}
+    with pytest.raises(StudyError, match="that has a visit fits 'SU_\\*'"):
+        services_of(economics(perspectives={"capital": capital}), dictionary)
+    timeless = {"label": "x", "services": ["years_in_contact"]}
+    with pytest.raises(StudyError, match="that has a visit fits 'years_in_contact'"):
+        services_of(economics(perspectives={"timeless": timeless}), dictionary)
+
+
+@pytest.fixture
+def cleaned(ccp_study):
+    ccp_study.clean()
+    return ccp_study
+
+
+def test_the_costs_of_a_participant_of_the_study(cleaned, caplog):
+    """CP001 used nothing at baseline; CP002 is added up; the dead have lived a part of the time."""
+    caplog.set_level(logging.WARNING)
+    cleaned.cost()
+    assert not caplog.text
+    people = pd.read_parquet(DERIVED / "participants.parquet").set_index("participant")
+    costs = pd.read_parquet(DERIVED / "costs.parquet").set_index("participant")
+    table = pd.read_csv("config/unit_costs.csv").set_index("service")
+    index = pd.read_csv("config/price_index.csv").set_index("price_year")["index"]
+    services = [name for name in table.index if name.startswith("su_")]
+    raw = pd.read_csv("data/raw/followup.csv", dtype=str, keep_default_na=False)
+    row = raw[raw["participant"] == "CP002"].iloc[0]
+    by_hand = sum(
+        float(row[s]) * table["unit_cost"][s] * index[2020] / index[table["price_year"][s]]
+        for s in services
+    )
+    assert len(set(table.loc[services, "price_year"])) > 1
+    assert costs.loc["CP002", "cost_month6"] == pytest.approx(by_hand)
+    assert costs.loc["CP001", "cost_baseline"] == 0
+    assert costs.index.equals(people.index)
+    incomplete = people[[f"{s}_month6" for s in services]].isna().any(axis=1)
+    assert costs["cost_month6"].isna().equals(incomplete)
+    assert 0 < (incomplete & people["interviewed_month6"]).sum() < 30
+    assert people.loc["CP103", "alive_month6"] == pytest.approx(36 / 183)
+
+
+def test_prices_and_perspectives_of_the_study(cleaned):
+    cleaned.cost()
+    table = pd.read_parquet(DERIVED / "prices.parquet")
+    people = pd.read_parquet(DERIVED / "participants.parquet")
+    assert table.columns.tolist() == [
+        *("service", "label", "visit", "variable", "unit", "unit_cost", "price_year", "price"),
+        *("source", "in_nhs_pss", "in_societal"),
+    ]
+    assert not table.duplicated(["service", "visit"]).any()
+    assert set(table["variable"]) <= set(people)
+    assert table["visit"].drop_duplicates().tolist() == ["baseline", "month6"]
+    assert (table["in_nhs_pss"] == table["service"].str.startswith("su_")).all()
+    assert table["in_societal"].all()
+    old = table[table["price_year"] < 2020]
+    assert (old["price"] > old["unit_cost"]).all()
+    assert len(old) == 4
+    new = table[table["price_year"] == 2020]
+    assert (new["price"] == new["unit_cost"]).all()
+
+
+def test_the_intervention_of_the_study(cleaned):
+    cleaned.cost()
+    costs = pd.read_parquet(DERIVED / "costs.parquet")
+    people = pd.read_parquet(DERIVED / "participants.parquet")
+    items = pd.read_parquet(DERIVED / "intervention.parquet")
+    total = items["cost"].sum()
+    who = (people["arm"] == "intervention") & people["interviewed_baseline"]
+    for rule in ("participants", "teams"):
+        assert costs[f"intervention_{rule}"].sum() == pytest.approx(total)
+        assert (costs[f"intervention_{rule}"] > 0).equals(who)
+    by_team = costs["intervention_teams"].groupby(people["team"]).sum()
+    assert by_team[by_team > 0].tolist() == pytest.approx([total / 5] * 5)
+    assert costs.loc[who, "intervention_caseload"].unique() == pytest.approx([total / 300])
+
+
+def test_an_evaluation_without_an_intervention(cleaned):
+    text = (cleaned / "config/economics.yaml").read_text()
+    start, end = text.index("intervention:\n"), text.index("utility: utility")
+    text = text[:start] + text[end:]
+    kept = [line for line in text.splitlines() if "share: " not in line]
+    (cleaned / "config/economics.yaml").write_text("\n".join(kept) + "\n")
+    cleaned.cost()
+    assert pd.read_parquet(DERIVED / "costs.parquet").columns.tolist() == [
+        *("participant", "cost_baseline", "cost_month6"),
+    ]
+    items = pd.read_parquet(DERIVED / "intervention.parquet")
+    assert items.empty
+    assert items.columns.tolist() == none().columns.tolist()
+    assert items["cost"].sum() == 0
+
+
+def test_unit_costs_that_nobody_uses_are_noted(cleaned, caplog):
+    caplog.set_level(logging.WARNING)
+    cleaned.change("config/economics.yaml", '"su_*", days_off_work', '"su_*"')
+    cleaned.change(
+        "config/dictionary.csv",
+        "followup,su_gp,su_gp,month6,",
+        "followup,su_gp,gp_contacts,month6,",
+    )
+    cleaned.cost()
+    assert "unit_costs.csv, line 16: no perspective uses 'days_off_work'" in caplog.text
+    assert "service 'su_gp' is not asked at ['month6']" in caplog.text
+
+
+# File, text and what it becomes, for each change; how the sentence begins.
+STAGE_FAULTS = {
+    "no unit cost": (
+        [("config/unit_costs.csv", "su_gp,contact", "su_GP,contact")],
+        "config/dictionary.csv, line 93: service 'su_gp' at visit 'baseline' has no unit cost; "
+        "expected a row for it in config/unit_costs.csv. (1 more in the log)",
+    ),
+    "no such service": (
+        [("config/economics.yaml", 'services: ["su_*"]', 'services: ["service_*"]')],
+        "config/economics.yaml, line 11: perspectives.nhs_pss.services: no variable of "
+        "config/dictionary.csv that has a visit fits 'service_*'.",
+    ),
+    "no number": (
+        [
+            (
+                "config/dictionary.csv",
+                'su_gp,baseline,"GP, last six months",integer,,',
+                'su_gp,baseline,"GP, last six months",category,1=One,',
+            ),
+            (
+                "config/dictionary.csv",
+                "not asked=not asked,0,200,contacts,,60",
+                "not asked=not asked,,,contacts,,",
+            ),
+        ],
+        "config/dictionary.csv, line 93: service 'su_gp' is a category; expected a number.",
+    ),
+    "no service to vary": (
+        [("config/economics.yaml", "{su_inpatient_psychiatric_days: 1.5}", "{su_inpatient: 1.5}")],
+        "config/economics.yaml, line 38: sensitivity 'inpatient_up': 'su_inpatient' is not a "
+        "service of any perspective.",
+    ),
+    "no teams": (
+        [
+            (
+                "config/study.yaml",
+                "clusters:\n  unit: team\n  pair: trust\n  unit_label: team\n  pair_label: Trust\n",
+                "",
+            )
+        ],
+        "config/economics.yaml, line 43: sensitivity.teams.share is teams, but config/study.yaml "
+        "declares no clusters; expected participants or caseload.",
+    ),
+    "caseload": (
+        [("config/economics.yaml", "caseload: 300", "caseload: 30")],
+        "config/economics.yaml, line 19: intervention.caseload is 30, but 80 participants were",
+    ),
+    "price year": (
+        [("config/economics.yaml", "price_year: 2020", "price_year: 2030")],
+        "config/price_index.csv: the price year 2030 is missing; config/economics.yaml, line 3",
+    ),
+    "negative": (
+        [("config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,-40")],
+        "config/unit_costs.csv, line 2: unit cost -40 found; expected zero or more.",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", STAGE_FAULTS)
+def test_faults_of_the_evaluation(cleaned, fault):
+    changes, sentence = STAGE_FAULTS[fault]
+    for change in changes:
+        cleaned.change(*change)
+    with pytest.raises(StudyError) as caught:
+        cleaned.cost()
+    assert str(caught.value).startswith(sentence)
+    assert not list(DERIVED.glob("costs*"))
+
+
+@pytest.mark.parametrize("name", ["unit_costs", "price_index", "intervention_cost"])
+def test_a_file_that_is_not_there(cleaned, name):
+    (cleaned / f"config/{name}.csv").unlink()
+    with pytest.raises(StudyError, match=f"config/{name}.csv: the file is missing; expected a CSV"):
+        cleaned.cost()
+
+
+def test_nothing_to_cost(cleaned):
+    (cleaned / "config/economics.yaml").unlink()
+    with pytest.raises(StudyError, match="there is nothing to cost"):
+        cleaned.cost()
+
+
+def test_the_rough_mapping_is_what_its_script_writes():
+    script = runpy.run_path(str(Path(__file__).parent / "data/eq5d_3l_rough_mapping.py"))
+    committed = (ROOT / "config/eq5d_3l_rough_mapping.csv").read_text()
+    assert committed == script["table"]()
+    table = pd.read_csv(ROOT / "config/eq5d_3l_rough_mapping.csv", index_col=0)["utility"]
+    assert len(table) == 5**5
+    # Dolan 1997: 11111 is 1, 33333 is -0.594, 11223 (here 11225) is 0.255, 21232 (31352) is 0.088.
+    assert table[[11111, 55555, 11225, 31352]].tolist() == [1, -0.594, 0.255, 0.088]
+
+
+def test_value_sets_say_what_they_are_worth(ccp_study):
+    instruments = load_instruments()
+    assert "not recommended by NICE" in instruments["utility"].standing
+    assert "not the official mapping" in instruments["utility_3l"].standing
+    assert "rough mapping" in instruments["utility_3l"].label
+    assert instruments["wellbeing"].standing is None
+
+
+def test_everything_that_is_a_placeholder_says_so():
+    for name in ("unit_costs", "price_index", "intervention_cost"):
+        table = pd.read_csv(ROOT / f"config/{name}.csv")
+        assert table["source"].str.startswith("placeholder").all(), name

@@ -1,0 +1,335 @@
+"""The simulation of ``benchmarks/economic_evaluation.py``, reduced, and its generator."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import stdtr
+from scipy.stats import skew
+
+from ccp_analysis.economics.compared import compared
+from ccp_analysis.economics.net_benefit import net_benefit_rows
+from ccp_analysis.economics.outcomes import (
+    BASELINE_COST,
+    BASELINE_UTILITY,
+    COST,
+    QALY,
+    Evaluated,
+)
+from ccp_analysis.random import stream
+from ccp_analysis.simulation.trial_with_costs import (
+    EQUAL,
+    POPULATIONS,
+    TRUTHS,
+    UNEQUAL,
+    Population,
+    Truth,
+    draw,
+    lose,
+    moments,
+)
+from ccp_analysis.simulation.trial_with_costs import QALY as QALY_WEIGHTS
+from ccp_analysis.study import Study
+
+PATH = Path(__file__).parents[2] / "benchmarks" / "known_truths.py"
+DRAWS = 1_000
+CELLS = [("moderate", name, icc) for name in TRUTHS for icc in (0.0, 0.05)]
+CELLS += [("strong", "trade-off", 0.05), ("strong", "dominant", 0.05)]
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    spec = importlib.util.spec_from_file_location("known_truths", PATH)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its data classes look for their module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture(scope="module")
+def found(benchmark):
+    """What every method finds, by costs, truth and intraclass correlation."""
+    return {
+        (costs, name, icc): benchmark.simulate(
+            TRUTHS[name], replace(POPULATIONS[costs], icc=icc), DRAWS, "reduced", name, str(icc)
+        )
+        for costs, name, icc in CELLS
+    }
+
+
+# The generator ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("truth", TRUTHS.values(), ids=TRUTHS)
+@pytest.mark.parametrize("costs", POPULATIONS)
+@pytest.mark.parametrize("icc", [0.0, 0.05])
+def test_differences_and_intraclass_correlations_are_exact(truth, costs, icc):
+    mean, between, within = moments(truth, replace(POPULATIONS[costs], icc=icc))
+    difference = mean[:, 1] - mean[:, 0]
+    assert np.allclose(difference, [0, truth.cost, 0, truth.utility], rtol=1e-12, atol=1e-9)
+    assert np.allclose(difference @ QALY_WEIGHTS, truth.effect, atol=1e-12)
+    assert truth.net_benefit(30_000.0) == pytest.approx(30_000 * truth.effect - truth.cost)
+    shares = np.diagonal(between / (between + within), axis1=-2, axis2=-1)
+    assert np.allclose(shares, icc, atol=1e-12)
+    assert (np.linalg.eigvalsh(within) > 0).all()
+
+
+def test_the_truths_are_what_they_are_called():
+    assert (TRUTHS["no difference"].cost, TRUTHS["no difference"].effect) == (0.0, 0.0)
+    assert np.isnan(TRUTHS["no difference"].threshold)
+    assert TRUTHS["dominant"].cost < 0 < TRUTHS["dominant"].effect
+    assert TRUTHS["trade-off"].threshold == pytest.approx(20_000)
+    assert TRUTHS["trade-off"].net_benefit(20_000.0) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("population", "truth", "design"),
+    [
+        (Population(icc=0.05), TRUTHS["trade-off"], UNEQUAL),
+        (Population(icc=0.0, correlation=0.5), TRUTHS["dominant"], EQUAL),
+        (
+            Population(icc=0.05, correlation=0.5, team_correlation=0.6),
+            Truth(-300.0, 50.0, 0.05, proportional=True),
+            UNEQUAL,
+        ),
+    ],
+)
+def test_draws_have_the_moments_they_should(population, truth, design):
+    draws = 2_000
+    trials = draw(truth, population, design, draws, stream(5, "moments", str(population)))
+    mean, between, within = moments(truth, population)
+    values = np.concatenate([trials.cost, trials.utility], axis=-1)
+    seen = []
+    for team, (trust, arm) in enumerate(zip(design.trusts, design.arms, strict=True)):
+        x = values[:, design.team == team] - mean[trust, arm]
+        n = x.shape[1]
+        own = np.einsum("dik,dil->dkl", x, x) / n
+        total = x.sum(axis=1)
+        pairs = (total[:, :, None] * total[:, None] - n * own) / (n * (n - 1))
+        scale = np.sqrt(np.diagonal(between[trust, arm] + within[trust, arm]))
+        both = scale[:, None] * scale
+        seen.append(
+            np.concatenate(
+                [
+                    x.mean(axis=1) / scale,
+                    ((own - between[trust, arm] - within[trust, arm]) / both).reshape(draws, 16),
+                    ((pairs - between[trust, arm]) / both).reshape(draws, 16),
+                ],
+                axis=1,
+            )
+        )
+    by_team = np.stack(seen)  # team, draw, moment; each of expectation zero
+    z = by_team.mean(axis=1) / (by_team.std(axis=1, ddof=1) / draws**0.5)
+    assert np.abs(z).max() < 4.5
+    overall = by_team.mean(axis=0)
+    error = overall.std(axis=0, ddof=1) / draws**0.5
+    assert (np.abs(overall.mean(axis=0)) < 3.5 * error).all()
+    assert error[:4].max() < 0.02  # and this says something
+
+
+def test_costs_are_skewed_with_zeros_and_utilities_at_most_one():
+    for name, least in (("moderate", 1.0), ("strong", 3.0)):
+        population = POPULATIONS[name]
+        trials = draw(TRUTHS["no difference"], population, UNEQUAL, 300, stream(5, "shape"))
+        none = (1 - population.some[0]) * (1 - population.some_anew[0])
+        assert (trials.cost == 0).mean() == pytest.approx(none, abs=0.01)
+        assert (trials.cost >= 0).all()
+        assert trials.utility.max() == 1.0
+        assert 0.0 < (trials.utility < -0.285).mean() < 0.02
+        assert skew(trials.cost[:, UNEQUAL.trust == 2], axis=None) > least
+        assert skew(trials.utility[:, UNEQUAL.trust == 2], axis=None) < -1
+
+
+@pytest.mark.parametrize("correlation", [-0.4, 0.4])
+def test_cost_and_utility_correlate_as_asked_within_and_between_teams(correlation):
+    population = Population(icc=0.05, correlation=correlation, team_correlation=-correlation)
+    _, between, within = moments(TRUTHS["no difference"], population)
+    assert (np.sign(within[..., 1, 3]) == np.sign(correlation)).all()
+    assert (np.sign(between[..., 1, 3]) == -np.sign(correlation)).all()
+    assert (within[..., 0, 1] > 0).all() and (within[..., 2, 3] > 0).all()
+
+
+def test_exactly_as_many_are_lost_as_asked_and_by_their_baseline():
+    trials = draw(TRUTHS["dominant"], Population(), UNEQUAL, 500, stream(5, "lost"))
+    lost = lose(trials, 24, 0.5, stream(5, "lost", "who"))
+    assert (lost.sum(axis=1) == 24).all()
+    utility, cost = trials.utility[..., 0], trials.cost[..., 0]
+    assert utility[lost].mean() < utility[~lost].mean() - 0.1
+    assert cost[lost].mean() > cost[~lost].mean() + 500
+    even = lose(trials, 24, 0.0, stream(5, "lost", "even"))
+    assert utility[even].mean() == pytest.approx(utility[~even].mean(), abs=0.01)
+
+
+def test_what_cannot_be_drawn_is_refused():
+    rng = stream(5, "refused")
+    with pytest.raises(ValueError, match="intraclass correlation of 0.9 is not possible"):
+        draw(TRUTHS["dominant"], Population(icc=0.9), UNEQUAL, 1, rng)
+    with pytest.raises(ValueError, match="intraclass correlation of -0.1 is not possible"):
+        draw(TRUTHS["dominant"], Population(icc=-0.1), UNEQUAL, 1, rng)
+    with pytest.raises(ValueError, match="cannot avert more than comes anew"):
+        draw(Truth(-900.0, 0.0, 0.0), Population(), UNEQUAL, 1, rng)
+
+
+# The estimates ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_net_benefit_is_unbiased(benchmark, found, cell):
+    for method in (benchmark.METHODS[0], benchmark.METHODS[1]):
+        p = benchmark.performance(found[cell][method], TRUTHS[cell[1]])
+        assert (np.abs(p.bias) <= 3 * p.bias_error).all(), (method, p.bias / p.bias_error)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_intervals_cover_within_the_band(benchmark, found, cell):
+    p = benchmark.performance(found[cell][benchmark.METHODS[0]], TRUTHS[cell[1]])
+    band = 3 * benchmark.coverage_error(DRAWS)
+    # Of the outcomes, QALYs and the net benefit from 20,000 pounds; the cost alone covers more.
+    chosen = np.delete(p.covers, 1)
+    assert (chosen >= 0.95 - band).all(), p.covers
+    assert (chosen <= 0.95 + band).all(), p.covers
+    assert 0.95 - band <= p.covers[1] <= 0.965 + band, p.covers
+    assert (np.abs(p.se_ratio - 1) < 0.1).all(), p.se_ratio
+
+
+def test_inference_blind_to_teams_is_as_wrong_as_the_documentation_says(benchmark, found):
+    for costs, name, icc in CELLS:
+        *_, raw, blind = (
+            benchmark.performance(one, TRUTHS[name]).covers[1:]
+            for one in found[costs, name, icc].values()
+        )
+        assert (raw < 0.80).all()
+        if icc:
+            assert (blind < 0.92).all()
+        else:
+            assert (blind > 0.93).all()
+
+
+@pytest.mark.parametrize("cell", [c for c in CELLS if c[1] == "trade-off"], ids=str)
+def test_acceptability_is_one_half_where_cost_is_worth_the_effect(benchmark, found, cell):
+    truth = TRUTHS["trade-off"]
+    where = benchmark.crossing(benchmark.curves(found[cell][benchmark.METHODS[0]]), truth)
+    for value, error in (where.net_benefit, where.curve):
+        assert abs(value - truth.threshold) <= 3 * error
+        assert error < 1_500
+    for value, error in (where.at_truth, where.above):
+        assert abs(value - 0.5) <= 3 * error
+
+
+@pytest.mark.parametrize("cell", [c for c in CELLS if c[1] == "dominant"], ids=str)
+def test_acceptability_of_the_dominant_rises(benchmark, found, cell):
+    curves = benchmark.curves(found[cell][benchmark.METHODS[0]])
+    rising = benchmark.monotone(curves)
+    assert (np.diff(rising.expected) > 0).all()
+    assert (np.diff(rising.mean) > 0).all()
+    assert rising.expected[0] > 0.5
+    # A single curve need not rise: its slope has the sign of a linear function of the threshold.
+    assert 0.5 < rising.share < 1.0
+    grid, (cost, effect, both) = benchmark.GRID, curves.variances
+    start = curves.effect * cost - curves.cost * both
+    slope = start + grid[:, None] * (curves.cost * effect - curves.effect * both)
+    falls = (np.diff(curves.at(grid), axis=1) < 0).any(axis=1)
+    assert not falls[(slope[0] >= 0) & (slope[-1] >= 0)].any()
+    assert falls[(slope[1] < 0) | (slope[-2] < 0)].all()
+
+
+def test_a_large_enough_saving_makes_the_curve_of_the_dominant_fall(benchmark):
+    """The one of whose saving one is surer than of its effect, whatever the data."""
+    curve = benchmark.Curves(
+        np.array([-900.0]),
+        np.array([0.01]),
+        np.array([[200.0**2], [0.01**2], [0.0]]),
+        np.array([4.0]),
+    )
+    values = curve.at(np.array([0.0, curve.peak()[0], 50_000.0]))[0]
+    assert curve.peak()[0] == pytest.approx(0.01 * 200**2 / (900 * 0.01**2))
+    assert values[0] < values[1] > values[2]
+
+
+def test_curves_follow_from_three_variances(benchmark):
+    """The quadratic form in the threshold gives what a fit at the threshold gives."""
+    trials = draw(TRUTHS["trade-off"], Population(icc=0.05), UNEQUAL, 5, stream(5, "curves"))
+    direct = benchmark.regress(trials, benchmark.outcomes(trials))
+    curves = benchmark.curves(direct)
+    shares = stdtr(direct.df, direct.statistic)[:, 1:]
+    assert np.allclose(curves.at(benchmark.THRESHOLDS), shares, rtol=1e-9)
+
+
+def test_the_pipeline_gives_what_the_batch_gives(benchmark):
+    """Two data sets as if they were imputed, through the net-benefit rows of the evaluation."""
+    trials = draw(TRUTHS["trade-off"], Population(icc=0.05), UNEQUAL, 2, stream(5, "rows"))
+    fits = benchmark.regress(trials, benchmark.outcomes(trials))
+    pooled = benchmark.pool(fits.estimate, fits.std_error**2, fits.df)
+    study = Study.model_validate(
+        {
+            "id": "drawn",
+            "title": "Drawn",
+            "short_title": "Drawn",
+            "registration": "none",
+            "data_status": "synthetic",
+            "data_date": "2021-01-01",
+            "randomised": False,
+            "arms": {"variable": "arm", "reference": "a", "levels": {"a": "A", "b": "B"}},
+            "clusters": {"unit": "team", "pair": "pair", "unit_label": "t", "pair_label": "p"},
+            "visits": [
+                {"id": "y0", "label": "0", "months": 0},
+                {"id": "y1", "label": "1", "months": 6},
+            ],
+            "files": {"people": {"path": "people.csv", "rows": "participant"}},
+        }
+    )
+    tables = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "participant": np.arange(151),
+                    "arm": np.where(UNEQUAL.arm == 1, "b", "a"),
+                    "team": UNEQUAL.team.astype(str),
+                    "pair": UNEQUAL.trust,
+                    COST: trials.cost[k % 2, :, 1],
+                    QALY: trials.qaly[k % 2],
+                    BASELINE_COST: trials.cost[k % 2, :, 0],
+                    BASELINE_UTILITY: trials.utility[k % 2, :, 0],
+                    "imputation": k,
+                }
+            )
+            for k in range(3)
+        ],
+        ignore_index=True,
+    )
+    plan = SimpleNamespace(confidence_level=0.95, covariates=[], estimand="e")
+    adjust = [BASELINE_COST, BASELINE_UTILITY]
+    data = compared(study, plan, Evaluated(None, tables, adjust, ""), "imputed")
+    rows = net_benefit_rows(data, list(benchmark.THRESHOLDS))
+    for k, (difference, probability) in enumerate(zip(rows[::2], rows[1::2], strict=True), 1):
+        assert difference["estimate"] == pytest.approx(pooled.estimate[k], rel=1e-8)
+        assert difference["std_error"] == pytest.approx(pooled.std_error[k], rel=1e-8)
+        assert difference["df"] == pytest.approx(pooled.df[k], rel=1e-8)
+        share = stdtr(pooled.df[k], pooled.estimate[k] / pooled.std_error[k])
+        assert probability["estimate"] == pytest.approx(share, rel=1e-8)
+
+
+def test_imputed_follow_ups_leave_it_unbiased_and_covered(benchmark):
+    truth, draws = TRUTHS["trade-off"], 60
+    found = benchmark.lose_and_impute(truth, Population(icc=0.05), draws, "reduced")
+    for name, one in found.items():
+        p = benchmark.performance(one, truth)
+        assert (np.abs(p.bias) <= 3 * p.bias_error).all(), (name, p.bias / p.bias_error)
+        if name != benchmark.NOBODY_LOST:  # whose coverage is measured above
+            assert (p.covers >= 0.95 - 3 * benchmark.coverage_error(draws)).all(), name
+
+
+def test_the_bootstrap_varies_about_as_the_estimates_do(benchmark):
+    found = benchmark.bootstrap(TRUTHS["trade-off"], Population(icc=0.05), 30, "reduced")
+    for name, (covers, ratio, by_t) in found.items():
+        assert 0.7 < ratio < 1.4, name
+        assert 0.6 < covers <= 1.0, name
+        assert by_t > 0.8, name

@@ -1,0 +1,129 @@
+"""Estimands of the plan: which analysis estimates which, and what is refused."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+import yaml
+
+from ccp_analysis.analyses.lost import check_events
+from ccp_analysis.errors import StudyError
+from ccp_analysis.study import load_dictionary, load_plan, load_study
+
+PLAN = "config/analysis.yaml"
+SECOND = {
+    "id": "second",
+    "population": "Everyone",
+    "treatment": "One against the other",
+    "variable": "What was measured",
+    "intercurrent_events": [],
+    "summary": "Difference in means",
+    "analyses": ["did", "reference_based"],
+}
+
+
+def add(folder, *entries: dict) -> None:
+    """Append estimands to those of the plan."""
+    file = folder / PLAN
+    plan = yaml.safe_load(file.read_text(encoding="utf-8"))
+    plan["estimands"] += entries
+    file.write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+
+
+def test_analyses_that_no_estimand_names_estimate_the_default(ccp_study):
+    add(ccp_study, SECOND)
+    plan = load_plan()
+    found = {analysis.id: plan.estimand_of(analysis.id) for analysis in plan.analyses}
+    assert found.pop("did") == "second"
+    assert set(found.values()) == {"treatment-policy"}
+    assert plan.estimand_of("reference_based") == "second"
+    assert plan.estimand_of("delta") == "treatment-policy"
+
+
+def test_deltas_estimate_what_their_analysis_does(ccp_study):
+    add(ccp_study, SECOND | {"analyses": ["ancova"]})
+    assert load_plan().estimand_of("delta") == "second"
+    add(ccp_study, SECOND | {"id": "third", "analyses": ["delta"]})
+    assert load_plan().estimand_of("delta") == "third"
+
+
+def test_a_name_alone_is_enough(ccp_study):
+    file = ccp_study / PLAN
+    plan = yaml.safe_load(file.read_text(encoding="utf-8"))
+    del plan["estimands"]
+    file.write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+    plan = load_plan()
+    assert plan.estimands == [] and plan.estimand_of("delta") == "treatment-policy"
+    check_events(plan, load_study(), [])
+
+
+EVENT = {"event": "death", "strategy": "hypothetical", "how": "imputed"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ({"id": "treatment-policy"}, "every id must be its own"),
+        ({"analyses": ["other"]}, "'other' is not one of the analyses or sensitivity analyses"),
+        ({"analyses": ["did", "did"]}, "the analysis 'did' stands twice"),
+        ({"analyses": []}, "estimand 'second': no analysis estimates it"),
+        ({"intercurrent_events": [EVENT, EVENT]}, "the event 'death' stands twice;"),
+        (
+            {"intercurrent_events": [EVENT | {"outcomes": ["utility", "utility"]}]},
+            "the event 'death' stands twice for 'utility'",
+        ),
+        (
+            {"intercurrent_events": [EVENT | {"outcomes": ["mood"]}]},
+            "'mood' is not one of the outcomes",
+        ),
+        ({"intercurrent_events": [EVENT | {"strategy": "as treated"}]}, "treatment policy"),
+    ],
+)
+def test_estimands_that_do_not_fit_the_plan_are_refused(ccp_study, entry, sentence):
+    add(ccp_study, SECOND | entry)
+    with pytest.raises(StudyError, match=sentence):
+        load_plan()
+
+
+def test_an_analysis_has_one_estimand(ccp_study):
+    add(ccp_study, SECOND, SECOND | {"id": "third", "analyses": ["did"]})
+    with pytest.raises(StudyError, match="'third': the analysis 'did' belongs to 'second' already"):
+        load_plan()
+
+
+def test_the_default_is_one_of_them(ccp_study):
+    ccp_study.change(PLAN, "estimand: treatment-policy ", "estimand: hypothetical ")
+    with pytest.raises(StudyError, match="'hypothetical' is not one of the estimands"):
+        load_plan()
+
+
+def test_without_a_file_of_events_they_are_named_in_words(btheb_study):
+    study = load_study()
+    assert study.losses is None
+    check_events(load_plan(), study, load_dictionary(study))
+
+
+def test_an_event_that_is_not_recorded_is_named(ccp_study):
+    study = load_study()
+    check_events(load_plan(), study, load_dictionary(study))
+    ccp_study.change(PLAN, "event: moved_team", "event: moved")
+    with pytest.raises(StudyError, match="the event 'moved' is not one that.*recorded: false"):
+        check_events(load_plan(), study, load_dictionary(study))
+    ccp_study.change(PLAN, "event: moved\n", "event: moved\n        recorded: false\n")
+    check_events(load_plan(), study, load_dictionary(study))
+
+
+def test_rows_bear_the_estimand_of_their_analysis(btheb_study):
+    btheb_study.clean()
+    btheb_study.impute()
+    assert set(btheb_study.analyse("repeated_observed")["estimand"]) == {"treatment-policy-average"}
+    assert set(btheb_study.analyse("ancova")["estimand"]) == {"treatment-policy"}
+    add(btheb_study, SECOND | {"analyses": ["change_complete", "reference_based"]})
+    assert set(btheb_study.analyse("change_complete")["estimand"]) == {"second"}
+    btheb_study.sensitivity()
+    table = pd.read_parquet("data/derived/results/sensitivity.parquet")
+    found = table.groupby("analysis")["estimand"].unique().map(list).to_dict()
+    assert found == {"delta": ["treatment-policy"], "reference_based": ["second"]}
+    btheb_study.check("ancova")
+    checks = pd.read_parquet("data/derived/results/checks_ancova.parquet")
+    assert set(checks["estimand"]) == {"treatment-policy"}

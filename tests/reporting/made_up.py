@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -34,7 +35,9 @@ class Folder:
     @property
     def everything(self) -> dict[str, Path]:
         listed = {name: Path(f"{name}.csv") for name in ("queries", "models", "scales")}
-        return {**self.results, **listed}
+        priced = {name: Path(f"{name}.parquet") for name in ("prices", "intervention")}
+        there = {name: path for name, path in priced.items() if (self.path / path).is_file()}
+        return {**self.results, **listed, **there}
 
     @property
     def drawn(self) -> dict[str, Path]:
@@ -50,14 +53,15 @@ class Folder:
     def report(self) -> None:
         """Make tables, figures and documents, each under its own name in the folder."""
         with self.inside():
-            tables.run(**self.everything, out=Path("tables"))
+            tables.run(**self.everything, points=Path("points"), out=Path("tables"))
             figures.run(**self.drawn, out=Path("figures"))
             self.documents()
 
     def documents(self) -> None:
         with self.inside():
             kinds = {kind: Path(f"report.{kind}") for kind in ("html", "docx", "pdf")}
-            document.run(**self.everything, figures=Path("figures"), **kinds)
+            points, figures_ = Path("points"), Path("figures")
+            document.run(**self.everything, points=points, figures=figures_, **kinds)
 
     def text(self, name: str) -> str:
         return (self.path / name).read_text(encoding="utf-8")
@@ -78,6 +82,7 @@ def make(name: str, folder: Path, label: str | None = None, status: str | None =
             content["outcomes"][0]["label"] = label
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         (folder / "config" / f"{part}.yaml").write_text(text, encoding="utf-8")
+    _economics(name, folder, given)
     shutil.copyfile(DATA / f"{name}_dictionary.csv", folder / "config" / "dictionary.csv")
     files.write_csv(folder / "results.csv", results_table(_rows(given["results"]), status))
     files.write_json(folder / "flow.json", given["flow"])
@@ -91,6 +96,29 @@ def make(name: str, folder: Path, label: str | None = None, status: str | None =
         with (folder / f"{part}.csv").open("w", encoding="utf-8", newline="") as handle:
             csv.writer(handle).writerows([header, *rows])
     return Folder(folder)
+
+
+def _economics(name: str, folder: Path, given: dict[str, Any]) -> None:
+    """Add the economic evaluation of a study, where it has one: prices, draws, results."""
+    file = DATA / f"{name}_economics.yaml"
+    if not file.is_file():
+        return
+    money = yaml.safe_load(file.read_text(encoding="utf-8"))
+    text = yaml.safe_dump(money["config"], sort_keys=False, allow_unicode=True)
+    (folder / "config" / "economics.yaml").write_text(text, encoding="utf-8")
+    for part in ("prices", "intervention"):
+        header, *rows = money[part]
+        files.write_parquet(folder / f"{part}.parquet", pd.DataFrame(rows, columns=header))
+    # Draws on a spiral: spread out, and the same at every run.
+    n = money["draws"]
+    turn = np.arange(n) * 2.4
+    draws = {
+        "draw": np.arange(1, n + 1),
+        "cost": -1234.5 + 1500 * np.sqrt(np.arange(n) / n) * np.sin(turn),
+        "effect": 0.0123 + 0.016 * np.sqrt(np.arange(n) / n) * np.cos(turn),
+    }
+    files.write_parquet(folder / "points" / "economics.parquet", pd.DataFrame(draws))
+    given["results"] += money["results"]
 
 
 def _rows(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -97,7 +97,7 @@ def test_accessibility_of_the_html(clustered: Folder) -> None:
     assert ("html", "lang", "en-GB") in page.attributes
     pictures = page.tags.count("img")
     described = [v for t, a, v in page.attributes if t == "img" and a == "alt" and v]
-    assert len(described) == pictures == 9
+    assert len(described) == pictures == 12
     assert page.tags.count("caption") == page.tags.count("table") == page.tags.count("thead")
 
 
@@ -182,10 +182,15 @@ def test_sections_follow_the_study(clustered: Folder, plain: Folder) -> None:
         "Missing data",
         "Checks of the models",
         "Costs and quality-adjusted life years",
+        "Resources and prices",
+        "Differences in costs and outcomes",
+        "Net benefit and its uncertainty",
+        "What the evaluation hangs on",
         "Methods",
         "Limits",
         "Data and software",
         "Appendix: checks of the other outcomes",
+        "Appendix: CHEERS 2022",
         "References",
     ]
     assert headings(plain) == [

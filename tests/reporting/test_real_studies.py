@@ -24,6 +24,8 @@ def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> l
         derived / "imputation_models.csv",
         scales=_there(derived / "scales.csv"),
         points=_there(derived / "figure_data"),
+        prices=_there(derived / "prices.parquet"),
+        intervention=_there(derived / "intervention.parquet"),
     )
 
 

@@ -36,6 +36,7 @@ def tables_of(study: Study, economics: Economics | None, plan: Plan | None = Non
         "flow": True,
         "flow_by_cluster": clusters,
         "baseline": True,
+        "estimands": bool(plan and plan.estimands),
         "observed": True,
         "comparison": True,
         "ratios": _fits(plan, "logistic", "poisson"),
@@ -48,18 +49,26 @@ def tables_of(study: Study, economics: Economics | None, plan: Plan | None = Non
         "detectable": True,
         "sample_size": bool(plan and plan.planned),
         "missing": True,
+        "losses": True,
         "imputation_models": True,
         "deltas": bool(plan and plan.sensitivity and plan.sensitivity.delta),
         "scenarios": bool(plan and plan.sensitivity and plan.sensitivity.reference_based),
         "checks": checks,
         "left_out": checks and clusters,
+        "resource_use": economics is not None,
+        "prices": economics is not None,
+        "economic_means": economics is not None,
         "economics": economics is not None,
+        "net_benefit": economics is not None,
+        "ratios_of_cost": economics is not None,
+        "economic_sensitivity": bool(economics and economics.sensitivity),
         "files": True,
         "sets": True,
         "scales": True,
         "query_counts": True,
         "queries": True,
         "checks_others": checks and _others(plan) > 0,
+        "cheers": economics is not None,
     }
     return [name for name, wanted in there.items() if wanted]
 
@@ -72,7 +81,7 @@ def figures_of(study: Study, economics: Economics | None, plan: Plan | None = No
     study : Study
         Its clusters and visits decide on what can be drawn.
     economics : Economics or None
-        The economic evaluation; it has a table and no figure.
+        The economic evaluation, where there is one.
     plan : Plan, optional
         As in `tables_of`.
 
@@ -91,12 +100,18 @@ def figures_of(study: Study, economics: Economics | None, plan: Plan | None = No
         "visits": several and _fits(plan, "mmrm", "clda"),
         "subgroups": bool(plan and plan.subgroups),
         "missing": True,
+        "patterns": plan is not None,
         "imputation": plan is not None,
         "tipping": bool(plan and plan.sensitivity and plan.sensitivity.delta),
     }
     checked = plan.checks if plan else []
     there |= {PANELS + analysis: True for analysis in checked}
     there |= {PAIRS + analysis: clusters for analysis in checked}
+    there |= {
+        "acceptability": economics is not None,
+        "plane": economics is not None,
+        "tornado": bool(economics and economics.sensitivity),
+    }
     for analysis in checked:
         pages = -(-_others(plan) // ON_A_PAGE)
         there |= {f"{OTHERS}{analysis}_{page}": True for page in range(1, pages + 1)}

@@ -12,16 +12,21 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reporting import sentences, sentences_design
-from ccp_analysis.reporting.contents import OTHERS, PAIRS, PANELS, figures_of, tables_of
+from ccp_analysis.reporting import (
+    sentences,
+    sentences_design,
+    sentences_economics,
+    sentences_imputation,
+)
+from ccp_analysis.reporting.contents import OTHERS, PAIRS, PANELS, figures_of
 from ccp_analysis.reporting.convert import TEMPLATES, Head, to_docx, to_html, to_pdf
-from ccp_analysis.reporting.figures import is_drawn
 from ccp_analysis.reporting.format import Markdown, escape, listed, number, uncapitalised
 from ccp_analysis.reporting.legends import legend
-from ccp_analysis.reporting.lookup import CURRENCY, Source, load
-from ccp_analysis.reporting.sentences_design import shows_records
+from ccp_analysis.reporting.lookup import Source, load
+from ccp_analysis.reporting.numbering import figure_numbers, table_numbers
 from ccp_analysis.reporting.table import Table, to_markdown
 from ccp_analysis.reporting.tables import build
+from ccp_analysis.reporting.tables_missing import lost_sentences, pattern_sentence
 from ccp_analysis.reporting.tables_outcomes import ADJUSTMENTS
 from ccp_analysis.reporting.tables_records import rank
 from ccp_analysis.reporting.tables_sensitivity import tipping
@@ -46,6 +51,8 @@ def run(
     pdf: Path,
     scales: Path | None = None,
     points: Path | None = None,
+    prices: Path | None = None,
+    intervention: Path | None = None,
 ) -> None:
     """Write the report in three formats, from one Markdown text.
 
@@ -67,13 +74,15 @@ def run(
         Reliability, floor and ceiling of the scales.
     points : Path, optional
         Folder with the points of the figures, by which it is known what they show.
+    prices, intervention : Path, optional
+        Prices of services and items of the intervention.
 
     Raises
     ------
     StudyError
         If a file is missing or does not fit the study.
     """
-    source = load(results, flow, queries, models, scales, points)
+    source = load(results, flow, queries, models, scales, points, prices, intervention)
     study = source.study
     head = Head(
         title=study.title,
@@ -137,8 +146,7 @@ def render(source: Source, head: Head) -> str:
         estimand=ESTIMANDS.get(plan.estimand, f"{plan.estimand}."),
         **_terms(source),
         n_clusters=number(clusters),
-        months=f"{economics.months:g}" if economics else "",
-        currency=CURRENCY[economics.currency] if economics else "",
+        money=sentences_economics.paragraphs(source),
         software=_software(),
         boundary=any(row["status"] == "boundary" for row in source.rows(model="mixed")),
         first_queries=parts.first_queries(),
@@ -159,6 +167,9 @@ def render(source: Source, head: Head) -> str:
         others=parts.figures_named(OTHERS),
         families=_families(source),
         tips=tipping(source),
+        patterns=pattern_sentence(source),
+        enough=sentences_imputation.enough(source),
+        lost=lost_sentences(source),
     )
 
 
@@ -168,19 +179,12 @@ class _Parts:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.tables = build(source)
-        named = source.study, source.economics, source.plan
-        shown = [name for name in tables_of(*named) if self.is_shown(name)]
-        self.table_numbers = {name: place for place, name in enumerate(shown, start=1)}
-        self.figures = {
-            name: place
-            for place, name in enumerate(
-                (name for name in figures_of(*named) if is_drawn(source, name)), start=1
-            )
-        }
+        self.table_numbers = table_numbers(source, self.tables)
+        self.figures = figure_numbers(source)
 
     def is_shown(self, name: str) -> bool:
         """Return whether documents have such a table."""
-        return self.has_rows(name) and (name != "queries" or shows_records(self.source))
+        return name in self.table_numbers
 
     def has_rows(self, name: str) -> bool:
         """Return whether there is such a table with something in it."""
@@ -274,6 +278,7 @@ def _limits(source: Source) -> list[str]:
         )
     if len(source.plan.outcomes) > 1 and not sentences.multiplicity(source):
         limits.append("Several outcomes are reported without adjustment for their number.")
+    limits += sentences_economics.limits(source)
     return limits
 
 

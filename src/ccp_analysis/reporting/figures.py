@@ -10,7 +10,15 @@ from matplotlib.figure import Figure
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reporting import flow_diagram, plots, plots_checks, plots_imputation, plots_models
+from ccp_analysis.reporting import (
+    flow_diagram,
+    plots,
+    plots_checks,
+    plots_economics,
+    plots_imputation,
+    plots_missing,
+    plots_models,
+)
 from ccp_analysis.reporting.contents import OTHERS, PAIRS, PANELS, check_of, figures_of
 from ccp_analysis.reporting.lookup import Source, load
 
@@ -23,8 +31,12 @@ DRAWERS: dict[str, Callable[[Source], Figure]] = {
     "visits": plots_models.visits,
     "subgroups": plots_models.subgroups,
     "missing": plots.missing,
+    "patterns": plots_missing.patterns,
     "imputation": plots_imputation.imputation,
     "tipping": plots_imputation.tipping,
+    "acceptability": plots_economics.acceptability,
+    "plane": plots_economics.plane,
+    "tornado": plots_economics.tornado,
 }
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has the same
@@ -39,7 +51,7 @@ STYLE = {
     "svg.fonttype": "path",
     "svg.hashsalt": "ccp-analysis",
 }
-DOTS = 200  # of a PNG, per inch
+DOTS = 200  # per inch, of a PNG and of what is rasterised in an SVG
 
 
 def run(*, results: Path, flow: Path, out: Path, points: Path | None = None) -> None:
@@ -107,10 +119,18 @@ def is_drawn(source: Source, name: str) -> bool:
         return plots_models.has_visits(source)
     if name == "subgroups":
         return plots_models.has_subgroups(source)
+    if name == "patterns":
+        return plots_missing.has_patterns(source)
     if name == "imputation":
         return bool(plots_imputation.imputed_outcomes(source))
     if name == "tipping":
         return bool(plots_imputation.maps_of(source))
+    if name == "plane":
+        return plots_economics.has_plane(source)
+    if name == "acceptability":
+        return bool(plots_economics.curves(source))
+    if name == "tornado":
+        return len(plots_economics.tornado_marks(source)) > 1
     if name in DRAWERS:
         return True
     kind, analysis, page = check_of(name)
@@ -129,7 +149,7 @@ def _nothing() -> Figure:
 def _save(figure: Figure, out: Path, name: str) -> None:
     files.write_whole(
         out / f"{name}.svg",
-        lambda path: figure.savefig(path, metadata={"Date": None, "Creator": None}),
+        lambda path: figure.savefig(path, dpi=DOTS, metadata={"Date": None, "Creator": None}),
     )
     files.write_whole(
         out / f"{name}.png",

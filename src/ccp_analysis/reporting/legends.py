@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from ccp_analysis.reporting import legends_economics
 from ccp_analysis.reporting.contents import OTHERS, PAIRS, PANELS, check_of
 from ccp_analysis.reporting.format import listed
 from ccp_analysis.reporting.lookup import Source
 from ccp_analysis.reporting.plots_checks import others
+from ccp_analysis.reporting.plots_missing import sharing
 from ccp_analysis.reporting.sentences import summary
 from ccp_analysis.reporting.tables_checks import model_name
+from ccp_analysis.reporting.tables_missing import pattern_sentence
 from ccp_analysis.reporting.tables_outcomes import contrast, level_of
+
+ECONOMIC = ("plane", "acceptability", "tornado")
 
 
 def legend(source: Source, name: str) -> tuple[str, str]:
@@ -28,6 +33,8 @@ def legend(source: Source, name: str) -> tuple[str, str]:
     """
     if name.startswith((PANELS, PAIRS, OTHERS)):
         return _of_checks(source, name)
+    if name in ECONOMIC:
+        return legends_economics.legend(source, name)
     level = level_of(source)
     primary = ", ".join(source.name(outcome.id) for outcome in source.primary)
     clusters = source.study.clusters
@@ -48,6 +55,9 @@ def legend(source: Source, name: str) -> tuple[str, str]:
         f"interactions (hollow), with {level} confidence intervals.",
         "missing": "Missing values among participants with a baseline interview, by arm. Variables "
         "without any are left out.",
+        "patterns": "Which values are missing together (dark), among participants with a baseline "
+        "interview: a line for each pattern, the most frequent first, with the number of "
+        "participants; bars as long as that number." + sharing(source),
         "imputation": f"{primary}: means of the imputed values by iteration, up to ten chains of "
         "the imputation (left), and observed values beside imputed ones (right).",
         "tipping": f"Differences ({contrast(source)}) when deltas are added to imputed values in "
@@ -70,6 +80,8 @@ def legend(source: Source, name: str) -> tuple[str, str]:
         "subgroups has the numbers.",
         "missing": "Bar chart of missing values for each variable; the table of missing values "
         "has the numbers.",
+        "patterns": "Grid of patterns of missing values, a line for each pattern and a column for "
+        "each variable. " + pattern_sentence(source),
         "imputation": "Line chart of the chains and histogram of observed and imputed values, for "
         "each follow-up; the table of imputation models has R-hat, by which chains are compared.",
         "tipping": "Contour map of the difference over the deltas in the two arms; the table of "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ CURRENCY = {"GBP": "£"}
 MONEY = {
     "cost": "Total cost of services",
     "qaly": "Quality-adjusted life years",
+    "net_benefit": "Net monetary benefit",
+    "intervention": "Intervention",
 }
 MODELS = {
     "ancova": "ANCOVA",
@@ -44,6 +47,11 @@ MODELS = {
     "clda": "cLDA",
     "logistic": "Logistic regression",
     "poisson": "Poisson regression",
+    "sur": "Seemingly unrelated regressions",
+    "log-link": "Log-link regression",
+    "net-benefit": "Net-benefit regression",
+    "two-stage-bootstrap": "Two-stage bootstrap",
+    "descriptive": "Unadjusted",
 }
 OVER_VISITS = ("mmrm", "clda")  # with a difference at every follow-up
 RATIOS = {"logistic": "odds ratio", "poisson": "rate ratio"}
@@ -61,9 +69,13 @@ INFERENCE = {
     "hc3": "HC3",
     "model": "model-based",
     "f": "F test",
+    "d1": "pooled F (D1)",
     "aht-f": "CR2, approximate Hotelling",
+    "fieller": "Fieller",
+    "bootstrap": "percentiles",
 }
 REAL = "real"
+TOO_FEW = re.compile(r"(?:; )?\d+ imputations were made, (\d+) would bring [^;]*")
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,8 @@ class Source:
     study, plan, economics, instruments, dictionary
         The configuration.
     results : list of dict
-        Rows of the results table; a missing number is None.
+        Rows of the results table; a missing number is None. The remark that imputations were too
+        few, which many rows may share, is not in their notes: `needed` says how many are needed.
     flow : dict
         The participant flow.
     queries, models, scales : pandas.DataFrame or None
@@ -84,6 +97,12 @@ class Source:
         What the figures of the checks are drawn from, where they were asked for.
     traces, values, tipping : pandas.DataFrame or None
         Chains and values of the imputation and maps of deltas, where they were made.
+    patterns, losses : pandas.DataFrame or None
+        Which values are missing together, and who was lost, where they were written.
+    draws : pandas.DataFrame or None
+        Bootstrap draws of the economic evaluation: cost and effect of each.
+    prices, intervention : pandas.DataFrame or None
+        The prices of services, and the items that the intervention itself costs.
     """
 
     study: Study
@@ -100,6 +119,11 @@ class Source:
     traces: pd.DataFrame | None = None
     values: pd.DataFrame | None = None
     tipping: pd.DataFrame | None = None
+    patterns: pd.DataFrame | None = None
+    losses: pd.DataFrame | None = None
+    draws: pd.DataFrame | None = None
+    prices: pd.DataFrame | None = None
+    intervention: pd.DataFrame | None = None
 
     def rows(self, **where: object) -> list[Row]:
         """Return the rows of the results whose columns have the values given, in their order."""
@@ -215,6 +239,8 @@ def load(
     models: Path | None = None,
     scales: Path | None = None,
     points: Path | None = None,
+    prices: Path | None = None,
+    intervention: Path | None = None,
 ) -> Source:
     """Read the configuration of the study in the current folder, and what was made of it.
 
@@ -230,7 +256,9 @@ def load(
         Reliability, floor and ceiling of the scales, CSV.
     points : Path, optional
         Folder with the points of the figures: those of the checks that the plan asks for are
-        expected there, those of the imputation and of deltas may be.
+        expected there, those of the imputation, of deltas and of the bootstrap may be.
+    prices, intervention : Path, optional
+        Prices of services and items of the intervention, parquet.
 
     Returns
     -------
@@ -244,7 +272,7 @@ def load(
     study = load_study()
     plan = load_plan()
     drawn = [points / f"checks_{analysis}.parquet" for analysis in plan.checks if points]
-    for path in (results, flow, queries, models, scales, *drawn):
+    for path in (results, flow, queries, models, scales, prices, intervention, *drawn):
         if path is not None and not path.is_file():
             raise StudyError(f"{path}: the file is missing; expected what an earlier rule wrote.")
     table = read_results(results)
@@ -254,10 +282,11 @@ def load(
             f"{results}: data status '{others[0]}' found; expected '{study.data_status}' as in "
             "config/study.yaml."
         )
+    economics = load_economics()
     return Source(
         study=study,
         plan=plan,
-        economics=load_economics(),
+        economics=economics,
         instruments=load_instruments(),
         dictionary=load_dictionary(study),
         results=_records(table),
@@ -269,6 +298,11 @@ def load(
         traces=_points(points, "imputation_traces"),
         values=_points(points, "imputation_values"),
         tipping=_points(points, "tipping") if plan.sensitivity else None,
+        patterns=_points(points, "missing_patterns"),
+        losses=_points(points, "losses"),
+        draws=_points(points, "economics") if economics else None,
+        prices=None if prices is None else pd.read_parquet(prices),
+        intervention=None if intervention is None else pd.read_parquet(intervention),
     )
 
 
@@ -290,6 +324,9 @@ def _records(table: pd.DataFrame) -> list[Row]:
         for column, value in row.items():
             if value is pd.NA or (isinstance(value, float) and math.isnan(value)):
                 row[column] = None
+        found = TOO_FEW.search(row["note"])
+        row["needed"] = int(found[1]) if found else None
+        row["note"] = TOO_FEW.sub("", row["note"]).removeprefix("; ")
     return records
 
 

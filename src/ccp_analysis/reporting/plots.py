@@ -53,7 +53,13 @@ def stamp(figure: Figure, label: str) -> None:
     )
 
 
-def forest(marks: list[Mark], axis: str, heading: str, directions: list[str | None]) -> Figure:
+def forest(
+    marks: list[Mark],
+    axis: str,
+    heading: str,
+    directions: list[str | None],
+    compact: bool = False,
+) -> Figure:
     """Draw estimates below one another, with their intervals as text beside them.
 
     Parameters
@@ -66,13 +72,16 @@ def forest(marks: list[Mark], axis: str, heading: str, directions: list[str | No
         What stands over the column of text.
     directions : list of str or None
         Left and right: what a difference of that sign favours, where it is known.
+    compact : bool
+        Whether lines stand closer and labels are smaller, where there are many.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    labels = ["\n".join(textwrap.fill(p, 36) for p in mark.label.split("\n")) for mark in marks]
-    heights = [max(0.27, LINE * (label.count("\n") + 1) + 0.1) for label in labels]
+    wide, gap, size = (40, 0.04, 7.5) if compact else (36, 0.1, 8)
+    labels = ["\n".join(textwrap.fill(p, wide) for p in mark.label.split("\n")) for mark in marks]
+    heights = [max(0.17 + gap, LINE * (label.count("\n") + 1) + gap) for label in labels]
     below, above = 0.72 if any(directions) else 0.5, 0.3
     height = sum(heights) + below + above
     figure = Figure(figsize=(WIDTH, height))
@@ -84,8 +93,9 @@ def forest(marks: list[Mark], axis: str, heading: str, directions: list[str | No
         _interval(axes, mark, y)
         weight = "bold" if mark.strong else "normal"
         beside = axes.get_yaxis_transform()
-        axes.text(-0.85, y, label, transform=beside, va="center", weight=weight, color=INK)
-        axes.text(1.04, y, mark.text, transform=beside, va="center", weight=weight, color=INK)
+        shared = {"transform": beside, "va": "center", "weight": weight, "color": INK}
+        axes.text(-0.85, y, label, fontsize=size, **shared)
+        axes.text(1.04, y, mark.text, fontsize=size, **shared)
         top -= tall
     axes.text(1.04, 0.08, heading, transform=axes.get_yaxis_transform(), va="bottom", color=MUTED)
     axes.set_ylim(top, 0)

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from ccp_analysis.reporting.format import MINUS
 from ccp_analysis.reporting.lookup import Source
@@ -16,6 +17,7 @@ from ccp_analysis.reporting.plots import ACTIVE, INK, MUTED, REFERENCE, WIDTH
 
 CHAINS = 10  # drawn at most
 BINS = 15  # of a number, at most
+MARGIN, CLEAR = 0.08, 0.22  # of a map's side: no labels at its edges, nor beside no delta
 ABOVE, BELOW = "#9cc0e6", "#d3d6da"  # regions whose interval excludes zero
 
 
@@ -160,7 +162,42 @@ def _map(axes: Axes, points: pd.DataFrame) -> None:
         axes.contourf(x, y, high, levels=[high.min() - 1, 0], colors=[BELOW])
     if np.ptp(z) > 0:
         lines = axes.contour(x, y, z, levels=7, colors=[INK], linewidths=0.8, linestyles="solid")
-        axes.clabel(lines, fontsize=7, fmt=lambda value: f"{value:g}".replace("-", MINUS))
-    axes.plot(0, 0, marker="D", markersize=5, color=ACTIVE, markeredgecolor="white", zorder=3)
-    axes.annotate("no delta", (0, 0), (5, 4), textcoords="offset points", fontsize=7, color=ACTIVE)
+        axes.clabel(
+            lines,
+            fontsize=7,
+            fmt=lambda value: f"{value:g}".replace("-", MINUS),
+            manual=_places(lines.allsegs, x, y),
+        )
+    axes.plot(0, 0, marker="D", markersize=5, color=ACTIVE, markeredgecolor="white", zorder=4)
+    axes.annotate(
+        "no delta",
+        (0, 0),
+        (5, 4),
+        textcoords="offset points",
+        fontsize=7,
+        color=ACTIVE,
+        zorder=4,
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )
     axes.tick_params(labelsize=7)
+
+
+def _places(lines: list[list[np.ndarray]], x: np.ndarray, y: np.ndarray) -> list[tuple]:
+    """Return where lines are labelled: mid-way, but off the edges and off the mark at no delta.
+
+    A line of which no part lies there, as in a corner, has no label.
+    """
+    low, wide = np.array([x[0], y[0]]), np.array([np.ptp(x), np.ptp(y)])
+    found = []
+    for points in (line for level in lines for line in level if len(line) > 1):
+        steps = np.linspace(0, len(points) - 1, 201)
+        track = np.column_stack([np.interp(steps, range(len(points)), part) for part in points.T])
+        at = (track - low) / wide
+        inside = ((at > MARGIN) & (at < 1 - MARGIN)).all(axis=1)
+        free = np.abs(at + low / wide) > np.array([CLEAR, CLEAR / 2])  # of where both are zero
+        chosen = np.flatnonzero(inside & free.any(axis=1))
+        if chosen.size:
+            # Lines of the same difference rise: their middles lie on the falling diagonal.
+            middle = chosen[np.argmin(np.abs(at[chosen].sum(axis=1) - 1))]
+            found.append(tuple(track[middle]))
+    return found

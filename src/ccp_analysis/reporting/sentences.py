@@ -14,8 +14,17 @@ from ccp_analysis.reporting.format import (
     uncapitalised,
 )
 from ccp_analysis.reporting.lookup import CURRENCY, Row, Source, method
+from ccp_analysis.reporting.lookup_economics import (
+    COST,
+    NET_BENEFIT,
+    PROBABILITY,
+    QALY,
+    main_threshold,
+    per_qaly,
+    placeholders,
+    row_of,
+)
 from ccp_analysis.reporting.tables_outcomes import (
-    DIFFERENCE,
     by_method,
     contrast,
     level_of,
@@ -74,12 +83,13 @@ def _primary(source: Source, outcome: str) -> list[str]:
         f"{label}{visit} (primary outcome): the adjusted difference, {contrast(source)}, was "
         f"{quantity(row['estimate'], places, row['scale'])} ({level_of(source)} confidence "
         f"interval {interval(row['conf_low'], row['conf_high'], places)}; "
-        f"{_p(row)}; {method(row)}; {people})."
+        f"{with_p(row)}; {method(row)}; {people})."
     ]
     return [*sentences, *_compatible(source, row, places), *_matters(source, row)]
 
 
-def _p(row: Row) -> str:
+def with_p(row: Row) -> str:
+    """Write a p-value as in ``p = 0.57``."""
     shown = p_value(row["p_value"]) or ""
     return f"p {shown[0]} {shown[1:]}" if shown[:1] in ("<", ">") else f"p = {shown}"
 
@@ -175,23 +185,43 @@ def multiplicity(source: Source) -> bool:
 
 
 def _economics(source: Source) -> str:
+    if source.economics is None:
+        return ""
     parts = []
-    for outcome, words in (("cost", "costs"), ("qaly", "quality-adjusted life years")):
-        rows = source.rows(
-            analysis="economics", outcome=outcome, term=DIFFERENCE, population="all-with-baseline"
-        )
-        row = next((row for row in rows if known(row["conf_low"])), None)
-        if row:
+    for outcome, words in ((COST, "costs"), (QALY, "quality-adjusted life years")):
+        row = row_of(source, outcome)
+        if row and known(row["conf_low"]):
             places = decimals(row["std_error"])
             estimate = quantity(row["estimate"], places, row["scale"])
             parts.append(f"in {words} {estimate} ({_limits(row, places)}; {method(row)})")
     if not parts:
         return ""
     months = f"{source.economics.months:g}"
-    return capitalised(
+    first = capitalised(
         f"over {months} months the adjusted differences, {contrast(source)}, with "
         f"{level_of(source)} intervals, were {listed(parts)}."
     )
+    return " ".join(filter(None, [first, _net_benefit(source), _priced(source)]))
+
+
+def _net_benefit(source: Source) -> str:
+    """Give the net benefit at the main threshold; empty where there is none."""
+    threshold = main_threshold(source.economics)
+    row = row_of(source, NET_BENEFIT, threshold=threshold)
+    if row is None or not known(row["estimate"]):
+        return ""
+    probable = row_of(source, NET_BENEFIT, PROBABILITY, threshold=threshold)
+    chance = f"; probability above zero {number(probable['estimate'], 2)}" if probable else ""
+    return (
+        f"At {per_qaly(source, threshold)} the net monetary benefit was "
+        f"{quantity(row['estimate'], 0, row['scale'])} ({_limits(row, 0)}{chance})."
+    )
+
+
+def _priced(source: Source) -> str:
+    names, all_of_them = placeholders(source)
+    which = "The" if all_of_them else "Some"
+    return f"{which} unit costs are placeholders: this shows the method only." if names else ""
 
 
 def quantity(value: float, places: int, scale: str) -> str:

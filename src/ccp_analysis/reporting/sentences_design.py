@@ -91,7 +91,8 @@ def _planned(source: Source) -> str:
     if difference is not None:
         size = quantity(difference["estimate"], 1, difference["scale"])
         text += f" The difference to be found was {size} ({difference['note']})."
-    return text
+    source_said = source.plan.planned.source if source.plan.planned else None
+    return f"{text} {source_said.strip()}" if source_said else text
 
 
 def assumptions(source: Source) -> list[str]:

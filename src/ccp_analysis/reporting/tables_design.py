@@ -112,7 +112,8 @@ def sample_size(source: Source) -> Table:
             ]
         )
         notes += [(rows[-1][0], row["note"]) for row in own.values() if row["note"]]
-    outcome = source.name(source.plan.planned.outcome) if source.plan.planned else ""
+    planned = source.plan.planned
+    outcome = source.name(planned.outcome) if planned else ""
     scale = f"; differences in {units.pop()}" if len(units) == 1 else ""
     means = "normal, by normal quantiles; t, by quantiles of t with one degree of freedom fewer "
     return Table(
@@ -123,6 +124,7 @@ def sample_size(source: Source) -> Table:
         align="lrr",
         widths=[60, 20, 20],
         notes=[
+            *([planned.source.strip()] if planned and planned.source else []),
             *notes_of(notes),
             *[capitalised(f"{means}than pairs.")] * any(inference == "t" for _, inference in keys),
         ],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ccp_analysis.plan import Delta, ReferenceBased, Sensitivity
 from ccp_analysis.reporting.format import MINUS, capitalised, decimals, known, listed
 from ccp_analysis.reporting.lookup import Row, Source, method
@@ -18,6 +16,7 @@ from ccp_analysis.reporting.tables_outcomes import (
 )
 
 TIPPING = "tipping point"
+AT_TIP = "difference at the tipping point"
 STRATEGIES = {
     "MAR": "missing at random",
     "JR": "jump to reference",
@@ -136,40 +135,55 @@ def tipping(source: Source) -> list[str]:
     sentences = []
     for entry, outcome in entries:
         about = f"{source.name(outcome)}, " if len(entries) > 1 else ""
-        zero = source.rows(analysis=entry.id, outcome=outcome, term=DIFFERENCE, delta=0.0)
-        places = decimals(zero[0]["std_error"]) if zero else 1
+        shared = {"analysis": entry.id, "outcome": outcome}
+        zero = source.one(**shared, term=DIFFERENCE, delta=0.0)
         for name, arms in entry.directions.items():
-            shared = {"analysis": entry.id, "outcome": outcome, "perspective": name}
-            found = source.rows(**shared, term=TIPPING)
-            if found:
+            found = source.rows(**shared, perspective=name, term=TIPPING)
+            if found and zero:
+                at = source.rows(**shared, perspective=name, term=AT_TIP)
                 label = direction(source, arms)
                 label = f"{about}{label[:1].lower()}{label[1:]}" if about else label
-                sentences.append(f"{label}: {_tips(entry, found, places)}.")
+                sentences.append(f"{label}: {_tips(entry, found, zero, at)}.")
     return sentences
 
 
-def _tips(entry: Delta, found: list[Row], places: int) -> str:
+def _tips(entry: Delta, found: list[Row], zero: Row, at: list[Row]) -> str:
     """Say where it tips on either side; that it does not where there is no such delta."""
-    reach = f"{entry.reach:g}"
+    reach, places = f"{entry.reach:g}", decimals(zero["std_error"])
     tips = sorted((row for row in found if known(row["estimate"])), key=lambda r: -r["estimate"])
     if not tips:
-        stays = re.match(r"the interval (.+) at every delta", found[0]["note"])
-        throughout = f"; the interval {stays[1]} throughout" if stays else ""
-        return f"no delta tips the conclusion, none up to {reach} on either side{throughout}"
+        return (
+            f"no delta tips the conclusion, none up to {reach} on either side; the interval "
+            f"{_where(zero)} throughout"
+        )
     parts = []
     for row in tips:
-        after = re.search(r"beyond this one it (.+?) \(", row["note"])
-        what = f"the interval {after[1]}" if after else "the conclusion is another"
+        there = next(other for other in at if other["delta"] == row["estimate"])
         inside = min(entry.deltas) <= row["estimate"] <= max(entry.deltas)
         where = "within" if inside else "outside"
         parts.append(
-            f"beyond a delta of {quantity(row['estimate'], places, row['scale'])} {what} ({where} "
-            "the deltas of the plan)"
+            f"beyond a delta of {quantity(row['estimate'], places, row['scale'])} the interval "
+            f"{_beyond(zero, there)} ({where} the deltas of the plan)"
         )
     if len(tips) < len(found):
         side = "negative" if tips[0]["estimate"] > 0 else "positive"
         parts.append(f"no {side} delta does so, none up to {reach}")
     return f"the conclusion tips: {'; '.join(parts)}"
+
+
+def _where(row: Row) -> str:
+    """Say how an interval lies to zero."""
+    if row["conf_low"] > 0:
+        return "lies above zero"
+    return "lies below zero" if row["conf_high"] < 0 else "includes zero"
+
+
+def _beyond(zero: Row, there: Row) -> str:
+    """Say how intervals lie to zero beyond a tipping point, at which one limit is zero."""
+    if _where(zero) != "includes zero":
+        return "includes zero"
+    low = abs(there["conf_low"]) < abs(there["conf_high"])
+    return "lies above zero" if low else "lies below zero"
 
 
 def direction(source: Source, arms: dict[str, float]) -> str:

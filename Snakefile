@@ -320,6 +320,7 @@ rule figures:
         CONFIG["report"],
         results=rules.results.output,
         flow=rules.clean.output.flow,
+        models=rules.impute.output.models,
         points=POINTS,
     output:
         FIGURES,
@@ -333,6 +334,7 @@ rule figures:
         "Drawing the figures"
     shell:
         "python -m ccp_analysis.cli figures --results {input.results} --flow {input.flow} "
+        "--models {input.models} "
         "--points data/derived/figure_data --out reports/figures --log {log}"
 
 

@@ -108,7 +108,12 @@ RUNS = {
     ),
     "tables": ([*REPORTED, *LISTED, "--out", f"{MADE}/tables"], "report"),
     "figures": (
-        [*REPORTED, "--points", f"{D}/figure_data", "--out", f"{MADE}/figures"],
+        [
+            *REPORTED,
+            *("--models", f"{D}/imputation_models.csv"),
+            *("--points", f"{D}/figure_data"),
+            *("--out", f"{MADE}/figures"),
+        ],
         "report",
     ),
     "codebook": (

@@ -41,7 +41,7 @@ class Folder:
 
     @property
     def drawn(self) -> dict[str, Path]:
-        return {**self.results, "points": Path("points")}
+        return {**self.results, "models": Path("models.csv"), "points": Path("points")}
 
     def inside(self) -> contextlib.chdir[Path]:
         return contextlib.chdir(self.path)

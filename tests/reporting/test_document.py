@@ -97,7 +97,7 @@ def test_accessibility_of_the_html(clustered: Folder) -> None:
     assert ("html", "lang", "en-GB") in page.attributes
     pictures = page.tags.count("img")
     described = [v for t, a, v in page.attributes if t == "img" and a == "alt" and v]
-    assert len(described) == pictures == 12
+    assert len(described) == pictures == 13
     assert page.tags.count("caption") == page.tags.count("table") == page.tags.count("thead")
 
 

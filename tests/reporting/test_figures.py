@@ -175,4 +175,4 @@ def test_what_was_not_found_is_drawn_as_nothing(clustered: Folder, tmp_path: Pat
 
 def test_checks_without_their_points_are_refused(clustered: Folder, tmp_path: Path) -> None:
     with clustered.inside(), pytest.raises(StudyError, match="folder of their points"):
-        figures.run(**clustered.results, out=tmp_path)
+        figures.run(**clustered.results, models=Path("models.csv"), out=tmp_path)

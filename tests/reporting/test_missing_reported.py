@@ -357,3 +357,18 @@ def test_figures_and_tables_of_missing_values_have_a_place(lost: Folder, plain: 
     assert drawn.index("missing") < drawn.index("patterns") < drawn.index("tipping")
     few = plain.source()
     assert "estimands" not in contents.tables_of(few.study, few.economics, few.plan)
+
+
+def test_the_matrix_of_predictors_is_that_of_the_models(clustered: Folder) -> None:
+    source = clustered.source()
+    fitted = source.models[source.models["method"] != "derived"]
+    used = {(row.variable, row.predictor) for row in fitted.itertuples() if row.predictor}
+    [axes] = plots_missing.predictors(source).axes
+    grid = axes.collections[0].get_array().reshape(len(axes.get_yticks()), -1)
+    assert (grid == 0).sum() == len(used)
+    assert grid.shape == (fitted["variable"].nunique(), len(axes.get_xticks()))
+    counted = {
+        row["Variable"]: row["Predictors"] for row in clustered.rows("tables/imputation_models.csv")
+    }
+    for name, part in fitted.groupby("variable"):
+        assert int(counted[source.variable(name)]) == (part["predictor"] != "").sum()

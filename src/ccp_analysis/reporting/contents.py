@@ -101,6 +101,7 @@ def figures_of(study: Study, economics: Economics | None, plan: Plan | None = No
         "subgroups": bool(plan and plan.subgroups),
         "missing": True,
         "patterns": plan is not None,
+        "predictors": plan is not None,
         "imputation": plan is not None,
         "tipping": bool(plan and plan.sensitivity and plan.sensitivity.delta),
     }

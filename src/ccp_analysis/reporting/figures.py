@@ -32,6 +32,7 @@ DRAWERS: dict[str, Callable[[Source], Figure]] = {
     "subgroups": plots_models.subgroups,
     "missing": plots.missing,
     "patterns": plots_missing.patterns,
+    "predictors": plots_missing.predictors,
     "imputation": plots_imputation.imputation,
     "tipping": plots_imputation.tipping,
     "acceptability": plots_economics.acceptability,
@@ -54,7 +55,7 @@ STYLE = {
 DOTS = 200  # per inch, of a PNG and of what is rasterised in an SVG
 
 
-def run(*, results: Path, flow: Path, out: Path, points: Path | None = None) -> None:
+def run(*, results: Path, flow: Path, models: Path, out: Path, points: Path | None = None) -> None:
     """Draw every figure of the report, as SVG and as PNG.
 
     Parameters
@@ -63,6 +64,8 @@ def run(*, results: Path, flow: Path, out: Path, points: Path | None = None) -> 
         The results table.
     flow : Path
         The participant flow.
+    models : Path
+        The imputation models.
     out : Path
         Folder for two files of each figure.
     points : Path, optional
@@ -73,7 +76,7 @@ def run(*, results: Path, flow: Path, out: Path, points: Path | None = None) -> 
     StudyError
         If a file is missing or does not fit the study.
     """
-    source = load(results, flow, points=points)
+    source = load(results, flow, models=models, points=points)
     names = figures_of(source.study, source.economics, source.plan)
     if source.points is None and any(
         name.startswith((PANELS, OTHERS)) and is_drawn(source, name) for name in names
@@ -121,6 +124,8 @@ def is_drawn(source: Source, name: str) -> bool:
         return plots_models.has_subgroups(source)
     if name == "patterns":
         return plots_missing.has_patterns(source)
+    if name == "predictors":
+        return plots_missing.has_predictors(source)
     if name == "imputation":
         return bool(plots_imputation.imputed_outcomes(source))
     if name == "tipping":

@@ -127,7 +127,10 @@ class Source:
 
     def rows(self, **where: object) -> list[Row]:
         """Return the rows of the results whose columns have the values given, in their order."""
-        return [row for row in self.results if all(row[c] == v for c, v in where.items())]
+        found = list(self.results)
+        for column, value in where.items():
+            found = [row for row in found if row[column] == value]
+        return found
 
     def one(self, **where: object) -> Row | None:
         """Return the one such row, None where there is none; ValueError if there are several."""

@@ -192,20 +192,22 @@ def placeholders(source: Source) -> tuple[list[str], bool]:
 
 def service_label(source: Source, record: dict[str, Any]) -> str:
     """Return the label of a service that is in the prices, without what it shares with most."""
-    label = _whole_label(source, record)
+    label = _whole_label(source, record["service"], record["label"])
     shared = shared_ending(source)
     return label.removesuffix(f", {shared}") if shared else label
 
 
 def shared_ending(source: Source) -> str:
     """Return what the labels of most services have behind their last comma, as the period."""
-    records = [] if source.prices is None else source.prices.to_dict("records")
-    labels = {record["service"]: _whole_label(source, record) for record in records}
-    endings = [label.rpartition(", ")[2] for label in labels.values() if ", " in label]
+    if source.prices is None:
+        return ""
+    priced = dict(zip(source.prices["service"], source.prices["label"], strict=True))
+    labels = [_whole_label(source, service, label) for service, label in priced.items()]
+    endings = [label.rpartition(", ")[2] for label in labels if ", " in label]
     common = max(dict.fromkeys(endings), key=endings.count, default="")
     return common if 2 * endings.count(common) > len(labels) else ""
 
 
-def _whole_label(source: Source, record: dict[str, Any]) -> str:
-    label = source.outcome(record["service"])
-    return record["label"] if label == record["service"] else label
+def _whole_label(source: Source, service: str, label: str) -> str:
+    found = source.outcome(service)
+    return label if found == service else found

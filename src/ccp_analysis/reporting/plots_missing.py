@@ -1,4 +1,4 @@
-"""Drawing which values are missing together."""
+"""Drawing which values are missing together, and from what they were imputed."""
 
 from __future__ import annotations
 
@@ -118,3 +118,46 @@ def _bars(figure: Figure, people: np.ndarray, frame: tuple[float, ...]) -> None:
     axes.barh(np.arange(len(people)) + 0.5, people, height=0.62, color=MUTED)
     axes.set_ylim(len(people), 0)
     axes.axis("off")
+
+
+def has_predictors(source: Source) -> bool:
+    """Return whether any variable was imputed from others."""
+    return source.models is not None and bool(_models(source))
+
+
+def predictors(source: Source) -> Figure:
+    """Draw the predictors of every imputed variable as a matrix."""
+    models = _models(source)
+    names = list(dict.fromkeys([*models, *(p for found in models.values() for p in found)]))
+    grid = np.array([[0.0 if p in found else 1.0 for p in names] for found in models.values()])
+    labels = {name: _in_short(source.variable(name)) for name in names}
+    below, beside = (0.15 + 0.048 * max(len(labels[n]) for n in of) for of in (names, models))
+    one = min(0.16, (WIDTH - beside - 0.1) / len(names))
+    height = below + TALL * len(models) + 0.1
+    figure = Figure(figsize=(WIDTH, height))
+    frame = (beside / WIDTH, below / height, one * len(names) / WIDTH)
+    axes = figure.add_axes((*frame, TALL * len(models) / height))
+    axes.pcolormesh(grid, cmap=ListedColormap([ACTIVE, OBSERVED]), vmin=0, vmax=1, lw=0.5, ec="w")
+    axes.set_ylim(len(models), 0)
+    axes.set_yticks(np.arange(len(models)) + 0.5, [labels[name] for name in models])
+    axes.set_xticks(np.arange(len(names)) + 0.5, [labels[name] for name in names])
+    axes.tick_params(axis="x", rotation=90, labelsize=5.5, length=0)
+    axes.tick_params(axis="y", labelsize=6, length=0)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    return figure
+
+
+def _in_short(label: str) -> str:
+    """Return a label with what stands between its first and its last comma left out."""
+    first, *more = label.split(", ")
+    return textwrap.shorten(", ".join([first, *more[-1:]]), 52, placeholder="…")
+
+
+def _models(source: Source) -> dict[str, list[str]]:
+    """Return the predictors of each variable that has a model."""
+    fitted = source.models[source.models["method"] != "derived"]
+    return {
+        name: [p for p in part["predictor"] if p]
+        for name, part in fitted.groupby("variable", sort=False)
+    }

@@ -179,14 +179,14 @@ def imputation_models(source: Source) -> Table:
     rows: list[Cells] = []
     for name, part in source.models.groupby("variable", sort=False):
         first = part.iloc[0]
-        predictors = dict.fromkeys(p for p in part["predictor"] if p)
+        others = {p for p in part["predictor"] if p}
         rows.append(
             [
                 source.variable(name),
                 METHODS.get(first["method"], first["method"]),
                 first["missing"],
                 number(float(first["r_hat"]), 2) if first["r_hat"] else None,
-                ", ".join(predictors) or None,
+                number(len(others)),
             ]
         )
     if source.study.clusters:
@@ -197,15 +197,15 @@ def imputation_models(source: Source) -> Table:
     explained = "; ".join(EXPLAINED[name] for name in EXPLAINED if name in used)
     notes = [
         f"{explained + '. ' if explained else ''}Every model has "
-        f"{fixed} beside the predictors, which bear their names in the data."
+        f"{fixed} beside the predictors counted here."
     ]
     return Table(
         name="imputation_models",
         caption="Imputation models",
         header=["Variable", "Method", "Missing", "R-hat", "Predictors"],
         rows=rows,
-        align="llrrl",
-        widths=[20, 9, 9, 7, 57],
+        align="llrrr",
+        widths=[56, 14, 10, 10, 12],
         notes=notes if rows else [],
     )
 

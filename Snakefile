@@ -248,6 +248,8 @@ rule evaluate:
         version=version("evaluate", CONFIG["evaluate"]),
     message:
         "Comparing costs and quality-adjusted life years"
+    # It takes longest of those that wait for the imputation, and so starts first.
+    priority: 1
     shell:
         "python -m ccp_analysis.cli evaluate --imputed {input.imputed} --costs {input.costs} "
         "--prices {input.prices} --intervention {input.intervention} "
@@ -362,6 +364,7 @@ rule report:
         prices=PRICED,
     message:
         "Writing the report"
+    threads: 3
     shell:
         "python -m ccp_analysis.cli report --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "

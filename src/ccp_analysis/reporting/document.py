@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -102,8 +104,14 @@ def run(
                 if not path.is_file():
                     raise StudyError(f"{path}: the file is missing; expected a figure there.")
                 shutil.copyfile(path, folder / "figures" / path.name)
-        for target, write in ((html, to_html), (docx, to_docx), (pdf, to_pdf)):
-            files.write_whole(target, lambda path, write=write: write(text, head, folder, path))
+        # Side by side: pandoc is a process of its own, and Typst leaves the interpreter free.
+        with ThreadPoolExecutor() as pool:
+            written = [
+                pool.submit(files.write_whole, target, partial(write, text, head, folder))
+                for target, write in ((html, to_html), (docx, to_docx), (pdf, to_pdf))
+            ]
+        for each in written:
+            each.result()
 
 
 def render(source: Source, head: Head) -> str:

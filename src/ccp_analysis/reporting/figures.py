@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -55,7 +57,9 @@ STYLE = {
 DOTS = 200  # per inch, of a PNG and of what is rasterised in an SVG
 
 
-def run(*, results: Path, flow: Path, models: Path, out: Path, points: Path | None = None) -> None:
+def run(
+    *, results: Path, flow: Path, out: Path, points: Path | None = None, processes: int = 1
+) -> None:
     """Draw every figure of the report, as SVG and as PNG.
 
     Parameters
@@ -64,19 +68,31 @@ def run(*, results: Path, flow: Path, models: Path, out: Path, points: Path | No
         The results table.
     flow : Path
         The participant flow.
-    models : Path
-        The imputation models.
     out : Path
         Folder for two files of each figure.
     points : Path, optional
         Folder with the points of the figures; expected where checks have results.
+    processes : int, optional
+        How many share the work; no file depends on it.
 
     Raises
     ------
     StudyError
         If a file is missing or does not fit the study.
     """
-    source = load(results, flow, models=models, points=points)
+    work = partial(_draw_share, results, flow, out, points, processes)
+    if processes == 1:
+        work(0)
+        return
+    # Nothing was read so far: a process that has only loaded code can be forked safely.
+    with ProcessPoolExecutor(processes) as pool:
+        list(pool.map(work, range(processes)))
+
+
+def _draw_share(
+    results: Path, flow: Path, out: Path, points: Path | None, shares: int, share: int
+) -> None:
+    source = load(results, flow, points=points)
     names = figures_of(source.study, source.economics, source.plan)
     if source.points is None and any(
         name.startswith((PANELS, OTHERS)) and is_drawn(source, name) for name in names
@@ -86,7 +102,7 @@ def run(*, results: Path, flow: Path, models: Path, out: Path, points: Path | No
         # What a user has set up for matplotlib must not change a byte.
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
-        for name in names:
+        for name in names[share::shares]:
             figure = draw(source, name) if is_drawn(source, name) else _nothing()
             if source.study.data_status == "synthetic":
                 plots.stamp(figure, source.study.data_label)

@@ -78,8 +78,15 @@ RESERVED = ("descriptive", "economics", "sample_size", "sensitivity")
 LONGITUDINAL = ("repeated", "mmrm", "clda")
 
 
+Pooling = Literal["barnard-rubin", "complete-data", "satterthwaite"]
+POOLED = ("ancova", "mixed")  # models of which the rule of pooling can be chosen
+
+
 class Analysis(Strict):
-    """One planned analysis, fitted to each of its outcomes."""
+    """One planned analysis, fitted to each of its outcomes.
+
+    `pooling` is the rule by which imputations leave degrees of freedom.
+    """
 
     id: Name
     role: Literal["primary", "supporting", "sensitivity"]
@@ -87,6 +94,17 @@ class Analysis(Strict):
     data: Literal["imputed", "observed"]
     visit: str | None = None
     outcomes: list[str] | None = None
+    pooling: Pooling = "barnard-rubin"
+
+    @model_validator(mode="after")
+    def _pooled(self) -> Analysis:
+        fits = self.data == "imputed" and self.model in POOLED
+        if self.pooling != "barnard-rubin" and not fits:
+            raise ValueError(
+                f"pooling: {self.pooling} goes with imputed data and the models "
+                f"{' and '.join(POOLED)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _visit(self) -> Analysis:

@@ -430,3 +430,15 @@ def test_an_unknown_variable_of_the_baseline_table(copy_of_ccp):
     copy_of_ccp.change("config/analysis.yaml", "baseline_table: [age,", "baseline_table: [aeg,")
     with pytest.raises(StudyError, match="baseline_table names 'aeg', which is no variable"):
         copy_of_ccp.describe()
+
+
+def test_a_rule_of_pooling_changes_the_degrees_of_freedom_alone(ccp_done):
+    """By the complete-data rule 1 / df is 1 / old + 1 / known, known being what no loss leaves."""
+    usual = one(part(ccp_done, "ancova"), outcome="social_capital", term="difference")
+    table = part(ccp_done, "ancova_complete_df")
+    asked = one(table, outcome="social_capital", term="difference")
+    assert set(table["inference"]) == {"cr2, complete-data df"}
+    for column in ("estimate", "std_error", "statistic", "n", "m"):
+        assert asked[column] == usual[column], column
+    assert asked["df"] > usual["df"] > 1
+    assert asked["conf_high"] - asked["conf_low"] < usual["conf_high"] - usual["conf_low"]

@@ -19,6 +19,7 @@ class Completed:
     """What the rows of a fit ask of a sample."""
 
     population, people, imputed = "all-with-baseline", 20, True
+    pooling = "barnard-rubin"
 
     def __init__(self, m: int) -> None:
         self.m = m

@@ -155,6 +155,12 @@ FAULTS = {
         "model: ancova,",
         "a visit is expected",
     ),
+    "pooling of what is not imputed": (
+        "analysis.yaml",
+        "visit: month6, data: observed}",
+        "visit: month6, data: observed, pooling: complete-data}",
+        "pooling: complete-data goes with imputed data and the models ancova and mixed",
+    ),
     "visits of a repeated model": (
         "analysis.yaml",
         "model: ancova, visit: month6,",

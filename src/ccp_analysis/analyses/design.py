@@ -31,12 +31,15 @@ class Sample:
         Whether the tables are imputations.
     population : str
         Name of the population.
+    pooling : str
+        Rule by which imputations leave degrees of freedom, of `models.pooling.pool`.
     """
 
     frame: pd.DataFrame
     m: int
     imputed: bool
     population: str
+    pooling: str = "barnard-rubin"
 
     @property
     def n(self) -> int:

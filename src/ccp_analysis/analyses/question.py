@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,8 @@ class Question:
         where a subgroup is asked for.
     subgroup : str or None
         Variable whose interaction with the arm is asked for.
+    pooling : str
+        Rule by which imputations leave degrees of freedom.
     """
 
     outcome: str
@@ -60,6 +62,7 @@ class Question:
     power: float | None = None
     codes: tuple[str, ...] = ()
     subgroup: str | None = None
+    pooling: str = "barnard-rubin"
 
 
 def sample_for(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Sample:
@@ -75,7 +78,7 @@ def sample_for(study: Study, imputed: pd.DataFrame, data: str, ask: Question) ->
     own = [ask.value, *([ask.baseline] if ask.baseline else [])]
     chosen = sample(study, imputed, data, [*own, *ask.covariates])
     require_comparable(study, chosen, ask.value)
-    return chosen
+    return replace(chosen, pooling=ask.pooling)
 
 
 def require_comparable(study: Study, chosen: Sample, value: str) -> None:

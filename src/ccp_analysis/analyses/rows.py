@@ -45,8 +45,8 @@ def pooled_rows(data: Sample, inference: Inference, level: float, needed: int = 
     Returns
     -------
     list of dict, length k
-        Pooled by Rubin's rules with Barnard-Rubin degrees of freedom if imputed. Infinite degrees
-        of freedom (the normal distribution) are missing.
+        Pooled by Rubin's rules if imputed, with the degrees of freedom of the sample's rule.
+        Infinite degrees of freedom (the normal distribution) are missing.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def pooled_rows(data: Sample, inference: Inference, level: float, needed: int = 
     """
     extra: dict[str, np.ndarray] = {}
     if data.imputed:
-        result = pool(inference.estimate, inference.std_error**2, inference.df)
+        result = pool(inference.estimate, inference.std_error**2, inference.df, rule=data.pooling)
         extra = {"fmi": result.fmi, "mc_error": result.mc_error}
         summary = Inference(result.estimate, result.std_error, result.df)
     else:
@@ -156,8 +156,11 @@ def complete(
 ) -> Rows:
     """Fill in what all rows of a fit share; what a row has itself stands.
 
-    A pooled row that rests on too few imputations says so.
+    A pooled row that rests on too few imputations says so, and the inference names the rule of
+    pooling where it is not the usual one.
     """
+    if chosen.imputed and chosen.pooling != "barnard-rubin":
+        inference = f"{inference}, {chosen.pooling} df"
     shared = {
         "outcome": ask.outcome,
         "scale": ask.scale,

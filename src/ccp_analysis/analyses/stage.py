@@ -67,6 +67,7 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
             mcid=instrument.mcid if instrument else None,
             power=plan.power,
             codes=_codes(outcome.id, dictionary),
+            pooling=entry.pooling,
         )
         found = attempt(entry.id, entry.role, entry.model, study, tables, entry.data, question)
         for variable in _subgroups(plan, entry, outcome.id):

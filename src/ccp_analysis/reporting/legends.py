@@ -58,7 +58,8 @@ def legend(source: Source, name: str) -> tuple[str, str]:
         "patterns": "Which values are missing together (dark), among participants with a baseline "
         "interview: a line for each pattern, the most frequent first, with the number of "
         "participants; bars as long as that number." + sharing(source),
-        "predictors": "Predictors (columns, dark) in the imputation model of each variable (lines).",
+        "predictors": "Predictors (columns, dark) in the imputation model of each variable (a line "
+        "each).",
         "imputation": f"{primary}: means of the imputed values by iteration, up to ten chains of "
         "the imputation (left), and observed values beside imputed ones (right).",
         "tipping": f"Differences ({contrast(source)}) when deltas are added to imputed values in "
@@ -83,7 +84,7 @@ def legend(source: Source, name: str) -> tuple[str, str]:
         "has the numbers.",
         "patterns": "Grid of patterns of missing values, a line for each pattern and a column for "
         "each variable. " + pattern_sentence(source),
-        "predictors": "Grid with a line for each imputed variable and a column for each variable that "
+        "predictors": "Grid with a line for each imputed variable and a column for each that "
         "predicts any; the table of imputation models has the number of predictors of each.",
         "imputation": "Line chart of the chains and histogram of observed and imputed values, for "
         "each follow-up; the table of imputation models has R-hat, by which chains are compared.",

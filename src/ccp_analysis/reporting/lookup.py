@@ -74,6 +74,14 @@ INFERENCE = {
     "fieller": "Fieller",
     "bootstrap": "percentiles",
 }
+INFERENCE |= {
+    f"{key}, {rule} df": f"{INFERENCE[key].partition(',')[0]}, {words}"
+    for key in ("cr2", "kenward-roger", "t")
+    for rule, words in {
+        "complete-data": "complete-data df",
+        "satterthwaite": "df of the total variance",
+    }.items()
+}
 REAL = "real"
 TOO_FEW = re.compile(r"(?:; )?\d+ imputations were made, (\d+) would bring [^;]*")
 

@@ -242,14 +242,14 @@ rule evaluate:
         figures=f"{DERIVED}/figure_data/economics.parquet",
     log:
         "logs/evaluate.log",
+    # It takes longest of those that wait for the imputation, and so starts first.
+    priority: 1
     conda:
         "environment.yml"
     params:
         version=version("evaluate", CONFIG["evaluate"]),
     message:
         "Comparing costs and quality-adjusted life years"
-    # It takes longest of those that wait for the imputation, and so starts first.
-    priority: 1
     shell:
         "python -m ccp_analysis.cli evaluate --imputed {input.imputed} --costs {input.costs} "
         "--prices {input.prices} --intervention {input.intervention} "
@@ -328,6 +328,7 @@ rule figures:
         FIGURES,
     log:
         "logs/figures.log",
+    threads: 4
     conda:
         "environment.yml"
     params:
@@ -336,8 +337,8 @@ rule figures:
         "Drawing the figures"
     shell:
         "python -m ccp_analysis.cli figures --results {input.results} --flow {input.flow} "
-        "--models {input.models} "
-        "--points data/derived/figure_data --out reports/figures --log {log}"
+        "--models {input.models} --points data/derived/figure_data --out reports/figures "
+        "--processes {threads} --log {log}"
 
 
 rule report:
@@ -357,6 +358,7 @@ rule report:
         pdf=DOCUMENTS[2],
     log:
         "logs/report.log",
+    threads: 3
     conda:
         "environment.yml"
     params:
@@ -364,7 +366,6 @@ rule report:
         prices=PRICED,
     message:
         "Writing the report"
-    threads: 3
     shell:
         "python -m ccp_analysis.cli report --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "

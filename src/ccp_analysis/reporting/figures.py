@@ -58,7 +58,13 @@ DOTS = 200  # per inch, of a PNG and of what is rasterised in an SVG
 
 
 def run(
-    *, results: Path, flow: Path, out: Path, points: Path | None = None, processes: int = 1
+    *,
+    results: Path,
+    flow: Path,
+    models: Path,
+    out: Path,
+    points: Path | None = None,
+    processes: int = 1,
 ) -> None:
     """Draw every figure of the report, as SVG and as PNG.
 
@@ -68,6 +74,8 @@ def run(
         The results table.
     flow : Path
         The participant flow.
+    models : Path
+        The imputation models.
     out : Path
         Folder for two files of each figure.
     points : Path, optional
@@ -80,24 +88,22 @@ def run(
     StudyError
         If a file is missing or does not fit the study.
     """
-    work = partial(_draw_share, results, flow, out, points, processes)
+    read = partial(load, results, flow, models=models, points=points)
     if processes == 1:
-        work(0)
+        _draw_share(read, out, 1, 0)
         return
-    # Nothing was read so far: a process that has only loaded code can be forked safely.
+    # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
     with ProcessPoolExecutor(processes) as pool:
-        list(pool.map(work, range(processes)))
+        list(pool.map(partial(_draw_share, read, out, processes), range(processes)))
 
 
-def _draw_share(
-    results: Path, flow: Path, out: Path, points: Path | None, shares: int, share: int
-) -> None:
-    source = load(results, flow, points=points)
+def _draw_share(read: Callable[[], Source], out: Path, shares: int, share: int) -> None:
+    source = read()
     names = figures_of(source.study, source.economics, source.plan)
     if source.points is None and any(
         name.startswith((PANELS, OTHERS)) and is_drawn(source, name) for name in names
     ):
-        raise StudyError(f"{results}: there are checks; expected the folder of their points.")
+        raise StudyError("--points: there are checks; expected the folder of their points.")
     with matplotlib.rc_context():
         # What a user has set up for matplotlib must not change a byte.
         matplotlib.rcdefaults()

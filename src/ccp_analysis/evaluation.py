@@ -58,7 +58,7 @@ class Variation(Strict):
     `unit_costs` multiplies the price of every service, or of those named; `winsorise` sets costs
     above that quantile (of each visit, both arms together) to it; `times` places utilities at the
     interviews as they took place instead of the nominal visits; `share` spreads the cost of the
-    intervention by another rule.
+    intervention by another rule, `intervention` multiplies it.
     """
 
     id: Name
@@ -69,6 +69,7 @@ class Variation(Strict):
     data: Literal["observed"] | None = None
     winsorise: float | None = Field(default=None, gt=0.5, lt=1)
     share: Share | None = None
+    intervention: Multiple | None = None
     times: Literal["interviews"] | None = None
     delta: Shift | None = None
 
@@ -131,8 +132,9 @@ class Economics(Strict):
                 raise ValueError(
                     f"{where}: '{variation.perspective}' is not one of the perspectives"
                 )
-            if variation.share and self.intervention is None:
-                raise ValueError(f"{where}: there is no cost of an intervention to share")
+            costed = variation.share or variation.intervention is not None
+            if costed and self.intervention is None:
+                raise ValueError(f"{where}: there is no cost of an intervention")
             if variation.share == "caseload" and self.intervention.caseload is None:
                 raise ValueError(f"{where}: intervention.caseload is expected, the people served")
         return self

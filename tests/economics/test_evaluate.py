@@ -435,6 +435,12 @@ def test_sharing_rule(trial):
     np.testing.assert_allclose(column(source, found, COST), expected)
 
 
+def test_the_cost_of_the_intervention_multiplied(trial):
+    source, found = varied(intervention=1.5)
+    expected = trial.stacked("cost_after") + 1.5 * 200 * (trial.arm() == "new")
+    np.testing.assert_allclose(column(source, found, COST), expected)
+
+
 def test_winsorising_sets_the_highest_costs_of_a_visit_to_their_quantile(trial):
     source, found = varied(winsorise=0.9)
     own, active = trial.stacked("cost_after"), trial.arm() == "new"
@@ -747,7 +753,7 @@ def test_the_evaluation_of_the_study(ccp_done):
     assert set(main["visit"]) == {"baseline", "month6"}
     assert set(main["perspective"]) == {"nhs_pss", "societal"}
     varied = table[table["analysis"] != "economics"]
-    assert varied["analysis"].nunique() == 12
+    assert varied["analysis"].nunique() == 15
     assert (varied.groupby("analysis").size() == 7).all()
     assert set(varied["role"]) == {"sensitivity"}
     assert set(table.loc[table["term"] == "icer", "outcome"]) == {

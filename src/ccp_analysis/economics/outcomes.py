@@ -159,7 +159,7 @@ def intervention_costs(source: Source, setting: Setting) -> np.ndarray:
     name = f"intervention_{setting.share}"
     if name not in source.people:
         raise ValueError(f"the cost of the intervention could not be shared over {setting.share}")
-    return source.people[name].to_numpy(dtype=float)
+    return setting.intervention * source.people[name].to_numpy(dtype=float)
 
 
 def curve_weights(source: Source, interviews: bool = False) -> np.ndarray:

@@ -131,6 +131,8 @@ class Setting:
         Whether utilities hold at the dates of the interviews.
     delta : Shift
         What is added to imputed follow-up values.
+    intervention : float
+        Multiple of the cost of the intervention.
     """
 
     perspective: str
@@ -141,6 +143,7 @@ class Setting:
     winsorise: float | None = None
     interviews: bool = False
     delta: Shift = field(default_factory=Shift)
+    intervention: float = 1.0
 
 
 def main_setting(economics: Economics) -> Setting:
@@ -197,6 +200,7 @@ def setting_of(source: Source, variation: Variation) -> Setting:
         winsorise=variation.winsorise,
         interviews=variation.times == "interviews",
         delta=delta,
+        intervention=1.0 if variation.intervention is None else variation.intervention,
     )
 
 

@@ -63,7 +63,13 @@ ITEMS = (
         ("flow",),
     ),
     Item(6, "Setting and location", "What about the place may bear on the findings"),
-    Item(7, "Comparators", "What is compared, and why"),
+    Item(
+        7,
+        "Comparators",
+        "What is compared, and why",
+        tables=("estimands",),
+        left="why they were chosen",
+    ),
     Item(
         8,
         "Perspective",
@@ -83,6 +89,7 @@ ITEMS = (
         "How use was counted and priced",
         (RESOURCES, METHODS),
         ("resource_use", "prices"),
+        left="who reported use, and against what it was checked",
     ),
     Item(
         15,

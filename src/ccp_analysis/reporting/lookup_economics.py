@@ -151,6 +151,12 @@ def pounds(source: Source, value: float, places: int = 0) -> str:
     return f"{sign}{CURRENCY[source.economics.currency]}{text.removeprefix(sign)}"
 
 
+def roughly(source: Source, value: float) -> str:
+    """Write an amount that has no interval, to two figures, as in ``about £210,000``."""
+    places = -max(0, len(f"{abs(value):.0f}") - 2)
+    return f"about {pounds(source, round(value, places))}"
+
+
 def per_qaly(source: Source, threshold: float) -> str:
     """Write a threshold, as in ``£20,000 per QALY``."""
     return f"{pounds(source, threshold)} per QALY"

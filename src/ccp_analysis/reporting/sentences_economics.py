@@ -16,6 +16,7 @@ from ccp_analysis.reporting.format import (
 )
 from ccp_analysis.reporting.lookup import Row, Source, method
 from ccp_analysis.reporting.lookup_economics import (
+    BOOTSTRAP,
     COST,
     ECONOMICS,
     NET_BENEFIT,
@@ -31,6 +32,7 @@ from ccp_analysis.reporting.lookup_economics import (
     places_of,
     pounds,
     ratio_rows,
+    roughly,
     row_of,
     shares,
     variations,
@@ -158,11 +160,35 @@ def result(source: Source) -> list[str]:
             + _allows(qaly, years, "QALYs", ("fewer", "more"), active)
             + _by_others(source, qaly, years)
         )
+    said += _unadjusted(source)
     for row, name in ((cost, "costs"), (qaly, "QALYs")):
         if row is None or not known(row["estimate"]):
             why = f": {row['note']}" if row and row["note"] else ""
             said.append(f"The adjusted difference in {name} was not estimated{why}.")
     return said
+
+
+def _unadjusted(source: Source) -> list[str]:
+    """Set the unadjusted QALYs beside the baseline utilities, for which they are adjusted."""
+    arms, baseline = source.study.arms.ordered, source.study.baseline
+    shared = {"analysis": ECONOMICS, "term": "mean", "population": "all-with-baseline"}
+    wanted = {QALY: {}, source.economics.utility: {"visit": baseline.id}}
+    found = {
+        name: [source.one(**shared, outcome=name, level=arm, **at) for arm in arms]
+        for name, at in wanted.items()
+    }
+    if not all(row and known(row["estimate"]) for rows in found.values() for row in rows):
+        return []
+    years, utilities = (
+        [number(row["estimate"], places) for row in rows]
+        for rows, places in zip(found.values(), (3, 2), strict=True)
+    )
+    labels = [source.arm(arm) for arm in arms]
+    return [
+        f"Unadjusted, mean QALYs were {years[1]} with {labels[1]} and {years[0]} with {labels[0]}; "
+        f"mean utility at {uncapitalised(baseline.label)} was {utilities[1]} and {utilities[0]}, "
+        "and much of what separates adjusted from unadjusted QALYs is that."
+    ]
 
 
 def _inference(source: Source, row: Row, places: int) -> str:
@@ -203,8 +229,9 @@ def _by_others(source: Source, main: Row, write: Callable[[float], str]) -> str:
     lowest = min(rows, key=lambda row: row["estimate"])
     highest = max(rows, key=lambda row: row["estimate"])
     text = (
-        f" By the other analyses it was between {write(lowest['estimate'])} ({method(lowest)}) and "
-        f"{write(highest['estimate'])} ({method(highest)})"
+        " By the other analyses, of other people or with other adjustments, it was between "
+        f"{write(lowest['estimate'])} ({method(lowest)}) and {write(highest['estimate'])} "
+        f"({method(highest)})"
     )
     bounded = [row for row in rows if known(row["conf_low"]) and known(row["conf_high"])]
     own = _side(main)
@@ -268,13 +295,14 @@ def _ratio(source: Source) -> str:
         name = ratio_name(source, row)
         if has_a_ratio(row):
             limits = interval(row["conf_low"], row["conf_high"], 0)
+            shown = (pounds if limits else roughly)(source, row["estimate"])
             bounds = (
                 f"({level_of(source)} interval {limits})"
                 if limits
                 else "by the point estimates; it has no interval, as the difference in the outcome "
                 "may be zero or of either sign"
             )
-            parts.append(f"{name}: {pounds(source, row['estimate'])} {bounds}.")
+            parts.append(f"{name}: {shown} {bounds}.")
         else:
             parts.append(
                 f"{name}: no ratio is given, as the point estimate is {row['level']}"
@@ -303,9 +331,16 @@ def plane(source: Source) -> str:
     else:
         limit = "The intervals and probabilities to go by are those of the regression."
     arms = [source.arm(arm) for arm in source.study.arms.ordered]
+    drawn = source.one(analysis=ECONOMICS, outcome=COST, term=DIFFERENCE, model=BOOTSTRAP)
+    centre = (
+        f"Every draw is imputed by a model of its own; their mean difference in costs is "
+        f"{pounds(source, drawn['estimate'])}. "
+        if drawn and known(drawn["estimate"])
+        else ""
+    )
     return (
-        f"The bootstrap draws {what}. Set against {arms[0]}, {arms[1]} was {listed(parts)} of its "
-        f"draws. {limit}"
+        f"The bootstrap draws {what}. {centre}Set against {arms[0]}, {arms[1]} was {listed(parts)} "
+        f"of its draws. {limit}"
     )
 
 

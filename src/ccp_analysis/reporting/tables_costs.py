@@ -280,7 +280,8 @@ def economic_means(source: Source) -> Table:
         notes=[
             f"Cost at baseline: services over the months before. Cost at "
             f"{source.visit(horizon(source)).lower()}: services and the intervention "
-            f"({perspective(source)}). Imputed: mean over the imputations."
+            f"({perspective(source)}). Imputed: mean over the imputations. Complete cases: "
+            "observed on cost, QALYs and all that the analyses adjust for."
         ]
         if rows
         else [],

@@ -24,6 +24,7 @@ from ccp_analysis.reporting.lookup_economics import (
     places_of,
     pounds,
     ratio_rows,
+    roughly,
     row_of,
     variations,
 )
@@ -41,6 +42,11 @@ from ccp_analysis.reporting.tables_outcomes import (
 ORDER = ("ancova", "sur", "log-link", "team-means", BOOTSTRAP)
 MAIN = "Main evaluation"
 NOT_ESTIMATED = "not estimated"
+ADJUSTED = (
+    "Of the baselines, ANCOVA, log link and bootstrap adjust for both (cost and utility), "
+    "seemingly unrelated regressions and paired team means for the outcome's own. Complete cases: "
+    "observed on cost, QALYs and all that is adjusted for."
+)
 
 
 def economics(source: Source) -> Table:
@@ -81,7 +87,7 @@ def economics(source: Source) -> Table:
         widths=[44, 13, 15, 29, 6, 8, 6],
         grouped=True,
         stub="Analysis",
-        notes=notes_of(notes),
+        notes=[*[ADJUSTED] * bool(rows), *notes_of(notes)],
     )
 
 
@@ -223,8 +229,8 @@ def ratios_of_cost(source: Source) -> Table:
         if row["status"] in ("failed", "refused"):
             ratio = NOT_ESTIMATED
         elif has_a_ratio(row):
-            ratio = pounds(source, row["estimate"])
             limits = interval(low, high, 0)
+            ratio = (pounds if limits else roughly)(source, row["estimate"])
         rows.append(
             [
                 ratio_name(source, row),
@@ -249,7 +255,8 @@ def ratios_of_cost(source: Source) -> Table:
         widths=[20, 17, 13, 17, 33],
         notes=[
             "A ratio stands here only where both differences have one sign, and its interval only "
-            "where that of the difference in outcome excludes zero."
+            "where that of the difference in outcome excludes zero; without one it is given to two "
+            "figures."
         ]
         if rows
         else [],

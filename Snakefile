@@ -328,9 +328,9 @@ rule figures:
         FIGURES,
     log:
         "logs/figures.log",
-    threads: 4
     conda:
         "environment.yml"
+    threads: 4
     params:
         version=version("figures", CONFIG["report"]),
     message:
@@ -358,7 +358,6 @@ rule report:
         pdf=DOCUMENTS[2],
     log:
         "logs/report.log",
-    threads: 3
     conda:
         "environment.yml"
     params:

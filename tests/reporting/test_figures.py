@@ -18,10 +18,13 @@ def test_every_figure_is_there_twice(clustered: Folder, plain: Folder) -> None:
         assert made == sorted(f"{name}.{kind}" for name in names for kind in ("png", "svg"))
 
 
-def test_figures_are_the_same_bytes_again(clustered: Folder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_figures_are_the_same_bytes_again(
+    clustered: Folder, tmp_path: Path, processes: int
+) -> None:
     # A user's own settings for matplotlib must not show.
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}), clustered.inside():
-        figures.run(**clustered.drawn, out=tmp_path)
+        figures.run(**clustered.drawn, out=tmp_path, processes=processes)
     for path in (clustered.path / "figures").iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 

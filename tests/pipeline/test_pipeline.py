@@ -73,7 +73,7 @@ def test_a_price_reruns_costing_and_what_follows(
         ("models/glm.py", {"analyse", "evaluate", "sensitivity"} | AFTER_RESULTS),
         ("imputation/chained.py", {"impute"} | AFTER_IMPUTATION),
         ("analyses/descriptive.py", {"describe"} | AFTER_RESULTS),
-        ("reporting/figures.py", {"figures", "report"}),
+        ("reporting/figures.py", {"figures", "report", "tables"}),
         ("reporting/templates/style.css", {"codebook", "report"}),
         ("simulation/study_data.py", set()),
         ("cleaning/guard.py", {"clean", "codebook", "cost", "impute"} | AFTER_IMPUTATION),

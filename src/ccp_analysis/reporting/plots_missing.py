@@ -18,6 +18,7 @@ ROWS = 20  # patterns drawn at most
 COLUMNS = 30  # with more variables, those that are missing together share a column
 TWO_LINES = 20  # with more columns, a label has one line
 TALL, BARS = 0.17, 0.9  # inches: height of a pattern, longest bar
+LOW = 0.115  # inches: height of a model
 LETTER = 0.075  # inches of a letter over the columns
 OBSERVED = "#e3e6ea"
 
@@ -131,18 +132,18 @@ def predictors(source: Source) -> Figure:
     names = list(dict.fromkeys([*models, *(p for found in models.values() for p in found)]))
     grid = np.array([[0.0 if p in found else 1.0 for p in names] for found in models.values()])
     labels = {name: _in_short(source.variable(name)) for name in names}
-    below, beside = (0.15 + 0.048 * max(len(labels[n]) for n in of) for of in (names, models))
+    below, beside = (0.15 + 0.043 * max(len(labels[n]) for n in of) for of in (names, models))
     one = min(0.16, (WIDTH - beside - 0.1) / len(names))
-    height = below + TALL * len(models) + 0.1
+    height = below + LOW * len(models) + 0.1
     figure = Figure(figsize=(WIDTH, height))
     frame = (beside / WIDTH, below / height, one * len(names) / WIDTH)
-    axes = figure.add_axes((*frame, TALL * len(models) / height))
+    axes = figure.add_axes((*frame, LOW * len(models) / height))
     axes.pcolormesh(grid, cmap=ListedColormap([ACTIVE, OBSERVED]), vmin=0, vmax=1, lw=0.5, ec="w")
     axes.set_ylim(len(models), 0)
     axes.set_yticks(np.arange(len(models)) + 0.5, [labels[name] for name in models])
     axes.set_xticks(np.arange(len(names)) + 0.5, [labels[name] for name in names])
-    axes.tick_params(axis="x", rotation=90, labelsize=5.5, length=0)
-    axes.tick_params(axis="y", labelsize=6, length=0)
+    axes.tick_params(axis="x", rotation=90)
+    axes.tick_params(labelsize=5.5, length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     return figure
@@ -151,7 +152,7 @@ def predictors(source: Source) -> Figure:
 def _in_short(label: str) -> str:
     """Return a label with what stands between its first and its last comma left out."""
     first, *more = label.split(", ")
-    return textwrap.shorten(", ".join([first, *more[-1:]]), 52, placeholder="…")
+    return textwrap.shorten(", ".join([first, *more[-1:]]), 46, placeholder="…")
 
 
 def _models(source: Source) -> dict[str, list[str]]:

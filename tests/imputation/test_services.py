@@ -205,12 +205,11 @@ def test_another_value_set_stands_aside(copy_of_ccp):
     pd.testing.assert_frame_equal(tables[list(fewer)], fewer, check_exact=True)
 
 
-def test_value_sets_of_imputed_items(copy_of_ccp):
-    copy_of_ccp.change(
-        "config/analysis.yaml",
-        "methods: {}",
-        "methods: {}\n  level: {utility: items, utility_3l: items}",
-    )
+@pytest.mark.parametrize("level", ["utility: items", "utility_3l: items, utility: items"])
+def test_value_sets_of_imputed_items(copy_of_ccp, level):
+    """A score that stands aside follows from the items, and leaves their imputation as it is."""
+    asked = f"methods: {{}}\n  level: {{{level}}}"
+    copy_of_ccp.change("config/analysis.yaml", "methods: {}", asked)
     copy_of_ccp.impute()
     models = pd.read_csv(DERIVED / "imputation_models.csv").groupby("variable")["method"].first()
     assert models["utility_month6"] == models["utility_3l_month6"] == "derived"
@@ -221,6 +220,12 @@ def test_value_sets_of_imputed_items(copy_of_ccp):
     # The same answers are worth the same, in whichever imputation.
     worth = completed.groupby(items)[["utility_month6", "utility_3l_month6"]].nunique()
     assert len(worth) > 50 and (worth == 1).all(axis=None)
+    both = read(copy_of_ccp, "imputed")
+    copy_of_ccp.change("config/economics.yaml", VALUE_SET, "  # - {id: value_set")
+    copy_of_ccp.change("config/analysis.yaml", level, "utility: items")
+    copy_of_ccp.impute()
+    alone = read(copy_of_ccp, "imputed")
+    pd.testing.assert_frame_equal(both[list(alone)], alone, check_exact=True)
 
 
 # --- the pieces -----------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ class Variable:
     stem : str
         The name without the visit: variables of one stem are one measure at several visits.
     covariate : bool
-        Whether every analysis adjusts for it, or one divides by it.
+        Whether every analysis adjusts for it, or a subgroup analysis splits by it.
     bounds : tuple of float or None
         Limits of the scale, where it has any.
     codes : tuple of str
@@ -87,8 +87,13 @@ def imputation_variables(
     extra = {name: service for name, (service, _) in services.use.items() if name not in names}
     names |= extra | services.alive | aside
     covariates = {*plan.covariates, *(s.variable for s in plan.subgroups)}
-    rules = _scores(study, plan, dictionary, instruments, set(names))
-    items = {part: name for name, (rule, _) in rules.items() for part in rule.parts}
+    levels = _levels(plan, instruments, aside)
+    rules = _scores(study, levels, dictionary, instruments, set(names))
+    items: dict[str, str] = {}
+    # An item of two instruments belongs to the one whose score serves elsewhere.
+    for name in sorted(rules, key=lambda name: name in aside):
+        for part in rules[name][0].parts:
+            items.setdefault(part, name)
     rules |= {name: (rule, "") for name, rule in services.totals.items() if name in names}
     groups = {name: f"services at {services.use[name][1]}" for name in extra}
     groups |= services.alive | aside | {item: rules[name][1] for item, name in items.items()}
@@ -191,16 +196,32 @@ def _same_answers(
     return frozenset({economics.utility} if shared else ())
 
 
+def _levels(
+    plan: Plan, instruments: dict[str, Instrument], aside: dict[str, str]
+) -> dict[str, str]:
+    """Return the plan's levels; a score that stands aside follows from its items if they are there.
+
+    Imputed beside completed items it would have a value other than theirs.
+    """
+    levels: dict[str, str] = dict(plan.imputation.level)
+    asked = [instruments[n].items for n, at in levels.items() if at == "items" and n in instruments]
+    completed = {item for items in asked for item in items}
+    for stem in aside.values():
+        if stem in instruments and completed.issuperset(instruments[stem].items):
+            levels[stem] = "items"
+    return levels
+
+
 def _scores(
     study: Study,
-    plan: Plan,
+    levels: dict[str, str],
     dictionary: list[Column],
     instruments: dict[str, Instrument],
     names: set[str],
 ) -> dict[str, tuple[Rule, str]]:
     """Return score → its rule and its instrument, for instruments whose items are imputed."""
     found = {}
-    for name, level in plan.imputation.level.items():
+    for name, level in levels.items():
         if name not in instruments:
             raise StudyError(
                 f"{PLAN}: imputation.level names '{name}', which is not an instrument of "

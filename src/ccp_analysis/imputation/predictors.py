@@ -34,8 +34,7 @@ class Choice:
         predictor (its index among the variables), why, correlation, usable (people who have both),
         usable_share (of those without the variable, how many have the predictor); best first.
     removed : list of tuple of str
-        Name of each candidate that was left out although nothing but its own column spoke against
-        it (constant, a copy, dropped by the plan), and why.
+        Name of each candidate that was left out as constant, as a copy, or by the plan; and which.
     too_many : list of str
         Candidates for which there was no room.
     """

@@ -148,7 +148,7 @@ def _log_choice(variables: list[Variable], chosen: dict[int, Choice], plan: Plan
                 variables[row.predictor].name,
             )
     known = {variables[target].name for target in chosen}
-    for name in {*plan.imputation.methods, *plan.imputation.predictors} - known:
+    for name in sorted({*plan.imputation.methods, *plan.imputation.predictors} - known):
         log.info("%s has no missing values: what the plan says of its imputation is not used", name)
 
 

@@ -11,6 +11,7 @@ sys.path.insert(0, str(SOURCE))
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import faults_since
+from ccp_analysis.consistency import check_economics
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.reporting.contents import figures_of, tables_of
@@ -28,9 +29,11 @@ shell.prefix(
 
 try:
     STUDY, PLAN, ECONOMICS = load_study(), load_plan(), load_economics()
+    check_economics(STUDY, PLAN, ECONOMICS)
     CONFIG = configuration_files()
 except StudyError as error:
-    raise WorkflowError(str(error)) from None
+    # Nothing has a log yet, so that all faults are said here.
+    raise WorkflowError("\n".join(error.faults) or str(error)) from None
 
 RAW = [file.path.as_posix() for file in STUDY.files.values()]
 DERIVED = "data/derived"

@@ -17,6 +17,8 @@ from ccp_analysis.errors import StudyError
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 # Words for the two commonest complaints of pydantic; its own serve for the rest.
 _WORDS = {"extra_forbidden": "unknown key", "missing": "is missing"}
+# An entry is named by one word, its list by the other.
+_LISTS = {"analysis": "analyses", "estimand": "estimands", "family": "families"}
 _NAMED = re.compile(
     r"(?P<key>[a-z_.]+)(?: '(?P<entry>[^']+)')?: (?:number (?P<number>\d+) of the list)?"
 )
@@ -255,7 +257,8 @@ def _named(sentence: str) -> list[str]:
     if named is None:
         return []
     entry = named["entry"] or (str(int(named["number"]) - 1) if named["number"] else None)
-    return [*named["key"].split("."), *([entry] if entry else [])]
+    key = _LISTS.get(named["key"], named["key"]) if entry else named["key"]
+    return [*key.split("."), *([entry] if entry else [])]
 
 
 def first_of(faults: Sequence[str]) -> StudyError:

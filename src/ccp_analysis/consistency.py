@@ -1,0 +1,95 @@
+"""Whether the study has what its evaluation names: asked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ccp_analysis.plan import PLAN, Plan
+from ccp_analysis.reading import first_of, place
+from ccp_analysis.study import ECONOMICS, Economics, Study, load_dictionary, load_instruments
+
+FULL_HEALTH = 1.0
+
+
+def check_economics(study: Study, plan: Plan, economics: Economics | None) -> None:
+    """Check the evaluation of the study in the current folder against its other files.
+
+    Parameters
+    ----------
+    study, plan : Study, Plan
+        Visits, arms and outcomes.
+    economics : Economics or None
+        The evaluation, where there is one.
+
+    Raises
+    ------
+    StudyError
+        If a file of costs is missing, no visit stands at the horizon, a utility is none, or an
+        outcome or an arm is unknown; `faults` lists all.
+    """
+    if economics is None:
+        return
+    faults = [
+        *_missing_files(economics),
+        *_horizon(study, economics),
+        *_utilities(study, economics),
+        *_outcomes(plan, economics),
+        *_arms(study, economics),
+    ]
+    if faults:
+        raise first_of(faults)
+
+
+def _missing_files(economics: Economics) -> Iterator[str]:
+    paths = {("unit_costs",): economics.unit_costs, ("price_index",): economics.price_index}
+    if economics.intervention:
+        paths["intervention", "costs"] = economics.intervention.costs
+    for keys, path in paths.items():
+        if path is not None and not path.is_file():
+            where = f"{place(ECONOMICS, *keys)}: {'.'.join(keys)}"
+            yield f"{where}: {path}: the file is missing; expected a CSV file there."
+
+
+def _horizon(study: Study, economics: Economics) -> Iterator[str]:
+    months = [visit.months for visit in study.follow_ups]
+    if economics.months not in months:
+        yield (
+            f"{place(ECONOMICS, 'months')}: the horizon is {economics.months:g} months, at which "
+            f"there is no visit; expected {' or '.join(f'{m:g}' for m in months)}."
+        )
+
+
+def _utilities(study: Study, economics: Economics) -> Iterator[str]:
+    """Name what is no utility: of a utility the highest value is full health."""
+    highest = {column.name: column.maximum for column in load_dictionary(study)}
+    highest |= {name: instrument.range[1] for name, instrument in load_instruments().items()}
+    named: dict[tuple[str, ...], str | None] = {("utility",): economics.utility}
+    named |= {("sensitivity", v.id, "utility"): v.utility for v in economics.sensitivity}
+    for keys, name in named.items():
+        if name is not None and (highest.get(name) is None or highest[name] > FULL_HEALTH):
+            yield (
+                f"{place(ECONOMICS, *keys)}: {'.'.join(keys)} is '{name}'; expected an instrument "
+                "or variable on the scale of utility, whose highest value, full health, is 1."
+            )
+
+
+def _outcomes(plan: Plan, economics: Economics) -> Iterator[str]:
+    outcomes = [outcome.id for outcome in plan.outcomes]
+    for name in economics.cost_per:
+        if name not in outcomes:
+            yield (
+                f"{place(ECONOMICS, 'cost_per')}: cost_per names '{name}'; expected outcomes of "
+                f"{PLAN}: {', '.join(outcomes)}."
+            )
+
+
+def _arms(study: Study, economics: Economics) -> Iterator[str]:
+    expected = " or ".join(study.arms.levels)
+    for variation in economics.sensitivity:
+        named = {**variation.delta.cost, **variation.delta.utility} if variation.delta else {}
+        for arm in named:
+            if arm not in study.arms.levels:
+                yield (
+                    f"{place(ECONOMICS, 'sensitivity', variation.id, 'delta')}: sensitivity "
+                    f"'{variation.id}' names the arm '{arm}'; expected {expected}."
+                )

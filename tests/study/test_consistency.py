@@ -1,0 +1,62 @@
+"""What the evaluation names and the study does not have: a sentence each, before any job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ccp_analysis.consistency import check_economics
+from ccp_analysis.errors import StudyError
+from ccp_analysis.study import load_economics, load_plan, load_study
+
+ECONOMICS = "config/economics.yaml"
+FAULTS = {
+    "horizon": ("months: 6 ", "months: 5 ", "the horizon is 5 months, at which there is no visit"),
+    "no utility": ("utility: utility ", "utility: wellbeing ", "utility is 'wellbeing'; expected"),
+    "unknown utility": ("utility: utility ", "utility: utilty ", "utility is 'utilty'; expected"),
+    "another utility": ("utility: utility_3l", "utility: eq_vas", "value_set.utility is 'eq_vas'"),
+    "cost per": (
+        "[social_capital]",
+        "[happiness]",
+        "cost_per names 'happiness'; expected outcomes",
+    ),
+    "arm": ("{cost: {intervention: 500}}", "{cost: {active: 500}}", "names the arm 'active'"),
+    "index": ("price_index.csv", "index.csv", "price_index: config/index.csv: the file is missing"),
+}
+
+
+def check() -> None:
+    check_economics(load_study(), load_plan(), load_economics())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_names_its_line(ccp_study, fault):
+    old, new, sentence = FAULTS[fault]
+    ccp_study.change(ECONOMICS, old, new)
+    text = (ccp_study / ECONOMICS).read_text().splitlines()
+    with pytest.raises(StudyError) as caught:
+        check()
+    message = str(caught.value)
+    assert sentence in message
+    line = int(message.partition(", line ")[2].partition(":")[0])
+    near = "\n".join(text[line - 1 : line + 1])
+    assert new.strip() in near
+
+
+def test_all_faults_are_listed(ccp_study):
+    ccp_study.change(ECONOMICS, "months: 6 ", "months: 5 ")
+    Path("config/unit_costs.csv").unlink()
+    Path("config/intervention_cost.csv").unlink()
+    with pytest.raises(StudyError, match=r"2 more in the log") as caught:
+        check()
+    assert len(caught.value.faults) == 3
+    assert "intervention.costs: config/intervention_cost.csv: the file is missing" in str(
+        caught.value.faults
+    )
+
+
+def test_studies_as_they_are_shipped_are_consistent(ccp_study):
+    check()
+    Path(ECONOMICS).unlink()
+    check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,7 @@ from ccp_analysis.plan import Name
 from ccp_analysis.reading import Strict
 
 ECONOMICS = Path("config/economics.yaml")
+CHEERS_ITEMS = 28  # of the checklist of 2022
 Share = Literal["participants", "teams", "caseload"]
 Multiple = Annotated[float, Field(ge=0)]
 
@@ -75,8 +77,20 @@ class Variation(Strict):
 
     @model_validator(mode="after")
     def _something(self) -> Variation:
-        if not self.model_fields_set - {"id", "label"}:
-            raise ValueError(f"sensitivity '{self.id}' differs in nothing from the main evaluation")
+        where = f"sensitivity '{self.id}'"
+        varied = type(self).model_fields.keys() - {"id", "label"}
+        if all(getattr(self, name) is None for name in varied):
+            raise ValueError(f"{where} differs in nothing from the main evaluation")
+        if self.unit_costs == {}:
+            raise ValueError(f"{where}: unit_costs names no service; expected service: multiple")
+        if self.delta is not None:
+            if not (self.delta.cost or self.delta.utility):
+                raise ValueError(f"{where}: delta names no arm; expected {{cost: {{arm: pounds}}}}")
+            if self.data == "observed":
+                raise ValueError(
+                    f"{where}: delta is added to imputed values, and data: observed has none; "
+                    "expected one of the two"
+                )
         return self
 
 
@@ -123,6 +137,17 @@ class Economics(Strict):
         for threshold in self.main_thresholds:
             if threshold not in self.thresholds:
                 raise ValueError(f"main_thresholds: {threshold:g} is not one of the thresholds")
+        for name in ("main_thresholds", "cost_per"):
+            for value, times in Counter(getattr(self, name)).items():
+                if times > 1:
+                    label = value if isinstance(value, str) else f"{value:g}"
+                    raise ValueError(f"{name}: {label} stands {times} times; expected once")
+        for item in self.statements:
+            if not 1 <= item <= CHEERS_ITEMS:
+                raise ValueError(
+                    f"statements: {item} is no item of the CHEERS checklist; expected 1 to "
+                    f"{CHEERS_ITEMS}"
+                )
         ids = [variation.id for variation in self.sensitivity]
         if len(set(ids)) < len(ids):
             raise ValueError("sensitivity: every entry needs an id of its own")

@@ -420,6 +420,22 @@ STAGE_FAULTS = {
         ],
         "config/dictionary.csv, line 93: service 'su_gp' is a category; expected a number.",
     ),
+    "name of a total": (
+        [
+            (
+                "config/dictionary.csv",
+                'su_gp,baseline,"GP, last six months",',
+                'cost,baseline,"GP, last six months",',
+            ),
+            (
+                "config/economics.yaml",
+                'nhs_pss: {label: NHS and personal social services, services: ["su_*"]}',
+                'nhs_pss: {label: NHS, services: ["su_*", cost]}',
+            ),
+        ],
+        "config/dictionary.csv, line 93: service 'cost' has the name of a total of the evaluation; "
+        "expected another.",
+    ),
     "no service to vary": (
         [("config/economics.yaml", "{su_inpatient_psychiatric_days: 1.5}", "{su_inpatient: 1.5}")],
         "config/economics.yaml, line 38: sensitivity 'inpatient_up': 'su_inpatient' is not a "

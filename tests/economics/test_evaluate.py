@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -13,6 +14,7 @@ from small_trial import BLANK, DEAD, DEAD_AT, LOST, M, one, small
 
 from ccp_analysis.analyses.cross_sectional import ancova
 from ccp_analysis.analyses.question import Question
+from ccp_analysis.economics.bootstrap import Draws
 from ccp_analysis.economics.compared import MEASURES, compared
 from ccp_analysis.economics.estimation import ancova_rows, sur_rows
 from ccp_analysis.economics.outcomes import (
@@ -33,7 +35,7 @@ from ccp_analysis.economics.ratios import (
 )
 from ccp_analysis.economics.setting import main_setting, setting_of, source
 from ccp_analysis.economics.stage import main_rows
-from ccp_analysis.economics.uncertainty import figure_data
+from ccp_analysis.economics.uncertainty import about, figure_data
 from ccp_analysis.economics.variations import PER_QALY, variation_rows
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.pooling import pool
@@ -371,6 +373,7 @@ def test_less_of_an_outcome_can_be_the_better(trial, main):
     data = compared(trial.study, trial.plan, changed, "imputed", ("fewer",))
     [flipped] = ratio_rows(data, Effect("fewer", "fewer", "point", -1.0))
     [row] = ratio_rows(compared(trial.study, trial.plan, main, "imputed"), PER_QALY)
+    assert (flipped["scale"], row["scale"]) == ("pounds per point less", "pounds per QALY")
     assert flipped["level"] == row["level"]
     assert same_number(flipped.get("estimate"), row.get("estimate"))
 
@@ -592,6 +595,8 @@ def test_without_baseline_costs_there_is_no_adjustment_for_them():
     assert found.adjust == [BASELINE_UTILITY, "age"]
     rows = main_rows(source, 7200.0)[0]
     assert not [row for row in rows if row.get("status") == "failed"]
+    shown = [row for row in rows if row["outcome"] == "cost" and row["model"] == "descriptive"]
+    assert {row["visit"] for row in shown} == {"after"}
     for where in (
         {"outcome": "cost", "model": "ancova"},
         {"outcome": "cost", "model": "team-means", "inference": "paired-t"},
@@ -720,6 +725,21 @@ def test_what_the_draws_say(rows):
     drawn = figure_data(draws)
     assert drawn.columns.tolist() == ["draw", "cost", "effect"]
     assert len(drawn) == 200 and figure_data(None).empty
+
+
+def test_the_note_of_the_draws_counts_the_pairs_analysed(data):
+    draws = Draws(np.zeros(199), np.zeros(199), np.eye(2), 1)
+    assert "4 Trusts can be drawn in 35 ways only" in about(data, draws)
+    assert about(data, draws).endswith("; 1 draw had no estimate")
+    assert about(data, replace(draws, failed=2)).endswith("; 2 draws had no estimate")
+
+    def of(trusts: np.ndarray) -> str:
+        frame = data.chosen.frame.assign(trust=np.resize(trusts, len(data.chosen.frame)))
+        return about(replace(data, chosen=replace(data.chosen, frame=frame)), draws)
+
+    assert "3 Trusts can be drawn in 10 ways only" in of(np.arange(3))
+    assert "ways only" not in of(np.arange(10))
+    assert "of how few they are" not in of(np.arange(10))
 
 
 def test_draws_centre_on_the_adjusted_differences(rows):

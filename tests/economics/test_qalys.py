@@ -71,6 +71,19 @@ def test_times_of_death_from_the_share_of_the_period_lived_through():
     assert times_of_death(nominal, alive).tolist() == [FOREVER, 0.05, 0.625, 0]
 
 
+def test_whoever_was_interviewed_early_and_died_before_the_visit_was_due_keeps_that_utility():
+    nominal, alive = np.array([[0, 1 / 6, 0.5]]), np.array([[1.0, 1.0, 0.0]])
+    [death] = times_of_death(nominal, alive)
+    assert death > 1 / 6 and death == pytest.approx(1 / 6)
+    by_hand = (0.8 + 0.6) / 2 / 6
+    for last in (0.0, np.nan):
+        assert area([0.8, 0.6, last], nominal[0], death, 0.5) == pytest.approx(by_hand)
+    # At the day of the interview the curve bends, and falls to 0 at the death.
+    early = [0, 0.1, 0.5]
+    by_hand = (0.8 + 0.6) / 2 * 0.1 + 0.6 / 2 * (1 / 6 - 0.1)
+    assert area([0.8, 0.6, 0.0], early, death, 0.5) == pytest.approx(by_hand)
+
+
 def test_planned_and_actual_times():
     visits = study(0, 3, 12).visits
     assert nominal_times(visits, 2).tolist() == [[0, 0.25, 1]] * 2

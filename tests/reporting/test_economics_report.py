@@ -123,6 +123,43 @@ def test_prices_with_years_and_sources(clustered: Folder) -> None:
     assert "Not counted in the main perspective, Health services: Days off work at" in notes
 
 
+@pytest.mark.parametrize("other", ["prices", "intervention", None])
+def test_prices_of_other_years_are_said(clustered: Folder, other: str | None) -> None:
+    source = clustered.source()
+    names = {"prices", "intervention"} - {other}
+    same = {name: getattr(source, name).assign(price_year=2019) for name in names}
+    notes = " ".join(tables.build(replace(source, **same))["prices"].notes)
+    assert ("Unit costs of other years are brought to 2019" in notes) == (other is not None)
+
+
+def test_the_cost_at_the_horizon_may_be_that_of_several_visits(clustered: Folder) -> None:
+    source = clustered.source()
+
+    def told(months: float, horizon: float) -> tuple[list[str], str]:
+        start, later = source.study.visits
+        more = later.model_copy(update={"id": "more", "label": "More", "months": months})
+        visits = sorted([start, later, more], key=lambda visit: visit.months)
+        study = source.study.model_copy(update={"visits": visits})
+        economics = source.economics.model_copy(update={"months": horizon})
+        built = tables.build(replace(source, study=study, economics=economics))
+        lines = [row[0] for row in built["resource_use"].rows if row[0].startswith("Whole")]
+        return lines, built["economic_means"].notes[0]
+
+    lines, note = told(3, 6)
+    assert lines == [
+        "Whole cost (Health services)",
+        "Whole cost, all visits after baseline (Health services)",
+    ]
+    assert (
+        "Cost at end: services of all visits after the baseline up to it, and the intervention "
+        "(Health services)."
+    ) in note
+    # A visit after the horizon adds nothing.
+    lines, note = told(12, 6)
+    assert lines == ["Whole cost (Health services)"] * 2
+    assert "Cost at end: services and the intervention (Health services)." in note
+
+
 def test_means_by_arm(clustered: Folder) -> None:
     rows = clustered.rows("tables/economic_means.csv")
     found = {(row["Measure"], row["Visit and data"]): row for row in rows}
@@ -229,7 +266,7 @@ def test_a_ratio_stands_only_where_it_means_something(clustered: Folder) -> None
     assert years["Point estimate"] == "Less costly, more effective"
     assert years["Ratio of the differences"] == years["95% CI (Fieller)"] == "none"
     assert years["In words"].startswith("By the point estimates New care dominates")
-    assert pain["Ratio"] == "Cost per point of Pain at the"
+    assert pain["Ratio"] == "Cost per point less of Pain at the"
     assert pain["Ratio of the differences"] == "about £990"
     assert pain["95% CI (Fieller)"] == "none"
 
@@ -273,7 +310,8 @@ def test_every_variation_has_a_line(clustered: Folder) -> None:
     assert rows[1]["Cost (£)"] == "−1,100 (−4,600 to 2,400)"
     assert rows[1]["QALYs"] == "0.012 (−0.027 to 0.052)"
     assert rows[1]["Probability"] == "0.86"
-    assert rows[4]["Cost (£)"] == rows[4]["Net benefit (£)"] == "not estimated"
+    assert {rows[4][c] for c in ("Cost (£)", "QALYs", "Net benefit (£)")} == {"not estimated"}
+    assert rows[5]["Cost (£)"] == ""
     notes = tables.build(clustered.source())["economic_sensitivity"].notes
     assert "Costs <b>winsorised</b>: no cost is left." in notes
 
@@ -322,6 +360,11 @@ def test_a_statement_stands_before_the_places(clustered: Folder) -> None:
     economics = source.economics.model_copy(update={"statements": {8: " Payers asked. "}})
     table = tables.build(replace(source, economics=economics))["cheers"]
     assert re.fullmatch(r"Payers asked\. See “.+” and Table \d+\.", table.rows[7][3])
+    stated = {1: "In the title", 16: "A trial, no model was built", 25: "Did it?"}
+    economics = source.economics.model_copy(update={"statements": stated})
+    rows = tables.build(replace(source, economics=economics))["cheers"].rows
+    assert rows[15][3] == "A trial, no model was built. See “Methods”."
+    assert (rows[0][3], rows[24][3]) == ("In the title.", "Did it?")
 
 
 # Sentences
@@ -411,6 +454,14 @@ def test_quadrants_and_the_limits_of_the_bootstrap(clustered: Folder) -> None:
         "draws."
     ) in text
     assert "There are few sites to draw from" in text
+    source = clustered.source()
+    many = [{"pair": f"site{k}", "cluster": f"W{k}", "arm": "new", "n": 2} for k in range(20)]
+    stages = [stage | {"by_cluster": many} for stage in source.flow["stages"]]
+    text = sentences_economics.plane(replace(source, flow=source.flow | {"stages": stages}))
+    assert "There are few" not in text
+    assert text.endswith(
+        "draws. The intervals and probabilities to go by are those of the regression."
+    )
 
 
 def test_what_the_evaluation_hangs_on(clustered: Folder) -> None:
@@ -426,10 +477,18 @@ def test_where_nothing_moves_that_is_said(clustered: Folder) -> None:
     source = clustered.source()
     rows = [r for r in source.results if r["analysis"] not in ("economics_cases", "economics_dear")]
     text = sentences_economics.varied(replace(source, results=rows))
-    assert text.startswith(
-        "No variation changes the sign of the net benefit at £20,000 per QALY, nor on which side "
-        "of zero its interval lies: it includes zero throughout."
+    rest = (
+        " changes the sign of the net benefit at £20,000 per QALY, nor on which side of zero its "
+        "interval lies: it includes zero throughout."
     )
+    lost = "Not estimated: Costs <b>winsorised</b>."
+    assert text == f"No variation that was estimated{rest} {lost}"
+    rows = [r for r in rows if r["analysis"] != "economics_cut"]
+    assert sentences_economics.varied(replace(source, results=rows)) == f"No variation{rest}"
+    # Where all of them failed nothing is said but that.
+    rows = [r for r in source.results if not r["analysis"].startswith("economics_")]
+    rows += [r for r in source.results if r["analysis"] == "economics_cut"]
+    assert sentences_economics.varied(replace(source, results=rows)) == lost
 
 
 def test_the_summary_has_the_net_benefit(clustered: Folder) -> None:

@@ -1,8 +1,9 @@
 r"""The two-stage bootstrap of costs and effects, with one imputation per draw.
 
-Each draw resamples units (Trusts) and the people of their teams, imputes the incomplete data set
-that results (`ccp_analysis.imputation.resampled`), and estimates the adjusted differences of cost
-and effect between the arms by least squares on arm, unit of the draw, and covariates.
+Each draw resamples units (pairs of clusters) and the people of their clusters, here called teams,
+imputes the incomplete data set that results (`ccp_analysis.imputation.resampled`), and estimates
+the adjusted differences of cost and effect between the arms by least squares on arm, unit of the
+draw, and covariates.
 
 Resampled as they stand, the differences would vary too much: means of teams already vary by chance
 between their people, and the second stage adds that once more. So means of clusters are shrunken,

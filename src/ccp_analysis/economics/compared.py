@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from ccp_analysis.economics.outcomes import (
     BASELINE_UTILITY,
     COST,
     QALY,
+    WITHOUT,
     Evaluated,
 )
+from ccp_analysis.errors import StudyError
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.plan import Plan
@@ -29,6 +31,7 @@ from ccp_analysis.study import Study
 log = logging.getLogger(__name__)
 
 BOTH = "cost and qaly"
+WITHOUT_OWN = "no adjustment for the baseline of the effect: it is the same for everyone"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Compared:
     study, plan
         The configuration.
     evaluated : Evaluated
-        Costs and effects.
+        Costs and effects, adjusted for what is not the same for all of the people.
     data : {"imputed", "observed"}
         Which tables.
     chosen : Sample
@@ -110,7 +113,8 @@ def compared(
     data : {"imputed", "observed"}
         Which tables.
     more : tuple of str
-        An outcome beside costs and effects, and its baseline, which is adjusted for.
+        An outcome beside costs and effects, and its baseline, which is adjusted for. A baseline
+        that is the same for all of the people is not, and the note says so.
 
     Returns
     -------
@@ -121,12 +125,40 @@ def compared(
     ValueError
         If the arms cannot be compared.
     """
-    adjust = list(dict.fromkeys([*evaluated.adjust, *more[1:]]))
-    chosen = sample(study, evaluated.tables, data, [COST, QALY, *more[:1], *adjust])
+    chosen = sample(study, evaluated.tables, data, [*evaluated.needed, *more])
     for value in (COST, QALY, *more[:1]):
         require_comparable(study, chosen, value)
-    X = design(chosen, adjust, pair_of(study))
-    return Compared(study, plan, evaluated, data, chosen, X)
+    own = dict.fromkeys(more[1:], WITHOUT_OWN)
+    used, own = _without_constants(evaluated, chosen, own)
+    X = design(chosen, list(dict.fromkeys([*used.adjust, *own])), pair_of(study))
+    return Compared(study, plan, used, data, chosen, X)
+
+
+def _without_constants(
+    evaluated: Evaluated, chosen: Sample, own: dict[str, str]
+) -> tuple[Evaluated, list[str]]:
+    """Leave out the baselines that are the same for everyone in one of the tables."""
+    notes = {**{name: note for name, note in WITHOUT.items() if name in evaluated.adjust}, **own}
+    constant = [name for name in notes if (np.ptp(chosen.stacked(name), axis=1) == 0.0).any()]
+    used = replace(
+        evaluated,
+        adjust=[name for name in evaluated.adjust if name not in constant],
+        note="; ".join([*filter(None, [evaluated.note]), *(notes[name] for name in constant)]),
+        constant=tuple(name for name in constant if name in evaluated.adjust),
+    )
+    return used, [name for name in own if name not in constant]
+
+
+def or_fail(fit: Callable[[], Rows]) -> Callable[[], Rows]:
+    """Return a fit whose faults `attempt` leaves a row of: they must not stop the other fits."""
+
+    def fit_or_fail() -> Rows:
+        try:
+            return fit()
+        except StudyError as error:
+            raise ValueError(str(error)) from error
+
+    return fit_or_fail
 
 
 def attempt(

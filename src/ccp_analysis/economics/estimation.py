@@ -12,7 +12,15 @@ from ccp_analysis.analyses.cross_sectional import team_means
 from ccp_analysis.analyses.design import design
 from ccp_analysis.analyses.question import fitted, pair_of
 from ccp_analysis.analyses.rows import Rows, arm_rows, contrast_label, pooled_rows, with_note
-from ccp_analysis.economics.compared import BOTH, MEASURES, Compared, Measure, attempt, picked
+from ccp_analysis.economics.compared import (
+    BOTH,
+    MEASURES,
+    Compared,
+    Measure,
+    attempt,
+    or_fail,
+    picked,
+)
 from ccp_analysis.economics.outcomes import COST, QALY, WITHOUT
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
@@ -136,6 +144,8 @@ def model_rows(
         for measure in MEASURES:
             head = {"outcome": measure.outcome, "scale": measure.scale, "model": model}
             fit = partial(_applied, rows_of, people, measure)
+            # A design that only the complete cases cannot have must not stop the main analysis.
+            fit = or_fail(fit) if data == "observed" else fit
             rows += attempt(study, "economics", head, data, fit)
     if power is None:
         return rows

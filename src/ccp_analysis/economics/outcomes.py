@@ -40,20 +40,26 @@ class Evaluated:
     tables : pandas.DataFrame
         Imputations 0 to m with the columns `COST`, `QALY`, `BASELINE_COST`, `BASELINE_UTILITY`.
     adjust : list of str
-        Baseline cost and utility as far as they are there and vary, then the plan's covariates.
+        Columns that are adjusted for: baseline cost and utility, then the plan's covariates. From
+        `evaluated`, a baseline is left out where it is the same for everyone in all tables; in
+        `Compared`, also where it is the same for all who are analysed.
     note : str
         What is to be said of every adjusted result; empty where there is nothing.
+    constant : tuple of str
+        Columns not adjusted for as they are the same for all who are analysed, which are known of
+        them nevertheless.
     """
 
     setting: Setting
     tables: pd.DataFrame
     adjust: list[str]
     note: str
+    constant: tuple[str, ...] = ()
 
     @property
     def needed(self) -> list[str]:
         """Columns without which nobody is analysed."""
-        return [COST, QALY, *self.adjust]
+        return [COST, QALY, *self.adjust, *self.constant]
 
 
 def evaluated(source: Source, setting: Setting) -> Evaluated:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 UNIT_COSTS = ["service", "unit", "unit_cost", "price_year", "source"]
 INDEX = ["price_year", "index", "source"]
+# What rows and columns of totals are called, which no service may be.
+TOTALS = ("cost", "intervention")
 
 
 @dataclass(frozen=True)
@@ -247,8 +249,8 @@ def price_table(
     Raises
     ------
     StudyError
-        If a pattern fits nothing, a service is no number or has no unit cost, or a variation names
-        what is no service; `faults` lists all of a kind.
+        If a pattern fits nothing, a service is no number, has no unit cost or the name of a total,
+        or a variation names what is no service; `faults` lists all of a kind.
     """
     services = services_of(economics, dictionary)
     counted = {name for names in services.values() for name in names}
@@ -272,11 +274,13 @@ def price_table(
 
 
 def _check(economics: Economics, columns: Sequence[Column], unit_costs: pd.DataFrame) -> None:
-    """Raise StudyError for services that are no numbers or have no unit cost."""
+    """Raise StudyError for services without number or unit cost, or with the name of a total."""
     faults = []
     for column in columns:
         where = f"{DICTIONARY}, line {line_of(column)}: service '{column.name}'"
-        if not column.numeric:
+        if column.name in TOTALS:
+            faults.append(f"{where} has the name of a total of the evaluation; expected another.")
+        elif not column.numeric:
             faults.append(f"{where} is a {column.type}; expected a number.")
         elif column.name not in unit_costs.index:
             faults.append(

@@ -92,7 +92,9 @@ def times_of_death(nominal: np.ndarray, alive: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (n,).
+        Shape (n,). Who was interviewed at a visit and died before it was due, and so lived through
+        all of the period before it and nothing of that after it, died just after its planned time:
+        what was measured there counts.
     """
     nominal, alive = np.asarray(nominal, dtype=float), np.asarray(alive, dtype=float)
     died_in = alive[:, 1:] < 1.0
@@ -100,6 +102,8 @@ def times_of_death(nominal: np.ndarray, alive: np.ndarray) -> np.ndarray:
     row = np.arange(len(alive))
     before, after = nominal[row, first], nominal[row, first + 1]
     died = before + alive[row, first + 1] * (after - before)
+    interviewed = (alive[row, first + 1] == 0.0) & (first > 0)
+    died = np.where(interviewed, np.nextafter(before, np.inf), died)
     return np.where(died_in.any(axis=1), died, np.inf)
 
 

@@ -52,6 +52,11 @@ class Effect:
     unit: str
     better: float = 1.0
 
+    @property
+    def gained(self) -> str:
+        """What one of it is called as a gain."""
+        return self.unit if self.better > 0 else f"{self.unit} less"
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -130,6 +135,7 @@ def ratio_rows(data: Compared, effect: Effect) -> Rows:
         else:
             [row] = with_note([row], UNBOUNDED)
     ask = data.ask(head["outcome"], head["scale"])
+    [row] = with_note([row], data.evaluated.note)
     return data.complete([row], ask, head["model"], "fieller")
 
 
@@ -139,7 +145,7 @@ def ratio_head(effect: Effect) -> dict[str, str]:
         "term": ICER,
         "level": "",
         "outcome": f"cost per {effect.outcome}",
-        "scale": f"pounds per {effect.unit}",
+        "scale": f"pounds per {effect.gained}",
         "model": "ancova",
     }
 
@@ -158,7 +164,7 @@ def in_words(study: Study, cost: float, gain: float, effect: Effect) -> str:
     """
     active = study.arms.levels[study.arms.active]
     reference = study.arms.levels[study.arms.reference]
-    unit = effect.unit if effect.better > 0 else f"{effect.unit} less"
+    unit = effect.gained
     if gain == 0.0:
         return "undefined: there is no difference in effects by which to divide"
     if cost > 0.0 and gain < 0.0:

@@ -11,7 +11,7 @@ from ccp_analysis.economics.qalys import visits_up_to_horizon
 from ccp_analysis.errors import StudyError
 from ccp_analysis.evaluation import Shift, Variation
 from ccp_analysis.plan import Plan
-from ccp_analysis.study import ECONOMICS, Economics, Study, Visit
+from ccp_analysis.study import ECONOMICS, STUDY, Economics, Study, Visit
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Source:
     prices : pandas.DataFrame
         One row for each service and visit: service, visit, variable, price, ``in_{perspective}``.
     people : pandas.DataFrame
-        One row for each person, in that order: dates of interviews, ``intervention_{rule}``.
+        The participants table, one row for each person in the order of the tables (so that also
+        dates of interviews are there), with the ``intervention_{rule}`` of costs.parquet.
     """
 
     study: Study
@@ -169,7 +170,8 @@ def setting_of(source: Source, variation: Variation) -> Setting:
     Raises
     ------
     StudyError
-        If the entry names a service, an arm or a utility that there is not.
+        If the entry names a service, an arm or a utility that there is not, or asks for dates of
+        interviews of which none are known.
     """
     main, where = main_setting(source.economics), f"{ECONOMICS}: sensitivity '{variation.id}'"
     services = source.prices["service"].drop_duplicates().tolist()
@@ -191,6 +193,8 @@ def setting_of(source: Source, variation: Variation) -> Setting:
             )
     utility = variation.utility or main.utility
     require_utility(source, utility, where)
+    if variation.times == "interviews":
+        _require_dates(source, where)
     return Setting(
         perspective=variation.perspective or main.perspective,
         utility=utility,
@@ -212,3 +216,19 @@ def require_utility(source: Source, utility: str, where: str = str(ECONOMICS)) -
                 f"{where}: the utility '{utility}' is not measured at visit '{visit.id}'; expected "
                 "at every visit up to the horizon."
             )
+
+
+def _require_dates(source: Source, where: str) -> None:
+    """Raise StudyError where nobody's baseline and later interviews both have dates."""
+    known = np.zeros((len(source.visits), source.n), dtype=bool)
+    for row, visit in zip(known, source.visits, strict=True):
+        name = f"{visit.date}_{visit.id}"
+        if visit.date is not None and name in source.people:
+            row[:] = source.people[name].notna()
+    if not (known[0] & known[1:].any(axis=0)).any():
+        visits = ", ".join(visit.id for visit in source.visits)
+        raise StudyError(
+            f"{where} has times: interviews, but no participant has dates of the baseline "
+            f"interview and of a later one; expected them at the visits {visits}, whose 'date' in "
+            f"{STUDY} names the variable."
+        )

@@ -16,7 +16,7 @@ from ccp_analysis import files
 from ccp_analysis.analyses.design import sample
 from ccp_analysis.analyses.rows import Rows
 from ccp_analysis.economics.bootstrap import Draws
-from ccp_analysis.economics.compared import BOTH, attempt, compared
+from ccp_analysis.economics.compared import BOTH, attempt, compared, or_fail
 from ccp_analysis.economics.estimation import model_rows
 from ccp_analysis.economics.net_benefit import NET_BENEFIT, net_benefit_rows, team_net_benefit_rows
 from ccp_analysis.economics.outcomes import evaluated
@@ -131,14 +131,15 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
             benefit | {"model": "team-means"},
             lambda: team_net_benefit_rows(people(), economics.main_thresholds),
         )
-    for effect in [PER_QALY, *_effects(read)]:
-        more = () if effect == PER_QALY else _with_baseline(read, effect)
-        rows += tried(
-            ratio_head(effect),
+    rows += tried(ratio_head(PER_QALY), lambda: ratio_rows(people(), PER_QALY))
+    for effect in _effects(read):
+        more = _with_baseline(read, effect)
+        ratio = or_fail(
             lambda e=effect, more=more: ratio_rows(
                 compared(study, read.plan, values, IMPUTED, more), e
-            ),
+            )
         )
+        rows += tried(ratio_head(effect), ratio)
     for data in (IMPUTED, OBSERVED):
         chosen = sample(study, values.tables, data, values.needed)
         rows += unadjusted_rows(read, values.setting, chosen)

@@ -26,6 +26,7 @@ from ccp_analysis.random import stream
 MODEL = "two-stage-bootstrap"
 _HOW = (MODEL, "bootstrap")
 QUADRANT_SHARE = "quadrant share"
+FEW_PAIRS = 10  # below which the note says in how few ways pairs can be drawn
 
 
 class _Columns:
@@ -145,7 +146,7 @@ def draw_rows(source: Source, data: Compared, draws: Draws) -> Rows:
         Estimates are means over the draws, intervals lie between their percentiles.
     """
     economics, label = source.economics, contrast_label(source.study)
-    note, rows = about(source, draws), []
+    note, rows = about(data, draws), []
 
     def add(row: dict, outcome: str, scale: str) -> None:
         rows.extend(
@@ -182,20 +183,25 @@ def _percentiles(values: np.ndarray, level: float) -> dict:
     }
 
 
-def about(source: Source, draws: Draws) -> str:
+def about(data: Compared, draws: Draws) -> str:
     """Say how many draws there are, of what, and where that is little."""
-    clusters, number = source.study.clusters, len(draws.cost)
+    clusters, number = data.study.clusters, len(draws.cost)
     if clusters is None:
         note = f"{number:,} draws of people within arms, each imputed once"
     else:
-        pairs = source.tables[clusters.pair].nunique()
+        pairs = data.chosen.first[clusters.pair].nunique()
         note = (
             f"{number:,} draws of {clusters.pair_label}s, then of people within "
-            f"{clusters.unit_label}s, each imputed once; {pairs} {clusters.pair_label}s can be "
-            f"drawn in {comb(2 * pairs - 1, pairs):,} ways only, and percentiles take no account "
-            "of how few they are"
+            f"{clusters.unit_label}s, each imputed once"
         )
-    return note + (f"; {draws.failed} draws had no estimate" if draws.failed else "")
+        if pairs < FEW_PAIRS:
+            note += (
+                f"; {pairs} {clusters.pair_label}s can be drawn in "
+                f"{comb(2 * pairs - 1, pairs):,} ways only, and percentiles take no account of how "
+                "few they are"
+            )
+    lost = f"{draws.failed:,} draw{'' if draws.failed == 1 else 's'} had no estimate"
+    return f"{note}; {lost}" if draws.failed else note
 
 
 def figure_data(draws: Draws | None) -> pd.DataFrame:

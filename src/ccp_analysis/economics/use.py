@@ -11,6 +11,7 @@ from ccp_analysis.analyses.rows import Rows
 from ccp_analysis.economics.outcomes import (
     COST,
     QALY,
+    full_costs,
     intervention_costs,
     lived_through,
     visit_costs,
@@ -51,7 +52,7 @@ def use_rows(source: Source, setting: Setting, chosen: Sample, total: float) -> 
     people = np.zeros(source.n, dtype=bool)
     people[source.places(chosen.first["participant"])] = True
     for service in source.prices[source.prices["visit"].isin(visits)].itertuples():
-        perspective = next(p for p in _perspectives(source) if getattr(service, f"in_{p}"))
+        perspective = next(p for p in source.economics.perspectives if getattr(service, f"in_{p}"))
         head = {**SHARED, "outcome": service.service, "visit": service.visit}
         head["perspective"] = perspective
         used = source.stacked(service.variable)[0]
@@ -68,10 +69,6 @@ def use_rows(source: Source, setting: Setting, chosen: Sample, total: float) -> 
             note = f"{total:,.0f} pounds over the horizon, shared over {setting.share}"
             rows.append(_mean_cost(head, costs[None, people & (arms == arm)]) | {"note": note})
     return [row for row in rows if row["n"]]
-
-
-def _perspectives(source: Source) -> list[str]:
-    return list(source.economics.perspectives)
 
 
 def _use(head: dict[str, Any], unit: str, values: np.ndarray) -> Rows:
@@ -116,8 +113,8 @@ def unadjusted_rows(source: Source, setting: Setting, chosen: Sample) -> Rows:
     -------
     list of dict
         At the last visit `cost` is that of the evaluation: of all visits after the baseline, with
-        the intervention. Standard deviations are within arms, from variances averaged over the
-        imputations.
+        the intervention; before it there is none where no service of the perspective was asked
+        for. Standard deviations are within arms, from variances averaged over the imputations.
     """
     visits, place = [visit.id for visit in source.visits], _places(source, chosen)
     rows: Rows = []
@@ -127,7 +124,8 @@ def unadjusted_rows(source: Source, setting: Setting, chosen: Sample) -> Rows:
         rows.extend(_moments(head, source.study, chosen, values))
 
     for visit in visits[:-1]:
-        add("cost", visit, "pounds", visit_costs(source, setting, visit, False).ravel()[place])
+        if full_costs(source, setting, visit) is not None:
+            add("cost", visit, "pounds", visit_costs(source, setting, visit, False).ravel()[place])
     add("cost", visits[-1], "pounds", chosen.stacked(COST))
     for visit in visits:
         values = source.stacked(f"{setting.utility}_{visit}").ravel()[place]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows
-from ccp_analysis.economics.compared import MEASURES, attempt, compared
+from ccp_analysis.economics.compared import MEASURES, attempt, compared, or_fail
 from ccp_analysis.economics.estimation import ancova_rows
 from ccp_analysis.economics.net_benefit import net_benefit_rows
 from ccp_analysis.economics.outcomes import QALY, evaluated
 from ccp_analysis.economics.ratios import Effect, ratio_rows
 from ccp_analysis.economics.setting import Setting, Source, setting_of
-from ccp_analysis.errors import StudyError
 
 PER_QALY = Effect("qaly", QALY, "QALY")
 
@@ -57,11 +56,4 @@ def _all_of(source: Source, setting: Setting) -> Callable[[], Rows]:
         rows += net_benefit_rows(data, source.economics.main_thresholds)
         return rows + ratio_rows(data, PER_QALY)
 
-    def or_fail() -> Rows:
-        try:
-            return fit()
-        except StudyError as error:
-            # What is at fault with one variation only must not stop the others.
-            raise ValueError(str(error)) from error
-
-    return or_fail
+    return or_fail(fit)

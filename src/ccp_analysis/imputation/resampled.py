@@ -2,9 +2,9 @@ r"""Two-stage resampling of clustered people, and one imputation of every resamp
 
 Boot-then-impute (Brand et al. 2019; Bartlett & Hughes 2020): the incomplete data are resampled, and
 every resampled data set, still incomplete, is imputed by itself, so that the bootstrap sees the
-sampling and the missing values together. Stage one draws units (the Trusts: the smallest that hold
-both arms) with replacement, stage two the people of each of their teams; a unit drawn twice is two
-units with teams of their own.
+sampling and the missing values together. Stage one draws units (pairs of clusters: the smallest
+that hold both arms) with replacement, stage two the people of each of their clusters, here called
+teams; a unit drawn twice is two units with teams of their own.
 
 All draws are imputed together: they are laid out alike, as slots (the teams of a draw) of places
 (people, padded to the largest team), so that an update of one variable is a handful of stacked

@@ -180,6 +180,8 @@ def cheers(source: Source, tables: dict[str, int], figures: dict[str, int]) -> T
         places += [f"Table {tables[name]}" for name in item.tables if name in tables]
         places += [f"Figure {figures[name]}" for name in item.figures if name in figures]
         statement = economics.statements.get(item.number, "").strip()
+        if statement and not statement.endswith((".", "!", "?")):
+            statement += "."
         rows.append([str(item.number), item.topic, item.asks, _answer(item, places, statement)])
     return Table(
         name="cheers",
@@ -197,7 +199,7 @@ def _answer(item: Item, places: list[str], statement: str) -> str:
     """Say where an item is answered, what the authors state, or that they have to."""
     if not places:
         return statement or FOR_AUTHORS
-    where = f"{item.said}{listed(places)}"
     if statement:
-        return f"{statement} See {where}."
+        return f"{statement} See {listed(places)}."
+    where = f"{item.said}{listed(places)}"
     return f"{where}; {item.left} is to be stated by the authors." if item.left else f"{where}."

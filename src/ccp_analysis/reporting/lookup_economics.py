@@ -17,6 +17,7 @@ PROBABILITY, SHARE, ICER = "probability cost-effective", "quadrant share", "icer
 BOOTSTRAP = "two-stage-bootstrap"
 IMPUTED = "all-with-baseline"
 PLACEHOLDER = "placeholder"
+FEW_PAIRS = 10  # below which a bootstrap of pairs says too little of how results would vary
 QUADRANTS = (
     "more costly, more effective",
     "more costly, less effective",
@@ -49,6 +50,12 @@ class Varied:
     benefit: Row | None
     probability: Row | None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has rows, but no net benefit: of one that failed there is its cost only."""
+        tried = self.cost is not None or self.benefit is not None
+        return tried and not (self.benefit and known(self.benefit["estimate"]))
+
 
 def row_of(
     source: Source,
@@ -77,10 +84,11 @@ def row_of(
     """
     shared = {"model": MODEL[outcome], **where}
     rows = source.rows(analysis=analysis, outcome=outcome, term=term, **shared)
-    return _preferred(rows)
+    return preferred(rows)
 
 
-def _preferred(rows: list[Row]) -> Row | None:
+def preferred(rows: list[Row]) -> Row | None:
+    """Return the first row of imputed data, the first of all where there is none."""
     return next((row for row in rows if row["population"] == IMPUTED), rows[0] if rows else None)
 
 
@@ -134,14 +142,21 @@ def horizon(source: Source) -> str:
     return months.get(source.economics.months, source.study.visits[-1].id)
 
 
+def adds_up_visits(source: Source) -> bool:
+    """Return whether the cost at the horizon is that of more than one follow-up."""
+    return sum(v.months <= source.economics.months for v in source.study.follow_ups) > 1
+
+
+def has_few_pairs(source: Source) -> bool:
+    """Return whether those with a baseline interview are in few pairs of clusters."""
+    stages = source.flow["stages"]
+    stage = next(s for s in stages if s["stage"] == source.study.baseline.id)
+    return len({own["pair"] for own in stage.get("by_cluster", []) if own["n"]}) < FEW_PAIRS
+
+
 def perspective(source: Source) -> str:
     """Return the label of the main perspective."""
     return source.economics.perspectives[source.economics.main].label
-
-
-def utilities(source: Source) -> tuple[str, ...]:
-    """Return the names that rows of the utility may bear."""
-    return ("utility", source.economics.utility)
 
 
 def pounds(source: Source, value: float, places: int = 0) -> str:

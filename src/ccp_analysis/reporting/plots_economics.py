@@ -39,10 +39,12 @@ from ccp_analysis.reporting.tables_economics import MAIN
 from ccp_analysis.reporting.tables_outcomes import contrast, level_of
 
 DRAWN = 2000  # draws in the plane, at most
-BETWEEN = 1.25  # how far beyond the draws the axes of the plane reach
+MARGIN = 1.25  # how far beyond the draws the axes of the plane reach
 # Where the names of `QUADRANTS` stand in the plane, as fractions of it.
 PLACES = ((0.98, 0.97), (0.02, 0.97), (0.98, 0.03), (0.02, 0.03))
 CORNERS = dict(zip(QUADRANTS, PLACES, strict=True))
+# Acceptability curves: by the regression, by the bootstrap.
+CURVES = ("Net-benefit regression (t)", "Two-stage bootstrap")
 
 
 def has_plane(source: Source) -> bool:
@@ -100,7 +102,7 @@ def plane(source: Source) -> Figure:
 
 def _reach(draws: np.ndarray, estimate: float) -> float:
     """Return how far an axis reaches on either side of zero."""
-    return BETWEEN * float(max(np.abs(draws).max(), abs(estimate))) or 1.0
+    return MARGIN * float(max(np.abs(draws).max(), abs(estimate))) or 1.0
 
 
 def _threshold(axes: Axes, source: Source, across: float, up: float) -> None:
@@ -150,12 +152,14 @@ def curves(source: Source) -> dict[str, list[Row]]:
     rows = [row for row in rows if known(row["estimate"]) and known(row["threshold"])]
     thresholds = source.economics.thresholds
     regression = [row_of(source, NET_BENEFIT, PROBABILITY, threshold=t) for t in thresholds]
-    named = {
-        "Net-benefit regression (t)": [row for row in regression if row in rows],
-        "Two-stage bootstrap": [row for row in rows if row["model"] == BOOTSTRAP],
-    }
+    both = (
+        [row for row in regression if row in rows],
+        [row for row in rows if row["model"] == BOOTSTRAP],
+    )
     return {
-        name: sorted(own, key=lambda row: row["threshold"]) for name, own in named.items() if own
+        name: sorted(own, key=lambda row: row["threshold"])
+        for name, own in zip(CURVES, both, strict=True)
+        if own
     }
 
 
@@ -167,10 +171,9 @@ def acceptability(source: Source) -> Figure:
         {"color": ACTIVE, "linewidth": 1.7},
         {"color": "#b06a00", "linewidth": 1.5, "linestyle": (0, (4, 2))},
     )
-    names = ("Net-benefit regression (t)", "Two-stage bootstrap")
     for name, own in curves(source).items():
         x, y = ([row[column] for row in own] for column in ("threshold", "estimate"))
-        axes.plot(x, y, label=name, zorder=3, **looks[names.index(name)])
+        axes.plot(x, y, label=name, zorder=3, **looks[CURVES.index(name)])
     thresholds = source.economics.thresholds
     axes.set_xlim(thresholds[0], thresholds[-1])
     axes.set_ylim(0, 1)

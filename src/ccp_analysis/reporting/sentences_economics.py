@@ -24,6 +24,7 @@ from ccp_analysis.reporting.lookup_economics import (
     QALY,
     evaluation,
     has_a_ratio,
+    has_few_pairs,
     main_threshold,
     money_places,
     per_qaly,
@@ -186,8 +187,7 @@ def _unadjusted(source: Source) -> list[str]:
     labels = [source.arm(arm) for arm in arms]
     return [
         f"Unadjusted, mean QALYs were {years[1]} with {labels[1]} and {years[0]} with {labels[0]}; "
-        f"mean utility at {uncapitalised(baseline.label)} was {utilities[1]} and {utilities[0]}, "
-        "and much of what separates adjusted from unadjusted QALYs is that."
+        f"mean utility at {uncapitalised(baseline.label)} was {utilities[1]} and {utilities[0]}."
     ]
 
 
@@ -321,15 +321,15 @@ def plane(source: Source) -> str:
         return ""
     clusters = source.study.clusters
     what = "participants"
+    limit = "The intervals and probabilities to go by are those of the regression."
     if clusters:
         what = f"whole {clusters.pair_label}s, and people within their {clusters.unit_label}s"
+    if clusters and has_few_pairs(source):
         limit = (
             f"There are few {clusters.pair_label}s to draw from, so that its draws may vary less "
             "than results would from study to study; intervals and probabilities to go by are "
             "those of the regression, whose degrees of freedom allow for that."
         )
-    else:
-        limit = "The intervals and probabilities to go by are those of the regression."
     arms = [source.arm(arm) for arm in source.study.arms.ordered]
     drawn = source.one(analysis=ECONOMICS, outcome=COST, term=DIFFERENCE, model=BOOTSTRAP)
     centre = (
@@ -347,11 +347,12 @@ def plane(source: Source) -> str:
 def varied(source: Source) -> str:
     """Say which variations change the sign of the net benefit, or its interval's side of zero."""
     main = evaluation(source).benefit
-    rows = [(v.label, v.benefit) for v in variations(source) if v.benefit is not None]
-    failed = [label for label, row in rows if not known(row["estimate"])]
-    rows = [(label, row) for label, row in rows if known(row["estimate"])]
+    every = variations(source)
+    failed = [v.label for v in every if v.failed]
+    lost = f"Not estimated: {'; '.join(failed)}." if failed else ""
+    rows = [(v.label, v.benefit) for v in every if v.benefit and not v.failed]
     if main is None or not known(main["estimate"]) or not rows:
-        return ""
+        return lost
     at = f"the net benefit at {per_qaly(source, main_threshold(source.economics))}"
     turned = [
         f"{label} ({pounds(source, row['estimate'])})"
@@ -373,15 +374,14 @@ def varied(source: Source) -> str:
             f"{'; '.join(labels)}."
         )
     if not said:
+        those = " that was estimated" if failed else ""
         said.append(
-            f"No variation changes the sign of {at}, nor on which side of zero its interval "
+            f"No variation{those} changes the sign of {at}, nor on which side of zero its interval "
             f"lies: it {sides[_side(main)]} throughout."
         )
     elif not moved:
         said.append(f"Its interval {sides[_side(main)]} throughout.")
-    if failed:
-        said.append(f"Not estimated: {'; '.join(failed)}.")
-    return " ".join(said)
+    return " ".join(filter(None, [*said, lost]))
 
 
 def limits(source: Source) -> list[str]:

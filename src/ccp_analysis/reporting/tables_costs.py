@@ -13,11 +13,11 @@ from ccp_analysis.reporting.lookup_economics import (
     ECONOMICS,
     IMPUTED,
     QALY,
+    adds_up_visits,
     horizon,
     perspective,
     service_label,
     shared_ending,
-    utilities,
 )
 from ccp_analysis.reporting.table import Cells, Table
 
@@ -108,8 +108,10 @@ def _whole(source: Source, found: list[Row]) -> list[Cells]:
                 at = {"outcome": outcome, "visit": visit.id, "level": arm, "term": term}
                 own = _among(found, **at, population=IMPUTED) or _among(found, **at)
                 cells += [None, None, None, number(own[0]["estimate"]) if own else None]
+            sums = outcome == COST and visit.id == horizon(source) and adds_up_visits(source)
+            when = ", all visits after baseline" if sums else ""
             if any(cells):
-                rows.append([f"{label} ({perspective(source)})", visit.label, *cells])
+                rows.append([f"{label}{when} ({perspective(source)})", visit.label, *cells])
     return rows
 
 
@@ -214,8 +216,9 @@ def _year(value: float) -> str:
 
 def _about_prices(source: Source) -> list[str]:
     notes = []
-    given = {str(_year(r["price_year"])) for r in _services(source).values()}
-    if given - {str(source.economics.price_year)}:
+    tables = (source.prices, source.intervention)
+    given = {year for table in tables if table is not None for year in table["price_year"]}
+    if given - {source.economics.price_year}:
         notes.append(
             f"Unit costs of other years are brought to {source.economics.price_year} by "
             f"the price index of {source.economics.price_index}."
@@ -249,7 +252,7 @@ def economic_means(source: Source) -> Table:
     symbol = CURRENCY[source.economics.currency]
     found = source.rows(analysis=ECONOMICS, model=DESCRIPTIVE)
     labels = {COST: f"Cost ({symbol})", QALY: "Quality-adjusted life years"}
-    labels |= dict.fromkeys(utilities(source), source.outcome(source.economics.utility))
+    labels[source.economics.utility] = source.outcome(source.economics.utility)
     rows: list[Cells] = []
     for outcome in labels:
         own = [row for row in found if row["outcome"] == outcome and row["term"] in (MEAN, SD)]
@@ -268,6 +271,8 @@ def economic_means(source: Source) -> Table:
                     line = capitalised(", ".join(filter(None, [when, data])))
                     rows.append([labels[outcome], line, *cells])
     header = [f"{label}, {what}" for _, label in source.arms for what in ("n", "mean (SD)")]
+    later = adds_up_visits(source)
+    counted = "services of all visits after the baseline up to it," if later else "services"
     return Table(
         name="economic_means",
         caption="Costs, utilities and quality-adjusted life years by arm, unadjusted",
@@ -279,7 +284,7 @@ def economic_means(source: Source) -> Table:
         stub="Visit and data",
         notes=[
             f"Cost at baseline: services over the months before. Cost at "
-            f"{source.visit(horizon(source)).lower()}: services and the intervention "
+            f"{source.visit(horizon(source)).lower()}: {counted} and the intervention "
             f"({perspective(source)}). Imputed: mean over the imputations. Complete cases: "
             "observed on cost, QALYs and all that the analyses adjust for."
         ]

@@ -23,6 +23,7 @@ from ccp_analysis.reporting.lookup_economics import (
     per_qaly,
     places_of,
     pounds,
+    preferred,
     ratio_rows,
     roughly,
     row_of,
@@ -137,13 +138,13 @@ def net_benefit(source: Source) -> Table:
     main = source.economics.main_thresholds
     symbol = CURRENCY[source.economics.currency]
     for threshold in shown_thresholds(source):
-        at = {"outcome": NET_BENEFIT, "threshold": threshold}
+        at = {"analysis": ECONOMICS, "outcome": NET_BENEFIT, "threshold": threshold}
         row = row_of(source, **at)
         if row is None:
             continue
         regression = row_of(source, **at, term=PROBABILITY)
-        draws = _one_of(source, term=PROBABILITY, model=BOOTSTRAP, **at)
-        pairs = _one_of(source, term=DIFFERENCE, inference="paired-t", **at)
+        draws = preferred(source.rows(term=PROBABILITY, model=BOOTSTRAP, **at))
+        pairs = preferred(source.rows(term=DIFFERENCE, inference="paired-t", **at))
         rows.append(
             [
                 f"{number(threshold)}{' (main)' if threshold in main else ''}",
@@ -214,12 +215,6 @@ def failed_benefits(source: Source) -> list[Row]:
     return [row for row in rows if row["status"] in ("failed", "refused")]
 
 
-def _one_of(source: Source, **where: object) -> Row | None:
-    """Return a row of the main evaluation, of imputed data where there are both."""
-    rows = source.rows(analysis=ECONOMICS, **where)
-    return next((row for row in rows if row["population"] == IMPUTED), rows[0] if rows else None)
-
-
 def ratios_of_cost(source: Source) -> Table:
     """Say what a cost-effectiveness ratio would be, or why there is none."""
     rows: list[Cells] = []
@@ -273,11 +268,12 @@ def economic_sensitivity(source: Source) -> Table:
     """Set every variation of the evaluation beside the main one."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
-    for varied in [evaluation(source, label=MAIN), *variations(source)]:
+    main = evaluation(source, label=MAIN)
+    for varied in [main, *variations(source)]:
         three = (varied.cost, varied.qaly, varied.benefit)
         if not any(three):
             continue
-        rows.append([varied.label, *_varied(source, varied)])
+        rows.append([varied.label, *_varied(source, varied, main)])
         for row in three:
             if row and row["status"] in ("failed", "refused") and row["note"]:
                 notes.append((varied.label, row["note"]))
@@ -306,13 +302,14 @@ def economic_sensitivity(source: Source) -> Table:
     )
 
 
-def _varied(source: Source, varied: Varied) -> Cells:
+def _varied(source: Source, varied: Varied, main: Varied) -> Cells:
+    """Write what a variation came to, to as many decimals as the main evaluation."""
     level = source.plan.confidence_level
-    main = evaluation(source)
     places = (money_places(main.cost), places_of(main.qaly or varied.qaly), 0)
     three = zip((varied.cost, varied.qaly, varied.benefit), places, strict=True)
     cells = [
-        (with_interval(row, digits, level) or NOT_ESTIMATED) if row else None
+        (row and with_interval(row, digits, level))
+        or (NOT_ESTIMATED if row or varied.failed else None)
         for row, digits in three
     ]
     probable = varied.probability

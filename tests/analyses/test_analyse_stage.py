@@ -360,7 +360,7 @@ PLANS = {
     "outcome of the analysis": (
         "model: ancova, visit: month6, data: imputed}",
         "model: ancova, visit: month6, data: imputed, outcomes: [recovry]}",
-        "config/analysis.yaml: analysis 'ancova': 'recovry' is not one of the outcomes.",
+        "config/analysis.yaml, line 57: analysis 'ancova': 'recovry' is not one of the outcomes.",
     ),
     "covariate": (
         "covariates: [age, years_in_contact]",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from trial import STUDY as TRIAL
 
 from ccp_analysis import results
 from ccp_analysis.analyses import checks
@@ -20,25 +21,11 @@ from ccp_analysis.study import Study
 
 DATA = Path(__file__).parents[1] / "models" / "data"
 REFERENCE = json.loads((DATA / "diagnostics.json").read_text())
-STUDY = {
-    "id": "drawn",
-    "title": "Drawn",
-    "short_title": "Drawn",
-    "registration": "none",
-    "data_status": "synthetic",
-    "data_date": "2021-01-01",
-    "randomised": False,
-    "arms": {
-        "variable": "arm",
-        "reference": "control",
-        "levels": {"control": "Control", "intervention": "Intervention"},
-    },
-    "clusters": {"unit": "team", "pair": "trust", "unit_label": "team", "pair_label": "Trust"},
+STUDY = TRIAL | {
     "visits": [
         {"id": "y0", "label": "Before", "months": 0},
         {"id": "y1", "label": "After", "months": 6},
     ],
-    "files": {"people": {"path": "people.csv", "rows": "participant"}},
 }
 CLUSTERED = Study.model_validate(STUDY)
 PLAIN = Study.model_validate({k: v for k, v in STUDY.items() if k != "clusters"})

@@ -258,7 +258,7 @@ def test_which_services_are_read_from_the_prices(copy_of_ccp):
         "days_off_work_month6",
     }
     alive = read_services(prices, economics, study, people.assign(alive_month6=1.0))
-    assert alive.alive == {"alive_month6": "alive_month6"}
+    assert alive.alive == ["alive_month6"]
     assert alive.totals["cost_month6"].parts[-1] == "alive_month6"
     assert "alive_baseline" not in alive.totals["cost_baseline"].parts
 

@@ -21,6 +21,7 @@ from ccp_analysis.reporting import (
     lookup,
     plots_economics,
     sentences,
+    sentences_costs,
     sentences_economics,
     tables,
 )
@@ -387,10 +388,10 @@ def test_all_prices_may_be_placeholders_and_none(clustered: Folder) -> None:
         return replace(source, prices=prices, intervention=items)
 
     every = sourced("PLACEHOLDER")
-    assert sentences_economics.placeholder(every).startswith("The unit costs are placeholders")
-    assert any("unit costs are placeholders" in text for text in sentences_economics.limits(every))
+    assert sentences_costs.placeholder(every).startswith("The unit costs are placeholders")
+    assert any("unit costs are placeholders" in text for text in sentences_costs.limits(every))
     none = sourced("Unit Costs of Health and Social Care")
-    assert sentences_economics.placeholder(none) == ""
+    assert sentences_costs.placeholder(none) == ""
     assert "placeholder" not in markdown(clustered, none)
 
 
@@ -407,7 +408,7 @@ def test_the_standing_of_the_value_set_is_quoted(clustered: Folder) -> None:
     source = clustered.source()
     known = source.instruments["sleep"].model_copy(update={"standing": "recommended by nobody "})
     with_standing = replace(source, instruments={"sleep": known})
-    assert "Recommended by nobody." in sentences_economics.setting(with_standing)[1]
+    assert "Recommended by nobody." in sentences_costs.setting(with_standing)[1]
 
 
 def test_what_the_intervals_allow(clustered: Folder) -> None:

@@ -81,11 +81,12 @@ def imputation_variables(
         If the plan names a variable that the participants table does not have, one that is
         neither a number nor a category, or a formula that cannot be computed.
     """
-    services = services or Services({}, {}, {})
+    services = services or Services({}, {}, [])
+    alive = {name: name for name in services.alive}
     names = _names(study, plan, economics, people)
     aside = _aside(study, economics, people, names)
     extra = {name: service for name, (service, _) in services.use.items() if name not in names}
-    names |= extra | services.alive | aside
+    names |= extra | alive | aside
     covariates = {*plan.covariates, *(s.variable for s in plan.subgroups)}
     levels = _levels(plan, instruments, aside)
     rules = _scores(study, levels, dictionary, instruments, set(names))
@@ -96,7 +97,7 @@ def imputation_variables(
             items.setdefault(part, name)
     rules |= {name: (rule, "") for name, rule in services.totals.items() if name in names}
     groups = {name: f"services at {services.use[name][1]}" for name in extra}
-    groups |= services.alive | aside | {item: rules[name][1] for item, name in items.items()}
+    groups |= alive | aside | {item: rules[name][1] for item, name in items.items()}
     names |= {item: item for item in items if item not in names}
     formulas = {name: parse(name, text) for name, text in plan.imputation.derived.items()}
     for name, rule in formulas.items():

@@ -25,13 +25,13 @@ class Services:
     totals : dict
         Variable of the total cost at a visit → the rule by which it follows from the use of the
         services of the main perspective, and from the share of the period that was lived.
-    alive : dict
-        Variable of that share → itself, where the study has it.
+    alive : list of str
+        Variables of that share, where the study has them.
     """
 
     use: dict[str, tuple[str, str]]
     totals: dict[str, Rule]
-    alive: dict[str, str]
+    alive: list[str]
 
 
 def read_services(
@@ -56,7 +56,7 @@ def read_services(
     counted = prices[[f"in_{name}" for name in economics.perspectives]].any(axis=1)
     use: dict[str, tuple[str, str]] = {}
     totals: dict[str, Rule] = {}
-    alive: dict[str, str] = {}
+    alive: list[str] = []
     for visit in study.visits:
         here = prices[counted & (prices["visit"] == visit.id)]
         use |= {row.variable: (row.service, visit.id) for row in here.itertuples()}
@@ -65,7 +65,7 @@ def read_services(
             continue
         share = f"{ALIVE}_{visit.id}"
         if share in people:
-            alive[share] = share
+            alive.append(share)
         totals[f"{COST}_{visit.id}"] = total(
             tuple(main["variable"]),
             main["price"].to_numpy(dtype=float),

@@ -1,4 +1,4 @@
-"""Gaussian models with random intercepts on nested levels: teams within Trusts, people in teams.
+"""Gaussian models with random intercepts on nested levels: teams within pairs, people in teams.
 
 The model is y = X b + sum_l Z_l u_l + e with V = sum_l theta_l Z_l Z_l' + theta_0 I and every group
 of a level inside one group of the level above.
@@ -104,7 +104,7 @@ def fit_nested(
     y : array_like
         Outcome, shape (..., n); leading axes broadcast against those of the design.
     groups : sequence of array_like of int
-        Group of each row on each level, from the outermost (Trust) to the innermost (team, or
+        Group of each row on each level, from the outermost (pair) to the innermost (team, or
         person), each of shape (n,). Equal codes inside different outer groups are different groups.
     method : {"REML", "ML"}
         Restricted maximum likelihood, or maximum likelihood.

@@ -16,6 +16,7 @@ from ccp_analysis import files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reporting import (
     sentences,
+    sentences_costs,
     sentences_design,
     sentences_economics,
     sentences_imputation,
@@ -286,7 +287,7 @@ def _limits(source: Source) -> list[str]:
         )
     if len(source.plan.outcomes) > 1 and not sentences.multiplicity(source):
         limits.append("Several outcomes are reported without adjustment for their number.")
-    limits += sentences_economics.limits(source)
+    limits += sentences_costs.limits(source)
     return limits
 
 

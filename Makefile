@@ -38,7 +38,7 @@ WAIT  := -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint verify archive data lock clean environment study synthetic
+.PHONY: help run test lint verify golden archive data lock clean environment study synthetic
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,12 @@ lint: environment ## set up, then the linters alone
 
 verify: study environment ## run again from raw data in a clean folder and compare the results
 	@cd "$(STUDY)" && exec $(CLI) verify --cores $(CORES) --log logs/verify.log
+
+golden: ## run the shipped studies and keep their numbers as those that tests compare with
+	$(MAKE) --no-print-directory run STUDY=.
+	$(MAKE) --no-print-directory run STUDY=examples/beat_the_blues
+	cp reports/results.csv tests/golden/connecting_people.csv
+	cp examples/beat_the_blues/reports/results.csv tests/golden/beat_the_blues.csv
 
 archive: run ## run, then pack code, data and results into one file
 	@cd "$(STUDY)" && exec $(CLI) archive --log logs/archive.log

@@ -79,7 +79,7 @@ def test_units_with_different_numbers_of_teams():
         large = people[:, 1] == 0
         assert (people[large] == [3, 0, 0]).all()
         assert (people[~large] == [2, 1, 1]).all()
-    with pytest.raises(ValueError, match="two units"):
+    with pytest.raises(ValueError, match="lies in two"):
         two_stage(np.array([0, 0, 1]), np.array([0, 1, 1]))
 
 

@@ -91,7 +91,7 @@ class Checked:
 
     def names(self, variable: str) -> list[str]:
         """Return the values of a design variable in the order of their codes."""
-        return np.unique(self.sample.first[variable].to_numpy(dtype=str)).tolist()
+        return self.sample.groups(variable).names
 
     @cached_property
     def random_intercept(self) -> RandomInterceptFit | None:

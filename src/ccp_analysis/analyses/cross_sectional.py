@@ -166,7 +166,7 @@ def team_means(study: Study, imputed: pd.DataFrame, data: str, ask: Question) ->
     each = [
         {
             "term": PAIR_DIFFERENCE,
-            "level": str(name),
+            "level": name,
             "estimate": float(value),
             "note": f"one {label}: no interval of its own",
         }
@@ -191,13 +191,11 @@ def _flipped(differences: np.ndarray, level: float) -> dict[str, Any]:
     return row | {"note": f"{note}, and the confidence set is at {100 * row['conf_level']:g}%"}
 
 
-def teams_of(study: Study, chosen: Sample) -> tuple[np.ndarray, ...]:
+def teams_of(study: Study, chosen: Sample) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
     """Return the names of the pairs; and the team of each row, the pair and arm of each team."""
-    unit, pair = study.clusters.unit, study.clusters.pair
-    units = chosen.first.drop_duplicates(unit).sort_values(unit)
-    names, codes = np.unique(units[pair].to_numpy(dtype=str), return_inverse=True)
-    arm = (units[study.arms.variable] == study.arms.active).to_numpy(dtype=int)
-    return names, chosen.codes(unit), codes, arm
+    teams, pairs = (chosen.groups(v) for v in (study.clusters.unit, study.clusters.pair))
+    arm = (chosen.first[study.arms.variable] == study.arms.active).to_numpy(dtype=int)
+    return pairs.names, teams.codes, teams.within(pairs), arm[teams.first]
 
 
 def _paired_rows(study: Study, chosen: Sample, fit: PairedTeams, ask: Question) -> Rows:

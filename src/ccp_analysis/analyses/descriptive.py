@@ -10,6 +10,7 @@ import pandas as pd
 from ccp_analysis import files
 from ccp_analysis.analyses.sample_size import sample_size_rows
 from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import in_order
 from ccp_analysis.plan import PLAN
 from ccp_analysis.results import results_table
 from ccp_analysis.study import load_dictionary, load_instruments, load_plan, load_study, unit_of
@@ -101,7 +102,7 @@ def _describe(
             for t, v in figures.items()
         ]
     counts = known.value_counts()
-    for category in sorted(values.dropna().unique()):
+    for category in in_order(values):
         n = int(counts.get(category, 0))
         part = {**head, "n": len(known), "subgroup": str(category)}
         rows.append({**part, "term": "number", "scale": "count", "estimate": n})

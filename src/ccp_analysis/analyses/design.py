@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from formulaic import model_matrix
+from pandas.api.types import is_numeric_dtype
 
 from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import Groups, groups
 from ccp_analysis.study import Study, Visit
 
 COMPLETED = "all-with-baseline"
@@ -60,9 +62,13 @@ class Sample:
         """People of one table, who in long form have several rows."""
         return int(self.first["person"].nunique()) if "person" in self.frame else self.n
 
+    def groups(self, variable: str) -> Groups:
+        """Return the groups of a design variable, of n rows."""
+        return groups(self.first[variable])
+
     def codes(self, variable: str) -> np.ndarray:
-        """Return a design variable as integer codes of its sorted values, shape (n,)."""
-        return np.unique(self.first[variable].to_numpy(dtype=str), return_inverse=True)[1]
+        """Return the codes of the groups of a design variable, shape (n,)."""
+        return self.groups(variable).codes
 
 
 @dataclass(frozen=True)
@@ -192,10 +198,8 @@ def over_visits(base: Sample, stem: str, visits: list[Visit]) -> Sample:
         (code). Imputed: every person and visit at which there is a value; observed: what was
         observed.
     """
-    _, person = np.unique(base.first["participant"].to_numpy(dtype=str), return_inverse=True)
-    frame = base.frame.assign(
-        person=np.tile(person, base.m), table=np.repeat(range(base.m), base.n)
-    )
+    person = np.tile(base.codes("participant"), base.m)
+    frame = base.frame.assign(person=person, table=np.repeat(range(base.m), base.n))
     frame = pd.concat(
         [
             frame.assign(value=frame[f"{stem}_{v.id}"], months=v.months, visit=position)
@@ -225,7 +229,9 @@ def design(data: Sample, covariates: list[str], factors: list[str]) -> Design:
     Design
     """
     terms = [ACTIVE, *(f"C(`{f}`)" for f in factors), *(f"`{c}`" for c in covariates)]
-    matrix = model_matrix(" + ".join(terms), data.frame, na_action="raise")
+    named = [*factors, *(c for c in covariates if not is_numeric_dtype(data.frame[c]))]
+    frame = data.frame.assign(**{name: groups(data.frame[name]).categories for name in named})
+    matrix = model_matrix(" + ".join(terms), frame, na_action="raise")
     X = matrix.to_numpy(dtype=float).reshape(data.m, data.n, -1)
     X[:, :, 2:] -= X[:, :, 2:].mean(axis=1, keepdims=True)
     return Design(X, list(matrix.columns))

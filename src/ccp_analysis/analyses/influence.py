@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ccp_analysis.analyses.checked import Checked, Row, Rows, tested_row, verdict
+from ccp_analysis.analyses.cross_sectional import teams_of
 from ccp_analysis.models.diagnostics import deletion_t, leave_one_out
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.team_level import paired_team_means
@@ -156,21 +157,15 @@ def outlying_pair(checked: Checked, scale: str) -> Rows:
     ValueError
         If a pair lacks one of its clusters, or there are fewer than three pairs.
     """
-    first = np.unique(checked.clusters, return_index=True)[1]
-    teams = paired_team_means(
-        checked.y,
-        checked.X[:, checked.baseline],
-        checked.clusters,
-        checked.pairs[first],
-        checked.arm[first].astype(int),
-    )
+    pairs, *of_teams = teams_of(checked.study, checked.sample)
+    teams = paired_team_means(checked.y, checked.X[:, checked.baseline], *of_teams)
     if teams.status == "failed":
         raise ValueError(str(teams.note))
     d = teams.pair_differences
     statistic, p = deletion_t(d)
     k, count = int(np.argmin(p)), len(d)
     adjusted = min(1.0, count * float(p[k]))
-    name = checked.names(checked.study.clusters.pair)[k]
+    name = pairs[k]
     deviation = float(d[k] - np.delete(d, k).mean())
     error = deviation / float(statistic[k])
     half = float(stdtrit(count - 2, 0.5 + checked.level / 2)) * error

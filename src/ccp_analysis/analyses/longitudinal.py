@@ -11,6 +11,7 @@ from ccp_analysis.analyses.cross_sectional import (
     CHANGE_ASSUMES,
     RANDOMISED,
     beside,
+    teams_of,
     variance_rows,
     with_status,
 )
@@ -93,16 +94,13 @@ def did(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
 
 def _paired_changes(study: Study, chosen: Sample) -> PairedTeams:
     """Compare changes of team means, of whoever was there at either visit, within pairs."""
-    first, unit = chosen.first, study.clusters.unit
-    teams = first.drop_duplicates(unit).sort_values(unit)
-    cell = chosen.codes(unit) * 2 + first["visit"].to_numpy()
-    if len(np.unique(cell)) < 2 * len(teams):
+    _, team, pair, arm = teams_of(study, chosen)
+    cell = team * 2 + chosen.first["visit"].to_numpy()
+    if len(np.unique(cell)) < 2 * len(pair):
         raise ValueError(f"a {study.clusters.unit_label} has no value at one of the visits")
     means = grouping(cell, chosen.n).means(chosen.stacked("value")[..., None])[..., 0]
-    pair = np.unique(teams[study.clusters.pair].to_numpy(dtype=str), return_inverse=True)[1]
-    arm = (teams[study.arms.variable] == study.arms.active).to_numpy(dtype=int)
     gains = means[..., 1::2] - means[..., ::2]
-    return paired_team_means(gains, None, np.arange(len(teams)), pair, arm)
+    return paired_team_means(gains, None, np.arange(len(pair)), pair, arm)
 
 
 def repeated(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:

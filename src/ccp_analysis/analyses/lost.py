@@ -7,6 +7,7 @@ import pandas as pd
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import in_order
 from ccp_analysis.plan import PLAN, Plan, Scenario
 from ccp_analysis.study import STUDY, Column, Study
 
@@ -45,7 +46,7 @@ def check_reasons(
         Further names that are allowed.
     """
     ending = study.losses.ending if study.losses else []
-    known = sorted({*reasons(participants), *ending, UNKNOWN, *more})
+    known = in_order([*reasons(participants), *ending, UNKNOWN, *more])
     for reason in named:
         if reason not in known:
             raise StudyError(

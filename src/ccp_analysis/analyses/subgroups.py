@@ -11,6 +11,7 @@ from ccp_analysis.analyses.design import ACTIVE, Sample, design, sample
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
 from ccp_analysis.analyses.rows import Rows, complete, contrast_label, pooled_rows, with_note
 from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import in_order
 from ccp_analysis.models.inference import linear
 from ccp_analysis.models.ols import OlsFit, classical, fit_ols
 from ccp_analysis.models.pooling_joint import pool_joint
@@ -42,7 +43,7 @@ def subgroup(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> R
     chosen = _people(study, imputed, data, ask)
     if pd.api.types.is_numeric_dtype(imputed[variable]):
         return _by_number(study, chosen, ask)
-    levels = sorted(chosen.first[variable].unique())
+    levels = in_order(chosen.first[variable])
     levels = [code for code in ask.codes if code in levels] or levels
     rows = _by_category(study, chosen, levels, ask)
     if len(levels) > 2:

@@ -57,6 +57,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ccp_analysis.groups import groups
 from ccp_analysis.imputation.resampled import TwoStage, gather, impute_resampled, two_stage
 from ccp_analysis.models.ols import fit_ols
 
@@ -159,7 +160,7 @@ def two_stage_bootstrap(
         raise ValueError("Teams and pairs are given together or not at all.")
     if team is None:
         team, pair = arm.astype(int), np.zeros(len(arm), dtype=int)
-    elif len(np.unique(pair)) < 2:
+    elif len(groups(pair).names) < 2:
         raise ValueError("At least two pairs of teams are needed to draw pairs.")
     design = two_stage(team, pair)
     estimate = _Estimate(completed, weights, offsets, adjust, arm, np.asarray(pair))
@@ -213,13 +214,13 @@ class _Estimate:
         pair: np.ndarray,
     ) -> None:
         self.weights, self.offsets, self.adjust, self.arm = weights, offsets, adjust, arm
-        self.pair = np.unique(pair, return_inverse=True)[1]
+        pairs = groups(pair)
+        self.pair = pairs.codes
         covariates = completed[..., adjust]
         self.centre, spread = covariates.mean(axis=(0, 1)), covariates.std(axis=(0, 1))
         self.scale = np.where(spread > 0, spread, 1.0)
         self.covariates = (covariates - self.centre) / self.scale
-        pairs = np.equal.outer(self.pair, np.arange(1, self.pair.max() + 1))
-        fixed = np.column_stack([np.ones(len(arm)), arm, pairs])
+        fixed = np.column_stack([np.ones(len(arm)), arm, pairs.indicators[:, 1:]])
         self.X = np.concatenate(
             [np.broadcast_to(fixed, (len(completed), *fixed.shape)), self.covariates], axis=2
         )
@@ -243,8 +244,8 @@ class _Estimate:
         measured : ndarray of bool, shape (2, n)
             Whose cost and effect were observed.
         """
-        team = np.unique(team, return_inverse=True)[1]
-        Z = np.equal.outer(team, np.arange(team.max() + 1)).astype(float)
+        teams = groups(team)
+        team, Z = teams.codes, teams.indicators
         sizes = Z.sum(axis=0)
         means = self.residuals @ Z / sizes
 

@@ -10,6 +10,7 @@ import pandas as pd
 from ccp_analysis.economics.qalys import visits_up_to_horizon
 from ccp_analysis.errors import StudyError
 from ccp_analysis.evaluation import Shift, Variation
+from ccp_analysis.groups import groups
 from ccp_analysis.plan import Plan
 from ccp_analysis.study import ECONOMICS, STUDY, Economics, Study, Visit
 
@@ -101,7 +102,8 @@ def source(
     ValueError
         If an imputation has other people than the observed data.
     """
-    tables = imputed.sort_values(["imputation", "participant"], ignore_index=True)
+    in_order = np.lexsort([groups(imputed["participant"]).codes, imputed["imputation"]])
+    tables = imputed.iloc[in_order].reset_index(drop=True)
     order = tables.loc[tables["imputation"] == 0, "participant"]
     tables_of = len(tables) // max(len(order), 1)
     if not np.array_equal(tables["participant"], np.tile(order, tables_of)):

@@ -7,7 +7,6 @@ from math import comb
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.cross_sectional import teams_of
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
 from ccp_analysis.economics.bootstrap import Draws, two_stage_bootstrap
 from ccp_analysis.economics.compared import BOTH, MEASURES, Compared
@@ -21,6 +20,7 @@ from ccp_analysis.economics.outcomes import (
 )
 from ccp_analysis.economics.ratios import QUADRANTS
 from ccp_analysis.economics.setting import Source
+from ccp_analysis.groups import in_order
 from ccp_analysis.random import stream
 
 MODEL = "two-stage-bootstrap"
@@ -99,8 +99,7 @@ def draw(source: Source, data: Compared) -> Draws:
     offsets = np.stack([intervention_costs(source, setting), columns.nothing])[:, who]
     team = pair = None
     if study.clusters:
-        _, team, pair_of_team, _ = teams_of(study, data.chosen)
-        pair = pair_of_team[team]
+        team, pair = (data.chosen.codes(v) for v in (study.clusters.unit, study.clusters.pair))
     return two_stage_bootstrap(
         values[0],
         np.nan_to_num(values[1:]),
@@ -124,7 +123,7 @@ def _as_numbers(source: Source, name: str) -> list[np.ndarray]:
     missing = column.isna()
     return [
         (column == category).astype(float).mask(missing).to_numpy().reshape(-1, source.n)
-        for category in sorted(column.dropna().unique())[1:]
+        for category in in_order(column)[1:]
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.groups import in_order
 from ccp_analysis.imputation import Imputed
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.plan import Variable
@@ -157,8 +158,8 @@ def losses(
             if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
                 rows.append({**_compared(column, seen), "visit": visit.id, "characteristic": name})
                 continue
-            for level in sorted(column.dropna().astype(str).unique()):
-                share = (column.astype(str) == level).astype(float).where(column.notna())
+            for level in in_order(column):
+                share = (column == level).astype(float).where(column.notna())
                 row = _compared(share, seen)
                 inside = (share == 1).to_numpy()
                 row |= {"people": inside.sum(), "people_lost": (inside & ~seen).sum()}

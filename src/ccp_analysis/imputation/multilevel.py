@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ccp_analysis.groups import groups
 from ccp_analysis.imputation import Conditional
 from ccp_analysis.imputation.categorical import independent
 from ccp_analysis.imputation.chains import Chains
@@ -41,7 +42,7 @@ class MultilevelTarget(Target):
         complete = np.column_stack([chains.between, chains.block[:, self.complete]])
         complete = complete[:, independent(complete[everyone])]
         self.block_obs, self.block_mis = complete[self.obs], complete[self.mis]
-        codes = np.unique(np.asarray(chains.clusters)[everyone], return_inverse=True)[1]
+        codes = groups(np.asarray(chains.clusters)[everyone]).codes
         own = codes[np.searchsorted(everyone, self.obs)]
         self.cluster_mis = codes[np.searchsorted(everyone, self.mis)]
         self.member = (own == np.arange(codes.max() + 1)[:, None]).astype(float)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ccp_analysis.groups import groups
 from ccp_analysis.models.ols import RANK_TOLERANCE, OlsFit, fit_ols
 from ccp_analysis.models.visits import VisitFit, fit_visits
 
@@ -165,9 +166,9 @@ def _means(people: People) -> tuple[np.ndarray, np.ndarray]:
         levels = np.column_stack([np.ones(n), people.active])
         difference = np.array([0.0, 1.0])
     else:
-        names, code, first = _coded(people.team)
-        levels = (code[:, None] == np.arange(len(names))).astype(float)
-        difference = _pair_contrast(people.active[first], people.pair[first])
+        teams, pairs = groups(people.team), groups(people.pair)
+        levels = teams.indicators
+        difference = _pair_contrast(people.active[teams.first], teams.within(pairs))
     own = np.concatenate([levels, people.by_visit], axis=1)
     q, r = own.shape[1], people.common.shape[1]
     design, contrast = np.zeros((n, v, v * q + r)), np.zeros((v, v * q + r))
@@ -176,12 +177,6 @@ def _means(people: People) -> tuple[np.ndarray, np.ndarray]:
         contrast[k, k * q : k * q + len(difference)] = difference
     design[:, :, v * q :] = people.common[:, None, :]
     return design, contrast
-
-
-def _coded(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the values, everybody's position among them, and who is the first of each."""
-    names, first, position = np.unique(codes, return_index=True, return_inverse=True)
-    return names, position, first
 
 
 def _pair_contrast(active: np.ndarray, pair: np.ndarray) -> np.ndarray:

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ccp_analysis.groups import groups
+
 _CONSTANT = 1e-10  # variance, in squared standard deviations, below which a column is constant
 _REDUNDANT = 1e-6  # eigenvalue of a correlation matrix below which a direction is redundant
 _EXACT_FIT = 1e-9  # a residual share below this is round-off: the residual variance is zero
@@ -93,12 +95,9 @@ def two_stage(team: np.ndarray, unit: np.ndarray) -> TwoStage:
     ValueError
         If a team belongs to two units.
     """
-    _, first, team = np.unique(team, return_index=True, return_inverse=True)
-    unit = np.unique(unit, return_inverse=True)[1]
-    of_team = unit[first]
-    if (of_team[team] != unit).any():
-        raise ValueError("A team belongs to two units of the first stage; expected one.")
-    return TwoStage(*_padded(team), _padded(of_team)[0][:-1] % (len(of_team) + 1))
+    teams = groups(team)
+    of_team = teams.within(groups(unit))
+    return TwoStage(*_padded(teams.codes), _padded(of_team)[0][:-1] % (len(of_team) + 1))
 
 
 def _padded(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import groups
 from ccp_analysis.imputation import figure_data
 from ccp_analysis.imputation.chained import Conditional, Derived, Imputed, impute
 from ccp_analysis.imputation.diagnostics import split_r_hat
@@ -180,9 +181,8 @@ def _impute(
             )
         )
     # The cluster indicators absorb the arm and the pair; without clusters the arm stands alone.
-    factor = people[study.clusters.unit if study.clusters else study.arms.variable]
+    units = groups(people[study.clusters.unit if study.clusters else study.arms.variable])
     # All of them, redundant as one is: no cluster is then the one that others are measured by.
-    indicators = pd.get_dummies(factor).to_numpy(dtype=float)
     arm = (people[study.arms.variable] == study.arms.active).to_numpy()
     try:
         return impute(
@@ -191,10 +191,10 @@ def _impute(
             m=plan.imputation.imputations,
             iterations=plan.imputation.iterations,
             rng=stream(plan.seed, "imputation", "chained"),
-            fixed=indicators,
+            fixed=units.indicators,
             derived=_derived(variables, encoded),
             strata=arm.astype(int) if plan.imputation.by_arm else None,
-            clusters=np.unique(factor, return_inverse=True)[1] if study.clusters else None,
+            clusters=units.codes if study.clusters else None,
             between=arm[:, None].astype(float),
             never=never[:, encoded.owner],
             streams=_streams(plan, variables, conditionals, encoded),

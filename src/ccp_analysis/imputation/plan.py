@@ -96,7 +96,8 @@ def imputation_variables(
         for part in rules[name][0].parts:
             items.setdefault(part, name)
     rules |= {name: (rule, "") for name, rule in services.totals.items() if name in names}
-    groups = {name: f"services at {services.use[name][1]}" for name in extra}
+    when = {visit.id: f"month{visit.months:g}" for visit in study.follow_ups}
+    groups = {name: f"services at {when.get(services.use[name][1], 'baseline')}" for name in extra}
     groups |= alive | aside | {item: rules[name][1] for item, name in items.items()}
     names |= {item: item for item in items if item not in names}
     formulas = {name: parse(name, text) for name, text in plan.imputation.derived.items()}

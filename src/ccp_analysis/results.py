@@ -9,6 +9,7 @@ import pandas as pd
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import groups
 from ccp_analysis.plan import PLAN, Family
 from ccp_analysis.study import load_plan
 
@@ -91,7 +92,12 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     twice = table[table.duplicated(KEY, keep=False)]
     if not twice.empty:
         raise ValueError(f"two results have one key: {twice.iloc[0][KEY].to_dict()}")
-    return table.sort_values(KEY, kind="stable", ignore_index=True)
+    return table.sort_values(KEY, kind="stable", key=_place, ignore_index=True)
+
+
+def _place(column: pd.Series) -> Any:
+    """Return what a column of the key is sorted by: numbers as they are, text as groups are."""
+    return column if column.name in NUMBERS else groups(column).codes
 
 
 def read_results(path: Path) -> pd.DataFrame:

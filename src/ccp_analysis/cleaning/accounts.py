@@ -9,6 +9,7 @@ import pandas as pd
 from ccp_analysis.cleaning.flow import arms_of, counts_of, reasons_of
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, among
 from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import in_order
 from ccp_analysis.study import STUDY, Study
 
 
@@ -86,7 +87,7 @@ def _set(
         "of": of,
         "left_out": [
             {"reason": str(reason), **counts_of(study, people[why == reason])}
-            for reason in sorted(set(why) - {""})
+            for reason in in_order(why[why != ""])
         ],
     }
 

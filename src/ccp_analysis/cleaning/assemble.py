@@ -9,6 +9,7 @@ import pandas as pd
 
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, among
 from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import groups
 from ccp_analysis.reading import first_of
 from ccp_analysis.study import DICTIONARY, STUDY, Study
 
@@ -47,7 +48,8 @@ def assemble(study: Study, tables: dict[str, RawTable]) -> pd.DataFrame:
             _check_known(table, roster, PARTICIPANT, "was not recruited")
             if file != study.roster and spec.rows != "event":
                 people = people.merge(table.values, on=PARTICIPANT, how="left", validate="1:1")
-    people = people.sort_values(PARTICIPANT, ignore_index=True)
+    people = people.iloc[np.argsort(groups(people[PARTICIPANT]).codes, kind="stable")]
+    people = people.reset_index(drop=True)
     _check_arms(study, tables, people)
     people = people.assign(**_interviewed(study, tables, people))
     return people.assign(left=_left(study, tables, people))

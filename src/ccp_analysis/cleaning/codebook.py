@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
-from ccp_analysis.cleaning.table import RawTable
+from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
 from ccp_analysis.dictionary import Column
+from ccp_analysis.groups import in_order
 from ccp_analysis.study import Instrument, Study
 
 TEXT = ["variable", "name", "visit", "visit_label", "source", "file", "column", "label", "type"]
@@ -58,8 +60,8 @@ def codebook(
         order, then the scores. ``source`` is dictionary or instrument. ``codes``, ``limits``,
         ``missing_by_reason`` and ``counts`` are JSON: code → label, name → limit, reason → number,
         code or date → number. A number is summarised (`SUMMARY`), a category counted; dates have
-        their first and last day among the counts; identifiers and what is for cleaning only are
-        only numbered.
+        their first and last day among the counts; people and what is for cleaning only are only
+        numbered.
     """
     by_reason = {
         str(name): {str(why): int(n) for why, n in found.items() if n}
@@ -121,16 +123,20 @@ def _described(column: Column) -> dict[str, Any]:
 def _distribution(column: Column, values: pd.Series) -> dict[str, Any]:
     found = values.dropna()
     base: dict[str, Any] = {"n": len(found), "missing": len(values) - len(found), "counts": "{}"}
-    if column.hidden or column.type in ("id", "text"):
+    if column.hidden or column.type in ("id", "text") or column.name == PARTICIPANT:
         return base
     if column.type == "date":
         days = {"first": found.min(), "last": found.max()} if len(found) else {}
         return base | {"counts": _json({key: f"{day:%Y-%m-%d}" for key, day in days.items()})}
+    number = is_numeric_dtype(found)
     if column.codes:
-        codes = {float(c): c for c in column.codes} if column.numeric else None
+        codes = {float(c): c for c in column.codes} if number else None
         counts = found.map(codes).value_counts() if codes else found.value_counts()
         ordered = {code: int(counts.get(code, 0)) for code in column.codes}
         return base | {"counts": _json(ordered)} | (_numbers(found) if codes else {})
+    if not number:
+        counts = found.value_counts()
+        return base | {"counts": _json({name: int(counts[name]) for name in in_order(found)})}
     return base | _numbers(found)
 
 

@@ -22,6 +22,7 @@ from ccp_analysis.cleaning.spelling import (
     reader_of,
 )
 from ccp_analysis.dictionary import Column
+from ccp_analysis.groups import name_of
 from ccp_analysis.study import RawFile
 
 OUTSIDE = "outside the limits"
@@ -214,4 +215,4 @@ def plain(value: object) -> str:
     """Return a value as text: 15 significant digits at most, dates as in 2020-01-31."""
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+    return name_of(value)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
+from ccp_analysis.groups import in_order, place
 from ccp_analysis.study import Study
 
 UNKNOWN = "no reason recorded"
@@ -84,10 +85,10 @@ def counts_of(study: Study, people: pd.DataFrame) -> dict[str, Any]:
     counts: dict[str, Any] = {"n": len(people), "by_arm": arms_of(study, people)}
     if study.clusters:
         columns = [study.clusters.pair, study.clusters.unit, study.arms.variable]
-        sizes = people.groupby(columns, sort=True).size()
+        sizes = people.groupby(columns, sort=False).size()
         counts["by_cluster"] = [
             {"pair": pair, "cluster": unit, "arm": arm, "n": int(n)}
-            for (pair, unit, arm), n in sizes.items()
+            for (pair, unit, arm), n in sorted(sizes.items(), key=lambda s: [*map(place, s[0])])
         ]
     return counts
 
@@ -110,7 +111,7 @@ def _by_reason(
             "by_arm": arms_of(study, missing[reasons == reason]),
             "recorded": _recorded(study, missing.loc[reasons == reason], str(reason), tables),
         }
-        for reason in sorted(reasons.unique())
+        for reason in in_order(reasons)
     ]
 
 
@@ -126,4 +127,4 @@ def _recorded(
     ]
     theirs = theirs.sort_values(study.losses.date, kind="stable").drop_duplicates(PARTICIPANT)
     counts = theirs[study.losses.reason].astype(object).fillna(UNKNOWN).value_counts()
-    return {str(reason): int(counts[reason]) for reason in sorted(counts.index)}
+    return {str(reason): int(counts[reason]) for reason in in_order(counts.index)}

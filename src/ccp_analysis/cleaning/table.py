@@ -16,6 +16,7 @@ from ccp_analysis.cleaning.read import read_raw
 from ccp_analysis.cleaning.sheet import Sheet
 from ccp_analysis.dictionary import Column, key_of
 from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import name_of, names_of
 from ccp_analysis.reading import first_of
 from ccp_analysis.study import DICTIONARY, RawFile, Study
 
@@ -84,7 +85,7 @@ class RawTable:
     def set_value(self, variable: str, where: np.ndarray, value: object) -> None:
         """Set values, which are then no longer missing."""
         column = self.values[variable].copy()
-        column[where] = value
+        column[where] = name_of(value) if isinstance(column.dtype, pd.StringDtype) else value
         self.values[variable] = column
         self.why[variable] = self.why[variable].mask(where)
 
@@ -118,6 +119,14 @@ def read_files(study: Study, dictionary: list[Column], queries: Queries) -> dict
     sheets = _each(lambda file: read_raw(study.files[file], columns[file]), study.files)
     refuse([f for file in sheets for f in guard(sheets[file], columns[file], study.data_date)])
     return _each(lambda file: _decode(study, file, sheets[file], columns[file], queries), sheets)
+
+
+def names_in(study: Study) -> set[str]:
+    """Return the variables whose values are names, also where the file has numbers for them."""
+    names = {PARTICIPANT, study.arms.variable}
+    names |= {visit.reason for visit in study.visits if visit.reason}
+    names |= {study.clusters.unit, study.clusters.pair} if study.clusters else set()
+    return names | ({study.losses.event, study.losses.reason} if study.losses else set())
 
 
 def _each(make, files) -> dict:
@@ -174,9 +183,10 @@ def _decode(
         action="kept",
         rule="identifier unlike the others",
     )
-    values, why = {}, {}
+    values, why, names = {}, {}, names_in(study)
     for column in columns:
-        values[column.variable], why[column.variable] = _column(sheet, column, spec, queries)
+        found, why[column.variable] = _column(sheet, column, spec, queries)
+        values[column.variable] = names_of(found) if column.name in names else found
     table = RawTable(file, sheet, pd.DataFrame(values), why, columns, read, int(again.sum()))
     if spec.rows != "event":
         _check_unique(table, key.variable)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
+from ccp_analysis.groups import in_order
 from ccp_analysis.reporting.format import MINUS
 from ccp_analysis.reporting.lookup import Source
 from ccp_analysis.reporting.plots import ACTIVE, INK, MUTED, REFERENCE, WIDTH
@@ -67,7 +68,7 @@ def _values(source: Source, axes: Axes, values: pd.DataFrame, name: str) -> None
     observed, filled = values["imputation"] == 0, values["imputation"] > 0
     if (values["level"] != "").any():
         variable = next((n for n in (name, name.rpartition("_")[0]) if source.codes(n)), name)
-        levels = sorted(values["level"].unique())
+        levels = in_order(values["level"])
         position = values["level"].map({level: place for place, level in enumerate(levels)})
         edges = np.arange(len(levels) + 1) - 0.5
         axes.set_xticks(range(len(levels)), [source.category(variable, code) for code in levels])

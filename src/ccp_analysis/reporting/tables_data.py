@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ccp_analysis.groups import in_order
 from ccp_analysis.reporting.format import (
     capitalised,
     decimals,
@@ -244,7 +245,7 @@ def _characteristic(source: Source, name: str, visit: str, groups: list[str]) ->
         label = f"{label}, n (%)"
         found = {row["subgroup"] for row in rows if row["term"] == "number"}
         codes = [code for code in source.codes(name) if code in found]
-        for code in [*codes, *sorted(found - set(codes))]:
+        for code in [*codes, *in_order(list(found - set(codes)))]:
             cells = [_number_percent(rows, group, code) for group in groups]
             lines.append([label, source.category(name, code), *cells])
     gone = [by_group[group].get("missing") for group in groups]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -200,6 +200,21 @@ def btheb_done(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     with inside(folder.path):
         folder.all_results()
     return folder
+
+
+@pytest.fixture(scope="session")
+def results_of() -> Callable[..., pd.DataFrame]:
+    """Run a copy of a study, reduced and then changed, and return its results."""
+
+    def run(source: Path, target: Path, *changes: Callable[[Path], None]) -> pd.DataFrame:
+        folder = copy_study(source, target)
+        for change in changes:
+            change(target)
+        with inside(target):
+            folder.all_results()
+        return results.read_results(target / "reports/results.csv")
+
+    return run
 
 
 @pytest.fixture

@@ -154,6 +154,15 @@ def _interviewed(
     return flags
 
 
+def in_time(study: Study, events: pd.DataFrame) -> pd.DataFrame:
+    """Sort ending events by date; those of one day as the study lists them, then by reason."""
+    assert study.losses is not None
+    rank = {event: number for number, event in enumerate(study.losses.ending)}
+    order = [events[study.losses.date], events[study.losses.event].map(rank)]
+    order = pd.concat([*order, events[study.losses.reason]], axis=1)
+    return events.loc[order.sort_values(list(order.columns), kind="stable").index]
+
+
 def _left(study: Study, tables: dict[str, RawTable], people: pd.DataFrame) -> pd.Series:
     """Return the event that ended each person's participation, missing where none did."""
     if study.losses is None:
@@ -166,5 +175,5 @@ def _left(study: Study, tables: dict[str, RawTable], people: pd.DataFrame) -> pd
                 f"'{study.losses.file}'."
             )
     ending = events[events[study.losses.event].isin(study.losses.ending)]
-    first = ending.sort_values(study.losses.date, kind="stable").drop_duplicates(PARTICIPANT)
+    first = in_time(study, ending).drop_duplicates(PARTICIPANT)
     return people[PARTICIPANT].map(first.set_index(PARTICIPANT)[study.losses.event])

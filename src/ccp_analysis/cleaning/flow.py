@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from ccp_analysis.cleaning.assemble import in_time
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
 from ccp_analysis.groups import in_order, place
 from ccp_analysis.study import Study
@@ -125,6 +126,6 @@ def _recorded(
     theirs = events[
         events[PARTICIPANT].isin(missing[PARTICIPANT]) & (events[study.losses.event] == event)
     ]
-    theirs = theirs.sort_values(study.losses.date, kind="stable").drop_duplicates(PARTICIPANT)
+    theirs = in_time(study, theirs).drop_duplicates(PARTICIPANT)
     counts = theirs[study.losses.reason].astype(object).fillna(UNKNOWN).value_counts()
     return {str(reason): int(counts[reason]) for reason in in_order(counts.index)}

@@ -53,7 +53,7 @@ def imputation(source: Source) -> Figure:
 
 def _chains(axes: Axes, traces: pd.DataFrame) -> None:
     """Draw the first chains; of a category the share of its last level."""
-    traces = traces[traces["level"] == traces["level"].max()]
+    traces = traces[traces["level"].isin(in_order(traces["level"])[-1:])]
     chains = sorted(traces["chain"].unique())[:CHAINS]
     for place, chain in enumerate(chains):
         own = traces[traces["chain"] == chain].sort_values("iteration")

@@ -54,7 +54,7 @@ class RawFile(Strict):
     format: Format | None = None
     delimiter: Literal["comma", "semicolon", "tab"] | None = None
     encoding: Literal["utf-8", "latin-1", "windows-1252"] | None = None
-    decimal: Literal["point", "comma"] = "point"
+    decimal: Literal["point", "comma", "either"] = "point"
     dates: Literal["iso", "day-first"] = "iso"
     sheet: str | None = None
     expected: int | None = None
@@ -66,7 +66,7 @@ class RawFile(Strict):
         for key, kinds in {"delimiter": "csv", "encoding": "csv sav dta", "sheet": "xlsx"}.items():
             if getattr(self, key) is not None and self.kind not in kinds.split():
                 raise ValueError(f"'{key}' does not go with the format {self.kind}")
-        if self.decimal == "comma" and self.kind != "csv":
+        if self.decimal != "point" and self.kind != "csv":
             raise ValueError(f"a decimal comma does not go with the format {self.kind}")
         return self
 

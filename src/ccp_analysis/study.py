@@ -131,6 +131,15 @@ class Losses(Strict):
     death: str | None = None
 
 
+class Invalid(Strict):
+    """How many cells of a column may be not valid, or outside its limits, before the run stops."""
+
+    share: Share = Field(
+        default=0.05, description="Of the filled cells: neither blank nor a code for missing."
+    )
+    cells: int = Field(default=5, ge=1, description="So many at least; fewer never stop the run.")
+
+
 class Study(Strict):
     """What the study is: ``config/study.yaml``."""
 
@@ -147,6 +156,7 @@ class Study(Strict):
     clusters: Clusters | None = None
     losses: Losses | None = None
     expected: dict[str, int] = {}
+    invalid: Invalid = Invalid()
     complete_case: list[str] = []
 
     @model_validator(mode="after")

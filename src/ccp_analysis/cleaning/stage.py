@@ -1,6 +1,7 @@
 """Clean: raw files, dictionary, rules, instruments → the participants table and what is said of it.
 
-The verbs, in order: read, guard, decode, check limits, answer, join, apply rules, score, account.
+The verbs, in order: read, guard, decode, check limits, answer, stop where too much is not valid,
+join, apply rules, score, account.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ccp_analysis.cleaning.codebook import codebook as describe
 from ccp_analysis.cleaning.deaths import alive_shares, dead_at, value_the_dead
 from ccp_analysis.cleaning.decisions import Answers, load_decisions
 from ccp_analysis.cleaning.flow import participant_flow
+from ccp_analysis.cleaning.invalid import check_valid
 from ccp_analysis.cleaning.missing import missing_values
 from ccp_analysis.cleaning.queries import Queries, faults_table
 from ccp_analysis.cleaning.rules import Finding, ask, fill_skipped, find
@@ -157,6 +159,7 @@ def _joined(
 ) -> pd.DataFrame:
     """Join the files, apply the rules, and let decisions answer the queries of both."""
     answers.apply(study, tables, queries)
+    check_valid(study, tables)
     people = assemble(study, tables)
     found = find(study, tables, people, rules)
     ask(found, tables, queries)

@@ -20,6 +20,7 @@ from ccp_analysis.cleaning.accounts import (
     arms_of_the_dead,
     check_balance,
     row_accounts,
+    values_set_missing,
 )
 from ccp_analysis.cleaning.assemble import assemble
 from ccp_analysis.cleaning.codebook import codebook as describe
@@ -129,6 +130,7 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     alive = alive_shares(study, tables, people, dead)
     whole = pd.concat([people, value_the_dead(scores, instruments, dead), alive], axis=1)
     counts = _flow(study, tables, whole, dead)
+    counts["set_missing"] = values_set_missing(study, tables, instruments)
     _compare_expected(counts["expected"], queries)
     _compare_rows(study, tables, queries)
     whole = whole.drop(columns=hidden)

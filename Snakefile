@@ -11,9 +11,10 @@ sys.path.insert(0, str(SOURCE))
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import faults_since
-from ccp_analysis.consistency import check_economics
+from ccp_analysis.consistency import check_economics, check_ordinals
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
+from ccp_analysis.removed import lines_of
 from ccp_analysis.reporting.contents import figures_of, tables_of
 from ccp_analysis.study import (
     configuration_files,
@@ -30,6 +31,7 @@ shell.prefix(
 try:
     STUDY, PLAN, ECONOMICS = load_study(), load_plan(), load_economics()
     check_economics(STUDY, PLAN, ECONOMICS)
+    check_ordinals(STUDY, PLAN)
     CONFIG = configuration_files()
 except StudyError as error:
     # Nothing has a log yet, so that all faults are said here.
@@ -396,6 +398,8 @@ rule codebook:
 
 
 onsuccess:
+    for line in lines_of(PLAN, Path(DERIVED, "flow.json")):
+        print(line)
     print(
         f"{STUDY.title}: done in {time.time() - STARTED:.0f} s; open reports/report.html"
     )

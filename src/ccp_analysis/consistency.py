@@ -1,9 +1,10 @@
-"""Whether the study has what its evaluation names: asked before anything is computed."""
+"""Whether the parts of the configuration agree: asked before anything is computed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ccp_analysis.dictionary import DICTIONARY
 from ccp_analysis.plan import PLAN, Plan
 from ccp_analysis.reading import first_of, place
 from ccp_analysis.study import ECONOMICS, Economics, Study, load_dictionary, load_instruments
@@ -35,6 +36,50 @@ def check_economics(study: Study, plan: Plan, economics: Economics | None) -> No
         *_utilities(study, economics),
         *_outcomes(plan, economics),
         *_arms(study, economics),
+    ]
+    if faults:
+        raise first_of(faults)
+
+
+def check_ordinals(study: Study, plan: Plan) -> None:
+    """Check that the plan says of which ordinal variables the codes are analysed as numbers.
+
+    Items of an instrument are numbers by the instrument's `score`.
+
+    Parameters
+    ----------
+    study, plan : Study, Plan
+        The variables and what is made of them.
+
+    Raises
+    ------
+    StudyError
+        If an ordinal variable is used as a number without `Plan.ordinal_as_numbers`, or that names
+        one that is none; `faults` lists all.
+    """
+    ordinals = [column for column in load_dictionary(study) if column.type == "ordinal"]
+    names = {name: column.name for column in ordinals for name in (column.name, column.variable)}
+    uses: list[tuple[tuple[str, ...], list[str]]] = [
+        (("outcomes",), [outcome.id for outcome in plan.outcomes]),
+        (("covariates",), plan.covariates),
+        (("baseline_table",), plan.baseline_table),
+        (("subgroups",), [subgroup.variable for subgroup in plan.subgroups]),
+        (("imputation", "auxiliary"), plan.imputation.auxiliary),
+    ]
+    said = {names.get(name) for name in plan.ordinal_as_numbers}
+    faults = [
+        f"{place(PLAN, *keys)}: {'.'.join(keys)}: '{name}' is ordinal, so that its codes are "
+        "analysed as numbers only if ordinal_as_numbers lists it; do so, or give it the type "
+        f"category in {DICTIONARY}."
+        for keys, used in uses
+        for name in used
+        if name in names and names[name] not in said
+    ]
+    faults += [
+        f"{place(PLAN, 'ordinal_as_numbers')}: ordinal_as_numbers names '{name}'; expected a "
+        f"variable of the type ordinal in {DICTIONARY}."
+        for name in plan.ordinal_as_numbers
+        if name not in names
     ]
     if faults:
         raise first_of(faults)

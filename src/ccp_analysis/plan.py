@@ -244,6 +244,9 @@ class Plan(Strict):
     outcomes: list[Outcome] = Field(min_length=1)
     covariates: list[str]
     baseline_table: list[str] = []
+    ordinal_as_numbers: list[str] = Field(
+        default=[], description="Ordinal variables whose codes are analysed as numbers."
+    )
     imputation: ImputationPlan
     analyses: list[Analysis] = Field(min_length=1)
     families: list[Family] = []

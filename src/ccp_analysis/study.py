@@ -54,7 +54,7 @@ class RawFile(Strict):
     format: Format | None = None
     delimiter: Literal["comma", "semicolon", "tab"] | None = None
     encoding: Literal["utf-8", "latin-1", "windows-1252"] | None = None
-    decimal: Literal["point", "comma"] = "point"
+    decimal: Literal["point", "comma", "either"] = "point"
     dates: Literal["iso", "day-first"] = "iso"
     sheet: str | None = None
     expected: int | None = None
@@ -66,7 +66,7 @@ class RawFile(Strict):
         for key, kinds in {"delimiter": "csv", "encoding": "csv sav dta", "sheet": "xlsx"}.items():
             if getattr(self, key) is not None and self.kind not in kinds.split():
                 raise ValueError(f"'{key}' does not go with the format {self.kind}")
-        if self.decimal == "comma" and self.kind != "csv":
+        if self.decimal != "point" and self.kind != "csv":
             raise ValueError(f"a decimal comma does not go with the format {self.kind}")
         return self
 
@@ -131,6 +131,15 @@ class Losses(Strict):
     death: str | None = None
 
 
+class Invalid(Strict):
+    """How many cells of a column may be not valid, or outside its limits, before the run stops."""
+
+    share: Share = Field(
+        default=0.05, description="Of the filled cells: neither blank nor a code for missing."
+    )
+    cells: int = Field(default=5, ge=1, description="So many at least; fewer never stop the run.")
+
+
 class Study(Strict):
     """What the study is: ``config/study.yaml``."""
 
@@ -147,6 +156,7 @@ class Study(Strict):
     clusters: Clusters | None = None
     losses: Losses | None = None
     expected: dict[str, int] = {}
+    invalid: Invalid = Invalid()
     complete_case: list[str] = []
 
     @model_validator(mode="after")

@@ -64,6 +64,17 @@ def test_what_was_set_missing_is_missing_and_all_else_is_kept(ccp_done):
         assert people[f"{column}_month6"].notna().sum() == filled
 
 
+def test_what_outcomes_and_other_variables_lost_is_counted(ccp_done):
+    """The planted values that are impossible, by variable and by instrument."""
+    flow = json.loads((ccp_done / "data/derived/flow.json").read_text())
+    planted = table(PLANTED)
+    items = planted.loc[planted["kind"] == "impossible", "column"].tolist()
+    scores = ["social_capital", "recovery", "wellbeing", "goal_attainment", "utility", "utility_3l"]
+    lost = dict.fromkeys(items + scores, 1)
+    assert {entry["name"]: entry["n"] for entry in flow["set_missing"]} == lost
+    assert all(e["reasons"] == {"outside the limits": 1} for e in flow["set_missing"])
+
+
 def test_flow(ccp_done):
     flow = json.loads((ccp_done / "data/derived/flow.json").read_text())
     stages = flow["stages"]

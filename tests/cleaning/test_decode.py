@@ -122,7 +122,10 @@ def test_an_integer_has_no_fraction():
     values, queries = decoded(["2", "2.0", "2.5"], column("integer"))
     assert values.tolist()[:2] == [2, 2]
     assert pd.isna(values[2])
-    assert queries["rule"].to_dict() == {4: "not a whole number"}
+    assert queries["rule"].to_dict() == {
+        0: "written with a fraction of zero",
+        4: "not a whole number",
+    }
 
 
 def test_limits_belong_to_the_range():

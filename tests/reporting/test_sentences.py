@@ -32,6 +32,23 @@ def test_the_primary_sentence(clustered: Folder) -> None:
     assert "in costs −£1,234 (−4,400 to 1,931; ANCOVA, imputed)" in money
 
 
+def test_what_cleaning_set_missing_in_outcomes_is_said(clustered: Folder) -> None:
+    source = clustered.source()
+    lost = [
+        {"name": "sleep", "n": 3, "reasons": {"not valid": 2, "outside the limits": 1}},
+        {"name": "pain", "n": 1200, "reasons": {"not valid": 1200}},
+        {"name": "age", "n": 4, "reasons": {"not valid": 4}},
+    ]
+    people, removed, *others = sentences.summary(
+        replace(source, flow=source.flow | {"set_missing": lost})
+    )
+    assert [people, *others] == sentences.summary(source)
+    assert removed == (
+        "Cleaning set values of outcomes missing. Sleep: 3 (2 not valid, 1 outside the limits); "
+        "Pain at the: 1,200 not valid."
+    )
+
+
 def test_without_a_direction_none_is_claimed(plain: Folder) -> None:
     _, primary = sentences.summary(plain.source())
     assert "from 4.6 points lower to 0.4 points higher with Drug B." in primary

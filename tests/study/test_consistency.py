@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from ccp_analysis.consistency import check_economics
+from ccp_analysis.consistency import check_economics, check_ordinals
 from ccp_analysis.errors import StudyError
 from ccp_analysis.study import load_economics, load_plan, load_study
 
@@ -54,6 +55,44 @@ def test_all_faults_are_listed(ccp_study):
     assert "intervention.costs: config/intervention_cost.csv: the file is missing" in str(
         caught.value.faults
     )
+
+
+PLAN, DICTIONARY = "config/analysis.yaml", "config/dictionary.csv"
+
+
+def _ordinal(study, *names: str) -> None:
+    """Make numbers of the study ordinal, with two codes."""
+    table = pd.read_csv(study / DICTIONARY, dtype=str, keep_default_na=False)
+    where = table["name"].isin(names)
+    table.loc[where, ["type", "codes"]] = ["ordinal", "0=No;1=Yes"]
+    table.loc[where, [c for c in table if c.endswith("imum")]] = ""
+    table.to_csv(study / DICTIONARY, index=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("eq_vas", "outcomes"), ("age", "covariates"), ("years_in_contact", "baseline_table")],
+)
+def test_ordinals_are_numbers_only_if_the_plan_says_so(ccp_study, name, key):
+    text = (ccp_study / DICTIONARY).read_text()
+    _ordinal(ccp_study, name)
+    with pytest.raises(StudyError) as caught:
+        check_ordinals(load_study(), load_plan())
+    [fault] = [f for f in caught.value.faults if f": {key}: " in f]
+    assert f"'{name}' is ordinal" in fault
+    assert "only if ordinal_as_numbers lists it" in fault
+    line = int(fault.partition(", line ")[2].partition(":")[0])
+    assert (ccp_study / PLAN).read_text().splitlines()[line - 1].startswith(f"{key}:")
+    ccp_study.change(PLAN, "covariates:", f"ordinal_as_numbers: [{name}]\ncovariates:")
+    check_ordinals(load_study(), load_plan())
+    (ccp_study / DICTIONARY).write_text(text)
+    with pytest.raises(StudyError, match=f"ordinal_as_numbers names '{name}'; expected"):
+        check_ordinals(load_study(), load_plan())
+
+
+def test_items_of_an_instrument_are_numbers_by_its_score(ccp_study):
+    _ordinal(ccp_study, "rgu_01", "rgu_02")
+    check_ordinals(load_study(), load_plan())
 
 
 def test_studies_as_they_are_shipped_are_consistent(ccp_study):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
 
 from ccp_analysis.cleaning.flow import arms_of, counts_of, reasons_of
+from ccp_analysis.cleaning.spelling import BLANK
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, among
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import in_order
-from ccp_analysis.study import STUDY, Study
+from ccp_analysis.study import STUDY, Instrument, Study
 
 
 def analysis_sets(study: Study, people: pd.DataFrame) -> list[dict[str, Any]]:
@@ -127,6 +129,44 @@ def row_accounts(
         left_out = {"rows": table.rows, "identical_rows_left_out": table.repeated}
         accounts.append({"file": study.files[file].path.name, **left_out, **kept})
     return accounts
+
+
+def values_set_missing(
+    study: Study, tables: dict[str, RawTable], instruments: dict[str, Instrument]
+) -> list[dict[str, Any]]:
+    """Count the values of people that stood there and were set missing.
+
+    Parameters
+    ----------
+    study : Study
+        Files.
+    tables : dict
+        File id → `RawTable`; they know why a value is missing.
+    instruments : dict
+        Instrument id → `Instrument`: what its items have lost, it has.
+
+    Returns
+    -------
+    list of dict
+        For each variable, at all visits, and each instrument that has lost any: ``name``, ``n``,
+        and ``reasons``: why (not valid, outside the limits, a rule, a decision) → how many. Neither
+        blanks nor codes for missing count.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for file, table in tables.items():
+        for column in table.columns if study.files[file].rows != "event" else ():
+            declared = table.sheet.missing.get(column.column, {}).values()
+            known = {BLANK, *column.missing.values(), *declared}
+            found = table.why[column.variable].value_counts()
+            lost = {str(why): int(n) for why, n in found.items() if n and why not in known}
+            counts.setdefault(column.name, Counter()).update(lost)
+    for name, instrument in instruments.items():
+        counts[name] = sum((counts[item] for item in instrument.items), Counter())
+    return [
+        {"name": name, "n": lost.total(), "reasons": dict(lost.most_common())}
+        for name, lost in counts.items()
+        if lost
+    ]
 
 
 def check_balance(study: Study, flow: dict[str, Any]) -> None:

@@ -208,6 +208,10 @@ def _change(
     if column.type == "id":
         raise StudyError(f"{decision.place}: an identifier cannot be changed by a decision.")
     where = np.isin(table.sheet.rows, np.concatenate([part.rows[at] for part, at in hits]))
+    if not where.any():
+        raise StudyError(
+            f"{decision.place}: the note is about all cells of a column; it can only be kept."
+        )
     if decision.action == REMOVE:
         table.set_missing(column.variable, where, REASON)
         return REMOVE

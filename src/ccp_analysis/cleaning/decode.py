@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ccp_analysis.cleaning.queries import Queries
-from ccp_analysis.cleaning.sheet import Sheet
+from ccp_analysis.cleaning.sheet import Note, Sheet
 from ccp_analysis.cleaning.spelling import (
     AS_IS,
     AS_LABEL,
@@ -69,6 +69,7 @@ class _Spellings:
     why: np.ndarray  # positions in `reasons`; -1 where there is a value
     spelt: np.ndarray
     reasons: list[str]
+    forms: np.ndarray  # in which form each is written; empty where in the dictionary's
 
 
 def decode(sheet: Sheet, column: Column, file: RawFile, queries: Queries) -> Decoded:
@@ -103,6 +104,8 @@ def decode(sheet: Sheet, column: Column, file: RawFile, queries: Queries) -> Dec
             rule=f"not {EXPECTED[column.type]}" if invalid else "missing code",
         )
     valid = found.why < 0
+    _note_forms(sheet, column, found, np.where(valid, counts, 0), queries)
+    valid &= found.forms == ""
     changed = valid & (found.spelt != AS_IS)
     if column.codes:
         # A file is written in codes or in labels, whichever are more; the rest is spelt otherwise.
@@ -117,6 +120,18 @@ def decode(sheet: Sheet, column: Column, file: RawFile, queries: Queries) -> Dec
     )
 
 
+def _note_forms(
+    sheet: Sheet, column: Column, found: _Spellings, counts: np.ndarray, queries: Queries
+) -> None:
+    """Add a note for each form, other than the dictionary's, in which values are written."""
+    for form in sorted(set(found.forms[counts > 0]) - {""}):
+        where = np.flatnonzero((counts > 0) & (found.forms == form))
+        read = plain(_series(found.values[where[:1]], column).iloc[0])
+        text = sheet.cells[column.column].cat.categories[where[0]]
+        n = int(counts[where].sum())
+        queries.add_note(sheet, Note(column.column, n, text, read, form))
+
+
 def _read(texts: pd.Index, sheet: Sheet, column: Column, file: RawFile) -> _Spellings:
     """Read every spelling of a column, those that need no reading all at once."""
     labels = sheet.labels.get(column.column, {})
@@ -125,11 +140,16 @@ def _read(texts: pd.Index, sheet: Sheet, column: Column, file: RawFile) -> _Spel
     n = len(texts)
     values = np.full(n, np.nan) if column.numeric else np.full(n, None, dtype=object)
     odd = np.ones(n, dtype=bool)
-    if n > FEW and column.type in PLAIN and not declared:
-        plain, quick = _plain(texts, column)
+    # A point is no decimal sign everywhere, so that fractions are then read one by one.
+    kind = "integer" if column.type == "number" and file.decimal != "point" else column.type
+    if n > FEW and kind in PLAIN and not declared:
+        plain, quick = _plain(texts, column, PLAIN[kind])
         values[plain] = quick
         odd = ~plain
     spellings = [read(text) for text in texts[odd]]
+    doubtful = {one.form for one in spellings if one.why == INVALID and one.form}
+    if doubtful:
+        spellings = [Spelling(None, INVALID) if s.form in doubtful else s for s in spellings]
     values[odd] = _values(spellings, column)
     reasons = list(dict.fromkeys(one.why for one in spellings if one.why))
     number = {reason: at for at, reason in enumerate(reasons)} | {"": -1}
@@ -137,7 +157,9 @@ def _read(texts: pd.Index, sheet: Sheet, column: Column, file: RawFile) -> _Spel
     why[odd] = [number[one.why] for one in spellings]
     spelt = np.full(n, AS_IS, dtype=np.int8)
     spelt[odd] = [one.spelt for one in spellings]
-    return _Spellings(values, why, spelt, reasons)
+    forms = np.full(n, "", dtype=object)
+    forms[odd] = [one.form for one in spellings]
+    return _Spellings(values, why, spelt, reasons, forms)
 
 
 def _values(spellings: list[Spelling], column: Column) -> np.ndarray:
@@ -148,10 +170,10 @@ def _values(spellings: list[Spelling], column: Column) -> np.ndarray:
     return values
 
 
-def _plain(texts: pd.Index, column: Column) -> tuple[np.ndarray, np.ndarray]:
+def _plain(texts: pd.Index, column: Column, pattern: str) -> tuple[np.ndarray, np.ndarray]:
     """Return which texts need no reading, and their values."""
     array = pa.array(texts, pa.string())
-    plain = pc.match_substring_regex(array, PLAIN[column.type]).to_numpy(zero_copy_only=False)
+    plain = pc.match_substring_regex(array, pattern).to_numpy(zero_copy_only=False)
     found = array.filter(pa.array(plain))
     if column.numeric:
         values = found.cast(pa.float64()).to_numpy() + 0.0

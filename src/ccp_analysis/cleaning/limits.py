@@ -84,14 +84,15 @@ def check_limits(
         broken = np.zeros(len(decoded.spellings), dtype=bool)
         broken[cases] = True
         masks[name] = broken[decoded.codes]
-    said = f"outside {_range(column.minimum, column.maximum)}"
+    said = f"outside {range_of(column.minimum, column.maximum)}"
     queries.add("error", sheet, masks[HARD], column=column.column, action="set missing", rule=said)
-    said = f"implausible: not within {_range(column.soft_minimum, column.soft_maximum)}"
+    said = f"implausible: not within {range_of(column.soft_minimum, column.soft_maximum)}"
     soft = masks[SOFT] & ~masks[HARD]
     queries.add("query", sheet, soft, column=column.column, action="kept", rule=said)
     return masks[HARD] if masks[HARD].any() else None
 
 
-def _range(low: float | None, high: float | None) -> str:
+def range_of(low: float | None, high: float | None) -> str:
+    """Return limits as text, as in ``0 to 10``."""
     lower, upper = _ends(low, high)
     return f"{lower:.15g} to {upper:.15g}"

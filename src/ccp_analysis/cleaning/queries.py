@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.cleaning.sheet import Sheet
+from ccp_analysis.cleaning.sheet import Note, Sheet
 
 COLUMNS = [
     "id",
@@ -107,6 +107,15 @@ class Queries:
             found = sheet.found(at, column)
             place = (sheet.path.name, sheet.name, column, rule)
             self.parts.append(Asked(severity, *place, sheet.rows[at], who, found, done))
+
+    def add_note(self, sheet: Sheet, note: Note) -> None:
+        """Add one note for all cells of a column that were read in the same way; its row is 0."""
+        hidden = note.column in sheet.hidden
+        cells = "one cell" if note.n == 1 else f"{note.n} cells"
+        action = f"{cells} read" if hidden else f"{cells} read, this one as {note.value or 'blank'}"
+        texts = [np.array([t], dtype=object) for t in ("", "" if hidden else note.found, action)]
+        place = (sheet.path.name, sheet.name, note.column, note.rule)
+        self.parts.append(Asked("note", *place, np.zeros(1, int), *texts))
 
     def add_whole(
         self, severity: str, file: str, *, raw_value: str, action: str, rule: str

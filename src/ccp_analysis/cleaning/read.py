@@ -47,4 +47,8 @@ def read_raw(file: RawFile, columns: Sequence[Column]) -> Sheet:
         from ccp_analysis.cleaning.statistical import read_statistical
 
         sheet = read_statistical(file, names)
+    if file.kind != "csv":
+        from ccp_analysis.cleaning.precision import as_entered
+
+        sheet = as_entered(sheet)
     return replace(sheet, hidden=frozenset(c.column for c in columns if c.hidden))

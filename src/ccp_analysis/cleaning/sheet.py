@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,16 @@ import pyarrow as pa
 from ccp_analysis.reading import first_of
 
 STRINGS = pd.StringDtype(na_value=np.nan)
+
+
+class Note(NamedTuple):
+    """How all cells of one form in a column were read: how many, and one of them."""
+
+    column: str
+    n: int
+    found: str
+    value: str
+    rule: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class Sheet:
         Identifier of each row; empty text until it is known.
     remarks : tuple of str
         What is strange about the file as a whole.
+    notes : tuple of Note
+        What the reader of the file has read otherwise than it stands there.
     """
 
     path: Path
@@ -55,6 +68,7 @@ class Sheet:
     hidden: frozenset[str] = frozenset()
     participant: pd.Series | None = None
     remarks: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def take(self, keep: np.ndarray) -> Sheet:
         """Return the sheet with some of its rows.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ccp_analysis.dictionary import Column, key_of
@@ -14,10 +14,21 @@ from ccp_analysis.study import RawFile
 BLANK, INVALID = "blank", "not valid"
 AS_IS, AS_LABEL, OTHERWISE = 0, 1, 2  # how a valid value is spelt
 ISO = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
-DAY_FIRST = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+DAY_FIRST = re.compile(r"([0-9]{1,2})([/.])([0-9]{1,2})\2([0-9]{4})")
+FRACTION_OF_ZERO = re.compile(r"([+-]?[0-9]+)[.,]0*")
+AT_MIDNIGHT = re.compile(r"(.*[0-9])[ t]0?0:00(?::00(?:\.0+)?)?z?")
+# Forms that a program gives to what can only mean one thing.
+WHOLE = "written with a fraction of zero"
+MIDNIGHT = "written with the time of midnight"
+DOTTED = "written with dots, the day first"
+COMMA = "written with a decimal comma"
 NUMBERS = {
     "point": re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?"),
     "comma": re.compile(r"[+-]?([0-9]+,?[0-9]*|,[0-9]+)(e[+-]?[0-9]+)?"),
+    # Of 1,234 nobody knows: it may be a thousand or little more than one.
+    "either": re.compile(
+        r"(?![+-]?[1-9][0-9]{0,2}[.,][0-9]{3}$)[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)(e[+-]?[0-9]+)?"
+    ),
 }
 EXPECTED = {
     "id": "an identifier",
@@ -41,11 +52,14 @@ class Spelling(NamedTuple):
         Why there is none: `BLANK`, `INVALID`, or the meaning of a missing code; empty otherwise.
     spelt : int
         `AS_IS`, `AS_LABEL` (a category by its label) or `OTHERWISE`.
+    form : str
+        The form in which it is written, where that is another one than the dictionary's.
     """
 
     value: float | str | dt.date | None
     why: str
     spelt: int = AS_IS
+    form: str = ""
 
 
 def reader_of(
@@ -73,8 +87,9 @@ def reader_of(
         text → `Spelling`. Limits are not looked at.
     """
     reasons = {key_of(code): why for code, why in column.missing.items()}
-    numbers = missing_numbers(column)
+    numbers, answers = missing_numbers(column), column.meanings()
     value_of = _VALUE_OF[column.type](column, file)
+    days = _missing_days(column, value_of)
     shown = labels if labels and _speaks(column, labels) else {}
     declared = declared or {}
 
@@ -84,7 +99,7 @@ def reader_of(
             return Spelling(None, BLANK)
         if key in reasons:
             return Spelling(None, reasons[key])
-        if numbers:
+        if numbers and key not in answers:
             number = _number(key, file.decimal)
             if number in numbers:
                 return Spelling(None, numbers[number])
@@ -92,7 +107,8 @@ def reader_of(
             return Spelling(None, declared[text])
         label = shown.get(text)
         if label is None:
-            return value_of(text, key)
+            found = value_of(text, key)
+            return Spelling(None, days[found.value]) if found.value in days else found
         key = key_of(label)
         return Spelling(None, reasons[key]) if key in reasons else value_of(label, key)
 
@@ -100,11 +116,19 @@ def reader_of(
 
 
 def missing_numbers(column: Column) -> dict[float, str]:
-    """Return the missing codes of a number that are numbers themselves: -99.0 is -99."""
-    if not column.numeric:
+    """Return the missing codes that are numbers: -99.0 is -99."""
+    if not column.numeric and not column.codes:
         return {}
     point = NUMBERS["point"]
     return {float(c): why for c, why in column.missing.items() if point.fullmatch(key_of(c))}
+
+
+def _missing_days(column: Column, value_of: ValueOf) -> dict[object, str]:
+    """Return the missing codes that are dates: 1900-01-01 00:00:00 is 1900-01-01."""
+    if column.type != "date":
+        return {}
+    days = {value_of(code, key_of(code)).value: why for code, why in column.missing.items()}
+    return {day: why for day, why in days.items() if day is not None}
 
 
 def _speaks(column: Column, labels: dict[str, str]) -> bool:
@@ -147,7 +171,10 @@ def _numbers(column: Column, file: RawFile) -> ValueOf:
         number = _number(key, file.decimal)
         if number is None or (whole and not number.is_integer()):
             return _INVALID
-        return Spelling(number, "", AS_IS if text == text.strip() else OTHERWISE)
+        form = WHOLE if whole and FRACTION_OF_ZERO.fullmatch(key) else ""
+        if file.decimal == "either" and "," in key:
+            form = COMMA
+        return Spelling(number, "", AS_IS if text == text.strip() else OTHERWISE, form)
 
     return value
 
@@ -157,28 +184,44 @@ def _categories(column: Column, file: RawFile) -> ValueOf:
     labels = {code: (names or [code])[0] for code, names in column.codes.items()}
 
     def value(text: str, key: str) -> Spelling:
-        code = meanings.get(key)
+        code, form = meanings.get(key), ""
+        whole = FRACTION_OF_ZERO.fullmatch(key)
+        if code is None and whole and _number(key, file.decimal) is not None:
+            code, form = meanings.get(whole[1]), WHOLE
         if code is None:
             return _INVALID
         spelt = AS_IS if text == code else AS_LABEL if text == labels[code] else OTHERWISE
-        return Spelling(float(code) if column.type == "ordinal" else code, "", spelt)
+        return Spelling(float(code) if column.type == "ordinal" else code, "", spelt, form)
 
     return value
 
 
 def _dates(column: Column, file: RawFile) -> ValueOf:
     def value(text: str, key: str) -> Spelling:
-        found = ISO.fullmatch(key)
-        parts = found.groups() if found else ()
-        if not parts and file.dates == "day-first" and (found := DAY_FIRST.fullmatch(key)):
-            parts = found.groups()[::-1]
-        try:
-            day = dt.date(*map(int, parts))
-        except (ValueError, TypeError):
-            return _INVALID
-        return Spelling(day, "", AS_IS if text == text.strip() else OTHERWISE)
+        midnight = AT_MIDNIGHT.fullmatch(key)
+        bare, form = (midnight[1], MIDNIGHT) if midnight else (key, "")
+        parts = None
+        if found := ISO.fullmatch(bare):
+            parts = found.groups()
+        elif (found := DAY_FIRST.fullmatch(bare)) and (found[2] == "." or day_first):
+            parts = found[4], found[3], found[1]
+            form = DOTTED if found[2] == "." else form
+        day = _day(parts) if parts else None
+        if day is None:
+            # One month first, as in 01.31.2020, makes the others of its column doubtful.
+            doubtful = form == DOTTED and not day_first and _day((parts[0], parts[2], parts[1]))
+            return Spelling(None, INVALID, form=DOTTED if doubtful else "")
+        return Spelling(day, "", AS_IS if text == text.strip() else OTHERWISE, form)
 
+    day_first = file.dates == "day-first"
     return value
+
+
+def _day(parts: Sequence[str]) -> dt.date | None:
+    try:
+        return dt.date(*map(int, parts))
+    except ValueError:
+        return None
 
 
 _VALUE_OF: dict[str, Callable[[Column, RawFile], ValueOf]] = {

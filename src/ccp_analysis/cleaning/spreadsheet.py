@@ -7,15 +7,18 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 from xml.etree.ElementTree import ParseError
 
 import numpy as np
 import openpyxl
 import pandas as pd
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet.formula import ArrayFormula, DataTableFormula
 
-from ccp_analysis.cleaning.sheet import Sheet, categorical_of, check_header
+from ccp_analysis.cleaning.sheet import Note, Sheet, categorical_of, check_header
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reading import first_of
 from ccp_analysis.study import STUDY, RawFile
@@ -38,6 +41,9 @@ BROKEN = (
 )
 
 
+FORMULA = "formulas, read as last computed"
+
+
 def text_of(value: object) -> str:
     """Return a cell's content as text: whole numbers without a fraction, dates as in 2020-01-31.
 
@@ -51,7 +57,7 @@ def text_of(value: object) -> str:
     str
         Numbers with the fewest digits that give the same number back.
     """
-    if value is None:
+    if value is None or value is pd.NaT:
         return ""
     if isinstance(value, str):
         return value
@@ -65,11 +71,15 @@ def text_of(value: object) -> str:
     if isinstance(value, dt.datetime):
         midnight = value.time() == dt.time()
         return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+    if isinstance(value, ArrayFormula | DataTableFormula):
+        return getattr(value, "text", None) or "="
     return value.isoformat() if isinstance(value, dt.date) else str(value)
 
 
 def read_spreadsheet(file: RawFile, columns: Sequence[str]) -> Sheet:
-    """Read a sheet without interpreting a single cell; a formula is its own text.
+    """Read a sheet without interpreting a single cell.
+
+    A formula is what the program that saved the file has computed; otherwise it is its own text.
 
     Parameters
     ----------
@@ -103,11 +113,48 @@ def read_spreadsheet(file: RawFile, columns: Sequence[str]) -> Sheet:
                 ) from error
             name = _sheet(file, book.sheetnames)
             rows = list(_rows(file.path, name, book[name]))
+            try:
+                formulas = _formulas(handle, name, rows)
+            except BROKEN as error:
+                raise StudyError(
+                    f"{file.path}, sheet '{name}': the values of its formulas are damaged."
+                ) from error
     if not rows:
         raise StudyError(
             f"{file.path}, sheet '{name}': the sheet is empty; expected a header and rows."
         )
-    return _table(file.path, name, rows, columns)
+    rows = [(number, row) for number, row in rows if any(text.strip() for text in row)]
+    sheet = _table(file.path, name, rows, columns)
+    notes = [
+        Note(list(sheet.cells)[at], len(cells), *cells[0], FORMULA)
+        for at, cells in sorted(formulas.items())
+    ]
+    return replace(sheet, notes=tuple(notes))
+
+
+def _formulas(
+    handle: BinaryIO, name: str, rows: list[tuple[int, list[str]]]
+) -> dict[int, list[tuple[str, str]]]:
+    """Put in place of formulas what was last computed; return position → formulas and values.
+
+    A formula that no program has computed stays its own text.
+    """
+    found: dict[int, list[tuple[str, str]]] = {}
+    if not any(text.startswith("=") for _, row in rows[1:] for text in row):
+        return found
+    sheet = openpyxl.load_workbook(handle, read_only=True, data_only=True)[name]
+    sheet.reset_dimensions()
+    cells = dict(enumerate(sheet.iter_rows(), start=1))
+    for number, row in rows[1:]:
+        for at, text in enumerate(row):
+            if text.startswith("="):
+                cell = cells[number][at]
+                # An empty text is a value as well: that of =IF(B2="","",B2*2).
+                has_value = cell.value is not None or cell.data_type == "str"
+                row[at] = text_of(cell.value) if has_value else text
+                if row[at] != text:
+                    found.setdefault(at, []).append((text, row[at]))
+    return found
 
 
 def _sheet(file: RawFile, names: list[str]) -> str:

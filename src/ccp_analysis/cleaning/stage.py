@@ -1,6 +1,7 @@
 """Clean: raw files, dictionary, rules, instruments → the participants table and what is said of it.
 
-The verbs, in order: read, guard, decode, check limits, answer, join, apply rules, score, account.
+The verbs, in order: read, guard, decode, check limits, answer, stop where too much is not valid,
+join, apply rules, score, account.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from ccp_analysis.cleaning.accounts import (
     arms_of_the_dead,
     check_balance,
     row_accounts,
+    values_set_missing,
 )
 from ccp_analysis.cleaning.assemble import assemble
 from ccp_analysis.cleaning.codebook import codebook as describe
 from ccp_analysis.cleaning.deaths import alive_shares, dead_at, value_the_dead
 from ccp_analysis.cleaning.decisions import Answers, load_decisions
 from ccp_analysis.cleaning.flow import participant_flow
+from ccp_analysis.cleaning.invalid import check_valid
 from ccp_analysis.cleaning.missing import missing_values
 from ccp_analysis.cleaning.queries import Queries, faults_table
 from ccp_analysis.cleaning.rules import Finding, ask, fill_skipped, find
@@ -127,6 +130,7 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     alive = alive_shares(study, tables, people, dead)
     whole = pd.concat([people, value_the_dead(scores, instruments, dead), alive], axis=1)
     counts = _flow(study, tables, whole, dead)
+    counts["set_missing"] = values_set_missing(study, tables, instruments)
     _compare_expected(counts["expected"], queries)
     _compare_rows(study, tables, queries)
     whole = whole.drop(columns=hidden)
@@ -157,6 +161,7 @@ def _joined(
 ) -> pd.DataFrame:
     """Join the files, apply the rules, and let decisions answer the queries of both."""
     answers.apply(study, tables, queries)
+    check_valid(study, tables)
     people = assemble(study, tables)
     found = find(study, tables, people, rules)
     ask(found, tables, queries)

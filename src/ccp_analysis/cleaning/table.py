@@ -163,6 +163,8 @@ def _decode(
         queries.add_whole(
             "query", sheet.path.name, raw_value="", action="read as it stands", rule=remark
         )
+    for note in sheet.notes:
+        queries.add_note(sheet, note)
     read = len(sheet.rows)
     who = sheet.cells[key.column].astype("str").str.strip()
     who = who.str.upper() if key.type == "id" else who

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ccp_analysis.removed import removed_of
 from ccp_analysis.reporting.format import (
     MINUS,
     capitalised,
@@ -44,10 +45,11 @@ def summary(source: Source) -> list[str]:
     Returns
     -------
     list of str
-        Participants; for each primary outcome the estimate, what its interval allows and how the
-        other analyses compare; secondary outcomes; costs, where there are any.
+        Participants; what cleaning set missing; for each primary outcome the estimate, what its
+        interval allows and how the other analyses compare; secondary outcomes; costs, where there
+        are any.
     """
-    paragraphs = [_participants(source)]
+    paragraphs = [_participants(source), _removed(source)]
     for outcome in source.primary:
         sentences = [*_primary(source, outcome.id), *_others(source, outcome.id)]
         sentences += _paradox(source, outcome.id)
@@ -65,6 +67,13 @@ def _participants(source: Source) -> str:
         for place, stage in enumerate(later)
     ]
     return f"Of {number(first['n'])} people recruited, {listed(parts)}."
+
+
+def _removed(source: Source) -> str:
+    """Say what of the outcomes cleaning has set missing."""
+    found = removed_of(source.plan, source.flow)
+    parts = [f"{source.name(outcome)}: {words}" for outcome, words in found.items()]
+    return f"Cleaning set values of outcomes missing. {'; '.join(parts)}." if parts else ""
 
 
 def _primary(source: Source, outcome: str) -> list[str]:

@@ -1,0 +1,255 @@
+"""Values in another form than the dictionary's: read where they can only mean one thing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pyreadstat
+import pytest
+from test_decode import column, decoded
+
+from ccp_analysis.cleaning import decode as decoding
+from ccp_analysis.cleaning.read import read_raw
+from ccp_analysis.study import RawFile
+
+AMBIGUOUS = ["1,234", "-12.345", "999.000"]
+
+
+def file(suffix: str = "csv", **more) -> RawFile:
+    return RawFile(path=Path(f"f.{suffix}"), rows="participant", **more)
+
+
+def notes(queries: pd.DataFrame) -> list[list[str]]:
+    return queries.loc[[0], ["severity", "raw_value", "action", "rule"]].to_numpy().tolist()
+
+
+# --- single precision -----------------------------------------------------------------------------
+
+
+def written(tmp_path: Path, kind: str, values: np.ndarray) -> RawFile:
+    """Numbers in a file of that kind, as a program would write them that holds them as `values`."""
+    path = tmp_path / f"a.{kind}"
+    frame = pd.DataFrame({"x": values})
+    if kind == "dta" and values.dtype == np.float32:
+        frame.to_stata(path, write_index=False)
+    elif kind == "dta":
+        pyreadstat.write_dta(frame, str(path))
+    elif kind == "sav":
+        pyreadstat.write_sav(frame, str(path))
+    else:
+        frame.astype(float).to_excel(path, index=False)
+    return RawFile(path=path, rows="participant")
+
+
+DECIMALS = [0.6, -9.9, 0.1, 3, 1234.56, 1e-3, 0.5, np.nan, 16777216, 36.6, -0.285]
+
+
+@pytest.mark.parametrize("kind", ["dta", "sav", "xlsx"])
+@pytest.mark.parametrize("widened", [False, True])
+def test_single_precision_is_read_as_it_was_entered(tmp_path, kind, widened):
+    values = np.array(DECIMALS, dtype=np.float32)
+    asked = column("number", missing={"-9.9": "not done"}, minimum=-0.285, maximum=16777216)
+    sheet = read_raw(written(tmp_path, kind, values.astype(float) if widened else values), [asked])
+    texts = sheet.cells["x"].astype(str).tolist()
+    expected = [f"{v:.15g}" for v in DECIMALS if v == v]
+    assert [text for text in texts if text] == expected
+    [note] = sheet.notes
+    assert (note.column, note.n, note.rule) == ("x", 7, "stored in single precision")
+    assert note.value == "0.6"
+    values, queries = decoded(texts, asked, file(kind))
+    assert queries["rule"].tolist() == ["missing code"]
+
+
+@pytest.mark.parametrize("kind", ["dta", "sav", "xlsx"])
+def test_double_precision_is_left_as_it_is(tmp_path, kind):
+    numbers = np.array([0.6, float(np.float32(0.1)), 1 / 3, 2.0**-20])
+    sheet = read_raw(written(tmp_path, kind, numbers), [column("number")])
+    # Spreadsheets keep 16 digits.
+    np.testing.assert_allclose(sheet.cells["x"].astype(float), numbers, rtol=1e-15)
+    assert sheet.notes == ()
+
+
+def test_every_decimal_of_six_digits_survives_single_precision(tmp_path):
+    rng = np.random.default_rng(7)
+    entered = np.round(rng.uniform(-999, 999, 4000), 3)
+    sheet = read_raw(written(tmp_path, "dta", entered.astype(np.float32)), [column("number")])
+    assert sheet.cells["x"].astype(float).tolist() == entered.tolist()
+
+
+def test_value_labels_of_a_column_of_single_precision_still_belong_to_their_numbers(tmp_path):
+    frame = pd.DataFrame({"x": np.array([0.1, 1.5, 1.5], np.float32).astype(float)})
+    labels = {"x": {float(np.float32(0.1)): "Low", 1.5: "High"}}
+    pyreadstat.write_sav(frame, str(tmp_path / "a.sav"), variable_value_labels=labels)
+    asked = column("category", codes={"l": ["Low"], "h": ["High"]})
+    sheet = read_raw(RawFile(path=tmp_path / "a.sav", rows="participant"), [asked])
+    assert sheet.labels == {"x": {"0.1": "Low", "1.5": "High"}}
+
+
+# --- codes and whole numbers with a fraction of zero ----------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["category", "ordinal"])
+def test_codes_with_a_fraction_of_zero_are_read_and_noted(kind):
+    asked = column(kind, codes={"1": ["Female"], "2": ["Male"]}, missing={"9": "refused"})
+    values, queries = decoded(["2.0", "1.0", "9.0", "", "3.0", "1.5", "1", "2.00"], asked)
+    assert values.astype(float).tolist()[:2] == [2, 1]
+    assert values.isna().tolist() == [False, False, True, True, True, True, False, False]
+    assert notes(queries) == [
+        ["note", "2.0", "3 cells read, this one as 2", "written with a fraction of zero"]
+    ]
+    rest = queries.drop(index=0)["rule"].to_dict()
+    assert rest == {4: "missing code", 6: "not one of the codes", 7: "not one of the codes"}
+
+
+def test_a_code_that_is_written_so_keeps_its_meaning():
+    asked = column("category", codes={"1": ["A"], "1.0": ["B"], "-9": ["C"]}, missing={"-9.0": "x"})
+    values, queries = decoded(["1.0", "1", "-9", "-9.0"], asked)
+    assert values.tolist()[:3] == ["1.0", "1", "-9"]
+    assert queries["rule"].to_dict() == {5: "missing code"}
+
+
+def test_two_answers_in_one_cell_are_no_code():
+    asked = column("category", codes={"0": ["No"], "1": ["Yes"]})
+    assert decoded(["1,0", "1, 0", "1;0"], asked)[0].isna().all()
+    assert decoded(["1,0"], asked, file(decimal="comma"))[0].tolist() == ["1"]
+
+
+# --- dates ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "2020-01-31 00:00:00",
+        "2020-01-31T00:00:00",
+        "2020-01-31T00:00:00.000Z",
+        "2020-01-31 0:00",
+        "31.01.2020",
+        "31.1.2020",
+        "31.01.2020 00:00",
+    ],
+)
+@pytest.mark.parametrize("dates", ["iso", "day-first"])
+def test_midnight_is_its_date_and_dots_go_with_the_day_first(cell, dates):
+    values, queries = decoded([cell, "2020-03-04"], column("date"), file(dates=dates))
+    assert values.tolist() == [pd.Timestamp("2020-01-31"), pd.Timestamp("2020-03-04")]
+    dotted = "31" in cell[:2]
+    form = "written with dots, the day first" if dotted else "written with the time of midnight"
+    assert notes(queries) == [["note", cell, "one cell read, this one as 2020-01-31", form]]
+
+
+def test_slashes_are_read_only_where_the_day_is_said_to_come_first():
+    cells = ["31/01/2020 00:00", "01/02/2020"]
+    assert decoded(cells, column("date"))[0].isna().all()
+    values, _ = decoded(cells, column("date"), file(dates="day-first"))
+    assert values.tolist() == [pd.Timestamp("2020-01-31"), pd.Timestamp("2020-02-01")]
+
+
+def test_other_times_of_the_day_are_not_dates():
+    values, _ = decoded(["2020-01-31 14:30:00", "2020-01-31 00:00:01"], column("date"))
+    assert values.isna().all()
+
+
+def test_one_month_first_makes_the_dots_of_its_column_doubtful():
+    cells = ["01.31.2020", "01.02.2020", "2020-02-01"]
+    values, _ = decoded(cells, column("date"))
+    assert values.isna().tolist() == [True, True, False]
+    # Where the day is declared to come first, it is one wrong cell; so is a day that never was.
+    values, _ = decoded(cells, column("date"), file(dates="day-first"))
+    assert values.isna().tolist() == [True, False, False]
+    assert decoded(["31.02.2020", "01.02.2020"], column("date"))[0].notna().tolist() == [
+        False,
+        True,
+    ]
+
+
+def test_a_missing_code_that_is_a_date_has_no_time_of_day():
+    asked = column("date", missing={"1900-01-01": "unknown", "NK": "not known"})
+    values, queries = decoded(["1900-01-01 00:00:00", "01.01.1900", "NK", "x"], asked)
+    assert values.isna().all()
+    assert queries["action"].tolist() == [
+        "set missing: unknown",
+        "set missing: unknown",
+        "set missing: not known",
+        "set missing",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["sav", "dta"])
+def test_midnights_of_statistical_files(tmp_path, kind):
+    frame = pd.DataFrame({"x": [dt.datetime(2020, 1, 31), dt.datetime(1995, 7, 1), pd.NaT]})
+    path = tmp_path / f"a.{kind}"
+    write = pyreadstat.write_sav if kind == "sav" else pyreadstat.write_dta
+    write(frame, str(path))
+    sheet = read_raw(RawFile(path=path, rows="participant"), [column("date")])
+    assert sheet.cells["x"].astype(str).tolist()[:2] == ["2020-01-31", "1995-07-01"]
+
+
+# --- decimal signs --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_a_comma_is_a_decimal_sign_only_where_that_is_declared(few, monkeypatch):
+    monkeypatch.setattr(decoding, "FEW", few)
+    cells = ["12,5", "0,125", "12.5", "3", *AMBIGUOUS]
+    asked = column("number")
+    point = [np.nan, np.nan, 12.5, 3, np.nan, -12.345, 999]
+    comma = [12.5, 0.125, np.nan, 3, 1.234, np.nan, np.nan]
+    either = [12.5, 0.125, 12.5, 3, np.nan, np.nan, np.nan]
+    for decimal, expected in {"point": point, "comma": comma, "either": either}.items():
+        values, queries = decoded(cells, asked, file(decimal=decimal))
+        np.testing.assert_array_equal(values, expected)
+        assert (queries["severity"] == "error").sum() == np.isnan(expected).sum()
+    assert notes(queries) == [
+        ["note", "12,5", "2 cells read, this one as 12.5", "written with a decimal comma"]
+    ]
+
+
+# --- formulas -------------------------------------------------------------------------------------
+
+
+def with_computed(path: Path, values: dict[str, str]) -> Path:
+    """The same workbook as a spreadsheet program saves it: with values beside some formulas."""
+    target = path.with_name("computed.xlsx")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name).decode()
+            if name.endswith("sheet1.xml"):
+                for cell, value in values.items():
+                    kind = "" if value.isdecimal() else ' t="str"'
+                    content, n = re.subn(
+                        rf'<c r="{cell}"><f>(.*?)</f><v ?/></c>',
+                        rf'<c r="{cell}"{kind}><f>\1</f><v>{value}</v></c>',
+                        content,
+                    )
+                    assert n == 1
+            new.writestr(name, content)
+    return target
+
+
+def test_formulas_are_read_as_last_computed(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (
+        ["id", "x", "y"],
+        ["P1", 2, "=B2*2"],
+        ["P2", None, '=IF(B3="","",B3*2)'],
+        ["P3", 4, "=B4*2"],
+        ['=IF(B5="","","P4")', None, None],
+        ["P5", 5, "=B6*2"],
+    ):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    path = with_computed(tmp_path / "a.xlsx", {"C2": "4", "C3": "", "C6": "10", "A5": ""})
+    columns = [column("id").model_copy(update={"column": name}) for name in ("id", "x", "y")]
+    sheet = read_raw(RawFile(path=path, rows="participant"), columns)
+    # What no program has computed is its own text, and so no number; it is not blank.
+    assert sheet.cells["y"].tolist() == ["4", "", "=B4*2", "10"]
+    assert sheet.rows.tolist() == [2, 3, 4, 6]
+    [note] = [n for n in sheet.notes if n.column == "y"]
+    assert note[1:] == (3, "=B2*2", "4", "formulas, read as last computed")

@@ -1,6 +1,8 @@
-"""The one error a user can cause."""
+"""The one error a user can cause, and the sentence for a file that the system refuses."""
 
 from __future__ import annotations
+
+import errno
 
 
 class StudyError(Exception):
@@ -21,3 +23,17 @@ class StudyError(Exception):
     def __init__(self, message: str, faults: list[str] | tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.faults = list(faults)
+
+
+def denied(error: OSError) -> str:
+    """Return the sentence for a file that the operating system does not let be read or written."""
+    where = f"{error.filename}: " if error.filename else ""
+    advice = {
+        errno.EACCES: "give the account that runs this the right to read it, and to write in the "
+        "study folder",
+        errno.EPERM: "give the account that runs this the right to read it, and to write in the "
+        "study folder",
+        errno.EROFS: "copy the study folder to where files can be written",
+        errno.ENOSPC: "make room on the disk and run it again",
+    }.get(error.errno or 0, "see to it and run it again")
+    return f"{where}{error.strerror or error}; {advice}."

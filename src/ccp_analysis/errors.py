@@ -25,15 +25,22 @@ class StudyError(Exception):
         self.faults = list(faults)
 
 
+_RIGHTS = (
+    "give the account that runs this the right to read there, and to write in the study folder"
+)
+# Why the operating system refuses a file, and what to do.
+REFUSED = {
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: "copy the study folder to where files can be written",
+    errno.ENOSPC: "make room on the disk and run it again",
+    errno.EDQUOT: "make room on the disk and run it again",
+    errno.EIO: "the disk or its connection fails; copy the study folder elsewhere",
+}
+
+
 def denied(error: OSError) -> str:
     """Return the sentence for a file that the operating system does not let be read or written."""
     where = f"{error.filename}: " if error.filename else ""
-    advice = {
-        errno.EACCES: "give the account that runs this the right to read it, and to write in the "
-        "study folder",
-        errno.EPERM: "give the account that runs this the right to read it, and to write in the "
-        "study folder",
-        errno.EROFS: "copy the study folder to where files can be written",
-        errno.ENOSPC: "make room on the disk and run it again",
-    }.get(error.errno or 0, "see to it and run it again")
+    advice = REFUSED.get(error.errno or 0, "see to it and run it again")
     return f"{where}{error.strerror or error}; {advice}."

@@ -14,7 +14,7 @@ from ccp_analysis.cleaning.rules import Finding
 from ccp_analysis.cleaning.table import RawTable
 from ccp_analysis.dictionary import Column
 from ccp_analysis.errors import StudyError
-from ccp_analysis.files import unescaped
+from ccp_analysis.files import NUMBER, unescaped
 from ccp_analysis.reading import first_of, read_table
 from ccp_analysis.study import DECISIONS, DICTIONARY, Study
 
@@ -41,6 +41,12 @@ class Decision:
     who: str
     when: str
     why: str
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The raw value, and what it was before a spreadsheet or a table put an apostrophe."""
+        plain = self.raw_value.removeprefix("'")
+        return (self.raw_value, plain) if NUMBER.fullmatch(plain) else (self.raw_value,)
 
     @property
     def place(self) -> str:
@@ -183,7 +189,7 @@ def _answered(part: Asked, decision: Decision) -> np.ndarray:
         [
             at
             for at in np.flatnonzero(part.participant == decision.participant)
-            if part.raw_value[at].strip() == decision.raw_value
+            if part.raw_value[at].strip() in decision.spellings
             and decision.row in (None, part.rows[at])
         ],
         dtype=int,

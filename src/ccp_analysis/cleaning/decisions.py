@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from ccp_analysis.cleaning.decode import decode_one, plain
+from ccp_analysis.cleaning.limits import possible
 from ccp_analysis.cleaning.queries import Asked, Queries
 from ccp_analysis.cleaning.rules import Finding
 from ccp_analysis.cleaning.table import RawTable
@@ -145,9 +147,9 @@ class Answers:
             if not hits:
                 continue
             self.used.add(decision.line)
-            file = next(f for f, s in study.files.items() if s.path.name == decision.file)
             try:
-                said = _change(decision, tables[file], study, hits)
+                for table in _about(decision, study, tables, hits):
+                    said = _change(decision, table, study, hits)
             except StudyError as error:
                 faults.append(str(error))
                 continue
@@ -196,6 +198,25 @@ def _answered(part: Asked, decision: Decision) -> np.ndarray:
     )
 
 
+def _about(
+    decision: Decision,
+    study: Study,
+    tables: dict[str, RawTable],
+    hits: list[tuple[Asked, np.ndarray]],
+) -> list[RawTable]:
+    """Return the tables that hold the rows of a decision: several may share a raw file."""
+    rows = np.concatenate([part.rows[at] for part, at in hits])
+    named = [tables[f] for f, s in study.files.items() if s.path.name == decision.file]
+    about = [
+        table
+        for table in named
+        if table.sheet.name in {part.sheet for part, _ in hits}
+        and decision.column in table.sheet.cells
+        and np.isin(table.sheet.rows, rows).any()
+    ]
+    return about or named[:1]  # a query about a whole file, or about a row that was left out
+
+
 def _change(
     decision: Decision, table: RawTable, study: Study, hits: list[tuple[Asked, np.ndarray]]
 ) -> str:
@@ -226,7 +247,7 @@ def _corrected(decision: Decision, column: Column, study: Study, table: RawTable
     # A decision is written by the statistician: with a decimal point and ISO dates.
     file = study.files[table.file].model_copy(update={"decimal": "point", "dates": "iso"})
     value = decode_one(decision.value, column, file)
-    if value is None:
+    if value is None or (isinstance(value, pd.Timestamp) and not possible(value)):
         raise StudyError(
             f"{decision.place}: '{decision.value}' is not a valid value of '{column.column}' by "
             f"{DICTIONARY}."

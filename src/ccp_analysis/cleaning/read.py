@@ -39,14 +39,15 @@ def read_raw(file: RawFile, columns: Sequence[Column]) -> Sheet:
         file.path.open("rb").close()
     except OSError as error:
         raise StudyError(denied(error)) from error
-    names = [column.column for column in columns]
+    names = list(dict.fromkeys(column.column for column in columns))
     # The readers of spreadsheets and statistical files are loaded where there are such files.
     if file.kind == "csv":
         sheet = read_delimited(file, names)
     elif file.kind == "xlsx":
+        from ccp_analysis.cleaning.concealed import look
         from ccp_analysis.cleaning.spreadsheet import read_spreadsheet
 
-        sheet = read_spreadsheet(file, names)
+        sheet = look(read_spreadsheet(file, names))
     else:
         from ccp_analysis.cleaning.statistical import read_statistical
 

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 from xml.etree.ElementTree import ParseError
 
 import numpy as np
@@ -15,11 +16,12 @@ import openpyxl
 import pandas as pd
 from openpyxl.utils.exceptions import InvalidFileException
 
-from ccp_analysis.cleaning.sheet import Sheet, categorical_of, check_header
+from ccp_analysis.cleaning.sheet import Sheet, categorical_of, check_header, names_of
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reading import first_of
 from ccp_analysis.study import STUDY, RawFile
 
+COMPOUND = b"\xd0\xcf\x11\xe0"  # how files of the older Office formats begin
 # What openpyxl raises for files that are no workbooks, or broken ones.
 BROKEN = (
     InvalidFileException,
@@ -36,6 +38,10 @@ BROKEN = (
     NotImplementedError,
     RuntimeError,
 )
+
+
+MOST = 9  # rows under the header among which its names are looked for
+Rows = list[tuple[int, list[str]]]
 
 
 def text_of(value: object) -> str:
@@ -97,17 +103,29 @@ def read_spreadsheet(file: RawFile, columns: Sequence[str]) -> Sheet:
             try:
                 book = openpyxl.load_workbook(handle, read_only=True, data_only=False)
             except BROKEN as error:
-                raise StudyError(
-                    f"{file.path}: not readable as an XLSX workbook; expected one that a "
-                    "spreadsheet program has saved."
-                ) from error
+                raise StudyError(_unreadable(file.path, handle)) from error
             name = _sheet(file, book.sheetnames)
             rows = list(_rows(file.path, name, book[name]))
-    if not rows:
+            top, rows = rows[: file.header_rows], rows[file.header_rows :]
+    if not top:
         raise StudyError(
             f"{file.path}, sheet '{name}': the sheet is empty; expected a header and rows."
         )
-    return _table(file.path, name, rows, columns)
+    return _table(file.path, name, top, rows, columns)
+
+
+def _unreadable(path: Path, handle: BinaryIO) -> str:
+    """Return the sentence for what is no XLSX workbook; an older one or a locked one begins so."""
+    handle.seek(0)
+    if handle.read(len(COMPOUND)) == COMPOUND:
+        return (
+            f"{path}: this is a workbook of the older format (.xls) or has a password; open it and "
+            "save it as .xlsx without one."
+        )
+    return (
+        f"{path}: not readable as an XLSX workbook; expected one that a spreadsheet program has "
+        "saved."
+    )
 
 
 def _sheet(file: RawFile, names: list[str]) -> str:
@@ -141,13 +159,10 @@ def _rows(path: Path, name: str, sheet: object) -> Iterator[tuple[int, list[str]
         ) from error
 
 
-def _table(
-    path: Path, name: str, rows: list[tuple[int, list[str]]], columns: Sequence[str]
-) -> Sheet:
-    first, names = rows.pop(0)
-    header = [text.strip() for text in names]
+def _table(path: Path, name: str, top: Rows, rows: Rows, columns: Sequence[str]) -> Sheet:
+    first, header = names_of(top, columns)
     place = f", sheet '{name}', row"
-    check_header(path, f"{place} {first}", header, columns)
+    check_header(path, f"{place} {first}", header, columns, rows[:MOST])
     wide = len(header)
     faults = [
         f"{path}{place} {number}: {len(row)} cells found, {wide} expected as in the header."

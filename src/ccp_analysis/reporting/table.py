@@ -73,7 +73,7 @@ def to_csv(table: Table, data_status: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Text; cells that a spreadsheet would take for a formula begin with an apostrophe (`escaped`).
+        Text; what a spreadsheet would take for a formula is `escaped`.
     """
     rows = [[escaped(cell or "") for cell in [*row, data_status]] for row in table.rows]
     return pd.DataFrame(rows, columns=[*map(escaped, table.header), "data_status"])

@@ -119,6 +119,8 @@ environment:
 study:
 	@test -f "$(STUDY)/config/study.yaml" || { \
 		echo "make: '$(STUDY)' is no study folder: it has no config/study.yaml." >&2; exit 1; }
+	@test -w "$(STUDY)" || { \
+		echo "make: nothing can be written in '$(STUDY)'; copy the study folder to where it can." >&2; exit 1; }
 
 synthetic:
 	@grep -Eq '^data_status: *synthetic *(#.*)?$$' "$(STUDY)/config/study.yaml" || { \

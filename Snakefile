@@ -11,7 +11,7 @@ sys.path.insert(0, str(SOURCE))
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import faults_since
-from ccp_analysis.consistency import check_economics, check_ordinals
+from ccp_analysis.consistency import check_economics, check_ordinals, check_rights
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
@@ -28,16 +28,22 @@ shell.prefix(
     f'set -euo pipefail; export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{SOURCE}"; '
 )
 
+if config:
+    raise WorkflowError(
+        f"--config is not read ({', '.join(config)}): every setting of a study stands in its folder "
+        "config/, as the seed in config/analysis.yaml; change it there."
+    )
 try:
     STUDY, PLAN, ECONOMICS = load_study(), load_plan(), load_economics()
     check_economics(STUDY, PLAN, ECONOMICS)
     check_ordinals(STUDY, PLAN)
     CONFIG = configuration_files()
+    RAW = [file.path.as_posix() for file in STUDY.files.values()]
+    check_rights([*RAW, *sum(CONFIG.values(), [])])
 except StudyError as error:
     # Nothing has a log yet, so that all faults are said here.
     raise WorkflowError("\n".join(error.faults) or str(error)) from None
 
-RAW = [file.path.as_posix() for file in STUDY.files.values()]
 DERIVED = "data/derived"
 COSTS = [f"{DERIVED}/{name}.parquet" for name in ("costs", "prices") if ECONOMICS]
 PARTS = (
@@ -401,7 +407,8 @@ onsuccess:
     for line in lines_of(PLAN, Path(DERIVED, "flow.json")):
         print(line)
     print(
-        f"{STUDY.title}: done in {time.time() - STARTED:.0f} s; open reports/report.html"
+        f"{STUDY.title}: done in {time.time() - STARTED:.0f} s; open "
+        f"{Path('reports/report.html').resolve()}"
     )
 
 

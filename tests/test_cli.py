@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import subprocess
@@ -139,6 +140,27 @@ def test_a_slip_of_the_program_has_its_traceback_in_the_log_only(ccp_study, caps
     assert "Traceback" in LOG.read_text()
     assert "broken_flow" in LOG.read_text()
     assert outputs() == []
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "give the account that runs this the right to read there"),
+        (errno.EROFS, "copy the study folder to where files can be written"),
+        (errno.ENOSPC, "make room on the disk"),
+    ],
+)
+def test_a_file_that_the_system_refuses_is_a_sentence(
+    ccp_study, capsys, monkeypatch, number, advice
+):
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "data/derived/queries.csv")
+
+    monkeypatch.setattr(cleaning, "participant_flow", refuse)
+    assert cli.main(CLEAN) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"clean: data/derived/queries.csv: {os.strerror(number)}; {advice}")
+    assert said.count("\n") == 1
 
 
 def test_a_module_that_cannot_be_imported_is_no_traceback_either(tmp_path, capsys, monkeypatch):

@@ -36,7 +36,19 @@ def test_the_final_name_is_not_there_while_writing(tmp_path):
     files.write_whole(path, write)
     assert seen == [(False, ".csv", True)]
     assert path.read_text() == "x"
-    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_rights_are_those_that_the_mask_leaves(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        files.write_text(tmp_path / "a.txt", "x")
+        files.write_csv(tmp_path / "a.csv", pd.DataFrame({"a": [1]}))
+        files.write_parquet(tmp_path / "a.parquet", pd.DataFrame({"a": [1]}))
+    finally:
+        os.umask(before)
+    for path in tmp_path.iterdir():
+        assert path.stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 def test_text_and_json_are_utf_8_with_the_newlines_given(tmp_path):

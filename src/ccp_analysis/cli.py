@@ -10,9 +10,9 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import REFUSED, StudyError, denied
 
 # The function behind a command is imported only when it is called, and its keyword parameters are
 # the options of the command.
@@ -63,8 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         function = getattr(importlib.import_module(module), name)
         values = vars(_parser(command, function).parse_args(options))
         log = values.pop("log")
-        _log_to(log)
-        status = function(**values)
+        status = _run(function, values, log)
     except StudyError as error:
         for fault in error.faults:
             logging.error(fault)
@@ -80,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 3
     logging.info("%s: %.1f s", command, time.perf_counter() - started)
-    return int(status or 0)
+    return status
 
 
 def _parser(command: str, function: Callable[..., object]) -> ArgumentParser:
@@ -101,9 +100,21 @@ def _parser(command: str, function: Callable[..., object]) -> ArgumentParser:
     return parser
 
 
+def _run(function: Callable[..., int | None], values: dict[str, Any], log: Path | None) -> int:
+    """Call the function of a command; a file that the system refuses is a fault of the study's."""
+    try:
+        _log_to(log)
+        return int(function(**values) or 0)
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        raise StudyError(denied(error)) from error
+
+
 def _log_to(path: Path | None) -> None:
     logging.captureWarnings(True)
     handlers: list[logging.Handler] = [logging.NullHandler()]
+    logging.basicConfig(handlers=handlers, force=True)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers = [logging.FileHandler(path, mode="w", encoding="utf-8")]

@@ -1,15 +1,44 @@
-"""Whether the parts of the configuration agree: asked before anything is computed."""
+"""What is asked before anything is computed: rights, and whether the configuration agrees."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from ccp_analysis.dictionary import DICTIONARY
+from ccp_analysis.errors import denied
 from ccp_analysis.plan import PLAN, Plan
 from ccp_analysis.reading import first_of, place
 from ccp_analysis.study import ECONOMICS, Economics, Study, load_dictionary, load_instruments
 
 FULL_HEALTH = 1.0
+WRITTEN = (".", ".snakemake", "data", "data/derived", "logs", "reports")
+
+
+def check_rights(paths: Iterable[str]) -> None:
+    """Check that the files of the study in the current folder can be read and written.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Files to be read; whoever reads them says so where one is not there.
+
+    Raises
+    ------
+    StudyError
+        If one may not be read, or a folder for results may not be written in; `faults` lists all.
+    """
+    refused = [path for path in dict.fromkeys(paths) if not _may(path, os.R_OK)]
+    refused += [str(Path(path).absolute()) for path in WRITTEN if not _may(path, os.W_OK)]
+    if refused:
+        errors = [OSError(errno.EACCES, os.strerror(errno.EACCES), path) for path in refused]
+        raise first_of([denied(error) for error in errors])
+
+
+def _may(path: str, mode: int) -> bool:
+    return not os.access(path, os.F_OK) or os.access(path, mode)
 
 
 def check_economics(study: Study, plan: Plan, economics: Economics | None) -> None:

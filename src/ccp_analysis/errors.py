@@ -1,6 +1,8 @@
-"""The one error a user can cause."""
+"""The one error a user can cause, and the sentence for a file that the system refuses."""
 
 from __future__ import annotations
+
+import errno
 
 
 class StudyError(Exception):
@@ -21,3 +23,24 @@ class StudyError(Exception):
     def __init__(self, message: str, faults: list[str] | tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.faults = list(faults)
+
+
+_RIGHTS = (
+    "give the account that runs this the right to read there, and to write in the study folder"
+)
+# Why the operating system refuses a file, and what to do.
+REFUSED = {
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: "copy the study folder to where files can be written",
+    errno.ENOSPC: "make room on the disk and run it again",
+    errno.EDQUOT: "make room on the disk and run it again",
+    errno.EIO: "the disk or its connection fails; copy the study folder elsewhere",
+}
+
+
+def denied(error: OSError) -> str:
+    """Return the sentence for a file that the operating system does not let be read or written."""
+    where = f"{error.filename}: " if error.filename else ""
+    advice = REFUSED.get(error.errno or 0, "see to it and run it again")
+    return f"{where}{error.strerror or error}; {advice}."

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,10 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         Called with the temporary path (same folder, same suffix); writes the whole content there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    temporary.touch(exist_ok=False)  # with the rights that the user's mask leaves
     try:
         write(temporary)
-        temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -101,7 +99,7 @@ def fingerprint(paths: Iterable[Path]) -> str:
     ----------
     paths : iterable of Path
         Files; their order does not matter, their locations do not count. A file that is not there
-        counts as empty, so that its rule runs and reports it.
+        or may not be read counts as empty, so that its rule runs and reports it.
 
     Returns
     -------
@@ -110,6 +108,7 @@ def fingerprint(paths: Iterable[Path]) -> str:
     """
     total = hashlib.sha256()
     for path in sorted(set(paths)):
-        content = path.read_bytes() if path.is_file() else b""
+        there = path.is_file() and os.access(path, os.R_OK)
+        content = path.read_bytes() if there else b""
         total.update(f"{path.name} {hashlib.sha256(content).hexdigest()}\n".encode())
     return total.hexdigest()

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, denied
 
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 # Words for the two commonest complaints of pydantic; its own serve for the rest.
@@ -22,6 +22,11 @@ _LISTS = {"analysis": "analyses", "estimand": "estimands", "family": "families"}
 _NAMED = re.compile(
     r"(?P<key>[a-z_.]+)(?: '(?P<entry>[^']+)')?: (?:number (?P<number>\d+) of the list)?"
 )
+# More than any configuration needs.
+LEVELS = 50
+ENTRIES = 20_000
+BYTES = 1_000_000
+LONG = 200  # letters of a value that a sentence repeats
 Key = tuple[str, ...]
 Lines = dict[Key, int]
 
@@ -36,7 +41,53 @@ Config = TypeVar("Config", bound=Strict)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key stands once; the plain loader silently keeps the last."""
+    """YAML of bounded size in which a key stands once and a scalar is what is written.
+
+    The plain loader keeps the last of several keys, reads the code `01` as 1, `010` as 8 and `no`
+    as false, and lets a few lines of aliases stand for more than any memory holds.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.depth = self.entries = 0
+        self.extents: dict[yaml.Node, tuple[int, int]] = {}  # entries and levels of a node
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        mark, alias = event.start_mark, isinstance(event, yaml.AliasEvent)
+        self.depth += 1
+        self.entries += 1
+        self._within(self.entries, self.depth, mark)
+        node = super().compose_node(parent, index)
+        if node is not None and not alias:
+            parts = node.value if isinstance(node, yaml.CollectionNode) else []
+            parts = [part for pair in parts for part in pair] if _is_mapping(node) else parts
+            inside = [self.extents[part] for part in parts]
+            levels = 1 + max((depth for _, depth in inside), default=0)
+            self.extents[node] = 1 + sum(entries for entries, _ in inside), levels
+        elif node is not None and node not in self.extents:
+            raise yaml.composer.ComposerError(
+                problem=f"'*{event.anchor}' stands within what it stands for", problem_mark=mark
+            )
+        if node is not None:
+            entries, levels = self.extents[node]
+            self._within(entries, self.depth + levels - 1, mark)
+        self.depth -= 1
+        return node
+
+    @staticmethod
+    def _within(entries: int, levels: int, mark: yaml.Mark) -> None:
+        """Raise an error for more than any configuration needs."""
+        problem = ""
+        if levels > LEVELS:
+            problem = f"more than {LEVELS} levels one within another; write it with fewer"
+        elif entries > ENTRIES:
+            problem = (
+                f"more than {ENTRIES} entries, those behind an alias counted wherever it stands; "
+                "write it with fewer, and without aliases of aliases"
+            )
+        if problem:
+            raise yaml.composer.ComposerError(problem=problem, problem_mark=mark)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -48,6 +99,23 @@ class _Loader(yaml.SafeLoader):
                     )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+# Only what is empty is anything but text, and << joins mappings; pydantic knows what is a number.
+_KINDS = {"null", "merge"}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag.rpartition(":")[2] in _KINDS]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.yaml_constructors = {
+    tag: make
+    for tag, make in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or tag.rpartition(":")[2] in {"null", "str", "seq", "map"}
+}
+
+
+def _is_mapping(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode)
 
 
 def read_text(path: Path, expected: str) -> str:
@@ -63,11 +131,14 @@ def read_text(path: Path, expected: str) -> str:
     Raises
     ------
     StudyError
-        If the file is missing or is not UTF-8.
+        If the file is missing, cannot be read or is not UTF-8.
     """
     if not path.is_file():
         raise StudyError(f"{path}: the file is missing; {expected}.")
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StudyError(denied(error)) from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -158,6 +229,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def _read_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
     """Read a YAML file, and the line on which each key and each entry of a list begins."""
     text = read_text(path, "expected a YAML file there")
+    if len(text) > BYTES:
+        raise StudyError(f"{path}: {len(text)} letters found; expected no more than {BYTES}.")
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -168,7 +241,8 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
     except (yaml.YAMLError, ValueError) as error:  # a control character; a 30th of February
         raise StudyError(f"{path}: not valid YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(content, dict):
-        raise StudyError(f"{path}: expected keys with values, found {type(content).__name__}.")
+        kind = {list: "a list", str: "text"}.get(type(content), "nothing")
+        raise StudyError(f"{path}: expected keys with values, found {kind}.")
     return content, dict(_lines(node))
 
 
@@ -239,13 +313,23 @@ def complaints(where: str, error: ValidationError, lines: Lines | None = None) -
         key = ".".join(str(part) for part in complaint["loc"])
         what = _WORDS.get(complaint["type"], complaint["msg"].removeprefix("Value error, "))
         found = complaint.get("input")
-        shown = f" (found: {found!r})" if isinstance(found, str | int | float) else ""
+        shown = f" (found: {_shown(found)})" if isinstance(found, str | int | float) else ""
         keys = [str(part) for part in complaint["loc"]]
         if complaint["type"] == "value_error":
             keys += _named(what)
         at = _place(where, lines, keys) if lines else where
         faults.append(f"{at}: {key + ': ' if key else ''}{what}{shown}.")
     return faults
+
+
+def _shown(found: str | float) -> str:
+    """Return a value as it is written: a number bare, text within marks and not without end."""
+    text = str(found)
+    try:
+        float(text)
+    except ValueError:
+        return repr(text[:LONG] + "…" * (len(text) > LONG))
+    return text[:LONG]
 
 
 def _named(sentence: str) -> list[str]:

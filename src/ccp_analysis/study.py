@@ -47,7 +47,11 @@ Format = Literal["csv", "xlsx", "sav", "dta"]
 
 
 class RawFile(Strict):
-    """A raw file, how it is written, what one of its rows is, and how many there should be."""
+    """A raw file, how it is written, what one of its rows is, and how many there should be.
+
+    `header_rows` are the rows of its header, one of which names the columns; `where` are the texts
+    that some columns must hold in its rows, the rest of the file being left to others.
+    """
 
     path: Path
     rows: Literal["participant", "cluster", "event"]
@@ -57,15 +61,23 @@ class RawFile(Strict):
     decimal: Literal["point", "comma", "either"] = "point"
     dates: Literal["iso", "day-first"] = "iso"
     sheet: str | None = None
+    header_rows: int = Field(default=1, ge=1, le=20)
+    where: dict[str, str] = {}
     expected: int | None = None
 
     @model_validator(mode="after")
     def _written(self) -> RawFile:
         if self.kind is None:
-            raise ValueError(f"the format of '{self.path}' must be given: csv, xlsx, sav or dta")
+            raise ValueError(
+                f"'{self.path}' is of no format that is read; save it as .xlsx (a spreadsheet), "
+                ".csv (text), .sav (SPSS) or .dta (Stata), or where only its name says otherwise "
+                "give the format: csv, xlsx, sav or dta"
+            )
         for key, kinds in {"delimiter": "csv", "encoding": "csv sav dta", "sheet": "xlsx"}.items():
             if getattr(self, key) is not None and self.kind not in kinds.split():
                 raise ValueError(f"'{key}' does not go with the format {self.kind}")
+        if self.header_rows > 1 and self.kind in ("sav", "dta"):
+            raise ValueError(f"'header_rows' does not go with the format {self.kind}")
         if self.decimal != "point" and self.kind != "csv":
             raise ValueError(f"a decimal comma does not go with the format {self.kind}")
         return self

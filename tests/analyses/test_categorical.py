@@ -84,6 +84,12 @@ def test_a_category_of_three_codes_is_refused(study, tables):
         compare("logistic", study, tables, "observed", three)
 
 
+@pytest.mark.parametrize("model", ["logistic", "poisson"])
+def test_a_number_that_is_not_measured_at_the_visit_is_no_category(study, tables, model):
+    with pytest.raises(StudyError, match="an analysis needs 'well_late', which is not among the"):
+        compare(model, study, tables, "imputed", ask(value="well_late", baseline="well_before"))
+
+
 def test_without_a_baseline_the_model_adjusts_for_pair_and_covariates_only(study, tables):
     rows = compare("logistic", study, tables, "observed", ask(value="high_after", baseline="none"))
     with_it = compare("logistic", study, tables, "observed", asked("logistic"))

@@ -222,7 +222,9 @@ def test_a_spreadsheet_that_is_called_csv(tmp_path):
 @pytest.mark.parametrize(
     ("declared", "fault"),
     [
-        ({"path": "a.ods"}, "the format of 'a.ods' must be given"),
+        ({"path": "a.ods"}, "'a.ods' is of no format that is read; save it as .xlsx"),
+        ({"path": "a.xls"}, "'a.xls' is of no format that is read; save it as .xlsx"),
+        ({"path": "a.dta", "header_rows": 2}, "'header_rows' does not go with the format dta"),
         ({"path": "a.xlsx", "delimiter": "comma"}, "'delimiter' does not go with the format xlsx"),
         ({"path": "a.csv", "sheet": "x"}, "'sheet' does not go with the format csv"),
         ({"path": "a.sav", "decimal": "comma"}, "a decimal comma does not go with the format sav"),

@@ -139,13 +139,18 @@ def test_the_earliest_ending_event_is_the_reason(tiny):
     assert flow["stages"][2]["missing"][0]["recorded"] == {"none": 1}
 
 
-def test_a_file_with_a_header_only(tiny):
+def test_a_visit_of_nobody_stops_unless_it_is_still_to_come(tiny):
     tiny.write("events.csv", "who,event,date,reason\n")
     tiny.write("second.csv", "who,score\n")
+    assert str(tiny.fails()) == (
+        "second.csv: no row found, and so nobody interviewed at 'after'; where that visit is still "
+        "to come, say 'expected: {after: 0}' in config/study.yaml."
+    )
+    tiny.write("config/study.yaml", STUDY + "expected: {after: 0}\n")
     people, queries, flow = tiny.clean()
     assert not people["interviewed_after"].any()
     assert people["left"].isna().all()
-    assert queries.empty
+    assert queries[["file", "rule"]].to_numpy().tolist() == [["events.csv", "a header and no rows"]]
     assert flow["stages"][2]["missing"][0]["reason"] == "no reason recorded"
 
 

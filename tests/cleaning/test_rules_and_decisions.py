@@ -248,6 +248,20 @@ def test_who_when_and_why_are_asked_for(dated):
     ]
 
 
+@pytest.mark.parametrize("found", ["-3", "-2.5", "'-3", "=1+1"])
+def test_a_decision_is_about_a_value_as_it_stands_in_any_list(dated, found):
+    """Tables for spreadsheets put an apostrophe before what begins with a minus sign."""
+    dated.change("second.csv", "P1,2020-07-10,6", f"P1,2020-07-10,{found}")
+    for copied in {found, "'" + found.removeprefix("'")}:
+        dated.write(
+            "config/decisions.csv", line(f"second.csv,,P1,score,{copied},correct,3").rstrip()
+        )
+        people, queries, _ = dated.clean()
+        assert people.loc["P1", "score_after"] == 3
+        [answered] = queries[queries["column"] == "score"].to_dict("records")
+        assert answered["decision"] == "corrected to 3"
+
+
 def test_two_decisions_about_one_query(dated):
     dated.change("first.csv", "P2,2020-01-11,40", "P2,2020-01-11,400")
     one = "first.csv,,P2,age,400,set missing,,AB,2021-02-01,asked\n"

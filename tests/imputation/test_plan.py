@@ -202,6 +202,11 @@ def test_derived_variables_come_last_and_in_order():
     assert "change" not in PEOPLE
 
 
+def test_a_derived_variable_that_the_plan_names_elsewhere_is_no_variable_already():
+    with pytest.raises(StudyError, match="'x' is named among the covariates, subgroups or aux"):
+        variables(derived={"x": "age + 1"}, auxiliary=["x"])
+
+
 @pytest.mark.parametrize(
     ("derived", "sentence"),
     [

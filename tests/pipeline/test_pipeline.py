@@ -121,9 +121,19 @@ def test_one_core_elsewhere_gives_the_same_bytes(
         "goal_attainment: values set missing by cleaning: 1 outside the limits; see data/derived/"
     )
     assert lost in result.stdout + result.stderr
+    report = other.folder / "reports/report.html"
+    assert f"; open {report.resolve()}" in result.stdout + result.stderr
     first, second = outputs(done), outputs(other)
     assert list(first) == list(second)
     assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_settings_given_to_snakemake_are_refused(tmp_path: Path) -> None:
+    result = copy_project(tmp_path).run("--cores", "1", "--dry-run", "--config", "seed=1")
+    screen = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "--config is not read (seed): every setting of a study stands in its folder" in screen
+    assert "Traceback" not in screen
 
 
 def test_every_table_says_what_kind_of_data_it_rests_on(done: Project) -> None:

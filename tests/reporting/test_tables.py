@@ -163,12 +163,17 @@ def test_what_a_spreadsheet_takes_for_a_formula_is_text(clustered: Folder) -> No
     assert second["Value found"] == "<img src=x onerror=alert(1)>"
 
 
-@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@x", "\t=1"])
+@pytest.mark.parametrize("cell", ["=1", "+1 to 2", "-1+2", "@x", "\t=1"])
 def test_formula_like_cells(cell: str) -> None:
     table = Table("t", "c", [cell, "b"], [[cell, None]], "ll", [1, 1])
     written = to_csv(table, "real")
     assert written.iloc[0].tolist() == ["'" + cell, "", "real"]
     assert written.columns[0] == "'" + cell
+
+
+def test_a_negative_number_is_no_formula() -> None:
+    written = to_csv(Table("t", "c", ["a"], [["-99"], ["+1.5"]], "r", [1]), "real")
+    assert written["a"].tolist() == ["-99", "+1.5"]
 
 
 def test_groups_are_lines_of_their_own() -> None:

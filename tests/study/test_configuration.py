@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reading import place
+from ccp_analysis.reading import place, read_yaml
 from ccp_analysis.study import (
     configuration_files,
     load_dictionary,
@@ -64,7 +64,12 @@ FAULTS = {
         "not valid YAML (the key 'covariates' stands twice)",
     ),
     "control character": ("study.yaml", "id: ccp", "id: c\x07p", "study.yaml: not valid YAML"),
-    "30 February": ("study.yaml", "2021-03-31", "2021-02-30", "study.yaml: not valid YAML (day"),
+    "30 February": (
+        "study.yaml",
+        "2021-03-31",
+        "2021-02-30",
+        "config/study.yaml, line 7: data_date: Input should be a valid date",
+    ),
     "unknown key": (
         "analysis.yaml",
         "seed: ",
@@ -419,8 +424,68 @@ def test_missing_empty_and_unreadable_files(ccp_study, name):
 
 def test_a_list_where_keys_are_expected(ccp_study):
     (ccp_study / "config/study.yaml").write_text("- 1\n- 2\n")
-    with pytest.raises(StudyError, match="expected keys with values, found list"):
+    with pytest.raises(StudyError, match="expected keys with values, found a list"):
         load_study()
+
+
+def nested(levels: int) -> str:
+    return "".join(f"{'  ' * level}a{level}:\n" for level in range(levels))
+
+
+def aliases(levels: int, start: str, of: str) -> str:
+    lines = [f"a0: &a0 {start}"]
+    lines += [f"a{n}: &a{n} " + of.format(f"*a{n - 1}") for n in range(1, levels)]
+    return "\n".join(lines) + "\n"
+
+
+NINE = ", ".join(["{0}"] * 9)
+TOO_MUCH = {
+    "nested": (nested(600), "line 50: not valid YAML (more than 50 levels"),
+    "in one line": ("a: " + "[" * 3000 + "]" * 3000, "line 1: not valid YAML (more than 50 levels"),
+    "lists": (aliases(10, "[x, x]", f"[{NINE}]"), "not valid YAML (more than 20000 entries, those"),
+    "merged": (
+        aliases(10, "{a: 1, b: 2}", "{{<<: [" + NINE + "]}}"),
+        "not valid YAML (more than 20000 entries, those behind an alias",
+    ),
+    "chain": (aliases(3000, "[x]", "[{0}]"), "not valid YAML (more than 50 levels"),
+    "itself": ("a: &a {b: [*a]}", "line 1: not valid YAML ('*a' stands within what it stands for)"),
+    "wide": ("".join(f"k{n}: 1\n" for n in range(10_001)), "more than 20000 entries"),
+    "long": ("a: " + "x" * 1_000_001, "1000004 letters found; expected no more than 1000000"),
+    "tag": ("a: !!timestamp soon", "line 1: not valid YAML (could not determine a constructor"),
+}
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_more_yaml_than_any_configuration_needs_is_a_sentence(tmp_path, what):
+    text, sentence = TOO_MUCH[what]
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(StudyError) as caught:
+        read_yaml(tmp_path / "a.yaml")
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_few_aliases_stand_for_what_they_name(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: &a {x: 1}\nb: *a\nc: {<<: *a, y: [2]}\n")
+    same = {"x": "1"}
+    assert read_yaml(tmp_path / "a.yaml") == {"a": same, "b": same, "c": {**same, "y": ["2"]}}
+
+
+@pytest.mark.parametrize("codes", [("0", "1"), ("01", "010"), ("no", "yes"), ("1e3", "1_0")])
+@pytest.mark.parametrize("mark", ["", "'"])
+def test_codes_are_what_is_written_with_or_without_quotation_marks(ccp_study, codes, mark):
+    """YAML by itself reads 0 as a number, 010 as 8 and no as false."""
+    first, second = (f"{mark}{code}{mark}" for code in codes)
+    ccp_study.change("config/study.yaml", "reference: control", f"reference: {first}")
+    ccp_study.change("config/study.yaml", "    control: Usual", f"    {first}: Usual")
+    ccp_study.change("config/study.yaml", "    intervention: Conn", f"    {second}: Conn")
+    assert load_study().arms.ordered == list(codes)
+
+
+def test_a_key_twice_with_and_without_quotation_marks(tmp_path):
+    (tmp_path / "a.yaml").write_text("levels: {0: a, '0': b}\n")
+    with pytest.raises(StudyError, match="the key '0' stands twice"):
+        read_yaml(tmp_path / "a.yaml")
 
 
 def test_every_configuration_file_is_listed_for_some_rule(ccp_study):

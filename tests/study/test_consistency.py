@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ccp_analysis.consistency import check_economics, check_ordinals
+from ccp_analysis import consistency
+from ccp_analysis.consistency import check_economics, check_ordinals, check_rights
 from ccp_analysis.errors import StudyError
 from ccp_analysis.study import load_economics, load_plan, load_study
 
@@ -93,6 +95,25 @@ def test_ordinals_are_numbers_only_if_the_plan_says_so(ccp_study, name, key):
 def test_items_of_an_instrument_are_numbers_by_its_score(ccp_study):
     _ordinal(ccp_study, "rgu_01", "rgu_02")
     check_ordinals(load_study(), load_plan())
+
+
+def test_what_may_not_be_read_or_written_is_a_sentence_each(ccp_study, monkeypatch):
+    """Rights are asked for, not tried: whoever runs tests as root has them all."""
+    shut = {"data/raw/teams.csv": os.R_OK, "data": os.W_OK}
+    monkeypatch.setattr(
+        consistency.os, "access", lambda path, mode: mode == os.F_OK or shut.get(path) != mode
+    )
+    with pytest.raises(StudyError, match=r"1 more in the log") as caught:
+        check_rights(["data/raw/baseline.csv", "data/raw/teams.csv", "data/raw/teams.csv"])
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "data/raw/teams.csv",
+        str(ccp_study / "data"),
+    ]
+    assert all("give the account that runs this" in fault for fault in caught.value.faults)
+
+
+def test_what_is_not_there_is_no_question_of_rights(ccp_study):
+    check_rights(["data/raw/nowhere.csv"])
 
 
 def test_studies_as_they_are_shipped_are_consistent(ccp_study):

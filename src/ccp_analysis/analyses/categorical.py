@@ -74,7 +74,10 @@ def _compare(kind: _Kind, study: Study, imputed: pd.DataFrame, data: str, ask: Q
 
 def _as_numbers(imputed: pd.DataFrame, names: list[str], ask: Question) -> pd.DataFrame:
     """Write a category of two codes as 0 and 1, the last code being the event."""
-    if all(name in imputed and pd.api.types.is_numeric_dtype(imputed[name]) for name in names):
+    # What is not there at all is no matter of codes; the sample says so.
+    if any(name not in imputed for name in names):
+        return imputed
+    if all(pd.api.types.is_numeric_dtype(imputed[name]) for name in names):
         return imputed
     if len(ask.codes) != 2:
         raise StudyError(

@@ -34,7 +34,8 @@ def assemble(study: Study, tables: dict[str, RawTable]) -> pd.DataFrame:
     ------
     StudyError
         If a row belongs to nobody recruited, a cluster is unknown, an arm is missing or is not one
-        of the study's, or a cluster or pair does not hold the arms it must.
+        of the study's, a cluster or pair does not hold the arms it must, or nobody was interviewed
+        at a visit that is not declared to be still to come.
     """
     roster = tables[study.roster]
     people = roster.values
@@ -146,7 +147,14 @@ def _interviewed(
     flags = {}
     for visit in study.visits:
         if visit.file:
-            present = among(people[PARTICIPANT], tables[visit.file].values[PARTICIPANT])
+            there = tables[visit.file].values[PARTICIPANT]
+            if there.empty and study.expected.get(visit.id) != 0:
+                raise StudyError(
+                    f"{study.files[visit.file].path}: no row found, and so nobody interviewed at "
+                    f"'{visit.id}'; where that visit is still to come, say 'expected: "
+                    f"{{{visit.id}: 0}}' in {STUDY}."
+                )
+            present = among(people[PARTICIPANT], there)
         else:
             suffix = f"_{visit.id}"
             present = people[[c for c in people if c.endswith(suffix)]].notna().any(axis=1)

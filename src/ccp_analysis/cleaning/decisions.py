@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from ccp_analysis.cleaning.decode import decode_one, plain
+from ccp_analysis.cleaning.limits import possible
 from ccp_analysis.cleaning.queries import Asked, Queries
 from ccp_analysis.cleaning.rules import Finding
 from ccp_analysis.cleaning.table import RawTable
 from ccp_analysis.dictionary import Column
 from ccp_analysis.errors import StudyError
-from ccp_analysis.files import unescaped
+from ccp_analysis.files import NUMBER, unescaped
 from ccp_analysis.reading import first_of, read_table
 from ccp_analysis.study import DECISIONS, DICTIONARY, Study
 
@@ -41,6 +43,12 @@ class Decision:
     who: str
     when: str
     why: str
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The raw value, and what it was before a spreadsheet or a table put an apostrophe."""
+        plain = self.raw_value.removeprefix("'")
+        return (self.raw_value, plain) if NUMBER.fullmatch(plain) else (self.raw_value,)
 
     @property
     def place(self) -> str:
@@ -139,9 +147,9 @@ class Answers:
             if not hits:
                 continue
             self.used.add(decision.line)
-            file = next(f for f, s in study.files.items() if s.path.name == decision.file)
             try:
-                said = _change(decision, tables[file], study, hits)
+                for table in _about(decision, study, tables, hits):
+                    said = _change(decision, table, study, hits)
             except StudyError as error:
                 faults.append(str(error))
                 continue
@@ -183,11 +191,30 @@ def _answered(part: Asked, decision: Decision) -> np.ndarray:
         [
             at
             for at in np.flatnonzero(part.participant == decision.participant)
-            if part.raw_value[at].strip() == decision.raw_value
+            if part.raw_value[at].strip() in decision.spellings
             and decision.row in (None, part.rows[at])
         ],
         dtype=int,
     )
+
+
+def _about(
+    decision: Decision,
+    study: Study,
+    tables: dict[str, RawTable],
+    hits: list[tuple[Asked, np.ndarray]],
+) -> list[RawTable]:
+    """Return the tables that hold the rows of a decision: several may share a raw file."""
+    rows = np.concatenate([part.rows[at] for part, at in hits])
+    named = [tables[f] for f, s in study.files.items() if s.path.name == decision.file]
+    about = [
+        table
+        for table in named
+        if table.sheet.name in {part.sheet for part, _ in hits}
+        and decision.column in table.sheet.cells
+        and np.isin(table.sheet.rows, rows).any()
+    ]
+    return about or named[:1]  # a query about a whole file, or about a row that was left out
 
 
 def _change(
@@ -224,7 +251,7 @@ def _corrected(decision: Decision, column: Column, study: Study, table: RawTable
     # A decision is written by the statistician: with a decimal point and ISO dates.
     file = study.files[table.file].model_copy(update={"decimal": "point", "dates": "iso"})
     value = decode_one(decision.value, column, file)
-    if value is None:
+    if value is None or (isinstance(value, pd.Timestamp) and not possible(value)):
         raise StudyError(
             f"{decision.place}: '{decision.value}' is not a valid value of '{column.column}' by "
             f"{DICTIONARY}."

@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from ccp_analysis.cleaning.sheet import Sheet, categorical, check_header
+from ccp_analysis.cleaning.sheet import Sheet, categorical, check_header, names_of
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reading import first_of
 from ccp_analysis.study import STUDY, RawFile
@@ -22,7 +23,8 @@ from ccp_analysis.study import STUDY, RawFile
 LARGE = 5_000_000  # bytes from which on a file in good order is read all at once
 ROWS = 20_000  # rows held as Python text at a time
 BLOCK = 1 << 20
-ZIPPED = b"PK\x03\x04"
+MOST = 9  # rows under the header among which its names are looked for
+ZIPPED, COMPOUND = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 CUT = "does not end with a line break; it may be cut off"
 # Cells without quotation marks, or between two of them, with a comma or line break behind each.
 ORDERLY = rb'(?:(?:"(?:[^"\r\n]|"")*+"|[^",\r\n]*+)(?:,|\r?\n|$))*+'
@@ -66,13 +68,15 @@ def read_delimited(file: RawFile, columns: Sequence[str]) -> Sheet:
     content = _look(file)
     with file.path.open(encoding=_codec(file), newline="") as handle:
         rows = _rows(file, csv.reader(handle, delimiter=file.separator, strict=True))
-        first, names = next(rows, (0, []))
-        if not names:
+        top = list(islice(rows, file.header_rows))
+        if not top:
             raise StudyError(f"{file.path}: the file is empty; expected a header and rows.")
-        header = [name.strip() for name in names]
-        check_header(file.path, f", line {first}", header, columns)
+        first, header = names_of(top, columns)
+        below = list(islice(rows, MOST))
+        check_header(file.path, f", line {first}", header, columns, below)
+        rows = chain(below, rows)
         table = None
-        if content.size >= LARGE and first == 1 and content.orderly:
+        if content.size >= LARGE and top[-1][0] == 1 and content.orderly:
             table = _all_at_once(file, header, content.lines)
         lines = np.arange(2, content.lines + 1)
         if table is None:
@@ -171,10 +175,10 @@ def _look(file: RawFile) -> _Content:
     order = re.compile(ORDERLY.replace(b",", file.separator.encode()))
     size, breaks, orderly, rest, last = 0, 0, True, b"", b"\n"
     with path.open("rb") as handle:
-        if handle.read(len(ZIPPED)) == ZIPPED:
+        if handle.read(len(ZIPPED)) in (ZIPPED, COMPOUND):
             raise StudyError(
                 f"{path}: this is a ZIP file or a spreadsheet, not delimited text; say its format "
-                f"in {STUDY}."
+                f"in {STUDY} if it is one of .xlsx, otherwise save it as text."
             )
         handle.seek(0)
         while block := handle.read(BLOCK):

@@ -12,6 +12,7 @@ from ccp_analysis.cleaning.sheet import Sheet
 from ccp_analysis.dictionary import Column
 
 HARD, SOFT = "hard", "soft"
+YEARS = (1900, 2100)  # in which a date can lie; 0019 is a year that lost its century
 NONE = (None, None)
 
 
@@ -69,6 +70,8 @@ def check_limits(
     numpy.ndarray of bool, shape (n,), or None
         Which values are impossible and are to be set missing; None where no value is.
     """
+    if column.type == "date":
+        return _check_years(decoded.values, column, sheet, queries)
     schema = schema_of(column)
     if schema is None:
         return None
@@ -90,6 +93,21 @@ def check_limits(
     soft = masks[SOFT] & ~masks[HARD]
     queries.add("query", sheet, soft, column=column.column, action="kept", rule=said)
     return masks[HARD] if masks[HARD].any() else None
+
+
+def possible(day: pd.Timestamp) -> bool:
+    """Whether a date lies in a year in which one can."""
+    return YEARS[0] <= day.year <= YEARS[1]
+
+
+def _check_years(
+    days: pd.Series, column: Column, sheet: Sheet, queries: Queries
+) -> np.ndarray | None:
+    """Add an error for each date that is none of the study; return where, as `check_limits`."""
+    where = (days.notna() & ~days.dt.year.between(*YEARS)).to_numpy()
+    said = f"the year is outside {YEARS[0]} to {YEARS[1]}"
+    queries.add("error", sheet, where, column=column.column, action="set missing", rule=said)
+    return where if where.any() else None
 
 
 def range_of(low: float | None, high: float | None) -> str:

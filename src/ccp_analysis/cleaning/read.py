@@ -8,7 +8,7 @@ from dataclasses import replace
 from ccp_analysis.cleaning.delimited import read_delimited
 from ccp_analysis.cleaning.sheet import Sheet
 from ccp_analysis.dictionary import Column
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, denied
 from ccp_analysis.study import STUDY, RawFile
 
 
@@ -30,19 +30,24 @@ def read_raw(file: RawFile, columns: Sequence[Column]) -> Sheet:
     Raises
     ------
     StudyError
-        If the file is missing, cannot be read as what it is declared to be, or has not just the
-        expected columns.
+        If the file is missing, may not be read or cannot be read as what it is declared to be, or
+        has not just the expected columns.
     """
     if not file.path.is_file():
         raise StudyError(f"{file.path}: the file is missing; {STUDY} lists it.")
-    names = [column.column for column in columns]
+    try:
+        file.path.open("rb").close()
+    except OSError as error:
+        raise StudyError(denied(error)) from error
+    names = list(dict.fromkeys(column.column for column in columns))
     # The readers of spreadsheets and statistical files are loaded where there are such files.
     if file.kind == "csv":
         sheet = read_delimited(file, names)
     elif file.kind == "xlsx":
+        from ccp_analysis.cleaning.concealed import look
         from ccp_analysis.cleaning.spreadsheet import read_spreadsheet
 
-        sheet = read_spreadsheet(file, names)
+        sheet = look(read_spreadsheet(file, names))
     else:
         from ccp_analysis.cleaning.statistical import read_statistical
 

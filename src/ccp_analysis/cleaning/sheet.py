@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ccp_analysis.reading import first_of
+from ccp_analysis.study import STUDY
 
 STRINGS = pd.StringDtype(na_value=np.nan)
 
@@ -24,6 +26,14 @@ class Note(NamedTuple):
     found: str
     value: str
     rule: str
+
+
+class Mark(NamedTuple):
+    """Empty cells of a column that look filled in the program that wrote the file, and why."""
+
+    column: str
+    rule: str
+    rows: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class Sheet:
         What is strange about the file as a whole.
     notes : tuple of Note
         What the reader of the file has read otherwise than it stands there.
+    marks : tuple of Mark
+        Cells that lose what somebody sees in them.
     """
 
     path: Path
@@ -69,6 +81,7 @@ class Sheet:
     participant: pd.Series | None = None
     remarks: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
     def take(self, keep: np.ndarray) -> Sheet:
         """Return the sheet with some of its rows.
@@ -121,7 +134,29 @@ def categorical_of(texts: Sequence[str]) -> pd.Categorical:
     return categorical(pa.chunked_array([pa.array(texts, pa.string())]))
 
 
-def check_header(path: Path, place: str, header: Sequence[str], columns: Sequence[str]) -> None:
+def names_of(
+    rows: Sequence[tuple[int, Sequence[str]]], columns: Collection[str]
+) -> tuple[int, list[str]]:
+    """Return the row of a header that names the columns, with its number, as bare names.
+
+    Parameters
+    ----------
+    rows : sequence of (int, sequence of str)
+        The rows of the header and their numbers, one at least.
+    columns : collection of str
+        The names that are expected; the row with the most of them, and of several the first, is it.
+    """
+    number, names = max(rows, key=lambda row: len({name.strip() for name in row[1]} & {*columns}))
+    return number, [name.strip() for name in names]
+
+
+def check_header(
+    path: Path,
+    place: str,
+    header: Sequence[str],
+    columns: Sequence[str],
+    below: Sequence[tuple[int, Sequence[str]]] = (),
+) -> None:
     """Compare a header with the data dictionary.
 
     Parameters
@@ -132,27 +167,35 @@ def check_header(path: Path, place: str, header: Sequence[str], columns: Sequenc
         Where the header stands, behind the file.
     header, columns : sequence of str
         Found and expected names.
+    below : sequence of (int, sequence of str), optional
+        The next rows: the names may stand in one of them, under a title.
 
     Raises
     ------
     StudyError
         Names the first column that stands twice, is missing, or is unknown; `faults` lists all.
     """
-    faults = [
-        f"{path}{place}: column '{name}' stands twice."
-        for name in dict.fromkeys(header)
-        if header.count(name) > 1
-    ]
+    found, known = Counter(header), set(columns)
+    faults = [f"{path}{place}: column '{name}' stands twice." for name in found if found[name] > 1]
     faults += [
         f"{path}{place}: column '{name}' is missing; the data dictionary expects it{_hint(header)}."
         for name in columns
-        if name not in header
+        if name not in found
     ]
     faults += [
         f"{path}{place}: column '{name}' is not in the data dictionary; expected only its columns."
         for name in header
-        if name not in columns
+        if name not in known
     ]
+    if faults and below:
+        number, names = names_of(below, columns)
+        if known <= {*names} and len(names) == len({*names}):
+            at = [n for n, _ in below].index(number)
+            faults.insert(
+                0,
+                f"{path}{place}: the columns are not named there but in row {number}; say "
+                f"'header_rows: {at + 2}' for this file in {STUDY}, or delete what stands above.",
+            )
     if faults:
         raise first_of(faults)
 
@@ -162,3 +205,11 @@ def _hint(header: Sequence[str]) -> str:
     names = {";": "semicolon", "\t": "tab", ",": "comma"}
     marks = [names[mark] for mark in names if len(header) == 1 and mark in header[0]]
     return f" (is the delimiter: {marks[0]}?)" if marks else ""
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Return increasing numbers as text: 2, 5 to 9, 12."""
+    series = pd.Series(numbers, dtype=int)
+    groups = series.groupby((series.diff() != 1).cumsum())
+    ends = zip(groups.first(), groups.last(), strict=True)
+    return ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in ends)

@@ -18,11 +18,12 @@ import pandas as pd
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.formula import ArrayFormula, DataTableFormula
 
-from ccp_analysis.cleaning.sheet import Note, Sheet, categorical_of, check_header
+from ccp_analysis.cleaning.sheet import Note, Sheet, categorical_of, check_header, names_of
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reading import first_of
 from ccp_analysis.study import STUDY, RawFile
 
+COMPOUND = b"\xd0\xcf\x11\xe0"  # how files of the older Office formats begin
 # What openpyxl raises for files that are no workbooks, or broken ones.
 BROKEN = (
     InvalidFileException,
@@ -42,6 +43,8 @@ BROKEN = (
 
 
 FORMULA = "formulas, read as last computed"
+MOST = 9  # rows under the header among which its names are looked for
+Rows = list[tuple[int, list[str]]]
 
 
 def text_of(value: object) -> str:
@@ -107,10 +110,7 @@ def read_spreadsheet(file: RawFile, columns: Sequence[str]) -> Sheet:
             try:
                 book = openpyxl.load_workbook(handle, read_only=True, data_only=False)
             except BROKEN as error:
-                raise StudyError(
-                    f"{file.path}: not readable as an XLSX workbook; expected one that a "
-                    "spreadsheet program has saved."
-                ) from error
+                raise StudyError(_unreadable(file.path, handle)) from error
             name = _sheet(file, book.sheetnames)
             rows = list(_rows(file.path, name, book[name]))
             try:
@@ -119,12 +119,12 @@ def read_spreadsheet(file: RawFile, columns: Sequence[str]) -> Sheet:
                 raise StudyError(
                     f"{file.path}, sheet '{name}': the values of its formulas are damaged."
                 ) from error
-    if not rows:
+            top, rows = rows[: file.header_rows], rows[file.header_rows :]
+    if not top:
         raise StudyError(
             f"{file.path}, sheet '{name}': the sheet is empty; expected a header and rows."
         )
-    rows = [(number, row) for number, row in rows if any(text.strip() for text in row)]
-    sheet = _table(file.path, name, rows, columns)
+    sheet = _table(file.path, name, top, rows, columns)
     notes = [
         Note(list(sheet.cells)[at], len(cells), *cells[0], FORMULA)
         for at, cells in sorted(formulas.items())
@@ -155,6 +155,20 @@ def _formulas(
                 if row[at] != text:
                     found.setdefault(at, []).append((text, row[at]))
     return found
+
+
+def _unreadable(path: Path, handle: BinaryIO) -> str:
+    """Return the sentence for what is no XLSX workbook; an older one or a locked one begins so."""
+    handle.seek(0)
+    if handle.read(len(COMPOUND)) == COMPOUND:
+        return (
+            f"{path}: this is a workbook of the older format (.xls) or has a password; open it and "
+            "save it as .xlsx without one."
+        )
+    return (
+        f"{path}: not readable as an XLSX workbook; expected one that a spreadsheet program has "
+        "saved."
+    )
 
 
 def _sheet(file: RawFile, names: list[str]) -> str:
@@ -188,13 +202,10 @@ def _rows(path: Path, name: str, sheet: object) -> Iterator[tuple[int, list[str]
         ) from error
 
 
-def _table(
-    path: Path, name: str, rows: list[tuple[int, list[str]]], columns: Sequence[str]
-) -> Sheet:
-    first, names = rows.pop(0)
-    header = [text.strip() for text in names]
+def _table(path: Path, name: str, top: Rows, rows: Rows, columns: Sequence[str]) -> Sheet:
+    first, header = names_of(top, columns)
     place = f", sheet '{name}', row"
-    check_header(path, f"{place} {first}", header, columns)
+    check_header(path, f"{place} {first}", header, columns, rows[:MOST])
     wide = len(header)
     faults = [
         f"{path}{place} {number}: {len(row)} cells found, {wide} expected as in the header."

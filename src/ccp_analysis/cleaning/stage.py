@@ -133,6 +133,7 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     counts["set_missing"] = values_set_missing(study, tables, instruments)
     _compare_expected(counts["expected"], queries)
     _compare_rows(study, tables, queries)
+    _ask_for_everyone(study, people, queries)
     whole = whole.drop(columns=hidden)
     asked = queries.table().assign(data_status=study.data_status)
     seen = {visit.id: people[f"interviewed_{visit.id}"] for visit in study.visits}
@@ -232,9 +233,22 @@ def _compare_expected(expected: list[dict[str, Any]], queries: Queries) -> None:
             )
 
 
+def _ask_for_everyone(study: Study, people: pd.DataFrame, queries: Queries) -> None:
+    """Add a query for each visit of nobody that is not declared to be still to come."""
+    for visit in study.visits:
+        if not people[f"interviewed_{visit.id}"].any() and study.expected.get(visit.id) is None:
+            rule = f"nobody has a value of the visit '{visit.id}'"
+            queries.add_whole("query", "study.yaml", raw_value="", action="none", rule=rule)
+
+
 def _compare_rows(study: Study, tables: dict[str, RawTable], queries: Queries) -> None:
+    visits = {visit.file for visit in study.visits}  # which stop the run, or are still to come
     for file, spec in study.files.items():
         found = len(tables[file].values)
+        if spec.expected is None and not found and file not in visits:
+            queries.add_whole(
+                "query", spec.path.name, raw_value="", action="none", rule="a header and no rows"
+            )
         if spec.expected not in (None, found):
             queries.add_whole(
                 "query",

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.cleaning.choose import beside, choose, left_over
 from ccp_analysis.cleaning.decode import OUTSIDE, decode, note_spellings
 from ccp_analysis.cleaning.guard import guard, refuse
+from ccp_analysis.cleaning.headings import check_headings
+from ccp_analysis.cleaning.labels import check_labels
 from ccp_analysis.cleaning.limits import check_limits
 from ccp_analysis.cleaning.queries import Queries
 from ccp_analysis.cleaning.read import read_raw
 from ccp_analysis.cleaning.sheet import Sheet
+from ccp_analysis.cleaning.spelling import BLANK
 from ccp_analysis.dictionary import Column, key_of
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import name_of, names_of
 from ccp_analysis.reading import first_of
-from ccp_analysis.study import DICTIONARY, RawFile, Study
+from ccp_analysis.study import DICTIONARY, STUDY, RawFile, Study
 
 PARTICIPANT = "participant"
+MERGED = "inside merged cells"
 USUAL = 0.9  # share of the identifiers that have one form, from which on another one is strange
 
 
@@ -116,8 +121,18 @@ def read_files(study: Study, dictionary: list[Column], queries: Queries) -> dict
     columns = {file: [c for c in dictionary if c.file == file] for file in study.files}
     for file in study.files:
         _key(study, file, columns[file])
-    sheets = _each(lambda file: read_raw(study.files[file], columns[file]), study.files)
-    refuse([f for file in sheets for f in guard(sheets[file], columns[file], study.data_date)])
+    whole = _each(lambda file: _read(study, file, columns), study.files)
+    # A table that several files share is guarded whole, by what the dictionary says for any.
+    known = {f: {c.column: c for one in beside(study, f) for c in columns[one]} for f in whole}
+    faults = [
+        fault
+        for file, sheet in whole.items()
+        for fault in guard(sheet, list(known[file].values()), study.data_date)
+    ]
+    refuse(list(dict.fromkeys(faults)))
+    sheets = _each(lambda f: choose(whole[f], study.files[f], columns[f]), study.files)
+    for name, words in left_over(study, whole, sheets):
+        queries.add_whole("query", name, raw_value="", action="rows left out", rule=words)
     return _each(lambda file: _decode(study, file, sheets[file], columns[file], queries), sheets)
 
 
@@ -127,6 +142,15 @@ def names_in(study: Study) -> set[str]:
     names |= {visit.reason for visit in study.visits if visit.reason}
     names |= {study.clusters.unit, study.clusters.pair} if study.clusters else set()
     return names | ({study.losses.event, study.losses.reason} if study.losses else set())
+
+
+def _read(study: Study, file: str, columns: Mapping[str, list[Column]]) -> Sheet:
+    """Read a file, and ask whether its rows and labels are what the dictionary takes them for."""
+    spec, own, sharing = study.files[file], columns[file], beside(study, file)
+    sheet = read_raw(spec, [column for one in sharing for column in columns[one]])
+    check_headings(sheet, own, _key(study, file, own), spec)
+    # What is strange about a table as a whole is said once.
+    return check_labels(sheet if file == sharing[0] else replace(sheet, remarks=()), own)
 
 
 def _each(make, files) -> dict:
@@ -150,7 +174,8 @@ def _key(study: Study, file: str, columns: Sequence[Column]) -> Column:
         if column.name == name:
             return column
     raise StudyError(
-        f"{DICTIONARY}: file '{file}' has no column named '{name}'; it identifies its rows."
+        f"{DICTIONARY}: the file '{file}' has no column of the name '{name}', which identifies its "
+        f"rows; write '{name}' as the name of the raw column that does, whatever its header."
     )
 
 
@@ -171,7 +196,14 @@ def _decode(
     sheet = replace(sheet, participant=who)
     empty = np.flatnonzero(who == "")
     if len(empty):
-        raise first_of([f"{sheet.place(at, key.column)}: the identifier is empty." for at in empty])
+        raise first_of(
+            [
+                f"{sheet.place(at, key.column)}: the identifier is empty"
+                + "".join(f" ({rule})" for rule in _marked(sheet, at, key.column))
+                + "."
+                for at in empty
+            ]
+        )
     again = _repeated(sheet, key)
     queries.add(
         "query", sheet, again, column="", action="row left out", rule="identical row repeated"
@@ -189,6 +221,18 @@ def _decode(
     for column in columns:
         found, why[column.variable] = _column(sheet, column, spec, queries)
         values[column.variable] = names_of(found) if column.name in names else found
+        for mark in sheet.marks:
+            if mark.column == column.column:
+                lost = np.isin(sheet.rows, list(mark.rows)) & (why[column.variable] == BLANK)
+                queries.add(
+                    "query",
+                    sheet,
+                    lost.to_numpy(),
+                    column=column.column,
+                    action="read as empty",
+                    rule=mark.rule,
+                )
+                why[column.variable] = give_reason(why[column.variable], lost, MERGED)
     table = RawTable(file, sheet, pd.DataFrame(values), why, columns, read, int(again.sum()))
     if spec.rows != "event":
         _check_unique(table, key.variable)
@@ -215,6 +259,11 @@ def give_reason(why: pd.Series, where: np.ndarray, reason: str) -> pd.Series:
     codes = why.cat.codes.to_numpy().copy()
     codes[where] = why.cat.categories.get_loc(reason)
     return pd.Series(pd.Categorical.from_codes(codes, categories=why.cat.categories))
+
+
+def _marked(sheet: Sheet, at: int, column: str) -> list[str]:
+    """Return why an empty cell looks filled in the program that wrote the file."""
+    return [m.rule for m in sheet.marks if m.column == column and sheet.rows[at] in m.rows]
 
 
 def _repeated(sheet: Sheet, key: Column) -> np.ndarray:
@@ -253,13 +302,34 @@ def _check_unique(table: RawTable, key: str) -> None:
     """Raise StudyError where a key that stands for one thing has rows that differ."""
     values, sheet = table.values[key], table.sheet
     twice = values[values.duplicated(keep=False) & values.notna()]
-    faults = []
+    faults, advice = [], _by_event(table, twice) if len(twice) else ""
     for who, found in twice.groupby(twice, sort=True):
         rows = [sheet.rows[at] for at in found.index]
         sheets = f", sheet '{sheet.name}'" if sheet.name else ""
         faults.append(
             f"{sheet.path}{sheets}, {sheet.word}s {' and '.join(map(str, rows))}: '{who}' has rows "
-            "that differ; one row is expected."
+            f"that differ; one row is expected{advice}."
         )
     if faults:
         raise first_of(faults)
+
+
+def _by_event(table: RawTable, twice: pd.Series) -> str:
+    """Return what to do where most have several rows, which a column tells apart; else nothing."""
+    everyone = table.values[twice.name]
+    if twice.nunique() <= everyone.nunique() / 2:
+        return ""
+    cells = table.sheet.cells.loc[twice.index].astype("str")
+    events = [
+        (column.type not in ("text", "category"), cells[column.column].nunique(), column.column)
+        for column in table.columns
+        if 1 < cells[column.column].nunique() <= len(cells) / 2
+        and cells[column.column].str.strip().ne("").all()
+        and not pd.DataFrame({"who": twice, "event": cells[column.column]}).duplicated().any()
+    ]
+    name = min(events)[-1] if events else "column"
+    told = f", as the column '{name}' suggests" if events else ""
+    return (
+        f"; if a row is a visit or an event{told}, list the file once for each of them in {STUDY}, "
+        f"with 'where: {{{name}: …}}' to say whose rows are meant"
+    )

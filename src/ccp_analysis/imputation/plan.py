@@ -102,8 +102,14 @@ def imputation_variables(
     names |= {item: item for item in items if item not in names}
     formulas = {name: parse(name, text) for name, text in plan.imputation.derived.items()}
     for name, rule in formulas.items():
-        if name in people or name in names:
+        if name in people or name in items:
             raise StudyError(f"{PLAN}: imputation.derived: '{name}' is already a variable.")
+        if name in names:
+            raise StudyError(
+                f"{PLAN}: imputation.derived: '{name}' is named among the covariates, subgroups or "
+                "auxiliary variables as well; a derived variable serves the imputation without "
+                "that, so name it there no more."
+            )
         names |= {part: part for part in rule.parts if part not in names and part not in formulas}
     evaluated, beside = _adjusted(study, economics, names)
     evaluated |= services.use.keys() | aside.keys()

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from ccp_analysis.files import escaped
 from ccp_analysis.reporting.format import ABSENT, Markdown, escape
 
 Cells = list[str | None]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LONG, _LONG_TEXT = 20, 3000  # lines, characters: a longer table may break over pages
 _WIDE = 400  # dashes of the line under a header: more than pandoc's line, so widths are heeded
 
@@ -73,10 +73,10 @@ def to_csv(table: Table, data_status: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Text; cells that a spreadsheet would take for a formula begin with an apostrophe.
+        Text; what a spreadsheet would take for a formula is `escaped`.
     """
-    rows = [[_harmless(cell) for cell in [*row, data_status]] for row in table.rows]
-    return pd.DataFrame(rows, columns=[*map(_harmless, table.header), "data_status"])
+    rows = [[escaped(cell or "") for cell in [*row, data_status]] for row in table.rows]
+    return pd.DataFrame(rows, columns=[*map(escaped, table.header), "data_status"])
 
 
 def to_markdown(table: Table, label: str) -> Markdown:
@@ -124,8 +124,3 @@ def to_markdown(table: Table, label: str) -> Markdown:
 
 def _line(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def _harmless(cell: str | None) -> str:
-    text = "" if cell is None else cell
-    return "'" + text if text.startswith(_FORMULA) else text

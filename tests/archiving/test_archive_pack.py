@@ -381,6 +381,26 @@ def test_a_sheet_that_is_not_read_is_looked_at_too(repository):
         pack.run()
 
 
+def test_every_sheet_is_read_by_what_the_dictionary_says_of_it(repository):
+    book = openpyxl.Workbook()
+    book.active.title = "people"
+    for row in (["participant", "arm"], ["p1", "a"]):
+        book.active.append(row)
+    for row in (["participant", "mail"], ["p1", "a@b.org"]):
+        (book["mails"] if "mails" in book.sheetnames else book.create_sheet("mails")).append(row)
+    book.save("data/raw/people.xlsx")
+    config, dictionary = Path("config/study.yaml"), Path("config/dictionary.csv")
+    old, raw = "{path: data/raw/people.csv, rows: participant}", "path: data/raw/people.xlsx"
+    one, other = (f"{{{raw}, rows: participant, sheet: {name}}}" for name in book.sheetnames)
+    write(config, config.read_text().replace(old, f"{one}\n  mails: {other}"))
+    mails = "mails,participant,participant,,Participant,id,,,,,,\nmails,mail,mail,,Mail,text,,,,,,"
+    write(dictionary, DICTIONARY + mails + "allowed\n")
+    pack.run()
+    write(dictionary, DICTIONARY + mails + "\n")
+    with pytest.raises(StudyError, match="sheet 'mails', row 2, column 'mail': an e-mail address"):
+        pack.run()
+
+
 def test_a_column_that_may_identify_is_packed_and_said(repository, capsys):
     write(Path("data/raw/people.csv"), "participant,arm,mail\np1,a,a@b.org\n")
     allowed = DICTIONARY + "people,mail,mail,,Mail,text,,,,,,allowed\n"

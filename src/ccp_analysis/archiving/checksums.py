@@ -82,7 +82,7 @@ def check() -> list[str]:
     print(f"  {_digest(MANIFEST)}")
     found = {name: _changed(top / name, digest) for name, digest in listed.items()}
     own = f"{place}{MANIFEST.as_posix()}"
-    found |= dict.fromkeys(_present(top, listed) - {own, *listed}, "added")
+    found |= dict.fromkeys(_present(top, place, listed) - {own, *listed}, "added")
     faults = [f"{name}: {what}" for name, what in sorted(found.items()) if what]
     if archiving.REPOSITORY.resolve() != top.resolve():
         print(f"The code that runs is that of {archiving.REPOSITORY}, not that of the archive.")
@@ -153,9 +153,9 @@ def _changed(path: Path, digest: str) -> str:
         return "cannot be read"
 
 
-def _present(top: Path, listed: dict[str, str]) -> set[str]:
+def _present(top: Path, place: str, listed: dict[str, str]) -> set[str]:
     """Return the names of all files of the archive's folder but those that running it makes."""
-    studies = [found[1] for name in listed if (found := STUDY.fullmatch(name))]
+    studies = [place, *(found[1] for name in listed if (found := STUDY.fullmatch(name)))]
     made = {top / f"{study}{folder}" for study in studies for folder in MADE}
     present = set()
     for place, folders, names in os.walk(top):

@@ -18,8 +18,7 @@ import openpyxl
 
 from ccp_analysis.cleaning.guard import KINDS, guard
 from ccp_analysis.cleaning.read import read_raw
-from ccp_analysis.dictionary import Column
-from ccp_analysis.study import RawFile, Study, load_dictionary
+from ccp_analysis.study import Study, load_dictionary
 
 PICTURES = (".png", ".pdf")
 MARKUP = (".html", ".svg", ".xml")
@@ -55,14 +54,19 @@ def identifiable_study(study: Study, paths: Iterable[Path]) -> list[str]:
         Each names file, place and kind, and never what stands there. Columns that the dictionary
         allows to identify are not looked at.
     """
-    raw = {file.path: (name, file) for name, file in study.files.items()}
     dictionary = load_dictionary(study)
     faults = []
     for path in paths:
-        if path in raw:
-            name, file = raw[path]
-            faults += _raw(file, [c for c in dictionary if c.file == name], study.data_date)
-        else:
+        raw = {name: file for name, file in study.files.items() if file.path == path}
+        sheets = set()
+        for name, file in raw.items():
+            columns = [column for column in dictionary if column.file == name]
+            sheet = read_raw(file, columns)
+            sheets.add(sheet.name)
+            faults += guard(sheet, columns, study.data_date)
+        if any(file.kind == "xlsx" for file in raw.values()):
+            faults += _other_sheets(path, sheets, study.data_date)
+        elif not raw:
             faults += identifiable(path, study.data_date)
     return faults
 
@@ -72,19 +76,11 @@ def allowed_columns(study: Study) -> list[str]:
     return [f"{c.column} ({c.file})" for c in load_dictionary(study) if c.identifying]
 
 
-def _raw(file: RawFile, columns: list[Column], data_date: dt.date) -> list[str]:
-    sheet = read_raw(file, columns)
-    faults = guard(sheet, columns, data_date)
-    if file.kind == "xlsx":
-        faults += _other_sheets(file.path, sheet.name, data_date)
-    return faults
-
-
-def _other_sheets(path: Path, read: str, data_date: dt.date) -> Iterator[str]:
+def _other_sheets(path: Path, read: set[str], data_date: dt.date) -> Iterator[str]:
     """Look at the sheets of a workbook that no analysis reads and that are packed all the same."""
     with path.open("rb") as handle:
         book = openpyxl.load_workbook(handle, read_only=True)
-        for name in (name for name in book.sheetnames if name != read):
+        for name in (name for name in book.sheetnames if name not in read):
             for number, row in enumerate(book[name].iter_rows(values_only=True), start=1):
                 for kind in _kinds(" | ".join(str(c) for c in row if c is not None), data_date):
                     yield _fault(f"{path}, sheet '{name}', row {number}", kind)

@@ -53,8 +53,8 @@ CODE_KINDS = {
     *(".R", ".css", ".csv", ".html", ".j2", ".json", ".lua", ".md", ".py", ".svg", ".toml", ".txt"),
     *(".typ", ".xml", ".yaml", ".yml"),
 }
-# Of these the text is the program's own, in which an example of an address identifies nobody.
-PROGRAMS = {".R", ".css", ".j2", ".lock", ".lua", ".py", ".typ"}
+# Not read: in a program an example of an address identifies nobody, and authors give their own.
+PROGRAMS = {".R", ".cff", ".css", ".j2", ".lock", ".lua", ".py", ".toml", ".typ"}
 STUDY_FILES = ("LICENSE", "README.md", "data/README.md", "reports/README.md")
 EXECUTABLE = (".ci/run",)
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)

@@ -67,7 +67,7 @@ lint: environment ## set up, then the linters alone
 	$(WITH) $(BIN)/snakefmt --check Snakefile
 	$(WITH) $(SNAKEMAKE) --lint
 
-verify: study environment ## run again from raw data in a clean folder and compare the results
+verify: study environment ## compare an archive's files with their checksums, and results with a rerun
 	@cd "$(STUDY)" && exec $(CLI) verify --cores $(CORES) --log logs/verify.log
 
 golden: ## run the shipped studies and keep their numbers as those that tests compare with

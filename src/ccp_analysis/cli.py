@@ -32,7 +32,7 @@ COMMANDS = {
     "report": "ccp_analysis.reporting.document:run",
     "codebook": "ccp_analysis.reporting.codebook:run",
     "archive": "ccp_analysis.archiving.pack:run",
-    "verify": "ccp_analysis.archiving.verify:run",
+    "verify": "ccp_analysis.archiving.checksums:run",
 }
 STOPPED = "stopped by "
 USAGE = f"usage: python -m ccp_analysis.cli COMMAND [options]\ncommands: {', '.join(COMMANDS)}"

@@ -12,7 +12,7 @@ from trial import ask, study, tables
 
 from ccp_analysis.analyses import sensitivity
 from ccp_analysis.analyses.comparison import compare
-from ccp_analysis.analyses.reference_based import reference_rows
+from ccp_analysis.analyses.reference_based import _alike, reference_rows
 from ccp_analysis.analyses.shifted import refitted, response, shifted
 from ccp_analysis.analyses.tipping import delta_rows, tipping_point
 from ccp_analysis.errors import StudyError
@@ -168,7 +168,8 @@ def test_at_the_tipping_point_a_limit_of_the_interval_is_zero(model):
         assert row[limit] == pytest.approx(0.0, abs=1e-6)
         assert "includes zero" in tips[level]["note"] and "not clipped" in tips[level]["note"]
         there = [row for row in rows if row["term"] == "difference at the tipping point"]
-        [there] = [row for row in there if row["delta"] == at]
+        [there] = [row for row in there if row["level"] == level]
+        assert there.get("delta") is None and tips[level].get("delta") is None
         assert there["perspective"] == "opposite" and there[limit] == pytest.approx(0.0, abs=1e-9)
         assert there["estimate"] == pytest.approx(row["estimate"], rel=1e-9)
     assert len(grid) == 9 and set(grid["conclusion"]) <= {-1, 0, 1}
@@ -194,6 +195,14 @@ def test_the_map_is_the_grid_of_both_deltas():
     assert row["estimate"] == pytest.approx(expected.estimate[0], rel=1e-9)
     low, high = expected.interval(0.95)
     assert (row["conf_low"], row["conf_high"]) == pytest.approx((low[0], high[0]), rel=1e-9)
+
+
+@pytest.mark.parametrize(("moved", "groups"), [(3e-12, [[0, 1], [2]]), (1e-6, [[0], [1], [2]])])
+def test_scenarios_are_alike_whatever_the_last_digits(moved, groups):
+    """What joins scenarios names their row, and so must not hang on the processor."""
+    values = np.array([[20.0, 0.0, -4.0]])
+    found = {0: values, 1: values + moved * 20.0, 2: values + 1.0}
+    assert _alike(found) == groups
 
 
 def test_values_beyond_the_scale_are_counted_not_clipped():

@@ -35,6 +35,11 @@ visits:
 files:
   people: {{path: data/raw/people.csv, rows: participant}}
 """
+DICTIONARY = """\
+file,column,name,visit,label,type,codes,missing,minimum,maximum,unit,identifying
+people,participant,participant,,Participant,id,,,,,,
+people,arm,arm,,Arm,category,a=A; b=B,,,,,
+"""
 
 CODE = {
     ".ci/run": "#!/bin/sh\nexec make test\n",
@@ -64,7 +69,11 @@ LEFT_OUT = [
     "data/derived/participants.parquet",
     "data/derived/verify-x/data/raw/people.csv",
     "data/raw/.~lock.people.csv#",
+    "data/raw/contacts.csv",
+    "data/raw/Thumbs.db",
     "config/study.yaml~",
+    "config/contacts.csv",
+    "docs/contacts.xlsx",
     "dist/older.zip",
     "logs/clean.log",
     "notes.txt",
@@ -103,6 +112,8 @@ def make_study(folder: Path, name: str, status: str) -> None:
     """Make a study folder with raw data, results and reports."""
     write(folder / "config/study.yaml", STUDY.format(name=name, status=status))
     write(folder / "config/analysis.yaml", PLAN)
+    write(folder / "config/dictionary.csv", DICTIONARY)
+    write(folder / "config/instruments.yaml", "instruments: {}\n")
     write(folder / "data/raw/people.csv", f"participant,arm\n{name}1,a\n{name}2,b\n")
     write(folder / "data/raw/README.md", "The raw data.\n")
     write(folder / "reports/README.md", "Reports are written here.\n")

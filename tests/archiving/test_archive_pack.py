@@ -10,8 +10,9 @@ import time
 import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
-from small_repository import CODE, LEFT_OUT, make_study, write
+from small_repository import CODE, DICTIONARY, LEFT_OUT, PLAN, make_study, write
 
 from ccp_analysis import __version__, archiving
 from ccp_analysis.archiving import pack
@@ -19,6 +20,7 @@ from ccp_analysis.errors import StudyError
 
 TOP = f"small-{__version__}"
 ZIP = Path(f"dist/{TOP}.zip")
+CONFIG = ["analysis.yaml", "dictionary.csv", "instruments.yaml", "study.yaml"]
 
 
 def names_in(path: Path, top: str = TOP) -> list[str]:
@@ -51,13 +53,11 @@ def test_it_holds_code_configuration_raw_data_and_results_and_nothing_else(repos
         "archived/report.pdf",
         "archived/codebook.csv",
         "archived/codebook.html",
-        "config/analysis.yaml",
-        "config/study.yaml",
+        *(f"config/{name}" for name in CONFIG),
         "data/raw/README.md",
         "data/raw/people.csv",
         "reports/README.md",
-        "examples/other/config/analysis.yaml",
-        "examples/other/config/study.yaml",
+        *(f"examples/other/config/{name}" for name in CONFIG),
         "examples/other/data/raw/README.md",
         "examples/other/data/raw/people.csv",
         "examples/other/reports/README.md",
@@ -213,13 +213,215 @@ def test_real_data_of_another_study_are_left_out(repository, capsys):
     assert "Left out: the raw data of examples/other" in capsys.readouterr().out
 
 
-def test_a_raw_file_that_is_a_link_is_packed_with_its_content(repository, tmp_path):
-    write(tmp_path / "drive/people.csv", "participant,arm\nlinked,a\n")
-    Path("data/raw/people.csv").unlink()
-    Path("data/raw/people.csv").symlink_to(tmp_path / "drive/people.csv")
+def test_the_manifest_can_be_compared_with_a_published_one(repository, tmp_path, capsys):
+    pack.run()
+    top = unpack(ZIP, tmp_path / "unpacked")
+    digest = hashlib.sha256((top / "archived/MANIFEST.sha256").read_bytes()).hexdigest()
+    assert f"archived/MANIFEST.sha256 in it: SHA-256 {digest}." in capsys.readouterr().out
+
+
+def test_what_nothing_names_is_left_out_and_said(repository, capsys):
+    pack.run()
+    said = capsys.readouterr().out
+    assert (
+        "Left out: config/contacts.csv, data/raw/Thumbs.db, data/raw/contacts.csv: "
+        "no configuration names it." in said
+    )
+    assert "Left out: docs/contacts.xlsx: no kind of file that code and documents are" in said
+
+
+def test_decisions_on_real_data_of_another_study_are_left_out(repository):
+    other = repository / "examples/other"
+    make_study(other, "other", "real")
+    write(other / "config/decisions.csv", "file,row,participant,column,raw_value\n")
+    pack.run()
+    assert "examples/other/config/decisions.csv" not in names_in(ZIP)
+    make_study(other, "other", "public")
+    pack.run()
+    assert "examples/other/config/decisions.csv" in names_in(ZIP)
+
+
+def test_a_study_that_could_not_be_run_is_left_out_and_said(repository, capsys):
+    (repository / "examples/other/data/raw/people.csv").unlink()
+    pack.run()
+    assert not [name for name in names_in(ZIP) if name.startswith("examples/other")]
+    assert (
+        "Left out: the study of examples/other, which could not be run: data/raw/people.csv: "
+        "the raw file is missing; expected by config/study.yaml." in capsys.readouterr().out
+    )
+
+
+# --- links ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["data/raw/people.csv", "config/dictionary.csv", "src/small/__init__.py", "LICENSE"]
+    + ["reports/report.html", "reports/tables/flow.csv", "examples/other/data/raw/people.csv"],
+)
+def test_a_link_to_a_file_elsewhere_is_refused(repository, tmp_path, link):
+    path = Path(link)
+    shutil.copy(path, tmp_path / "elsewhere")
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    folder = repository / ("examples/other" if link.startswith("examples") else "")
+    name = link.removeprefix("examples/other/")
+    with pytest.raises(StudyError) as caught:
+        pack.run()
+    assert str(caught.value) == (
+        f"{name}: is a link that leads out of {folder}; an archive holds files of its own folder "
+        "only: put the file itself there, or take the link away."
+    )
+    assert not ZIP.exists()
+
+
+@pytest.mark.parametrize("link", ["config", "data", "data/raw", "src/small", "docs", "reports"])
+def test_a_link_to_a_folder_elsewhere_is_refused(repository, tmp_path, link):
+    Path(link).rename(tmp_path / "elsewhere")
+    Path(link).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StudyError, match=rf"^{link}: is a link that leads out of "):
+        pack.run()
+
+
+def test_a_whole_study_that_lies_elsewhere_is_refused(repository, tmp_path):
+    (repository / "examples/other").rename(tmp_path / "elsewhere")
+    (repository / "examples/other").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StudyError, match=r"examples/other: is a link that leads out of "):
+        pack.run()
+
+
+def test_a_chain_of_links_is_followed_to_its_end(repository, tmp_path):
+    write(tmp_path / "elsewhere.md", "secret")
+    Path("docs/one.md").symlink_to("two.md")
+    Path("docs/two.md").symlink_to(tmp_path / "elsewhere.md")
+    with pytest.raises(StudyError, match=r"^docs/one.md: is a link that leads out of "):
+        pack.run()
+
+
+@pytest.mark.parametrize(
+    ("target", "fault"), [("../src", "is a link to a folder"), ("gone.md", "leads nowhere")]
+)
+def test_other_links_that_hold_no_file_are_refused(repository, target, fault):
+    Path("docs/more.md").symlink_to(target)
+    with pytest.raises(StudyError, match=rf"^docs/more.md: .*{fault}; an archive holds files"):
+        pack.run()
+
+
+def test_a_link_within_the_folder_is_packed_with_its_content(repository):
+    Path("docs/again.md").symlink_to("statistics.md")
     pack.run()
     with zipfile.ZipFile(ZIP) as archive:
-        assert archive.read(f"{TOP}/data/raw/people.csv") == b"participant,arm\nlinked,a\n"
+        assert archive.read(f"{TOP}/docs/again.md") == b"# Statistics\n"
+
+
+def test_a_study_reached_by_a_link_is_its_own_folder(repository, tmp_path, monkeypatch):
+    (tmp_path / "short").symlink_to(repository)
+    monkeypatch.chdir(tmp_path / "short")
+    pack.run()
+    assert "data/raw/people.csv" in names_in(ZIP)
+
+
+# --- what could identify a person -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place", "kind"),
+    [
+        ("data/raw/people.csv", "participant,arm\na@b.org,a\n", "line 2", "an e-mail address"),
+        ("data/raw/README.md", "Ask a@b.org.\n", "line 1", "an e-mail address"),
+        ("config/analysis.yaml", PLAN + "# a@b.org\n", "line 9", "an e-mail address"),
+        ("reports/tables/flow.csv", "a\n1,020 7946 0123\n", "line 2", "a telephone number"),
+        ("reports/tables/flow.csv", "a\n1,14/02/1961\n", "line 2", "a date that can be a date"),
+        ("reports/codebook.csv", "x\nnumber 943 476 5919\n", "line 2", "an NHS number"),
+        ("reports/report.html", "<p>At <b>SW1A</b> 2AA</p>", "in the text", "a postcode"),
+        ("reports/report.html", '<img alt="of a@b.org">', "in the text", "an e-mail address"),
+        ("reports/figures/forest.svg", "<svg><text>a@b.org</text></svg>", "in the text", "an e-"),
+        (
+            "reports/figures/forest.svg",
+            "<svg><!-- a@b.org --><path/></svg>",
+            "in the text",
+            "an e-",
+        ),
+        ("docs/statistics.md", "x\nAsk a@b.org\n", "line 2", "an e-mail address"),
+        ("tests/people.csv", "name\na@b.org\n", "line 2", "an e-mail address"),
+        ("examples/other/data/raw/people.csv", "participant,arm\na@b.org,a\n", "line 2", "an e-"),
+    ],
+)
+def test_what_could_identify_a_person_is_not_packed(repository, name, text, place, kind):
+    write(Path(name), text)
+    with pytest.raises(StudyError) as caught:
+        pack.run()
+    assert str(caught.value).startswith(f"{name}, {place}")
+    assert f": {kind}" in str(caught.value)
+    assert not any(secret in str(caught.value) for secret in ("a@b", "7946", "SW1A", "1961", "943"))
+    assert not ZIP.exists()
+
+
+def test_a_document_is_read_whole(repository):
+    with zipfile.ZipFile("reports/report.docx", "w") as document:
+        text = "<w:p><w:r><w:t>Ask a</w:t></w:r><w:r><w:t>@b.org</w:t></w:r></w:p><w:p>Yes</w:p>"
+        document.writestr("word/document.xml", text)
+    with pytest.raises(
+        StudyError, match=r"^reports/report.docx, part word/document.xml: an e-mail"
+    ):
+        pack.run()
+
+
+def test_a_sheet_that_is_not_read_is_looked_at_too(repository):
+    book = openpyxl.Workbook()
+    for row in (["participant", "arm"], ["p1", "a"]):
+        book.active.append(row)
+    book.active.title = "data"
+    book.create_sheet("addresses").append(["p1", "a@b.org"])
+    book.save("data/raw/people.xlsx")
+    config = Path("config/study.yaml")
+    raw = "data/raw/people.xlsx, sheet: data"
+    write(config, config.read_text().replace("data/raw/people.csv", raw))
+    with pytest.raises(StudyError, match="people.xlsx, sheet 'addresses', row 1: an e-mail"):
+        pack.run()
+
+
+def test_every_sheet_is_read_by_what_the_dictionary_says_of_it(repository):
+    book = openpyxl.Workbook()
+    book.active.title = "people"
+    for row in (["participant", "arm"], ["p1", "a"]):
+        book.active.append(row)
+    for row in (["participant", "mail"], ["p1", "a@b.org"]):
+        (book["mails"] if "mails" in book.sheetnames else book.create_sheet("mails")).append(row)
+    book.save("data/raw/people.xlsx")
+    config, dictionary = Path("config/study.yaml"), Path("config/dictionary.csv")
+    old, raw = "{path: data/raw/people.csv, rows: participant}", "path: data/raw/people.xlsx"
+    one, other = (f"{{{raw}, rows: participant, sheet: {name}}}" for name in book.sheetnames)
+    write(config, config.read_text().replace(old, f"{one}\n  mails: {other}"))
+    mails = "mails,participant,participant,,Participant,id,,,,,,\nmails,mail,mail,,Mail,text,,,,,,"
+    write(dictionary, DICTIONARY + mails + "allowed\n")
+    pack.run()
+    write(dictionary, DICTIONARY + mails + "\n")
+    with pytest.raises(StudyError, match="sheet 'mails', row 2, column 'mail': an e-mail address"):
+        pack.run()
+
+
+def test_a_column_that_may_identify_is_packed_and_said(repository, capsys):
+    write(Path("data/raw/people.csv"), "participant,arm,mail\np1,a,a@b.org\n")
+    allowed = DICTIONARY + "people,mail,mail,,Mail,text,,,,,,allowed\n"
+    write(Path("config/dictionary.csv"), allowed)
+    pack.run()
+    said = capsys.readouterr().out
+    assert "Columns that may identify people, by the dictionary: mail (people)." in said
+
+
+def test_what_only_a_drawing_program_reads_identifies_nobody(repository):
+    path = '<path d="M 943\n476 5919 L e3 6ea SW1A 2AA" style="stroke: #e3e6ea"/>'
+    image = '<image xlink:href="data:image/png;base64,iVBO\nSW1A2AA\nN6 2BE=="/>'
+    write(Path("reports/figures/forest.svg"), f"<svg>{path}{image}</svg>")
+    pack.run()
+
+
+def test_digits_of_a_checksum_identify_nobody(repository):
+    write(
+        Path("docs/hashes.md"), "sha256:8375962579d537364cc0efa19b1474481915d3a793f9fc0774901814\n"
+    )
+    pack.run()
 
 
 @pytest.mark.parametrize(
@@ -286,4 +488,4 @@ def test_every_committed_file_is_in_the_archive():
     committed = set(listing.stdout.split("\0")) - {""}
     if not (root / ".git").exists() or not committed:
         pytest.skip("not in a git checkout")
-    assert {n for n in committed if (root / n).is_file()} <= set(pack.repository_files(root)[0])
+    assert {n for n in committed if (root / n).is_file()} <= set(pack.repository_files(root).files)

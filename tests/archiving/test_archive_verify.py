@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -264,7 +265,7 @@ def test_the_rerun_starts_from_configuration_and_raw_data_alone(tmp_path):
     seen = tmp_path / "seen.json"
     assert verify.verify(lambda folder: stub(changed(), folder, seen)) == 0
     copied, mode, folder = json.loads(seen.read_text())
-    kept = ["analysis.yaml", "study.yaml"]
+    kept = ["analysis.yaml", "dictionary.csv", "instruments.yaml", "study.yaml"]
     assert copied == [f"config/{k}" for k in kept] + ["data/raw/README.md", "data/raw/people.csv"]
     assert stat.S_IMODE(mode) == 0o700
     assert not Path(folder).exists()
@@ -380,7 +381,8 @@ def test_without_a_snakefile_it_says_so(repository, tmp_path):
 
 
 @pytest.mark.parametrize("fault", [False, True])
-def test_the_command_line_ends_with_the_status(fault, monkeypatch, capsys):
+def test_the_command_line_ends_with_the_status(fault, monkeypatch, capsys, repository):
+    shutil.rmtree("archived")
     table = changed(estimate="11") if fault else changed()
     monkeypatch.setattr(verify, "snakemake", lambda folder, cores: stub(table, folder))
     assert cli.main(["verify", "--cores", "2"]) == int(fault)

@@ -39,6 +39,10 @@ ANCHORED = (
     "over random draws)"
 )
 
+# Share of the largest value by which values may differ and count as the same. Groups name rows: far
+# from rounding and from what anybody assumes, every processor makes the same ones.
+ALIKE = 1e-9
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -222,7 +226,8 @@ def _alike(found: dict[int, np.ndarray]) -> list[list[int]]:
     groups: list[list[int]] = []
     for position, values in found.items():
         for group in groups:
-            if np.allclose(found[group[0]], values, rtol=1e-12, atol=0.0):
+            size = np.abs(found[group[0]]).max(initial=0.0)
+            if np.allclose(found[group[0]], values, rtol=0.0, atol=ALIKE * size):
                 group.append(position)
                 break
         else:

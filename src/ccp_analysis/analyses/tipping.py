@@ -89,6 +89,7 @@ def delta_rows(
         evaluate, name = refitted(analysis.model, study, tables, data, ask)
         steps = SCAN_BY_FITS
     rows: Rows = []
+    sides = {"positive deltas": entry.reach, "negative deltas": -entry.reach}
     for direction, arms in entry.directions.items():
         along = np.array([arms.get(arm, 0.0) for arm in study.arms.ordered])
         for delta in sorted({0.0, *entry.deltas}):
@@ -99,12 +100,14 @@ def delta_rows(
             where = direction if delta else ""
             row = with_note([row], "; ".join(note), delta=delta, perspective=where)
             rows += row
-        for reach in (entry.reach, -entry.reach):
+        for side, reach in sides.items():
             tip = tipping_point(evaluate, along, reach, ask.level, steps)
-            rows.append(_tipping_row(tip, along, reach, entry, study, ask, direction))
+            where = {"level": side, "perspective": direction}
+            rows.append(_tipping_row(tip, along, reach, entry, study, ask) | where)
             if tip[0] is not None:
                 at = _difference(evaluate, tip[0] * along, data, study, ask)
-                at |= {"term": AT_TIP, "delta": tip[0], "perspective": direction}
+                # The delta is a result: it stands as the estimate of the row above, in no key.
+                at |= {"term": AT_TIP, **where}
                 rows += with_note([at], _added(tip[0] * along, study))
     rows = complete(rows, study, data.chosen, ask, analysis.model, name)
     return rows, _map(entry, evaluate, study, ask)
@@ -200,17 +203,10 @@ def _tipping_row(
     entry: Delta,
     study: Study,
     ask: Question,
-    direction: str,
 ) -> dict[str, Any]:
     delta, before, after = tip
     words = {0: "includes zero", 1: "lies above zero", -1: "lies below zero"}
-    row = {
-        "term": TIPPING,
-        "level": "positive deltas" if reach > 0 else "negative deltas",
-        "perspective": direction,
-        "conf_level": ask.level,
-        "estimate": delta,
-    }
+    row = {"term": TIPPING, "conf_level": ask.level, "estimate": delta}
     if delta is None:
         return row | {"note": f"the interval {words[before]} at every delta up to {reach:g}"}
     inside = min(entry.deltas) <= delta <= max(entry.deltas)

@@ -2,12 +2,14 @@
 
 In go the study in the current folder, with the results and reports of a run, and the repository
 whose code made them. Out comes a file whose bytes depend on nothing but what is in it: names in
-order, every time 1980-01-01 (the first that ZIP can hold), permissions by rule. Files are stored,
-not deflated: deflated bytes differ between zlib, its versions and zlib-ng, while most of the size
-(PDF, DOCX, PNG) is compressed already.
+order, one time for all (the first that ZIP can hold), permissions by rule. Files are stored, not
+deflated: deflated bytes differ between zlib, its versions and zlib-ng, while most of the size (PDF,
+DOCX, PNG) is compressed already.
 
-What belongs to it is decided by a list of names, so that the same comes out of a git checkout, of a
-copy of the folder and of an unpacked archive.
+What belongs to it is decided by names, so that the same comes out of a git checkout, of a copy of
+the folder and of an unpacked archive: of a study what its configuration names, of the code the
+kinds of file that code and documents are made of. What else lies there is left out and said. No
+link leads out of the folder, and what is packed is read before (`guarded`).
 """
 
 from __future__ import annotations
@@ -15,13 +17,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import zipfile
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ccp_analysis import __version__, archiving, files
-from ccp_analysis.archiving import ARCHIVED_RESULTS, CONFIG, RAW, RESULTS, input_files, kept_files
+from ccp_analysis.archiving import ARCHIVED_RESULTS, MANIFEST, RESULTS
+from ccp_analysis.archiving.guarded import allowed_columns, identifiable, identifiable_study
+from ccp_analysis.archiving.inputs import (
+    input_files,
+    kept_files,
+    refuse_links,
+    unnamed_files,
+)
 from ccp_analysis.errors import StudyError
+from ccp_analysis.reading import first_of
 from ccp_analysis.reporting.contents import figures_of, tables_of
-from ccp_analysis.study import STUDY, Study, load_economics, load_plan, load_study
+from ccp_analysis.study import DECISIONS, STUDY, Study, load_economics, load_plan, load_study
 
 # Without these an unpacked archive cannot run.
 NEEDED = ("Makefile", "Snakefile", "pyproject.toml", "requirements.lock")
@@ -37,6 +48,13 @@ CODE_FILES = (
     "examples/README.md",
 )
 CODE_FOLDERS = (".ci", "benchmarks", "docs", "profiles", "src", "tests")
+# Kinds of file of which code, tests and documents are made.
+CODE_KINDS = {
+    *(".R", ".css", ".csv", ".html", ".j2", ".json", ".lua", ".md", ".py", ".svg", ".toml", ".txt"),
+    *(".typ", ".xml", ".yaml", ".yml"),
+}
+# Not read: in a program an example of an address identifies nobody, and authors give their own.
+PROGRAMS = {".R", ".cff", ".css", ".j2", ".lock", ".lua", ".py", ".toml", ".typ"}
 STUDY_FILES = ("LICENSE", "README.md", "data/README.md", "reports/README.md")
 EXECUTABLE = (".ci/run",)
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)
@@ -53,32 +71,47 @@ def run(*, out: Path | None = None) -> None:
     Raises
     ------
     StudyError
-        If a result, a report or a raw file is missing.
+        If a result, a report or a file that the study names is missing; if a link leads out of the
+        folder; if something could identify a person.
     """
     study = load_study()
     top = f"{study.id}-{__version__}"
     out = out or Path("dist", f"{top}.zip")
     place = _place(study)
-    contents, withheld = _contents(study, place)
+    chosen = _contents(study, place)
     content = {
         name: path.read_bytes()
-        for name, path in contents.items()
+        for name, path in chosen.files.items()
         if path.resolve() != out.resolve()
     }
-    content[(place / ARCHIVED_RESULTS.parent / "MANIFEST.sha256").as_posix()] = manifest(content)
+    listed = manifest(content)
+    content[(place / MANIFEST.as_posix()).as_posix()] = listed
     files.write_whole(out, lambda target: write_zip(target, top, content))
     digest = hashlib.sha256(out.read_bytes()).hexdigest()
     size = out.stat().st_size / 1e6
     print(f"{out}: {len(content)} files, {size:.1f} MB, {study.data_label}, SHA-256 {digest}.")
-    for folder in withheld:
-        print(
-            f"Left out: the raw data of {folder}, which is not marked synthetic or public and is "
-            "not the study packed."
-        )
+    print(f"{place / MANIFEST.as_posix()} in it: SHA-256 {hashlib.sha256(listed).hexdigest()}.")
+    for sentence in chosen.left_out:
+        print(f"Left out: {sentence}.")
     if study.data_status == "real":
         print("It contains participants' data (data/raw): keep it and pass it on as such.")
+    if allowed := allowed_columns(study):
+        print(f"Columns that may identify people, by the dictionary: {', '.join(allowed)}.")
     named = f" STUDY={place}" if place.parts else ""
     print(f"To check it: unpack it, and in the folder {top} run 'make verify{named}'.")
+
+
+@dataclass
+class Chosen:
+    """What goes into an archive, name → file, and in words what is left out and why."""
+
+    files: dict[str, Path] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def leave(self, paths: list[Path], why: str) -> None:
+        """Note files that are left out, if there are any."""
+        if paths:
+            self.left_out.append(f"{', '.join(path.as_posix() for path in paths)}: {why}")
 
 
 def _place(study: Study) -> PurePosixPath:
@@ -89,20 +122,30 @@ def _place(study: Study) -> PurePosixPath:
     return PurePosixPath("examples", study.id)
 
 
-def _contents(study: Study, place: PurePosixPath) -> tuple[dict[str, Path], list[str]]:
-    """Return name in the archive → file, and the studies whose raw data are withheld."""
-    contents, withheld = repository_files(archiving.REPOSITORY, place)
-    own = [*input_files(study), *(Path(n) for n in STUDY_FILES if Path(n).is_file())]
-    contents |= {(place / path.as_posix()).as_posix(): path for path in own}
+def _contents(study: Study, place: PurePosixPath) -> Chosen:
+    """Return what is packed; StudyError where a link leads out or somebody could be identified."""
+    chosen = repository_files(archiving.REPOSITORY, place)
+    own, reports = _study_files(study, chosen), _reports(study)
+    refuse_links([*own, *reports], Path())
+    faults = identifiable_study(study, own)
+    faults += [fault for path in reports for fault in identifiable(path, study.data_date)]
+    if faults:
+        raise first_of(faults)
+    chosen.files |= {(place / path.as_posix()).as_posix(): path for path in own}
     archived = place / ARCHIVED_RESULTS.parent
-    reports = {path.relative_to(RESULTS.parent).as_posix(): path for path in _reports(study)}
-    contents |= {(archived / name).as_posix(): path for name, path in reports.items()}
-    return contents, withheld
+    names = {path.relative_to(RESULTS.parent).as_posix(): path for path in reports}
+    chosen.files |= {(archived / name).as_posix(): path for name, path in names.items()}
+    return chosen
 
 
-def repository_files(
-    repository: Path, packed: PurePosixPath | None = None
-) -> tuple[dict[str, Path], list[str]]:
+def _study_files(study: Study, chosen: Chosen, where: str = "") -> list[Path]:
+    """Return the files of the study in the current folder that its configuration names."""
+    own = sorted({*input_files(study), *(Path(n) for n in STUDY_FILES if Path(n).is_file())})
+    chosen.leave([Path(where, path) for path in unnamed_files(own)], "no configuration names it")
+    return own
+
+
+def repository_files(repository: Path, packed: PurePosixPath | None = None) -> Chosen:
     """Return the code, and the configuration and raw data of the studies beside the one packed.
 
     Parameters
@@ -114,39 +157,50 @@ def repository_files(
 
     Returns
     -------
-    files : dict
-        Name in the archive → file.
-    withheld : list of str
-        The other studies whose raw data are not in it because they are a real trial's, or not
-        known to be anything else.
+    Chosen
+        Raw data and decisions of other studies are not in it where they are a real trial's, nor
+        anything of a study whose configuration cannot be read.
 
     Raises
     ------
     StudyError
-        If a file is missing without which the archive could not be run.
+        If a file is missing without which the archive could not be run, a link leads out, or
+        somebody could be identified.
     """
-    paths, withheld = _code_files(repository), []
+    chosen = Chosen()
+    with contextlib.chdir(repository):
+        code = _code_files(chosen)
+    chosen.files |= {path.as_posix(): repository / path for path in code}
     for folder in _studies(repository):
         where = folder.relative_to(repository).as_posix()
         if packed is not None and PurePosixPath(where) == packed:
             continue
-        paths += [folder / name for name in STUDY_FILES] + kept_files(folder / CONFIG)
-        if _shareable(folder):
-            paths += kept_files(folder / RAW)
-        else:
-            withheld.append("the repository's root" if folder == repository else where)
-    return {p.relative_to(repository).as_posix(): p for p in paths if p.is_file()}, withheld
+        refuse_links([folder], repository)
+        with contextlib.chdir(folder):
+            own = _shared_files("" if where == "." else where, chosen)
+        chosen.files |= {(folder / p).relative_to(repository).as_posix(): folder / p for p in own}
+    return chosen
 
 
-def _code_files(repository: Path) -> list[Path]:
+def _code_files(chosen: Chosen) -> list[Path]:
+    """Return the code and its documents, of the repository in the current folder."""
     for name in NEEDED:
-        if not (repository / name).is_file():
+        if not Path(name).is_file():
             raise StudyError(
-                f"{repository / name}: the file is missing; an archive is made from a whole copy "
+                f"{Path.cwd() / name}: the file is missing; an archive is made from a whole copy "
                 "of the repository."
             )
-    folders = [kept_files(repository / folder) for folder in CODE_FOLDERS]
-    return [*(repository / name for name in CODE_FILES), *(p for paths in folders for p in paths)]
+    found = [path for folder in CODE_FOLDERS for path in kept_files(Path(folder))]
+    named = [Path(name) for name in (*CODE_FILES, *EXECUTABLE)]
+    refuse_links([*found, *named], Path())
+    code = {path for path in found if path.is_file() and path.suffix in CODE_KINDS}
+    code |= {path for path in named if path.is_file()}
+    others = [path for path in found if path not in code]
+    chosen.leave(others, "no kind of file that code and documents are made of")
+    read = sorted(path for path in code if path.suffix not in PROGRAMS)
+    if faults := [fault for path in read for fault in identifiable(path)]:
+        raise first_of(faults)
+    return sorted(code)
 
 
 def _studies(repository: Path) -> list[Path]:
@@ -155,12 +209,26 @@ def _studies(repository: Path) -> list[Path]:
     return [folder for folder in folders if (folder / STUDY).is_file()]
 
 
-def _shareable(folder: Path) -> bool:
-    with contextlib.chdir(folder):
-        try:
-            return load_study().data_status != "real"
-        except StudyError:
-            return False
+def _shared_files(where: str, chosen: Chosen) -> list[Path]:
+    """Return what goes along of the study in the current folder, which is not the one packed."""
+    named = where or "the repository's root"
+    try:
+        study = load_study()
+        own = _study_files(study, chosen, where)
+    except StudyError as error:
+        chosen.left_out.append(f"the study of {named}, which could not be run: {str(error)[:-1]}")
+        return []
+    if study.data_status == "real":
+        chosen.left_out.append(
+            f"the raw data of {named} and its decisions, which are not marked synthetic or public "
+            "and are not the study packed"
+        )
+        raw = {file.path for file in study.files.values()}
+        own = [path for path in own if path not in raw and path != DECISIONS]
+    refuse_links(own, Path())
+    if faults := identifiable_study(study, own):
+        raise first_of([f"{where}/{fault}" if where else fault for fault in faults])
+    return own
 
 
 def _reports(study: Study) -> list[Path]:

@@ -27,7 +27,8 @@ from pathlib import Path
 import pandas as pd
 
 from ccp_analysis import archiving, files
-from ccp_analysis.archiving import ARCHIVED_RESULTS, RESULTS, input_files
+from ccp_analysis.archiving import ARCHIVED_RESULTS, RESULTS
+from ccp_analysis.archiving.inputs import input_files
 from ccp_analysis.cli import COMMANDS
 from ccp_analysis.errors import StudyError
 from ccp_analysis.results import COLUMNS, KEY, NUMBERS

@@ -119,6 +119,8 @@ def read_spreadsheet(file: RawFile, columns: Sequence[str]) -> Sheet:
                 raise StudyError(
                     f"{file.path}, sheet '{name}': the values of its formulas are damaged."
                 ) from error
+            # What formulas leave empty is a row without content, too.
+            rows = [(number, row) for number, row in rows if any(text.strip() for text in row)]
             top, rows = rows[: file.header_rows], rows[file.header_rows :]
     if not top:
         raise StudyError(

@@ -158,7 +158,7 @@ def _tips(entry: Delta, found: list[Row], zero: Row, at: list[Row]) -> str:
         )
     parts = []
     for row in tips:
-        there = next(other for other in at if other["delta"] == row["estimate"])
+        there = next(other for other in at if other["level"] == row["level"])
         inside = min(entry.deltas) <= row["estimate"] <= max(entry.deltas)
         where = "within" if inside else "outside"
         parts.append(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.analyses.cross_sectional import teams_of
+from ccp_analysis.analyses.dependence import at_fault
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
 from ccp_analysis.economics.bootstrap import Draws, two_stage_bootstrap
 from ccp_analysis.economics.compared import BOTH, MEASURES, Compared
@@ -21,6 +22,7 @@ from ccp_analysis.economics.outcomes import (
 )
 from ccp_analysis.economics.ratios import QUADRANTS
 from ccp_analysis.economics.setting import Source
+from ccp_analysis.models.ols import RankDeficientError
 from ccp_analysis.random import stream
 
 MODEL = "two-stage-bootstrap"
@@ -101,19 +103,22 @@ def draw(source: Source, data: Compared) -> Draws:
     if study.clusters:
         _, team, pair_of_team, _ = teams_of(study, data.chosen)
         pair = pair_of_team[team]
-    return two_stage_bootstrap(
-        values[0],
-        np.nan_to_num(values[1:]),
-        weights=weights,
-        offsets=offsets,
-        adjust=adjust,
-        arm=(source.arm() == study.arms.active)[who],
-        team=team,
-        pair=pair,
-        draws=source.economics.bootstrap.draws,
-        iterations=source.economics.bootstrap.iterations,
-        rng=stream(source.plan.seed, "economics", "bootstrap"),
-    )
+    try:
+        return two_stage_bootstrap(
+            values[0],
+            np.nan_to_num(values[1:]),
+            weights=weights,
+            offsets=offsets,
+            adjust=adjust,
+            arm=(source.arm() == study.arms.active)[who],
+            team=team,
+            pair=pair,
+            draws=source.economics.bootstrap.draws,
+            iterations=source.economics.bootstrap.iterations,
+            rng=stream(source.plan.seed, "economics", "bootstrap"),
+        )
+    except RankDeficientError as error:
+        raise ValueError(at_fault(data.X.columns, data.X.X) or str(error)) from error
 
 
 def _as_numbers(source: Source, name: str) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ sys.path.insert(0, str(SOURCE))
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import faults_since
-from ccp_analysis.consistency import check_economics
+from ccp_analysis.consistency import check_economics, check_plan
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.reporting.contents import figures_of, tables_of
@@ -29,6 +29,7 @@ shell.prefix(
 
 try:
     STUDY, PLAN, ECONOMICS = load_study(), load_plan(), load_economics()
+    check_plan(STUDY, PLAN, ECONOMICS)
     check_economics(STUDY, PLAN, ECONOMICS)
     CONFIG = configuration_files()
 except StudyError as error:

@@ -15,6 +15,7 @@ from ccp_analysis.consistency import check_economics, check_plan
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.reporting.contents import figures_of, tables_of
+from ccp_analysis.results import not_estimated
 from ccp_analysis.study import (
     configuration_files,
     load_economics,
@@ -397,6 +398,7 @@ rule codebook:
 
 
 onsuccess:
+    print(not_estimated(Path("reports/results.csv")), end="")
     print(
         f"{STUDY.title}: done in {time.time() - STARTED:.0f} s; open reports/report.html"
     )

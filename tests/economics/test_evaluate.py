@@ -527,7 +527,8 @@ def test_a_variation_that_fails_leaves_a_row_and_the_others_stand():
     ]
     assert failed[0]["note"] == "the cost of the intervention could not be shared over caseload"
     assert len([row for row in found if row["analysis"] == "economics_fine"]) == 7
-    assert len(results_table(found, "synthetic")) == 1 + 7 + 7  # what a free service costs alone fails
+    # Of the free service its cost fails, and nothing else.
+    assert len(results_table(found, "synthetic")) == 1 + 7 + 7
 
 
 AGE_SHARED = "'age' is the same for everyone, and cannot be adjusted for"

@@ -348,3 +348,11 @@ def test_what_has_nothing_to_be_imputed_from_is_named_with_what_follows_from_it(
         "c": "everyone who has a value of it has 'x'",
         "sum": "it follows from 'x', which cannot be imputed",
     }
+
+
+def test_where_each_arm_is_imputed_by_itself_each_needs_values():
+    people = pd.DataFrame({"x": [NAN, NAN, 1.0, 2.0, NAN], "arm": list("aabbb")})
+    variables = [Variable("x", "x", False, None, ())]
+    assert not beyond_imputing(variables, people)
+    reason = {"x": "nobody in the arm 'a' has a value of it"}
+    assert beyond_imputing(variables, people, people["arm"]) == reason

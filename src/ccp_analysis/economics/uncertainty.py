@@ -97,6 +97,7 @@ def draw(source: Source, data: Compared) -> Draws:
     for name in source.plan.covariates:
         adjust += [columns.add(values) for values in _as_numbers(source, name)]
     values = np.stack(columns.values, axis=-1)[:, who]
+    _require_seen(source, data, values[0])
     weights = np.moveaxis(np.array(columns.weights), 0, -1)[:, who]
     offsets = np.stack([intervention_costs(source, setting), columns.nothing])[:, who]
     team = pair = None
@@ -119,6 +120,17 @@ def draw(source: Source, data: Compared) -> Draws:
         )
     except RankDeficientError as error:
         raise ValueError(at_fault(data.X.columns, data.X.X) or str(error)) from error
+
+
+def _require_seen(source: Source, data: Compared, values: np.ndarray) -> None:
+    """Raise ValueError where there is nothing to impute from: a measure that nobody has."""
+    if np.isnan(values).all(axis=0).any():
+        setting = data.evaluated.setting
+        names = [f"{setting.utility}_{visit.id}" for visit in source.visits]
+        seen = source.tables[source.tables["imputation"] == 0]
+        empty = [name for name in [*names, *source.plan.covariates] if seen[name].isna().all()]
+        what = f"'{empty[0]}'" if empty else "the costs, or the utility, of a visit while alive"
+        raise ValueError(f"nobody has a value of {what}, from which others could be imputed")
 
 
 def _as_numbers(source: Source, name: str) -> list[np.ndarray]:

@@ -56,7 +56,9 @@ def encode(variables: list[Variable], people: pd.DataFrame) -> Encoded:
     return Encoded(np.column_stack(columns), owner, levels)
 
 
-def beyond_imputing(variables: list[Variable], people: pd.DataFrame) -> dict[str, str]:
+def beyond_imputing(
+    variables: list[Variable], people: pd.DataFrame, arms: pd.Series | None = None
+) -> dict[str, str]:
     """Return why incomplete variables have nothing to be imputed from: they stay as they are.
 
     Parameters
@@ -65,12 +67,14 @@ def beyond_imputing(variables: list[Variable], people: pd.DataFrame) -> dict[str
         Derived ones behind what they follow from.
     people : pandas.DataFrame
         Everyone whose data are completed.
+    arms : pandas.Series, optional
+        Everyone's arm, where each arm is imputed by itself.
 
     Returns
     -------
     dict
-        Name → reason, of a variable that nobody has, of a category of which only one code was
-        seen, and of what follows from such variables.
+        Name → reason, of a variable that nobody has (in an arm, if each is imputed by itself), of
+        a category of which only one code was seen, and of what follows from such variables.
     """
     why: dict[str, str] = {}
     for variable in variables:
@@ -84,6 +88,10 @@ def beyond_imputing(variables: list[Variable], people: pd.DataFrame) -> dict[str
             why[variable.name] = "nobody has a value of it"
         elif variable.rule is None and variable.codes and values.nunique() == 1:
             why[variable.name] = f"everyone who has a value of it has '{values.dropna().iloc[0]}'"
+        elif variable.rule is None and arms is not None:
+            empty = set(arms) - set(arms[values.notna()])
+            if empty:
+                why[variable.name] = f"nobody in the arm '{min(empty)}' has a value of it"
     return why
 
 

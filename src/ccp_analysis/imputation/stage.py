@@ -107,7 +107,8 @@ def run(
     )
     check_plan(study, variables, plan)
     people = with_derived(variables, people)
-    unknown = beyond_imputing(variables, people)
+    arms = people[study.arms.variable] if plan.imputation.by_arm else None
+    unknown = beyond_imputing(variables, people, arms)
     for name, why in unknown.items():
         log.warning("%s is not imputed: %s", name, why)
     apart = [variable for variable in variables if variable.name in unknown]

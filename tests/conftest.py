@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,6 +182,12 @@ def btheb_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
     """Beat the Blues, reduced, as the current folder."""
     monkeypatch.chdir(tmp_path)
     return copy_study(BTHEB, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def another_ccp(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], StudyFolder]:
+    """Return what makes one more copy of the CCP study, reduced, to be changed and run."""
+    return lambda: copy_study(CCP, tmp_path_factory.mktemp("another_ccp"))
 
 
 @pytest.fixture(scope="session")

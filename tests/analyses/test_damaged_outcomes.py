@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import CCP, DERIVED, StudyFolder, copy_study, inside
 
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reporting import contents, document, figures, lookup, tables
 from ccp_analysis.reporting.convert import Head
 from ccp_analysis.results import read_results
 
+RAW = Path(__file__).parents[2] / "data/raw"
+DERIVED = Path("data/derived")
 PLAN = "config/analysis.yaml"
-TEAMS = pd.read_csv(CCP / "data/raw/teams.csv").set_index("team")
-PEOPLE = pd.read_csv(CCP / "data/raw/recruitment.csv").set_index("participant")
+TEAMS = pd.read_csv(RAW / "teams.csv").set_index("team")
+PEOPLE = pd.read_csv(RAW / "recruitment.csv").set_index("participant")
 CONTROL = "control"
 
 
-def write(folder: StudyFolder, file: str, columns: str, value: str, where=None) -> None:
+def write(folder, file: str, columns: str, value: str, where=None) -> None:
     """Write a value into all columns of a raw file that begin so, where a condition holds."""
     path = folder / f"data/raw/{file}.csv"
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -34,7 +36,7 @@ def arm(table: pd.DataFrame) -> pd.Series:
     return table["participant"].map(PEOPLE["team"]).map(TEAMS["arm"])
 
 
-def of_outcomes(folder: StudyFolder) -> None:
+def of_outcomes(folder) -> None:
     """Six secondary outcomes, each damaged in its own way, and a binary one without events."""
     write(folder, "baseline", "goal_", "0")
     write(folder, "followup", "eq_vas", "")
@@ -79,21 +81,21 @@ def of_outcomes(folder: StudyFolder) -> None:
     folder.change("config/economics.yaml", "cost_per: [social_capital]", "cost_per: [eq_vas]")
 
 
-def of_costs(folder: StudyFolder) -> None:
+def of_costs(folder) -> None:
     """Nobody used any service: what people cost is the intervention alone."""
     for file in ("baseline", "followup"):
         for service in ("su_", "days_off"):
             write(folder, file, service, "0")
 
 
-def run(folder: StudyFolder) -> None:
+def run(folder) -> None:
     folder.change("config/economics.yaml", "draws: 5000", "draws: 100")
-    with inside(folder.path):
+    with contextlib.chdir(folder.path):
         folder.all_results()
 
 
-def source(folder: StudyFolder) -> lookup.Source:
-    with inside(folder.path):
+def source(folder) -> lookup.Source:
+    with contextlib.chdir(folder.path):
         named = {name: DERIVED / f"{name}.parquet" for name in ("prices", "intervention")}
         return lookup.load(
             Path("reports/results.csv"),
@@ -106,10 +108,10 @@ def source(folder: StudyFolder) -> lookup.Source:
         )
 
 
-def report(folder: StudyFolder) -> str:
+def report(folder) -> str:
     made = source(folder)
     head = Head(made.study.title, "", "", made.study.data_date, made.study.data_label, True)
-    with inside(folder.path):
+    with contextlib.chdir(folder.path):
         for name in contents.figures_of(made.study, made.economics, made.plan):
             if figures.is_drawn(made, name):
                 figures.draw(made, name)
@@ -117,22 +119,22 @@ def report(folder: StudyFolder) -> str:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
-    folder = copy_study(CCP, tmp_path_factory.mktemp("outcomes"))
+def outcomes(another_ccp):
+    folder = another_ccp()
     of_outcomes(folder)
     run(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def costs(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
-    folder = copy_study(CCP, tmp_path_factory.mktemp("costs"))
+def costs(another_ccp):
+    folder = another_ccp()
     of_costs(folder)
     run(folder)
     return folder
 
 
-def results(folder: StudyFolder, **where: object) -> pd.DataFrame:
+def results(folder, **where: object) -> pd.DataFrame:
     table = read_results(folder / "reports/results.csv")
     for column, value in where.items():
         table = table[table[column] == value]

@@ -11,11 +11,17 @@ sys.path.insert(0, str(SOURCE))
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import faults_since
-from ccp_analysis.consistency import check_economics, check_ordinals, check_rights
+from ccp_analysis.consistency import (
+    check_economics,
+    check_ordinals,
+    check_plan,
+    check_rights,
+)
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
 from ccp_analysis.reporting.contents import figures_of, tables_of
+from ccp_analysis.results import not_estimated
 from ccp_analysis.study import (
     configuration_files,
     load_economics,
@@ -35,6 +41,7 @@ if config:
     )
 try:
     STUDY, PLAN, ECONOMICS = load_study(), load_plan(), load_economics()
+    check_plan(STUDY, PLAN, ECONOMICS)
     check_economics(STUDY, PLAN, ECONOMICS)
     check_ordinals(STUDY, PLAN)
     CONFIG = configuration_files()
@@ -406,6 +413,7 @@ rule codebook:
 onsuccess:
     for line in lines_of(PLAN, Path(DERIVED, "flow.json")):
         print(line)
+    print(not_estimated(Path("reports/results.csv")), end="")
     print(
         f"{STUDY.title}: done in {time.time() - STARTED:.0f} s; open "
         f"{Path('reports/report.html').resolve()}"

@@ -185,6 +185,12 @@ def btheb_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
 
 
 @pytest.fixture(scope="session")
+def another_ccp(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], StudyFolder]:
+    """Return what makes one more copy of the CCP study, reduced, to be changed and run."""
+    return lambda: copy_study(CCP, tmp_path_factory.mktemp("another_ccp"))
+
+
+@pytest.fixture(scope="session")
 def ccp_done(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     """The CCP study, reduced, with all its results; not to be changed."""
     folder = copy_study(CCP, tmp_path_factory.mktemp("ccp"))

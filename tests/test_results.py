@@ -21,6 +21,7 @@ from ccp_analysis.results import (
     NUMBERS,
     WHOLE,
     adjusted,
+    not_estimated,
     read_results,
     results_table,
     run,
@@ -220,3 +221,14 @@ def test_streams_belong_to_seed_and_name():
     others = {first(1, "a", "b"), first(2, "a", "b"), first(1, "b", "a"), first(1, "ab"), first(1)}
     assert len(others) == 5
     assert first(20261122, "imputation", "chained") == first(20261122, "imputation", "chained")
+
+
+def test_what_could_not_be_estimated_is_one_line_for_the_screen(tmp_path):
+    fine = {"analysis": "a", "outcome": "x", "term": "difference", "estimate": 1.0}
+    bad = fine | {"outcome": "y", "estimate": None, "status": "failed", "note": "nobody"}
+    path = tmp_path / "results.csv"
+    files.write_csv(path, results_table([fine], "synthetic"))
+    assert not_estimated(path) == ""
+    files.write_csv(path, results_table([fine, bad], "synthetic"))
+    sentence = "1 of 2 results could not be estimated (y): the report says why.\n"
+    assert not_estimated(path) == sentence

@@ -7,11 +7,18 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ccp_analysis.dictionary import DICTIONARY
+from ccp_analysis.dictionary import DICTIONARY, TOTALS, is_reserved, line_of
 from ccp_analysis.errors import denied
 from ccp_analysis.plan import PLAN, Plan
 from ccp_analysis.reading import first_of, place
-from ccp_analysis.study import ECONOMICS, Economics, Study, load_dictionary, load_instruments
+from ccp_analysis.study import (
+    ECONOMICS,
+    INSTRUMENTS,
+    Economics,
+    Study,
+    load_dictionary,
+    load_instruments,
+)
 
 FULL_HEALTH = 1.0
 WRITTEN = (".", ".snakemake", "data", "data/derived", "logs", "reports")
@@ -39,6 +46,74 @@ def check_rights(paths: Iterable[str]) -> None:
 
 def _may(path: str, mode: int) -> bool:
     return not os.access(path, os.F_OK) or os.access(path, mode)
+
+
+def check_plan(study: Study, plan: Plan, economics: Economics | None) -> None:
+    """Check the plan of the study in the current folder against its other files.
+
+    Parameters
+    ----------
+    study, plan : Study, Plan
+        Design, and what is asked.
+    economics : Economics or None
+        The evaluation, where there is one.
+
+    Raises
+    ------
+    StudyError
+        If the plan names the identifier, the arm, a cluster or its pair as if it were measured, or
+        a variable has a name that the pipeline needs for itself; `faults` lists all.
+    """
+    faults = [*_design_variables(study, plan), *_reserved(study, plan, economics)]
+    if faults:
+        raise first_of(faults)
+
+
+def _design_variables(study: Study, plan: Plan) -> Iterator[str]:
+    """Name the design variables that the plan lists among what was measured of people."""
+    design = {"participant": "the identifier", study.arms.variable: "the arm"}
+    if clusters := study.clusters:
+        design |= {clusters.unit: f"the {clusters.unit_label}"}
+        design |= {clusters.pair: f"the {clusters.pair_label}"}
+    named: list[tuple[tuple[str | int, ...], str]] = []
+    for key in ("covariates", "baseline_table"):
+        named += [((key, at), name) for at, name in enumerate(getattr(plan, key))]
+    named += [
+        (("imputation", "auxiliary", at), name) for at, name in enumerate(plan.imputation.auxiliary)
+    ]
+    named += [(("subgroups", at, "variable"), s.variable) for at, s in enumerate(plan.subgroups)]
+    named += [(("outcomes", at, "id"), outcome.id) for at, outcome in enumerate(plan.outcomes)]
+    for keys, name in named:
+        if name in design:
+            key = ".".join(str(part) for part in keys if isinstance(part, str))
+            yield (
+                f"{place(PLAN, *keys)}: {key} names '{name}', which is {design[name]}: it is part "
+                "of the design, and of every model that needs it, already; expected a variable "
+                "that was measured of people."
+            )
+
+
+def _reserved(study: Study, plan: Plan, economics: Economics | None) -> Iterator[str]:
+    """Name the variables that are called as a column of the pipeline's own is."""
+    named = {
+        f"{DICTIONARY}, line {line_of(column)}": [column.variable]
+        for column in load_dictionary(study)
+        if study.files[column.file].rows != "event" and column.name in TOTALS
+    }
+    for name in plan.imputation.derived:
+        named[place(PLAN, "imputation", "derived", name)] = [name]
+    for name, instrument in load_instruments().items():
+        scores = [name, *(f"{name}_{part}" for part in instrument.subscales)]
+        visits = ["", *(f"_{visit.id}" for visit in study.visits)]
+        where = place(INSTRUMENTS, "instruments", name)
+        named[where] = [f"{score}{visit}" for score in scores for visit in visits]
+    for where, variables in named.items():
+        for name in variables:
+            if is_reserved(name, study, economics is not None):
+                yield (
+                    f"{where}: the variable '{name}' has a name that the pipeline needs for "
+                    "itself; expected another."
+                )
 
 
 def check_economics(study: Study, plan: Plan, economics: Economics | None) -> None:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 DICTIONARY = Path("config/dictionary.csv")
 NUMERIC = ("integer", "number", "ordinal")
 LIMITS = ("minimum", "maximum", "soft_minimum", "soft_maximum")
+# What the pipeline calls columns of its own, beside those that begin with an underscore: variables,
+# stems of variables of a visit, and those of an evaluation, which no service may be called either.
+RESERVED = ("imputation", "left", "months", "person", "table", "value", "visit")
+RESERVED_AT_VISITS = ("alive", "interviewed")
+TOTALS = ("cost", "intervention")
 OPTIONAL = ("soft_minimum", "soft_maximum", "identifying", "note")
 
 
@@ -122,6 +127,23 @@ def load_dictionary(study: Study) -> list[Column]:
     return columns
 
 
+def is_reserved(variable: str, study: Study, totals: bool = False) -> bool:
+    """Return whether the pipeline has a column of its own of that name.
+
+    Parameters
+    ----------
+    variable : str
+        Name in the participants table, with the visit where it has one.
+    study : Study
+        Visits.
+    totals : bool
+        Whether there is an evaluation, which has the `TOTALS` too.
+    """
+    stems = [*RESERVED_AT_VISITS, *(TOTALS if totals else ())]
+    at_visits = {f"{stem}_{visit.id}" for stem in stems for visit in study.visits}
+    return variable in at_visits or variable in RESERVED
+
+
 def line_of(column: Column) -> int:
     """Return the line of the data dictionary in which a column stands."""
     rows = read_table(DICTIONARY, ["file", "column"])
@@ -153,6 +175,12 @@ def _faults(column: Column, study: Study) -> Iterator[str]:
         yield f"visit '{column.visit}' is not in config/study.yaml"
     if column.type in ("category", "ordinal") and not column.codes:
         yield f"a {column.type} needs codes, as in 0=No;1=Yes"
+    events = column.file in study.files and study.files[column.file].rows == "event"
+    if not events and is_reserved(column.variable, study):
+        yield (
+            f"the variable '{column.variable}' has a name that the pipeline needs for itself; "
+            "expected another (the column of the file keeps its own)"
+        )
     if column.type == "ordinal":
         for code in column.codes:
             if not isinstance(_number(code), float):

@@ -172,6 +172,25 @@ def adjusted(table: pd.DataFrame, families: list[Family]) -> pd.DataFrame:
     return table
 
 
+def not_estimated(path: Path) -> str:
+    """Say in a line of which outcomes something could not be estimated; empty where of none.
+
+    Parameters
+    ----------
+    path : Path
+        The results table, as CSV.
+    """
+    table = read_results(path)
+    failed = table[table["status"].isin(["failed", "refused"])]
+    if failed.empty:
+        return ""
+    names = ", ".join(sorted(set(failed["outcome"])))
+    return (
+        f"{len(failed)} of {len(table)} results could not be estimated ({names}): the report says "
+        "why.\n"
+    )
+
+
 def run(*, parts: list[Path], out: Path) -> None:
     """Put the parts of the results table together as CSV, at full precision.
 

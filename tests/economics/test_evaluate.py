@@ -523,10 +523,15 @@ def test_a_variation_that_fails_leaves_a_row_and_the_others_stand():
     assert [(row["analysis"], row["outcome"], row["term"]) for row in failed] == [
         ("economics_over_caseload", "cost", "difference"),
         ("economics_free", "cost", "difference"),
+        ("economics_free", "cost per qaly", "icer"),
     ]
     assert failed[0]["note"] == "the cost of the intervention could not be shared over caseload"
     assert len([row for row in found if row["analysis"] == "economics_fine"]) == 7
-    assert len(results_table(found, "synthetic")) == 9
+    # Of the free service its cost fails, and nothing else.
+    assert len(results_table(found, "synthetic")) == 1 + 7 + 7
+
+
+AGE_SHARED = "'age' is the same for everyone, and cannot be adjusted for"
 
 
 def test_a_design_that_only_one_variation_cannot_have_stops_nothing():
@@ -539,9 +544,11 @@ def test_a_design_that_only_one_variation_cannot_have_stops_nothing():
         {"id": "fine", "label": "F", "unit_costs": 2.0},
     ]
     found = variation_rows(small(economics={"sensitivity": entries}, tables=tables))
-    [row] = [row for row in found if row["analysis"] == "economics_observed"]
-    assert row["status"] == "failed" and "rank deficient: age" in row["note"]
-    assert len(found) == 8
+    rows = [row for row in found if row["analysis"] == "economics_observed"]
+    assert {row["outcome"] for row in rows} == {"cost", "qaly", "net_benefit", "cost per qaly"}
+    assert all(row["status"] == "failed" and row["note"] == AGE_SHARED for row in rows)
+    fine = [row for row in found if row["analysis"] == "economics_fine"]
+    assert len(fine) == 7 and not any(row.get("status") == "failed" for row in fine)
 
 
 FAULTS = {

@@ -186,6 +186,7 @@ def test_sections_follow_the_study(clustered: Folder, plain: Folder) -> None:
         "Differences in costs and outcomes",
         "Net benefit and its uncertainty",
         "What the evaluation hangs on",
+        "What could not be estimated",
         "Methods",
         "Limits",
         "Data and software",

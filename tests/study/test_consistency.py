@@ -9,9 +9,14 @@ import pandas as pd
 import pytest
 
 from ccp_analysis import consistency
-from ccp_analysis.consistency import check_economics, check_ordinals, check_rights
+from ccp_analysis.consistency import (
+    check_economics,
+    check_ordinals,
+    check_plan,
+    check_rights,
+)
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import load_economics, load_plan, load_study
+from ccp_analysis.study import load_dictionary, load_economics, load_plan, load_study
 
 ECONOMICS = "config/economics.yaml"
 FAULTS = {
@@ -117,6 +122,78 @@ def test_what_is_not_there_is_no_question_of_rights(ccp_study):
 
 
 def test_studies_as_they_are_shipped_are_consistent(ccp_study):
-    check()
+    for _ in range(2):
+        check()
+        checked_plan()
+        Path(ECONOMICS).unlink(missing_ok=True)
+
+
+PLAN = "config/analysis.yaml"
+DESIGN = {"team": "the team", "trust": "the Trust", "arm": "the arm", "participant": "the identif"}
+LISTED = {
+    "covariates": ("covariates: [age, years_in_contact]", "covariates: [age, {}]"),
+    "imputation.auxiliary": ("auxiliary: []", "auxiliary: [gender, {}]"),
+    "subgroups.variable": ("{variable: years_in_contact,", "{variable: {},"),
+    "baseline_table": ("baseline_table: [age,", "baseline_table: [{},"),
+    "outcomes.id": ("  - {id: eq_vas,", "  - {id: {}, role: secondary}\n  - {id: eq_vas,"),
+}
+
+
+def checked_plan() -> None:
+    check_plan(load_study(), load_plan(), load_economics())
+
+
+@pytest.mark.parametrize("name", DESIGN)
+@pytest.mark.parametrize("key", LISTED)
+def test_a_design_variable_is_nothing_that_was_measured(ccp_study, key, name):
+    old, new = LISTED[key]
+    new = new.replace("{}", name)
+    ccp_study.change(PLAN, old, new)
+    text = (ccp_study / PLAN).read_text().splitlines()
+    line = next(n for n, row in enumerate(text, start=1) if new.splitlines()[0] in row)
+    with pytest.raises(StudyError) as caught:
+        checked_plan()
+    start = f"{PLAN}, line {line}: {key} names '{name}', which is {DESIGN[name]}"
+    assert str(caught.value).startswith(start)
+
+
+def test_every_design_variable_that_the_plan_lists_is_named(ccp_study):
+    ccp_study.change(PLAN, "[age, years_in_contact]", "[team, trust, arm]")
+    with pytest.raises(StudyError) as caught:
+        checked_plan()
+    assert len(caught.value.faults) == 3
+
+
+@pytest.mark.parametrize("name", ["imputation", "left", "months", "person", "table", "value"])
+def test_a_variable_called_as_a_column_of_the_pipeline_is_refused_by_line(ccp_study, name):
+    """Silently taken, it would be overwritten by, or mistaken for, the pipeline's own."""
+    row = f"baseline,gender,{name},,"
+    ccp_study.change("config/dictionary.csv", "baseline,gender,gender,,", row)
+    text = (ccp_study / "config/dictionary.csv").read_text().splitlines()
+    line = next(n for n, one in enumerate(text, start=1) if one.startswith(row))
+    sentence = f"config/dictionary.csv, line {line}: the variable '{name}' has a name that the"
+    with pytest.raises(StudyError, match=sentence):
+        load_dictionary(load_study())
+
+
+RESERVED = {
+    "alive_month6": ("config/dictionary.csv", "followup,eq_vas,eq_vas,", "followup,eq_vas,alive,"),
+    "interviewed_month6": (PLAN, "  methods: {}", "  derived: {interviewed_month6: age * 2}"),
+    "cost_baseline": ("config/instruments.yaml", "  wellbeing:", "  cost:"),
+    "cost_month6": ("config/dictionary.csv", "followup,eq_vas,eq_vas,", "followup,eq_vas,cost,"),
+}
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_what_the_pipeline_computes_at_a_visit_is_no_name_either(ccp_study, name):
+    file, old, new = RESERVED[name]
+    ccp_study.change(file, old, new)
+    with pytest.raises(StudyError, match=rf"^{file}, line \d+: the variable '{name}' has a name"):
+        checked_plan()
+
+
+def test_without_an_evaluation_a_cost_is_a_variable_like_any_other(ccp_study):
+    file, old, new = RESERVED["cost_month6"]
+    ccp_study.change(file, old, new)
     Path(ECONOMICS).unlink()
-    check()
+    checked_plan()

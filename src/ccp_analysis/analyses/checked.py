@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.analyses.design import Sample, design, sample
+from ccp_analysis.analyses.question import fitted, pair_of, require_comparable
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.diagnostics import Residuals, classical_f, residuals_of
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import RankDeficientError, classical, fit_ols
+from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.reml import RandomInterceptFit, fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.small_sample import JointTest, kenward_roger, kenward_roger_f
@@ -188,10 +189,10 @@ def fit_checked(
     Raises
     ------
     StudyError
-        If a variable is missing, the mixed model is asked of a study without clusters, or the
-        design is rank deficient (its columns are named).
+        If a variable is missing, or the mixed model is asked of a study without clusters.
     ValueError
-        If there are too few people, or the outcome does not vary beside the design.
+        If the arms cannot be compared, terms of the model cannot be told apart (they are named),
+        or the outcome does not vary beside the design.
     """
     if model == "mixed" and study.clusters is None:
         raise StudyError(
@@ -199,19 +200,10 @@ def fit_checked(
             "expected the id of an ancova."
         )
     chosen = sample(study, imputed, "observed", [value, baseline, *covariates])
-    pair = [study.clusters.pair] if study.clusters else []
-    found = design(chosen, [baseline, *covariates], pair)
+    require_comparable(study, chosen, value)
+    found = design(chosen, [baseline, *covariates], pair_of(study))
     X, y = found.X[0], chosen.stacked(value)[0]
-    try:
-        fit = fit_ols(X, y)
-    except RankDeficientError as error:
-        names = ", ".join(found.columns[column] for column in error.columns)
-        raise StudyError(
-            f"The design is rank deficient among the people observed: {names} can be told from the "
-            f"other columns; leave one of them out of the covariates in {PLAN}."
-        ) from error
-    if fit.status == "failed":
-        raise ValueError(str(fit.note))
+    fitted(fit_ols, found.columns, X, y)
     return Checked(study, model, chosen, X, y, found.columns, baseline, level)
 
 

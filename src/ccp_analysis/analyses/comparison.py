@@ -15,6 +15,8 @@ from ccp_analysis.analyses.question import Question as Question
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
 from ccp_analysis.analyses.subgroups import INTERACTION, subgroup
 from ccp_analysis.errors import StudyError
+from ccp_analysis.plan import PLAN
+from ccp_analysis.reading import place
 from ccp_analysis.study import Study
 
 log = logging.getLogger(__name__)
@@ -60,10 +62,10 @@ def compare(model: str, study: Study, imputed: pd.DataFrame, data: str, question
     Raises
     ------
     StudyError
-        If a variable is missing, the design is rank deficient (its columns are named), or the model
-        does not fit the study's design.
+        If a variable is missing, or the model does not fit the study's design.
     ValueError
-        If the arms cannot be compared, a fit fails or the difference has no standard error.
+        If the arms cannot be compared, terms of the model cannot be told apart (they are named), a
+        fit fails or the difference has no standard error.
     """
     return MODELS[model](study, imputed, data, question)
 
@@ -82,7 +84,7 @@ def attempt(
     Parameters
     ----------
     analysis, role : str
-        Id and role of the analysis.
+        Id of the analysis, and its role for the outcome: primary if both are.
     model, study, imputed, data, question
         As in `compare`.
 
@@ -94,14 +96,15 @@ def attempt(
     Raises
     ------
     StudyError
-        As in `compare`, or if an analysis whose role is primary fails.
+        As in `compare`, or if the role is primary and the analysis fails.
     """
     try:
         return compare(model, study, imputed, data, question)
     except ValueError as error:
         reason = f"{analysis}, {question.outcome}: {error}".rstrip(".")
         if role == "primary":
-            raise StudyError(f"The primary analysis failed: {reason}.") from error
+            advice = _advice(reason, question.covariates)
+            raise StudyError(f"The primary analysis failed: {reason}{advice}.") from error
         log.error(reason)
         in_subgroup = {"model": "ancova", "term": INTERACTION, "subgroup": question.subgroup}
         return [
@@ -117,3 +120,11 @@ def attempt(
                 **(in_subgroup if model == SUBGROUP else {}),
             }
         ]
+
+
+def _advice(reason: str, covariates: list[str]) -> str:
+    """Say where a covariate of the plan stands that is at fault."""
+    named = [f"'{name}'" for name in covariates if f"'{name}'" in reason]
+    if not named:
+        return ""
+    return f"; leave {' or '.join(named)} out of the covariates ({place(PLAN, 'covariates')})"

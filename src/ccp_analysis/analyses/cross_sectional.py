@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.design import Sample, design
+from ccp_analysis.analyses.design import Sample, design, said
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_fits, sample_for
 from ccp_analysis.analyses.readings import with_readings
 from ccp_analysis.analyses.rows import (
@@ -24,7 +24,7 @@ from ccp_analysis.analyses.rows import (
 )
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import OlsFit, classical, fit_ols
+from ccp_analysis.models.ols import OlsFit, RankDeficientError, classical, fit_ols
 from ccp_analysis.models.reml import RandomInterceptFit, fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
@@ -79,8 +79,11 @@ def change(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
         row = beside(study, chosen, paired, ask, assumed)
         rows += complete([row], study, chosen, ask, "change", "paired-t")
     rows = with_readings(rows, study, ask, chosen)
-    lord = [lord_row(study, chosen, ask)]
-    return rows + complete(lord, study, chosen, ask, "change", "cr2")
+    try:
+        lord = lord_row(study, chosen, ask)
+    except ValueError as error:  # the change score stands without what it is set beside
+        lord = failed(study, error) | {"term": LORD}
+    return rows + complete([lord], study, chosen, ask, "change", "cr2")
 
 
 def lord_row(study: Study, chosen: Sample, ask: Question) -> dict[str, Any]:
@@ -155,8 +158,7 @@ def team_means(study: Study, imputed: pd.DataFrame, data: str, ask: Question) ->
         )
     chosen = sample_for(study, imputed, data, ask)
     pairs, *teams = teams_of(study, chosen)
-    adjust = chosen.stacked(ask.baseline)[..., None] if ask.baseline else None
-    fit = paired_team_means(chosen.stacked(ask.value), adjust, *teams)
+    fit = adjusted_teams(study, chosen, ask.value, ask.baseline, teams)
     require_fits(fit)
     rows = complete(
         _paired_rows(study, chosen, fit, ask), study, chosen, ask, "team-means", "paired-t"
@@ -175,6 +177,27 @@ def team_means(study: Study, imputed: pd.DataFrame, data: str, ask: Question) ->
     rows += complete(each, study, chosen, ask, "team-means", "paired-t")
     flip = _flipped(differences, ask.level) | {k: rows[0][k] for k in ("term", "level", "estimate")}
     return rows + complete([flip], study, chosen, ask, "team-means", "sign-flip")
+
+
+def adjusted_teams(
+    study: Study, chosen: Sample, value: str, baseline: str, teams: Sequence[np.ndarray]
+) -> PairedTeams:
+    """Compare the team means of an outcome within pairs, adjusted for a baseline if it has one.
+
+    Raises
+    ------
+    ValueError
+        If the baseline does not vary within teams.
+    """
+    adjust = chosen.stacked(baseline)[..., None] if baseline else None
+    try:
+        return paired_team_means(chosen.stacked(value), adjust, *teams)
+    except RankDeficientError as error:
+        unit = study.clusters.unit_label
+        who = "everyone" if np.ptp(adjust) == 0 else f"everyone of a {unit}"
+        raise ValueError(
+            f"{said(baseline)} is the same for {who}, and cannot be adjusted for"
+        ) from error
 
 
 def _flipped(differences: np.ndarray, level: float) -> dict[str, Any]:
@@ -212,10 +235,14 @@ def beside(
         require_fits(fit)
         [row] = _paired_rows(study, chosen, fit, ask)
     except ValueError as error:
-        why = str(error).rstrip(".")
-        failed = {"term": DIFFERENCE, "level": contrast_label(study), "status": "failed"}
-        return failed | {"note": why}
+        return failed(study, error)
     return row | {"note": note}
+
+
+def failed(study: Study, error: ValueError) -> dict[str, Any]:
+    """Return the row of a difference that cannot be estimated, with the reason."""
+    label, note = contrast_label(study), str(error).rstrip(".")
+    return {"term": DIFFERENCE, "level": label, "status": "failed", "note": note}
 
 
 def infer(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> tuple[Inference, str]:

@@ -158,7 +158,7 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
     StudyError
         If a variable is not in the table.
     ValueError
-        If a variable is missing in some of the completed tables only.
+        If a variable is missing in some of the completed tables only, or nobody is left.
     """
     for name in needed:
         if name not in imputed:
@@ -169,7 +169,15 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
     observed = imputed["imputation"] == 0
     frame = imputed[observed if data == "observed" else ~observed]
     m, population = int(frame["imputation"].nunique()), COMPLETED
+    empty = [name for name in needed if frame[name].isna().all()]
     frame = frame.dropna(subset=needed)
+    if frame.empty:
+        names = " or ".join(said(name) for name in dict.fromkeys(empty))
+        raise ValueError(
+            f"nobody has a value of {names}"
+            if names
+            else "nobody was observed on all that the analysis needs"
+        )
     if data == "observed":
         m, population = 1, COMPLETE_CASES
     elif len(set(frame["imputation"].value_counts())) > 1:
@@ -235,6 +243,15 @@ def design(data: Sample, covariates: list[str], factors: list[str]) -> Design:
     X = matrix.to_numpy(dtype=float).reshape(data.m, data.n, -1)
     X[:, :, 2:] -= X[:, :, 2:].mean(axis=1, keepdims=True)
     return Design(X, list(matrix.columns))
+
+
+def said(column: str) -> str:
+    """Return the variable of a column as a sentence names it; what is internal in words."""
+    name = column.partition("[T.")[0].partition(", ")[0].removeprefix("C(").removesuffix(")")
+    name = name.strip("`")
+    if name == ACTIVE:
+        return "the arm"
+    return f"the {name.strip('_').replace('_', ' ')}" if name.startswith("_") else f"'{name}'"
 
 
 def visit_design(

@@ -64,6 +64,7 @@ def did(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
     _require_measured(imputed, stem, visits)
     chosen = over_visits(base, stem, visits)
     require_comparable(study, chosen, "value")
+    _require_seen(study, chosen, visits)
     X = visit_design(chosen, [v.id for v in visits], [], ask.covariates, pair_of(study))
     y, after = chosen.stacked("value"), visits[1].id
     fit = fitted(fit_ols, X.columns, X.X, y)
@@ -167,6 +168,11 @@ def _of_visits(
 ) -> Rows:
     """Fit a covariance over visits and report every visit at which the arms may differ."""
     person, visit = (chosen.first[c].to_numpy(dtype=int) for c in ("person", "visit"))
+    _require_seen(study, chosen, visits)
+    for position, one in enumerate(visits):
+        at = chosen.first.loc[visit == position, "value"]
+        if at.nunique() == 1:
+            raise ValueError(f"the outcome is {at.iloc[0]:g} for everyone at {one.label}")
     team = chosen.codes(study.clusters.unit) if study.clusters else None
     fit = fitted(fit_visits, X.columns, X.X, chosen.stacked("value"), person, visit, team=team)
     after = range(X.alike, len(visits))
@@ -225,6 +231,16 @@ def _follow_ups(
     chosen = over_visits(people, ask.value, visits)
     require_comparable(study, chosen, "value")
     return people, visits, chosen
+
+
+def _require_seen(study: Study, chosen: Sample, visits: list[Visit]) -> None:
+    """Raise ValueError if nobody in an arm has the outcome at one of the visits."""
+    first = chosen.first
+    for position, visit in enumerate(visits):
+        there = first.loc[first["visit"] == position, study.arms.variable]
+        for arm, label in study.arms.levels.items():
+            if not (there == arm).any():
+                raise ValueError(f"nobody in the arm '{label}' has the outcome at {visit.label}")
 
 
 def _measured(study: Study, imputed: pd.DataFrame, ask: Question) -> list[Visit]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.dependence import at_fault
 from ccp_analysis.analyses.design import Sample, sample
-from ccp_analysis.errors import StudyError
-from ccp_analysis.models.ols import RankDeficientError
+from ccp_analysis.models.ols import DEPENDENT, RankDeficientError
 from ccp_analysis.study import Study
 
 
@@ -82,7 +82,7 @@ def sample_for(study: Study, imputed: pd.DataFrame, data: str, ask: Question) ->
 
 
 def require_comparable(study: Study, chosen: Sample, value: str) -> None:
-    """Raise ValueError, in a plain sentence, where two arms cannot be compared.
+    """Raise ValueError, in a plain sentence, where two arms cannot be compared on an outcome.
 
     Parameters
     ----------
@@ -96,9 +96,14 @@ def require_comparable(study: Study, chosen: Sample, value: str) -> None:
     Raises
     ------
     ValueError
-        If there is nobody, an arm is empty or has a single cluster, or the outcome is the same for
-        everyone.
+        As `require_arms`, or if the outcome is the same for everyone.
     """
+    require_arms(study, chosen)
+    require_varying(chosen, value)
+
+
+def require_arms(study: Study, chosen: Sample) -> None:
+    """Raise ValueError if there is nobody, or an arm is empty or has a single cluster."""
     if chosen.n == 0:
         raise ValueError("nobody was observed on all that the analysis needs")
     first = chosen.first
@@ -112,8 +117,12 @@ def require_comparable(study: Study, chosen: Sample, value: str) -> None:
                 f"the arm '{label}' has a single {unit}: what sets it apart cannot be told from "
                 f"what sets the arms apart; at least two {unit}s in each arm are expected"
             )
-    if first[value].nunique() == 1:
-        raise ValueError(f"the outcome is {first[value].iloc[0]:g} for everyone")
+
+
+def require_varying(chosen: Sample, value: str, what: str = "the outcome") -> None:
+    """Raise ValueError if an outcome is the same for everyone."""
+    if chosen.first[value].nunique() == 1:
+        raise ValueError(f"{what} is {chosen.first[value].iloc[0]:g} for everyone")
 
 
 def pair_of(study: Study) -> list[str]:
@@ -122,7 +131,7 @@ def pair_of(study: Study) -> list[str]:
 
 
 def fitted(fit: Callable[..., Any], columns: list[str], *arguments: Any, **options: Any) -> Any:
-    """Fit, and say which columns are at fault where the design is rank deficient.
+    """Fit, and say what is at fault where the columns of the design cannot be told apart.
 
     Parameters
     ----------
@@ -131,7 +140,7 @@ def fitted(fit: Callable[..., Any], columns: list[str], *arguments: Any, **optio
     columns : list of str
         What each column of the design is.
     *arguments, **options
-        Of the fit.
+        Of the fit; the first is the design.
 
     Returns
     -------
@@ -140,26 +149,26 @@ def fitted(fit: Callable[..., Any], columns: list[str], *arguments: Any, **optio
 
     Raises
     ------
-    StudyError
-        If the design is rank deficient.
     ValueError
-        If any fit of the batch failed or was refused: a mean over the others would hide it.
+        If the design is rank deficient, or any fit of the batch failed or was refused: a mean over
+        the others would hide it.
     """
     try:
         found = fit(*arguments, **options)
     except RankDeficientError as error:
-        names = ", ".join(columns[c] for c in error.columns)
-        raise StudyError(
-            f"The design is rank deficient: {names} can be told from the other columns; leave one "
-            "of them out of the covariates in config/analysis.yaml."
-        ) from error
-    require_fits(found)
+        raise ValueError(at_fault(columns, arguments[0], error.columns)) from error
+    require_fits(found, lambda: at_fault(columns, arguments[0]))
     return found
 
 
-def require_fits(fit: Any) -> None:
-    """Raise ValueError if any fit of a batch failed or was refused."""
+def require_fits(fit: Any, dependence: Callable[[], str] | None = None) -> None:
+    """Raise ValueError if any fit of a batch failed or was refused.
+
+    `dependence` says what is at fault where the columns of a design depend on each other.
+    """
     bad = np.isin(np.atleast_1d(fit.status), ["failed", "refused"])
     if bad.any():
-        why = np.atleast_1d(fit.note)[bad][0]
-        raise ValueError(f"{bad.sum()} of {bad.size} fits failed: {why}")
+        why = str(np.atleast_1d(fit.note)[bad][0])
+        if why == DEPENDENT and dependence is not None:
+            why = dependence() or why
+        raise ValueError(why if bad.all() else f"{bad.sum()} of {bad.size} fits failed: {why}")

@@ -57,9 +57,9 @@ def _people(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Sa
     needed = [ask.value, ask.baseline, *ask.covariates, ask.subgroup]
     completed = imputed.loc[imputed["imputation"] > 0, ask.subgroup]
     if data == "imputed" and completed.isna().any():
-        raise StudyError(
-            f"config/analysis.yaml: the subgroup variable '{ask.subgroup}' has missing values that "
-            "were not imputed; expected a complete variable, or data: observed."
+        raise ValueError(
+            f"the subgroup variable '{ask.subgroup}' has missing values that were not imputed; a "
+            "complete variable is expected, or data: observed"
         )
     chosen = sample(study, imputed, data, needed)
     require_comparable(study, chosen, ask.value)

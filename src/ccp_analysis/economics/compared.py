@@ -12,7 +12,7 @@ import numpy as np
 from ccp_analysis.analyses.comparison import POPULATIONS
 from ccp_analysis.analyses.cross_sectional import infer
 from ccp_analysis.analyses.design import Design, Sample, design, sample
-from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
+from ccp_analysis.analyses.question import Question, fitted, pair_of, require_arms
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, complete, contrast_label
 from ccp_analysis.economics.outcomes import (
     BASELINE_COST,
@@ -22,7 +22,6 @@ from ccp_analysis.economics.outcomes import (
     WITHOUT,
     Evaluated,
 )
-from ccp_analysis.errors import StudyError
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.plan import Plan
@@ -123,11 +122,11 @@ def compared(
     Raises
     ------
     ValueError
-        If the arms cannot be compared.
+        If nobody is left, or an arm is empty or has a single cluster. An outcome that is the same
+        for everyone stops none of the others.
     """
     chosen = sample(study, evaluated.tables, data, [*evaluated.needed, *more])
-    for value in (COST, QALY, *more[:1]):
-        require_comparable(study, chosen, value)
+    require_arms(study, chosen)
     own = dict.fromkeys(more[1:], WITHOUT_OWN)
     used, own = _without_constants(evaluated, chosen, own)
     X = design(chosen, list(dict.fromkeys([*used.adjust, *own])), pair_of(study))
@@ -147,18 +146,6 @@ def _without_constants(
         constant=tuple(name for name in constant if name in evaluated.adjust),
     )
     return used, [name for name in own if name not in constant]
-
-
-def or_fail(fit: Callable[[], Rows]) -> Callable[[], Rows]:
-    """Return a fit whose faults `attempt` leaves a row of: they must not stop the other fits."""
-
-    def fit_or_fail() -> Rows:
-        try:
-            return fit()
-        except StudyError as error:
-            raise ValueError(str(error)) from error
-
-    return fit_or_fail
 
 
 def attempt(

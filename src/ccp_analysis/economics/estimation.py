@@ -10,7 +10,7 @@ import numpy as np
 
 from ccp_analysis.analyses.cross_sectional import team_means
 from ccp_analysis.analyses.design import design
-from ccp_analysis.analyses.question import fitted, pair_of
+from ccp_analysis.analyses.question import fitted, pair_of, require_fits, require_varying
 from ccp_analysis.analyses.rows import Rows, arm_rows, contrast_label, pooled_rows, with_note
 from ccp_analysis.economics.compared import (
     BOTH,
@@ -18,14 +18,13 @@ from ccp_analysis.economics.compared import (
     Compared,
     Measure,
     attempt,
-    or_fail,
     picked,
 )
 from ccp_analysis.economics.outcomes import COST, QALY, WITHOUT
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import classical
+from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.sur import fit_sur
 from ccp_analysis.study import Study
@@ -41,6 +40,7 @@ ASSUMES = (
 
 def ancova_rows(data: Compared, measure: Measure) -> Rows:
     """Return difference and adjusted means of one outcome, both baselines adjusted for."""
+    require_varying(data.chosen, measure.value)
     inference, method = data.fit_all(data.values(measure.value))
     rows = arm_rows(data.study, data.chosen, picked(inference, np.s_[:, 0]), data.level)
     assumed = "" if data.study.randomised else ASSUMES
@@ -65,7 +65,10 @@ def sur_rows(data: Compared) -> Rows:
         own = [measure.baseline] if measure.baseline in data.evaluated.adjust else []
         designs.append(design(chosen, [*own, *plan.covariates], pair_of(study)))
     (X1, X2), (y1, y2) = designs, np.moveaxis(data.values(COST, QALY), 1, 0)
-    fit = fitted(fit_sur, [*X1.columns, *X2.columns], X1.X, y1, X2.X, y2)
+    for X, y in ((X1, y1), (X2, y2)):  # each by itself says in its own terms why it cannot be
+        fitted(fit_ols, X.columns, X.X, y)
+    fit = fit_sur(X1.X, y1, X2.X, y2)
+    require_fits(fit)
     p, q = len(X1.columns), len(X2.columns)
     L = np.zeros((6, p + q))
     L[:3, :p], L[3:, p:] = X1.contrasts, X2.contrasts
@@ -101,6 +104,7 @@ def log_link_rows(data: Compared, power: float) -> Rows:
         The variance is taken as proportional to this power of the mean.
     """
     study, chosen = data.study, data.chosen
+    require_varying(chosen, COST)
     y = chosen.stacked(COST)
     fit = fitted(fit_glm, data.X.columns, data.X.X, y, "power", power=power)
     groups = chosen.codes(study.clusters.unit) if study.clusters else None
@@ -144,8 +148,6 @@ def model_rows(
         for measure in MEASURES:
             head = {"outcome": measure.outcome, "scale": measure.scale, "model": model}
             fit = partial(_applied, rows_of, people, measure)
-            # A design that only the complete cases cannot have must not stop the main analysis.
-            fit = or_fail(fit) if data == "observed" else fit
             rows += attempt(study, "economics", head, data, fit)
     if power is None:
         return rows

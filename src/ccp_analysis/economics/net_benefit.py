@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from scipy.special import stdtr
 
-from ccp_analysis.analyses.cross_sectional import teams_of
+from ccp_analysis.analyses.cross_sectional import adjusted_teams, teams_of
 from ccp_analysis.analyses.question import require_fits
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label, pooled_rows, with_note
-from ccp_analysis.economics.compared import MEASURES, Compared, contrast
+from ccp_analysis.economics.compared import MEASURES, Compared, attempt, contrast
 from ccp_analysis.economics.outcomes import COST, QALY
 from ccp_analysis.models.team_level import paired_team_means
 
@@ -33,7 +36,8 @@ def net_benefit_rows(data: Compared, thresholds: list[float]) -> Rows:
     Returns
     -------
     list of dict
-        Two rows for each threshold.
+        Two rows for each threshold; of one that fails, as net benefit is the same for everyone
+        there, a single row that says why.
 
     Notes
     -----
@@ -44,6 +48,26 @@ def net_benefit_rows(data: Compared, thresholds: list[float]) -> Rows:
     share of the t distribution of the pooled estimate, with its degrees of freedom, that lies above
     zero: P(t <= estimate / standard error).
     """
+    return _each(data, thresholds, "net-benefit", _regressed)
+
+
+def _each(
+    data: Compared, thresholds: list[float], model: str, rows_of: Callable[..., Rows]
+) -> Rows:
+    """Return the rows of all thresholds; where one fails, of each by itself."""
+    try:
+        return rows_of(data, thresholds)
+    except ValueError:
+        rows: Rows = []
+        for threshold in thresholds:
+            head = {"outcome": NET_BENEFIT, "scale": "pounds", "model": model}
+            head |= {"threshold": threshold}
+            one = partial(rows_of, data, [threshold])
+            rows += attempt(data.study, f"net benefit at {threshold:g}", head, data.data, one)
+        return rows
+
+
+def _regressed(data: Compared, thresholds: list[float]) -> Rows:
     worth = np.asarray(thresholds, dtype=float)
     cost, qaly = np.moveaxis(data.values(COST, QALY), 1, 0)
     inference, method = data.fit_all(worth[:, None] * qaly[:, None] - cost[:, None])
@@ -66,14 +90,17 @@ def team_net_benefit_rows(data: Compared, thresholds: list[float]) -> Rows:
     Costs and effects are adjusted each for its own baseline, as in their own paired analyses, so
     that the difference is the threshold times that in effects less that in costs.
     """
+    return _each(data, thresholds, "team-means", _paired)
+
+
+def _paired(data: Compared, thresholds: list[float]) -> Rows:
     _, *teams = teams_of(data.study, data.chosen)
     adjusted = {}
     for measure in MEASURES:
         adjusted[measure.value] = y = data.chosen.stacked(measure.value)
         if measure.baseline in data.evaluated.adjust:
-            baseline = data.chosen.stacked(measure.baseline)
-            slope = paired_team_means(y, baseline[..., None], *teams).slope
-            adjusted[measure.value] = y - slope * baseline
+            fit = adjusted_teams(data.study, data.chosen, measure.value, measure.baseline, teams)
+            adjusted[measure.value] = y - fit.slope * data.chosen.stacked(measure.baseline)
     rows: Rows = []
     for threshold in thresholds:
         y = threshold * adjusted[QALY] - adjusted[COST]

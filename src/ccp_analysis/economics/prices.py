@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ccp_analysis.dictionary import Column, line_of
+from ccp_analysis.dictionary import TOTALS, Column, line_of
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reading import first_of, place, read_table
 from ccp_analysis.study import DICTIONARY, ECONOMICS, Economics, Study
@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 UNIT_COSTS = ["service", "unit", "unit_cost", "price_year", "source"]
 INDEX = ["price_year", "index", "source"]
-# What rows and columns of totals are called, which no service may be.
-TOTALS = ("cost", "intervention")
 
 
 @dataclass(frozen=True)

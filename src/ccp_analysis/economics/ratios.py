@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ccp_analysis.analyses.question import require_varying
 from ccp_analysis.analyses.rows import Rows, with_note
 from ccp_analysis.economics.compared import Compared, contrast
 from ccp_analysis.economics.outcomes import COST
@@ -84,6 +85,8 @@ def pooled_pair(data: Compared, effect: Effect) -> Pair:
     both outcomes first brought to a standard deviation of one: whatever is quadratic in the outcome
     (CR2 within imputations, and the variance between them) has it exactly so.
     """
+    require_varying(data.chosen, COST, "the cost")
+    require_varying(data.chosen, effect.value)
     y = data.values(COST, effect.value) * np.array([1.0, effect.better])[:, None]
     size = y.std(axis=(0, 2))
     cost, gain = np.moveaxis(y / size[:, None], 1, 0)

@@ -16,7 +16,7 @@ from ccp_analysis import files
 from ccp_analysis.analyses.design import sample
 from ccp_analysis.analyses.rows import Rows
 from ccp_analysis.economics.bootstrap import Draws
-from ccp_analysis.economics.compared import BOTH, attempt, compared, or_fail
+from ccp_analysis.economics.compared import BOTH, attempt, compared
 from ccp_analysis.economics.estimation import model_rows
 from ccp_analysis.economics.net_benefit import NET_BENEFIT, net_benefit_rows, team_net_benefit_rows
 from ccp_analysis.economics.outcomes import evaluated
@@ -112,14 +112,15 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
         None where the bootstrap failed.
     """
     study, economics = read.study, read.economics
-    values = evaluated(read, main_setting(economics))
-    people = cache(partial(compared, study, read.plan, values, IMPUTED))
-    complete = cache(partial(compared, study, read.plan, values, OBSERVED))
+    setting = main_setting(economics)
+    values = cache(partial(evaluated, read, setting))
+    people = cache(lambda: compared(study, read.plan, values(), IMPUTED))
+    complete = cache(lambda: compared(study, read.plan, values(), OBSERVED))
     rows = model_rows(study, IMPUTED, people, economics.variance_power)
     rows += model_rows(study, OBSERVED, complete, None)
 
-    def tried(head: dict[str, str], fit: Callable[[], Rows]) -> Rows:
-        return attempt(study, "economics", head, IMPUTED, fit)
+    def tried(head: dict[str, str], fit: Callable[[], Rows], data: str = IMPUTED) -> Rows:
+        return attempt(study, "economics", head, data, fit)
 
     benefit = {"outcome": NET_BENEFIT, "scale": "pounds"}
     rows += tried(
@@ -134,16 +135,20 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
     rows += tried(ratio_head(PER_QALY), lambda: ratio_rows(people(), PER_QALY))
     for effect in _effects(read):
         more = _with_baseline(read, effect)
-        ratio = or_fail(
-            lambda e=effect, more=more: ratio_rows(
-                compared(study, read.plan, values, IMPUTED, more), e
-            )
-        )
+
+        def ratio(effect: Effect = effect, more: tuple[str, ...] = more) -> Rows:
+            return ratio_rows(compared(study, read.plan, values(), IMPUTED, more), effect)
+
         rows += tried(ratio_head(effect), ratio)
+
+    def described(data: str) -> Rows:
+        chosen = sample(study, values().tables, data, values().needed)
+        found = unadjusted_rows(read, setting, chosen)
+        return found + use_rows(read, setting, chosen, total) if data == IMPUTED else found
+
     for data in (IMPUTED, OBSERVED):
-        chosen = sample(study, values.tables, data, values.needed)
-        rows += unadjusted_rows(read, values.setting, chosen)
-        rows += use_rows(read, values.setting, chosen, total) if data == IMPUTED else []
+        head = {"outcome": BOTH, "scale": "none", "model": "descriptive"}
+        rows += tried(head, partial(described, data), data)
     draws: list[Draws] = []
 
     def bootstrap() -> Rows:

@@ -7,6 +7,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.dependence import at_fault
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
 from ccp_analysis.economics.bootstrap import Draws, two_stage_bootstrap
 from ccp_analysis.economics.compared import BOTH, MEASURES, Compared
@@ -21,6 +22,7 @@ from ccp_analysis.economics.outcomes import (
 from ccp_analysis.economics.ratios import QUADRANTS
 from ccp_analysis.economics.setting import Source
 from ccp_analysis.groups import in_order
+from ccp_analysis.models.ols import RankDeficientError
 from ccp_analysis.random import stream
 
 MODEL = "two-stage-bootstrap"
@@ -95,24 +97,39 @@ def draw(source: Source, data: Compared) -> Draws:
     for name in source.plan.covariates:
         adjust += [columns.add(values) for values in _as_numbers(source, name)]
     values = np.stack(columns.values, axis=-1)[:, who]
+    _require_seen(source, data, values[0])
     weights = np.moveaxis(np.array(columns.weights), 0, -1)[:, who]
     offsets = np.stack([intervention_costs(source, setting), columns.nothing])[:, who]
     team = pair = None
     if study.clusters:
         team, pair = (data.chosen.codes(v) for v in (study.clusters.unit, study.clusters.pair))
-    return two_stage_bootstrap(
-        values[0],
-        np.nan_to_num(values[1:]),
-        weights=weights,
-        offsets=offsets,
-        adjust=adjust,
-        arm=(source.arm() == study.arms.active)[who],
-        team=team,
-        pair=pair,
-        draws=source.economics.bootstrap.draws,
-        iterations=source.economics.bootstrap.iterations,
-        rng=stream(source.plan.seed, "economics", "bootstrap"),
-    )
+    try:
+        return two_stage_bootstrap(
+            values[0],
+            np.nan_to_num(values[1:]),
+            weights=weights,
+            offsets=offsets,
+            adjust=adjust,
+            arm=(source.arm() == study.arms.active)[who],
+            team=team,
+            pair=pair,
+            draws=source.economics.bootstrap.draws,
+            iterations=source.economics.bootstrap.iterations,
+            rng=stream(source.plan.seed, "economics", "bootstrap"),
+        )
+    except RankDeficientError as error:
+        raise ValueError(at_fault(data.X.columns, data.X.X) or str(error)) from error
+
+
+def _require_seen(source: Source, data: Compared, values: np.ndarray) -> None:
+    """Raise ValueError where there is nothing to impute from: a measure that nobody has."""
+    if np.isnan(values).all(axis=0).any():
+        setting = data.evaluated.setting
+        names = [f"{setting.utility}_{visit.id}" for visit in source.visits]
+        seen = source.tables[source.tables["imputation"] == 0]
+        empty = [name for name in [*names, *source.plan.covariates] if seen[name].isna().all()]
+        what = f"'{empty[0]}'" if empty else "the costs, or the utility, of a visit while alive"
+        raise ValueError(f"nobody has a value of {what}, from which others could be imputed")
 
 
 def _as_numbers(source: Source, name: str) -> list[np.ndarray]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows
-from ccp_analysis.economics.compared import MEASURES, attempt, compared, or_fail
+from ccp_analysis.economics.compared import MEASURES, attempt, compared
 from ccp_analysis.economics.estimation import ancova_rows
 from ccp_analysis.economics.net_benefit import net_benefit_rows
 from ccp_analysis.economics.outcomes import QALY, evaluated
-from ccp_analysis.economics.ratios import Effect, ratio_rows
+from ccp_analysis.economics.ratios import Effect, ratio_head, ratio_rows
 from ccp_analysis.economics.setting import Setting, Source, setting_of
 
 PER_QALY = Effect("qaly", QALY, "QALY")
@@ -27,8 +27,8 @@ def variation_rows(source: Source) -> Rows:
     -------
     list of dict
         Rows of analyses ``economics_{id}``: differences in cost and effect, net benefit and its
-        acceptability at the main thresholds, and the ratio. Of an entry that fails, one row that
-        says why.
+        acceptability at the main thresholds, and the ratio. Of each that fails a row that says why;
+        of an entry of which nothing can be evaluated, one.
 
     Raises
     ------
@@ -40,20 +40,23 @@ def variation_rows(source: Source) -> Rows:
     for name, setting in settings:
         analysis = f"economics_{name}"
         head = {"outcome": "cost", "scale": "pounds", "model": "ancova"}
-        found = attempt(source.study, analysis, head, setting.data, _all_of(source, setting))
+        fit = partial(_all_of, source, setting, analysis)
+        found = attempt(source.study, analysis, head, setting.data, fit)
         shared = {"analysis": analysis, "role": "sensitivity", "perspective": setting.perspective}
         rows += [{**shared, **row} for row in found]
     return rows
 
 
-def _all_of(source: Source, setting: Setting) -> Callable[[], Rows]:
-    def fit() -> Rows:
-        values = evaluated(source, setting)
-        data = compared(source.study, source.plan, values, setting.data)
-        rows: Rows = []
-        for measure in MEASURES:
-            rows += [r for r in ancova_rows(data, measure) if r["term"] == DIFFERENCE]
-        rows += net_benefit_rows(data, source.economics.main_thresholds)
-        return rows + ratio_rows(data, PER_QALY)
-
-    return or_fail(fit)
+def _all_of(source: Source, setting: Setting, analysis: str) -> Rows:
+    """Return what is asked of a variation; of what cannot be said a row with the reason."""
+    values = evaluated(source, setting)
+    data = compared(source.study, source.plan, values, setting.data)
+    rows: Rows = []
+    for measure in MEASURES:
+        head = {"outcome": measure.outcome, "scale": measure.scale, "model": "ancova"}
+        fit = partial(ancova_rows, data, measure)
+        found = attempt(source.study, analysis, head, setting.data, fit)
+        rows += [row for row in found if row["term"] == DIFFERENCE]
+    rows += net_benefit_rows(data, source.economics.main_thresholds)
+    ratio = partial(ratio_rows, data, PER_QALY)
+    return rows + attempt(source.study, analysis, ratio_head(PER_QALY), setting.data, ratio)

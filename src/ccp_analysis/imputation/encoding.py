@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.plan import Variable
 
 
@@ -40,24 +39,11 @@ class Encoded:
 
 
 def encode(variables: list[Variable], people: pd.DataFrame) -> Encoded:
-    """Write variables as columns of numbers; categories as indicators of all codes but the first.
-
-    Raises
-    ------
-    StudyError
-        If a variable that is not derived has missing values but no value, or as a category only
-        one.
-    """
+    """Write variables as columns of numbers; a category as indicators, but of its first code."""
     columns, owner, levels = [], [], []
     for index, variable in enumerate(variables):
         values = people[variable.name]
         present = [code for code in variable.codes if (values == code).any()]
-        empty = values.isna().all() and variable.rule is None
-        if empty or (len(present) == 1 and values.isna().any()):
-            raise StudyError(
-                f"'{variable.name}' has {values.nunique()} different values among the participants "
-                "with a baseline interview; its missing ones cannot be imputed."
-            )
         if not variable.codes:
             columns.append(values.to_numpy(dtype=float))
             owner.append(index)
@@ -68,6 +54,45 @@ def encode(variables: list[Variable], people: pd.DataFrame) -> Encoded:
             owner.append(index)
             levels.append(code)
     return Encoded(np.column_stack(columns), owner, levels)
+
+
+def beyond_imputing(
+    variables: list[Variable], people: pd.DataFrame, arms: pd.Series | None = None
+) -> dict[str, str]:
+    """Return why incomplete variables have nothing to be imputed from: they stay as they are.
+
+    Parameters
+    ----------
+    variables : list of Variable
+        Derived ones behind what they follow from.
+    people : pandas.DataFrame
+        Everyone whose data are completed.
+    arms : pandas.Series, optional
+        Everyone's arm, where each arm is imputed by itself.
+
+    Returns
+    -------
+    dict
+        Name → reason, of a variable that nobody has (in an arm, if each is imputed by itself), of
+        a category of which only one code was seen, and of what follows from such variables.
+    """
+    why: dict[str, str] = {}
+    for variable in variables:
+        values = people[variable.name]
+        if not values.isna().any():
+            continue
+        parts = [part for part in (variable.rule.parts if variable.rule else ()) if part in why]
+        if parts:
+            why[variable.name] = f"it follows from '{parts[0]}', which cannot be imputed"
+        elif variable.rule is None and values.isna().all():
+            why[variable.name] = "nobody has a value of it"
+        elif variable.rule is None and variable.codes and values.nunique() == 1:
+            why[variable.name] = f"everyone who has a value of it has '{values.dropna().iloc[0]}'"
+        elif variable.rule is None and arms is not None:
+            empty = set(arms) - set(arms[values.notna()])
+            if empty:
+                why[variable.name] = f"nobody in the arm '{min(empty)}' has a value of it"
+    return why
 
 
 def decode(variables: list[Variable], encoded: Encoded, people: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from ccp_analysis.groups import groups
 from ccp_analysis.imputation import figure_data
 from ccp_analysis.imputation.chained import Conditional, Derived, Imputed, impute
 from ccp_analysis.imputation.diagnostics import split_r_hat
-from ccp_analysis.imputation.encoding import Encoded, decode, encode
+from ccp_analysis.imputation.encoding import Encoded, beyond_imputing, decode, encode
 from ccp_analysis.imputation.plan import Variable, imputation_variables, with_derived
 from ccp_analysis.imputation.predictors import PER_PREDICTOR, Choice, choose_predictors
 from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 MIXED = 1.1
 """Split R-hat above which the iterations are called too few (Gelman et al. 2013, section 11.5)."""
 
+NOT_IMPUTED = "not imputed"
 MODEL_COLUMNS = [
     "variable",
     "method",
@@ -90,7 +91,8 @@ def run(
     Raises
     ------
     StudyError
-        If the plan names what is not there, or a variable is missing for everyone.
+        If the plan names what is not there. A variable that nobody has stays missing, and what
+        needs it says so.
     """
     study, plan, economics = load_study(), load_plan(), load_economics()
     people = pd.read_parquet(participants)
@@ -106,19 +108,28 @@ def run(
     )
     check_plan(study, variables, plan)
     people = with_derived(variables, people)
+    arms = people[study.arms.variable] if plan.imputation.by_arm else None
+    unknown = beyond_imputing(variables, people, arms)
+    for name, why in unknown.items():
+        log.warning("%s is not imputed: %s", name, why)
+    apart = [variable for variable in variables if variable.name in unknown]
+    variables = [variable for variable in variables if variable.name not in unknown]
     encoded = encode(variables, people)
     maximum = max(1, len(people) // PER_PREDICTOR)
     chosen = choose_predictors(variables, encoded, maximum, plan)
     never = never_exist(study, plan, variables, people)
     _log_choice(variables, chosen, plan)
     result = _impute(study, plan, variables, encoded, chosen, people, never)
-    tables = _long(study, variables, encoded, result, people)
+    tables = _long(study, variables, encoded, result, people, list(unknown))
     files.write_parquet(imputed, tables)
-    files.write_csv(models, _models(study, plan, variables, encoded, chosen, result, never))
+    listed = _models(study, plan, variables, encoded, chosen, result, never)
+    if unknown:
+        listed = pd.concat([listed, _not_imputed(study, people, unknown)])
+    files.write_csv(models, listed)
     made = {
         traces: lambda: figure_data.traces(study, variables, encoded, result),
         values: lambda: figure_data.values(study, variables, tables),
-        patterns: lambda: figure_data.patterns(study, variables, people),
+        patterns: lambda: figure_data.patterns(study, variables + apart, people),
         losses: lambda: figure_data.losses(study, people, *_characteristics(study, plan, people)),
     }
     for path, make in made.items():
@@ -254,6 +265,7 @@ def _long(
     encoded: Encoded,
     result: Imputed,
     people: pd.DataFrame,
+    unknown: list[str],
 ) -> pd.DataFrame:
     m, n, _ = result.values.shape
     stacked = np.concatenate([encoded.values[None], result.values]).reshape((m + 1) * n, -1)
@@ -261,7 +273,7 @@ def _long(
     design = ["participant", study.arms.variable]
     if study.clusters:
         design += [study.clusters.unit, study.clusters.pair]
-    repeated = pd.concat([people[design]] * (m + 1), ignore_index=True)
+    repeated = pd.concat([people[design + unknown]] * (m + 1), ignore_index=True)
     repeated.insert(0, "imputation", np.repeat(np.arange(m + 1), n))
     return pd.concat([repeated, completed], axis=1)
 
@@ -308,6 +320,23 @@ def _models(
     if not parts:
         return pd.DataFrame(columns=MODEL_COLUMNS)
     return pd.concat(parts, ignore_index=True).reindex(columns=MODEL_COLUMNS)
+
+
+def _not_imputed(study: Study, people: pd.DataFrame, unknown: dict[str, str]) -> pd.DataFrame:
+    """List the variables that stay missing, with the reason, beside the imputation models."""
+    rows = [
+        {
+            "variable": name,
+            "method": NOT_IMPUTED,
+            "missing": int(people[name].isna().sum()),
+            "never": 0,
+            "note": why,
+            "predictor": "",
+            "data_status": study.data_status,
+        }
+        for name, why in unknown.items()
+    ]
+    return pd.DataFrame(rows, columns=MODEL_COLUMNS)
 
 
 def _note(plan: Plan, r_hat: list[float], ridged: int) -> str:

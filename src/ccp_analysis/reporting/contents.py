@@ -62,6 +62,7 @@ def tables_of(study: Study, economics: Economics | None, plan: Plan | None = Non
         "net_benefit": economics is not None,
         "ratios_of_cost": economics is not None,
         "economic_sensitivity": bool(economics and economics.sensitivity),
+        "failed": True,
         "files": True,
         "sets": True,
         "scales": True,

@@ -167,15 +167,18 @@ def _paradox(source: Source, outcome: str) -> list[str]:
 
 
 def _secondary(source: Source) -> str:
-    parts = []
+    parts, failed = [], []
     for outcome in source.plan.outcomes:
         row = source.primary_row(outcome.id) if outcome.role == "secondary" else None
+        if row and not known(row["estimate"]) and row["note"]:
+            failed.append(f"{source.name(outcome.id)} ({row['note']})")
         if row and known(row["estimate"]):
             places = decimals(row["std_error"])
             estimate = number(row["estimate"], places)
             parts.append(f"{source.name(outcome.id)} {estimate} ({_limits(row, places)})")
+    lost = f"Not estimated: {'; '.join(failed)}." if failed else ""
     if not parts:
-        return ""
+        return lost
     multiple = " These intervals are not adjusted for their number."
     if multiplicity(source):
         multiple = (
@@ -184,7 +187,7 @@ def _secondary(source: Source) -> str:
         )
     return (
         f"Secondary outcomes, adjusted differences with {level_of(source)} intervals: "
-        f"{'; '.join(parts)}.{multiple}"
+        f"{'; '.join(parts)}.{multiple}{f' {lost}' if lost else ''}"
     )
 
 
@@ -196,21 +199,24 @@ def multiplicity(source: Source) -> bool:
 def _economics(source: Source) -> str:
     if source.economics is None:
         return ""
-    parts = []
+    parts, failed = [], []
     for outcome, words in ((COST, "costs"), (QALY, "quality-adjusted life years")):
         row = row_of(source, outcome)
+        if row and not known(row["estimate"]) and row["note"]:
+            failed.append(f"{words} ({row['note']})")
         if row and known(row["conf_low"]):
             places = decimals(row["std_error"])
             estimate = quantity(row["estimate"], places, row["scale"])
             parts.append(f"in {words} {estimate} ({_limits(row, places)}; {method(row)})")
+    lost = f"Not estimated: differences in {'; in '.join(failed)}." if failed else ""
     if not parts:
-        return ""
+        return lost
     months = f"{source.economics.months:g}"
     first = capitalised(
         f"over {months} months the adjusted differences, {contrast(source)}, with "
         f"{level_of(source)} intervals, were {listed(parts)}."
     )
-    return " ".join(filter(None, [first, _net_benefit(source), _priced(source)]))
+    return " ".join(filter(None, [first, lost, _net_benefit(source), _priced(source)]))
 
 
 def _net_benefit(source: Source) -> str:

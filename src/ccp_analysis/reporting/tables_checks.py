@@ -103,6 +103,11 @@ def _lines(source: Source, rows: list[Row]) -> list[Cells]:
             finding = HANGS["flagged" if flagged else "ok"]
             lines.append([_named(source, label), None, finding, note])
     lines += [
+        ["All checks", None, FOUND["failed"], _words(source, row)]
+        for row in rows
+        if row["term"] == "all checks"
+    ]
+    lines += [
         [_named(source, "Without one {pair}, {unit} or person"), None, HANGS["failed"], row["note"]]
         for row in rows
         if row["status"] == "failed" and row["term"] in (WITHOUT_PAIR, WITHOUT_CLUSTER)

@@ -22,6 +22,7 @@ EXPLAINED = {
     "polyreg": "multinomial, multinomial regression",
     "2l.norm": "two-level normal, normal regression with a random intercept of clusters",
     "derived": "computed, by its formula from imputed values",
+    "not imputed": "not imputed, for want of values to impute from",
 }
 METHODS = {
     "pmm": "PMM",

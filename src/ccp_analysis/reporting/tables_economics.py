@@ -144,7 +144,7 @@ def net_benefit(source: Source) -> Table:
             continue
         regression = row_of(source, **at, term=PROBABILITY)
         draws = preferred(source.rows(term=PROBABILITY, model=BOOTSTRAP, **at))
-        pairs = preferred(source.rows(term=DIFFERENCE, inference="paired-t", **at))
+        pairs = preferred(source.rows(term=DIFFERENCE, model="team-means", **at))
         rows.append(
             [
                 f"{number(threshold)}{' (main)' if threshold in main else ''}",
@@ -153,7 +153,9 @@ def net_benefit(source: Source) -> Table:
                 p_value(row["p_value"]),
                 number(regression["estimate"], 2) if regression else None,
                 number(draws["estimate"], 2) if draws else None,
-                with_interval(pairs, 0, source.plan.confidence_level) if pairs else None,
+                (with_interval(pairs, 0, source.plan.confidence_level) or NOT_ESTIMATED)
+                if pairs
+                else None,
             ]
         )
     rows += [

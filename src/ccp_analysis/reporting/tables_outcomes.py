@@ -82,7 +82,8 @@ def comparison(source: Source) -> Table:
     adjusted = any(known(row["p_adjusted"]) for row in found)
     visits = {row["visit"] for row in found}
     common = source.visit(visits.pop()) if len(visits) == 1 else ""
-    alike = {column: {row[column] for row in found} for column in ("n_clusters", "m")}
+    fitted = [row for row in found if known(row["estimate"])]
+    alike = {column: {row[column] for row in fitted} for column in ("n_clusters", "m")}
     apart = [column for column, values in alike.items() if len(values) > 1]
     for row in found:
         places = decimals(row["std_error"])

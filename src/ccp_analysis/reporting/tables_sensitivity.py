@@ -52,6 +52,9 @@ def deltas(source: Source) -> Table:
             failed = [row for row in found if not known(row["estimate"])]
             notes += [(source.name(outcome), row["note"]) for row in failed if row["note"]]
             found = [row for row in found if known(row["estimate"]) and known(row["delta"])]
+            if not found:
+                shown = ["not estimated"] * len(named)
+                rows += [[source.outcome(outcome), "all", *shown]] * bool(failed)
             places = _places(found)
             for delta in sorted({row["delta"] for row in found}):
                 at = {row["perspective"]: row for row in found if row["delta"] == delta}

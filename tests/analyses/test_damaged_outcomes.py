@@ -1,0 +1,252 @@
+"""Damaged outcomes, several at a time: each is a row with its reason, and stops nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccp_analysis.errors import StudyError
+from ccp_analysis.reporting import contents, document, figures, lookup, tables
+from ccp_analysis.reporting.convert import Head
+from ccp_analysis.results import read_results
+
+RAW = Path(__file__).parents[2] / "data/raw"
+DERIVED = Path("data/derived")
+PLAN = "config/analysis.yaml"
+TEAMS = pd.read_csv(RAW / "teams.csv").set_index("team")
+PEOPLE = pd.read_csv(RAW / "recruitment.csv").set_index("participant")
+CONTROL = "control"
+
+
+def write(folder, file: str, columns: str, value: str, where=None) -> None:
+    """Write a value into all columns of a raw file that begin so, where a condition holds."""
+    path = folder / f"data/raw/{file}.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows = slice(None) if where is None else where(table)
+    table.loc[rows, [c for c in table if c.startswith(columns)]] = value
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def arm(table: pd.DataFrame) -> pd.Series:
+    return table["participant"].map(PEOPLE["team"]).map(TEAMS["arm"])
+
+
+def of_outcomes(folder) -> None:
+    """Six secondary outcomes, each damaged in its own way, and a binary one without events."""
+    write(folder, "baseline", "goal_", "0")
+    write(folder, "followup", "eq_vas", "")
+    write(folder, "followup", "wemwbs_", "", lambda t: arm(t) == CONTROL)
+    write(folder, "followup", "qpr_", "1")
+    write(folder, "followup", "scope_", "", lambda t: t.index != 3)
+    rng = np.random.default_rng(1)
+    more = []
+    for file, visit in (("baseline", "baseline"), ("followup", "month6")):
+        path = folder / f"data/raw/{file}.csv"
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        relapse = np.where(rng.random(len(table)) < 0.4, "yes", "no")
+        relapse[(arm(table) == CONTROL) & (file == "followup")] = "no"
+        table.assign(relapse=relapse).to_csv(path, index=False, lineterminator="\n")
+        more.append(f"{file},relapse,relapse,{visit},Relapse,category,no=No; yes=Yes,,,,,,\n")
+    dictionary = folder / "config/dictionary.csv"
+    dictionary.write_text(dictionary.read_text() + "".join(more))
+    plan = (folder / PLAN).read_text()
+    plan = plan.replace("[social_capital]", "[social_capital, goal_attainment, eq_vas]")
+    plan = plan.replace(
+        "    outcomes: [social_capital, goal_attainment, eq_vas], pooling",
+        "    outcomes: [social_capital], pooling",
+    )
+    numbers = "[social_capital, recovery, wellbeing, goal_attainment, inclusion, utility, eq_vas]"
+    plan = re.sub(
+        r"(  - \{id: (?!ancova_complete_df)[^\n]*model: [^\n]*)\}",
+        rf"\1, outcomes: {numbers}}}",
+        plan,
+    )
+    plan = plan.replace(
+        "  - {id: eq_vas, role: secondary",
+        "  - {id: relapse, role: secondary, benefit: lower}\n  - {id: eq_vas, role: secondary",
+    )
+    (folder / PLAN).write_text(
+        plan.replace(
+            "analyses:\n",
+            "analyses:\n  - {id: events, role: supporting, model: logistic, visit: month6, "
+            "data: observed, outcomes: [relapse]}\n",
+            1,
+        )
+    )
+    folder.change("config/economics.yaml", "cost_per: [social_capital]", "cost_per: [eq_vas]")
+
+
+def of_costs(folder) -> None:
+    """Nobody used any service: what people cost is the intervention alone."""
+    for file in ("baseline", "followup"):
+        for service in ("su_", "days_off"):
+            write(folder, file, service, "0")
+
+
+def run(folder) -> None:
+    folder.change("config/economics.yaml", "draws: 5000", "draws: 100")
+    with contextlib.chdir(folder.path):
+        folder.all_results()
+
+
+def source(folder) -> lookup.Source:
+    with contextlib.chdir(folder.path):
+        named = {name: DERIVED / f"{name}.parquet" for name in ("prices", "intervention")}
+        return lookup.load(
+            Path("reports/results.csv"),
+            DERIVED / "flow.json",
+            DERIVED / "queries.csv",
+            DERIVED / "imputation_models.csv",
+            DERIVED / "scales.csv",
+            DERIVED / "figure_data",
+            **named,
+        )
+
+
+def report(folder) -> str:
+    made = source(folder)
+    head = Head(made.study.title, "", "", made.study.data_date, made.study.data_label, True)
+    with contextlib.chdir(folder.path):
+        for name in contents.figures_of(made.study, made.economics, made.plan):
+            if figures.is_drawn(made, name):
+                figures.draw(made, name)
+        return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", document.render(made, head))
+
+
+@pytest.fixture(scope="module")
+def outcomes(another_ccp):
+    folder = another_ccp()
+    of_outcomes(folder)
+    run(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def costs(another_ccp):
+    folder = another_ccp()
+    of_costs(folder)
+    run(folder)
+    return folder
+
+
+def results(folder, **where: object) -> pd.DataFrame:
+    table = read_results(folder / "reports/results.csv")
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
+REASONS = {
+    "goal_attainment": "'goal_attainment_baseline' is the same for everyone",
+    "eq_vas": "nobody has a value of 'eq_vas_month6'",
+    "recovery": "the outcome is 15 for everyone",
+    "inclusion": "the outcome is ",
+}
+
+
+@pytest.mark.parametrize("outcome", REASONS)
+def test_a_damaged_secondary_outcome_is_a_row_with_its_reason(outcomes, outcome):
+    where = {"analysis": "ancova", "outcome": outcome, "role": "primary"}
+    [row] = results(outcomes, **where).to_dict("records")
+    assert (row["status"], row["term"]) == ("failed", "difference")
+    assert row["note"].startswith(REASONS[outcome])
+
+
+@pytest.mark.parametrize(
+    ("analysis", "outcome", "reason"),
+    [
+        ("ancova_complete", "wellbeing", "nobody in the arm 'Usual practice' has all that"),
+        ("did", "wellbeing", "nobody in the arm 'Usual practice' has the outcome at Six months"),
+        ("clda_observed", "eq_vas", "nobody in the arm 'Usual practice' has the outcome at Six"),
+        ("clda_observed", "goal_attainment", "the outcome is 0 for everyone at Baseline"),
+        ("mixed_observed", "inclusion", "the arm 'Usual practice' has"),
+        ("team_means", "goal_attainment", "'goal_attainment_baseline' is the same for everyone"),
+        ("checks_ancova", "eq_vas", "nobody has a value of 'eq_vas_month6'"),
+        ("checks_mixed", "goal_attainment", "'goal_attainment_baseline' is the same"),
+        ("delta", "goal_attainment", "'goal_attainment_baseline' is the same for everyone"),
+        ("delta", "eq_vas", "nobody has a value of 'eq_vas_month6'"),
+        ("reference_based", "eq_vas", "nobody has a value of 'eq_vas_month6'"),
+        ("events", "relapse", "Some combination of the covariates predicts the outcome perfectly"),
+        ("economics", "cost per eq_vas", "nobody has a value of 'eq_vas_month6'"),
+    ],
+)
+def test_every_stage_says_why_it_has_no_estimate(outcomes, analysis, outcome, reason):
+    rows = results(outcomes, analysis=analysis, outcome=outcome)
+    failed = rows[rows["status"] == "failed"]
+    assert len(failed) >= 1
+    assert failed["note"].str.startswith(reason).all()
+    assert failed["estimate"].isna().all()
+
+
+def test_a_change_score_needs_no_baseline_that_varies(outcomes):
+    rows = results(outcomes, analysis="change", outcome="goal_attainment")
+    assert set(rows.loc[rows["status"] == "failed", "term"]) == {"ancova minus change score"}
+    assert np.isfinite(rows.loc[rows["term"] == "difference", "std_error"]).all()
+
+
+def test_other_outcomes_have_the_numbers_that_they_had(outcomes, ccp_done):
+    """What is observed of the primary outcome and of utility does not know of the others."""
+    for analysis in ("ancova_complete", "mixed_observed", "team_means_complete", "did"):
+        for outcome in ("social_capital", "utility"):
+            mine, theirs = (
+                results(f, analysis=analysis, outcome=outcome, term="difference")
+                for f in (outcomes, ccp_done)
+            )
+            assert len(mine) == len(theirs) > 0
+            for column in ("estimate", "std_error", "df"):
+                np.testing.assert_allclose(mine[column], theirs[column], rtol=1e-8)
+    main = results(outcomes, outcome="social_capital")
+    assert "failed" not in set(main["status"])
+
+
+def test_the_report_says_what_could_not_be_estimated(outcomes):
+    text = report(outcomes)
+    built = tables.build(source(outcomes))
+    by_outcome = {row[1]: row for row in built["comparison"].rows}
+    labels = [source(outcomes).outcome(name) for name in REASONS]
+    assert set(labels) < set(by_outcome)
+    for label in labels:
+        assert "not estimated" in by_outcome[label]
+    listed = {(row[0], row[2]) for row in built["failed"].rows}
+    assert ("EQ-5D visual analogue scale", "Nobody has a value of 'eq_vas_month6'.") in listed
+    assert "# What could not be estimated" in text
+    assert "Not estimated: " in text.partition("# Participants")[0]
+    for reason in REASONS.values():
+        assert reason.partition("'")[0] in text
+    assert not re.search(r"_active|C\(|\[T\.", text)
+
+
+def test_costs_of_nothing_stop_neither_life_years_nor_other_thresholds(costs):
+    """The intervention has its price, and the arm explains it all: no error is left at £0."""
+    qaly = results(costs, analysis="economics", outcome="qaly", model="ancova", term="difference")
+    assert set(qaly["status"]) == {"ok"}
+    benefit = results(costs, analysis="economics", outcome="net_benefit", model="net-benefit")
+    benefit = benefit[benefit["term"] == "difference"]
+    assert len(benefit) == 21
+    assert set(benefit.loc[benefit["status"] == "failed", "threshold"]) == {0.0}
+    pairs = results(costs, analysis="economics", outcome="net_benefit", model="team-means")
+    assert set(pairs["status"]) == {"ok"}
+    varied = results(costs, analysis="economics_societal", term="difference")
+    assert set(varied.loc[varied["status"] == "failed", "outcome"]) == {"cost"}
+    assert set(varied["outcome"]) == {"cost", "qaly", "net_benefit"}
+
+
+def test_the_report_of_costs_of_nothing(costs):
+    text = report(costs)
+    assert "# What could not be estimated" in text
+    [row] = [r for r in tables.build(source(costs))["net_benefit"].rows if r[0] == "0"]
+    assert "not estimated" in row
+
+
+def test_only_the_primary_outcome_of_a_primary_analysis_stops(ccp_study):
+    write(ccp_study, "baseline", "rgu_", "0")
+    ccp_study.up_to_imputation()
+    sentence = "^The primary analysis failed: ancova, social_capital: 'social_capital_baseline' is"
+    with pytest.raises(StudyError, match=sentence):
+        ccp_study.analyse("ancova")
+    assert ccp_study.analyse("mixed")["status"].eq("failed").any()

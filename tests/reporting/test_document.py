@@ -292,5 +292,6 @@ def test_sections_say_what_the_rows_say(clustered: Folder, plain: Folder) -> Non
     assert "smallest true difference that a study like this one would find is 3.46 points" in many
     assert "was planned with 60 participants at follow-up; 33 were there" in many
     assert "**MMRM" not in many
-    assert "arm and baseline by visit and an unstructured covariance" in few
+    assert "with the arm by visit, a slope of the baseline at every visit (Mallinckrodt" in few
+    assert "`Kenward-Roger-Linear`" in few
     assert "Logistic or Poisson regression" in few

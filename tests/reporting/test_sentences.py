@@ -42,8 +42,8 @@ def test_without_a_direction_none_is_claimed(plain: Folder) -> None:
 def test_an_interval_without_zero_and_a_failure_are_said(plain: Folder) -> None:
     _, primary = sentences.summary(plain.source())
     assert (
-        "the intervals of Repeated measures, observed visits (−3.8 to −0.6) and MMRM, observed "
-        "visits (−4.3 to −0.4) do not include zero"
+        "the intervals of Repeated measures, observed visits (−3.8 to −0.6) and MMRM "
+        "(baseline by visit), observed visits (−4.3 to −0.4) do not include zero"
     ) in primary
     assert "could not be fitted (2 of 2 fits of the mixed model did not converge)" in primary
 

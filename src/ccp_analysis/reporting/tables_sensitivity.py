@@ -228,8 +228,7 @@ def _variance(row: Row) -> str:
 
 def _place(source: Source, entry: ReferenceBased, visit: str, name: str) -> tuple[int, int]:
     """Sort by visit, then as the plan names the scenarios."""
-    visits = ["", *(v.id for v in source.study.visits)]
     names = [scenario.name for scenario in entry.scenarios]
     first = name.split(" = ")[0]
     at = names.index(name) if name in names else names.index(first) if first in names else -1
-    return visits.index(visit), at
+    return source.study.position(visit), at

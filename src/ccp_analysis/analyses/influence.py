@@ -70,13 +70,17 @@ def without_clusters(checked: Checked, _: str) -> Rows:
         If the arms cannot be compared without one of them.
     """
     clusters = checked.study.clusters
-    note = (
+    lost = (
         f"influence only: without one {clusters.unit_label} its {clusters.pair_label} holds one "
         "arm, so that this is no inference"
     )
+    first = np.unique(checked.clusters, return_index=True)[1]
+    cell = 2 * checked.pairs[first] + checked.arm[first].astype(int)
+    alone = np.bincount(cell)[cell] == 1
     full, found = _left_out(checked, checked.clusters)
     rows: Rows = []
     for k, name in enumerate(checked.names(clusters.unit)):
+        note = lost if alone[k] else "influence only"
         kept = tested_row("difference without one cluster", found, checked.level, k)
         left = {"level": name, **_numbers_left(checked, checked.clusters == k)}
         kept |= {**left, "p_value": None, "statistic": None, "note": note}

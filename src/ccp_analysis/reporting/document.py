@@ -171,7 +171,6 @@ def render(source: Source, head: Head) -> str:
         figure=parts.figure,
         ref_table=parts.ref_table,
         ref_figure=parts.ref_figure,
-        has_table=lambda name: name in parts.tables,
         has_rows=parts.has_rows,
         is_shown=parts.is_shown,
         has_figure=lambda name: name in parts.figures,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ccp_analysis.reporting.format import capitalised, decimals, number, p_value
 from ccp_analysis.reporting.lookup import MODELS, Row, Source
 from ccp_analysis.reporting.table import Cells, Table
-from ccp_analysis.reporting.tables_outcomes import level_of, with_interval
+from ccp_analysis.reporting.tables_outcomes import level_of, notes_of, with_interval
 
 WITHOUT_PAIR, PAIR_CHANGE = "difference without one pair", "change without one pair"
 WITHOUT_CLUSTER, CLUSTER_CHANGE = "difference without one cluster", "change without one cluster"
@@ -150,6 +150,7 @@ def left_out(source: Source) -> Table:
     """List the primary outcome's difference without each pair and each cluster in turn."""
     clusters = source.study.clusters
     rows: list[Cells] = []
+    notes: list[tuple[str, str]] = []
     kinds = [
         (clusters.pair, clusters.pair_label, WITHOUT_PAIR, PAIR_CHANGE),
         (clusters.unit, clusters.unit_label, WITHOUT_CLUSTER, CLUSTER_CHANGE),
@@ -176,6 +177,8 @@ def left_out(source: Source) -> Table:
                     for row in found
                     if row["term"] == term and row["level"]
                 ]
+            told = [r for r in found if r["term"] == WITHOUT_CLUSTER and r["level"] and r["note"]]
+            notes += [(f"Without one {clusters.unit_label}", row["note"]) for row in told]
     interval_name = f"Difference ({level_of(source)} CI)"
     return Table(
         name="left_out",
@@ -187,10 +190,5 @@ def left_out(source: Source) -> Table:
         widths=[36, 26, 8, 16, 8],
         grouped=True,
         stub="Left out",
-        notes=[
-            f"Without one {clusters.unit_label} its {clusters.pair_label} holds one arm only, so "
-            "that those lines show influence and are no inference."
-        ]
-        if rows
-        else [],
+        notes=notes_of(notes),
     )

@@ -112,10 +112,11 @@ def without_pairs(checked: Checked, _: str) -> Rows:
 
     Notes
     -----
-    That a conclusion hangs on one pair is no violation of an assumption, and no test with a level:
-    with five pairs one is a fifth of the evidence. Of draws with no effect .14 to .17 have such a
-    pair under an ancova and at most .04 under a mixed model; where an effect is just detectable,
-    half of them under an ancova.
+    That two intervals lie alike to zero does not make two results alike: how far the difference
+    moves is judged by itself. That what is found hangs on one pair is no violation of an
+    assumption, and no test with a level: with five pairs one is a fifth of the evidence. Of draws
+    with no effect .14 to .17 have such a pair under an ancova and at most .04 under a mixed model;
+    where an effect is just detectable, half of them under an ancova.
     """
     clusters = checked.study.clusters
     full, found = _left_out(checked, checked.pairs)
@@ -126,9 +127,10 @@ def without_pairs(checked: Checked, _: str) -> Rows:
         after = bool(kept["p_value"] < 1.0 - checked.level)
         held = "excludes" if after else "includes"
         notes = (
-            f"without {name} the interval {held} zero, as it does with everyone",
-            f"without {name} the interval {held} zero, as it does not with everyone: the "
-            "conclusion hangs on it",
+            f"without {name} the interval {held} zero, as with everyone: how far the difference "
+            "moves is another row",
+            f"without {name} the interval {held} zero, as it does not with everyone: whether a "
+            "difference is found hangs on it",
         )
         left = {"level": name, **_numbers_left(checked, checked.pairs == k)}
         kept |= {**left, **verdict(after != before, notes)}

@@ -28,14 +28,14 @@ FRAGILE = {
 WITHOUT = (
     (
         WITHOUT_PAIR,
-        "The conclusion is the same without any one {pair}",
-        "Whichever {pair} is left out, the interval includes or excludes zero as it does with "
-        "everyone",
+        "Whether the interval includes zero does not hang on one {pair}",
+        "Whichever {pair} is left out, the interval includes or excludes zero as with everyone; "
+        "that does not make the results alike",
     ),
     (
         PAIR_CHANGE,
         "No {pair} carries the difference",
-        "Whichever {pair} is left out, the difference stays near",
+        "Whichever {pair} is left out, the difference moves by at most one standard error",
     ),
 )
 FOUND = {"ok": "nothing found", "flagged": "flagged", "failed": "could not be made"}
@@ -72,7 +72,7 @@ def _checks(source: Source, name: str, *, primary: bool) -> Table:
     which = "primary" if primary else "other"
     notes = [
         "Checked on the people observed. Flagged: a departure was found; where nothing was found "
-        "this is no proof that there is nothing. Fragile: the conclusion hangs on few people, "
+        "this is no proof that there is nothing. Fragile: the result hangs on few people, "
         "which violates no assumption."
     ]
     return Table(

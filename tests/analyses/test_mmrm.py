@@ -227,5 +227,5 @@ def test_the_report_speaks_of_the_last_visit_in_time(renamed, by_visit, monkeypa
     assert [cells[1] for cells in table.rows] == ["2 months", "3 months", "5 months", "8 months"]
     assert any("the primary difference is that at 8 months" in note for note in table.notes)
     assert {cells[0] for cells in table.rows} == {
-        "Beck Depression Inventory: MMRM (baseline by visit), observed visits (primary)"
+        "Beck Depression Inventory: MMRM with baseline by visit, observed visits (primary)"
     }

@@ -27,7 +27,8 @@ def test_the_primary_sentence(clustered: Folder) -> None:
         "By the other analyses it was between −0.91 points (ANCOVA, complete cases) and "
         "1.20 points (Change score, imputed), with intervals that reach from −14.70 points to "
         "13.30 points; the interval of Change score, imputed (0.10 to 2.30) does not include "
-        "zero. ANCOVA and the change score disagree (Lord's paradox): the interval of their difference"
+        "zero. ANCOVA and the change score disagree (Lord's paradox): the interval of "
+        "their difference"
     )
     assert "Pain at the −1.25 (−1.88 to −0.62)" in secondary
     assert "in costs −£1,234 (−4,400 to 1,931; ANCOVA, imputed)" in money
@@ -44,7 +45,7 @@ def test_an_interval_without_zero_and_a_failure_are_said(plain: Folder) -> None:
     _, primary = sentences.summary(plain.source())
     assert (
         "the intervals of Repeated measures, observed visits (−3.8 to −0.6) and MMRM "
-        "(baseline by visit), observed visits (−4.3 to −0.4) do not include zero"
+        "with baseline by visit, observed visits (−4.3 to −0.4) do not include zero"
     ) in primary
     assert "could not be fitted (2 of 2 fits of the mixed model did not converge)" in primary
 

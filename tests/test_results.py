@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.plan import Family
+from ccp_analysis.plan import Family, Plan
 from ccp_analysis.random import stream
 from ccp_analysis.results import (
     COLUMNS,
@@ -26,6 +26,7 @@ from ccp_analysis.results import (
     results_table,
     run,
 )
+from ccp_analysis.study import Study
 
 ROW = {"analysis": "a", "outcome": "x", "term": "difference", "estimate": 0.1 + 0.2, "n": 3}
 
@@ -97,6 +98,7 @@ def plan(tmp_path, monkeypatch):
     """A study folder whose plan has one family."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").mkdir()
+    (tmp_path / "config/study.yaml").write_text(json.dumps(STUDY), encoding="utf-8")
     (tmp_path / "config/analysis.yaml").write_text(
         """
 seed: 1
@@ -105,7 +107,7 @@ estimand: e
 outcomes: [{id: x, role: primary}, {id: y, role: secondary}, {id: z, role: secondary}]
 covariates: []
 imputation: {imputations: 2, iterations: 1, donors: 1}
-analyses: [{id: a, role: primary, model: ancova, visit: late, data: observed}]
+analyses: [{id: a, role: primary, model: ancova, visit: week4, data: observed}]
 families: [{id: both, analysis: a, outcomes: [y, z], method: holm}]
 """,
         encoding="utf-8",
@@ -135,8 +137,40 @@ R = json.loads((Path(__file__).parent / "analyses/data/analyses.json").read_text
 OUTCOMES = "uvwxyz"
 
 
+VISITS = {"start": 0, "week1": 1, "week2": 2, "week4": 4, "week12": 12}
+STUDY = {
+    "id": "s",
+    "title": "S",
+    "short_title": "S",
+    "registration": "none",
+    "data_status": "real",
+    "data_date": "2020-01-01",
+    "randomised": True,
+    "arms": {"variable": "arm", "reference": "a", "levels": {"a": "A", "b": "B"}},
+    "visits": [{"id": v, "label": v, "months": months} for v, months in VISITS.items()],
+    "files": {"people": {"path": "people.csv", "rows": "participant"}},
+}
+
+
 def family(method: str) -> Family:
     return Family(id="f", analysis="a", outcomes=list(OUTCOMES), method=method)
+
+
+def adjust(table: pd.DataFrame, group: Family, visit: str | None = None) -> pd.DataFrame:
+    """Adjust by a plan of one family, whose analysis may have all visits."""
+    plan = {
+        "seed": 1,
+        "confidence_level": 0.95,
+        "estimand": "e",
+        "outcomes": [{"id": o, "role": "secondary"} for o in group.outcomes],
+        "covariates": [],
+        "imputation": {"imputations": 2, "iterations": 1, "donors": 1},
+        "analyses": [
+            {"id": "a", "role": "primary", "model": "mmrm", "visit": visit, "data": "observed"}
+        ],
+        "families": [group.model_dump()],
+    }
+    return adjusted(table, Plan.model_validate(plan), Study.model_validate(STUDY))
 
 
 def p_table(p_values: dict[str, float | None], **more) -> pd.DataFrame:
@@ -149,7 +183,7 @@ def p_table(p_values: dict[str, float | None], **more) -> pd.DataFrame:
 @pytest.mark.parametrize("method", ["holm", "hochberg", "benjamini-hochberg"])
 def test_families_are_adjusted_as_by_r(method):
     table = p_table(dict(zip(OUTCOMES, R["p"], strict=True)))
-    found = adjusted(table, [family(method)])
+    found = adjust(table, family(method))
     np.testing.assert_allclose(found["p_adjusted"], R[method], rtol=1e-12)
     np.testing.assert_array_equal(found["p_value"], R["p"])
     assert set(found["family"]) == {"f"}
@@ -162,7 +196,7 @@ def test_adjusting_raises_p_values_and_keeps_their_order(p_values, method):
     outcomes = "abcdefgh"[: len(p_values)]
     table = p_table(dict(zip(outcomes, p_values, strict=True)))
     group = Family(id="f", analysis="a", outcomes=list(outcomes), method=method)
-    found = adjusted(table, [group])
+    found = adjust(table, group)
     assert (found["p_adjusted"] >= found["p_value"] - 1e-15).all()
     assert found["p_adjusted"].max() <= 1
     ordered = found.sort_values("p_value")["p_adjusted"]
@@ -178,11 +212,39 @@ def test_each_inference_is_adjusted_by_itself_and_other_rows_are_left_alone():
         p_table(values, analysis="b"),
         p_table({"t": 0.001}),
     ]
-    found = adjusted(pd.concat(parts, ignore_index=True), [family("holm")])
+    found = adjust(pd.concat(parts, ignore_index=True), family("holm"))
     np.testing.assert_allclose(found["p_adjusted"][:6], R["holm"])
     np.testing.assert_allclose(found["p_adjusted"][6:12], 0.06)
     assert found["p_adjusted"][12:].isna().all()
     assert set(found["family"][12:]) == {""}
+
+
+@pytest.mark.parametrize("visit", [None, "week2"])
+def test_an_outcome_counts_once_however_many_its_visits(visit):
+    """By default at the last visit in time, which is not the last of the names."""
+    p_values = dict(zip(OUTCOMES, R["p"], strict=True))
+    parts = [
+        p_table(p_values if at == (visit or "week12") else dict.fromkeys(OUTCOMES, 0.4), visit=at)
+        for at in list(VISITS)[1:]
+    ]
+    found = adjust(pd.concat(parts, ignore_index=True), family("holm"), visit)
+    stands = found["visit"] == (visit or "week12")
+    np.testing.assert_allclose(found["p_adjusted"][stands], R["holm"], rtol=1e-12)
+    assert found["p_adjusted"][~stands].isna().all()
+    assert set(found["family"][~stands]) == {""}
+
+
+def test_visits_are_in_time_in_the_table(tmp_path, plan):
+    rows = [
+        ROW | {"outcome": o, "visit": v, "p_value": 0.03}
+        for o in "xyz"
+        for v in ("", "week12", "week4", "start")
+    ]
+    files.write_parquet(tmp_path / "a.parquet", results_table(rows, "real"))
+    run(parts=[tmp_path / "a.parquet"], out=tmp_path / "r.csv")
+    assert (
+        read_results(tmp_path / "r.csv")["visit"].tolist() == ["", "start", "week4", "week12"] * 3
+    )
 
 
 def test_a_hypothesis_that_could_not_be_tested_still_counts():
@@ -191,7 +253,7 @@ def test_a_hypothesis_that_could_not_be_tested_still_counts():
     gone = table["outcome"] == "z"  # the one with the largest p-value
     table.loc[gone, ["p_value", "estimate"]] = np.nan
     table.loc[gone, ["status", "inference"]] = ["failed", ""]
-    found = adjusted(table, [family("holm")])
+    found = adjust(table, family("holm"))
     np.testing.assert_allclose(found["p_adjusted"][:5], R["holm"][:5])
     assert np.isnan(found["p_adjusted"][5])
     assert set(found["family"]) == {"f"}
@@ -199,12 +261,12 @@ def test_a_hypothesis_that_could_not_be_tested_still_counts():
 
 def test_a_family_of_an_analysis_that_is_elsewhere_is_left_alone():
     table = p_table({"u": 0.01}, analysis="b")
-    pd.testing.assert_frame_equal(adjusted(table, [family("holm")]), table)
+    pd.testing.assert_frame_equal(adjust(table, family("holm")), table)
 
 
 def test_a_family_without_results():
     with pytest.raises(StudyError, match="family 'f' holds 'z', for which analysis 'a' has no"):
-        adjusted(p_table(dict.fromkeys("uvwxy", 0.5)), [family("holm")])
+        adjust(p_table(dict.fromkeys("uvwxy", 0.5)), family("holm"))
 
 
 def test_a_table_that_is_none(tmp_path):

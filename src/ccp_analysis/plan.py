@@ -68,7 +68,7 @@ Model = Literal[
     "mixed",  # ancova with a random cluster intercept
     "team-means",  # paired analysis of baseline-adjusted cluster means
     "repeated",  # random person intercept over all follow-ups
-    "mmrm",  # unstructured covariance over all follow-ups, arm by visit
+    "mmrm",  # unstructured covariance over all follow-ups, arm and baseline by visit
     "clda",  # the baseline as a visit with a common mean
     "logistic",  # binary outcome
     "poisson",  # count outcome
@@ -76,6 +76,8 @@ Model = Literal[
 # What the pipeline itself calls parts of the results.
 RESERVED = ("descriptive", "economics", "sample_size", "sensitivity")
 LONGITUDINAL = ("repeated", "mmrm", "clda")
+OVER_VISITS = ("mmrm", "clda")  # with a difference at every follow-up
+ONE_SLOPE = "mmrm-one-slope"  # what an mmrm is whose baseline has one slope
 
 
 Pooling = Literal["barnard-rubin", "complete-data", "satterthwaite"]
@@ -85,7 +87,10 @@ POOLED = ("ancova", "mixed")  # models of which the rule of pooling can be chose
 class Analysis(Strict):
     """One planned analysis, fitted to each of its outcomes.
 
-    `pooling` is the rule by which imputations leave degrees of freedom.
+    `visit` is where the outcome is taken; of a model with a difference at every follow-up it is the
+    one that stands for the analysis, by default the last. `baseline` says of an mmrm whether the
+    baseline has a slope at every visit or one for all. `pooling` is the rule by which imputations
+    leave degrees of freedom.
     """
 
     id: Name
@@ -94,6 +99,7 @@ class Analysis(Strict):
     data: Literal["imputed", "observed"]
     visit: str | None = None
     outcomes: list[str] | None = None
+    baseline: Literal["by-visit", "one-slope"] | None = None
     pooling: Pooling = "barnard-rubin"
 
     @model_validator(mode="after")
@@ -108,12 +114,28 @@ class Analysis(Strict):
 
     @model_validator(mode="after")
     def _visit(self) -> Analysis:
-        if (self.visit is None) != (self.model in LONGITUDINAL):
+        if self.visit is None and self.model not in LONGITUDINAL:
             raise ValueError(
                 "a visit is expected, except for a longitudinal model "
                 f"({', '.join(LONGITUDINAL)}), which has them all"
             )
+        if self.visit is not None and self.model == "repeated":
+            raise ValueError(
+                "visit does not go with model: repeated, whose one difference is an average over "
+                f"all follow-ups; expected no visit, or one of the models {', '.join(OVER_VISITS)}"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _baseline(self) -> Analysis:
+        if self.baseline is not None and self.model != "mmrm":
+            raise ValueError(f"baseline: {self.baseline} goes with model: mmrm only")
+        return self
+
+    @property
+    def fit(self) -> str:
+        """The model that is fitted, as rows of the results name it: an mmrm is one of two."""
+        return ONE_SLOPE if self.baseline == "one-slope" else self.model
 
 
 class Family(Strict):

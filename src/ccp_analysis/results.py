@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pandas as pd
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import groups
-from ccp_analysis.plan import PLAN, Family
-from ccp_analysis.study import load_plan
+from ccp_analysis.plan import PLAN, Analysis, Plan
+from ccp_analysis.study import Study, load_plan, load_study
 
 KEY = [
     "analysis",
@@ -114,26 +115,51 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def headline(study: Study, analysis: Analysis, visits: Collection[str]) -> str:
+    """Return the visit that stands for an analysis: the plan's, by default the last.
+
+    Parameters
+    ----------
+    study : Study
+        The order of the visits.
+    analysis : Analysis
+        Of the plan.
+    visits : collection of str
+        Those at which the analysis has the row in question.
+
+    Returns
+    -------
+    str
+        Empty where it has one row for all visits, or none.
+    """
+    if analysis.visit in visits:
+        return str(analysis.visit)
+    return max(visits, key=study.position, default="")
+
+
 METHODS = {"holm": "holm", "hochberg": "simes-hochberg", "benjamini-hochberg": "fdr_bh"}
 
 
-def adjusted(table: pd.DataFrame, families: list[Family]) -> pd.DataFrame:
+def adjusted(table: pd.DataFrame, plan: Plan, study: Study) -> pd.DataFrame:
     """Adjust the p-values of differences for the number of hypotheses in their family.
 
     Parameters
     ----------
     table : pandas.DataFrame
         A results table.
-    families : list of Family
-        Of the plan.
+    plan : Plan
+        Its families.
+    study : Study
+        The order of the visits.
 
     Returns
     -------
     pandas.DataFrame
-        With `family` and `p_adjusted` of the rows whose term is difference. Where an analysis has
-        several inferences or visits, each inference is adjusted by itself, over all visits. A
-        hypothesis whose analysis failed counts as one with p = 1. A family whose analysis is not
-        in the table is left alone.
+        With `family` and `p_adjusted` of the rows whose term is difference. The plan has one
+        hypothesis for each outcome: where an analysis has several visits it is that at the
+        `headline`, and where it has several inferences each is adjusted by itself. A hypothesis
+        whose analysis failed counts as one with p = 1. A family whose analysis is not in the
+        table is left alone.
 
     Raises
     ------
@@ -148,7 +174,7 @@ def adjusted(table: pd.DataFrame, families: list[Family]) -> pd.DataFrame:
     from statsmodels.stats.multitest import multipletests  # slow to import, seldom needed
 
     table = table.copy()
-    for family in families:
+    for family in plan.families:
         own = table[table["analysis"] == family.analysis]
         if own.empty:
             continue
@@ -159,6 +185,7 @@ def adjusted(table: pd.DataFrame, families: list[Family]) -> pd.DataFrame:
                     f"{PLAN}: family '{family.id}' holds '{outcome}', for which analysis "
                     f"'{family.analysis}' has no difference."
                 )
+        rows = _at_headline(rows, study, plan.analysis(family.analysis))
         failed = rows[rows["inference"] == ""]
         tested = rows[rows["inference"] != ""]
         groups = [g for _, g in tested.groupby(["model", "inference"])] or [failed.iloc[:0]]
@@ -191,8 +218,15 @@ def not_estimated(path: Path) -> str:
     )
 
 
+def _at_headline(rows: pd.DataFrame, study: Study, analysis: Analysis) -> pd.DataFrame:
+    """Keep of every outcome the rows at the visit that stands for the analysis."""
+    visits = rows.groupby("outcome")["visit"].agg(set)
+    chosen = {outcome: headline(study, analysis, own) for outcome, own in visits.items()}
+    return rows[rows["visit"] == rows["outcome"].map(chosen)]
+
+
 def run(*, parts: list[Path], out: Path) -> None:
-    """Put the parts of the results table together as CSV, at full precision.
+    """Put the parts of the results table together as CSV, at full precision, visits in time.
 
     Parameters
     ----------
@@ -207,5 +241,11 @@ def run(*, parts: list[Path], out: Path) -> None:
         If a family of the plan has no results to adjust.
     """
     tables = [pd.read_parquet(part) for part in parts]
-    table = _sorted(pd.concat(tables, ignore_index=True))
-    files.write_csv(out, adjusted(table, load_plan().families))
+    table, study = _sorted(pd.concat(tables, ignore_index=True)), load_study()
+    table = table.sort_values(
+        KEY,
+        key=lambda column: column.map(study.position) if column.name == "visit" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+    files.write_csv(out, adjusted(table, load_plan(), study))

@@ -216,6 +216,13 @@ class Study(Strict):
         known = ", ".join(v.id for v in self.visits)
         raise StudyError(f"{PLAN}: visit '{visit}' is not in {STUDY}; expected one of {known}.")
 
+    def position(self, visit: str) -> int:
+        """Return the place of a visit in time, by which visits are ordered everywhere.
+
+        What is of all visits together, and so names none, comes first.
+        """
+        return self.visits.index(self.visit(visit)) if visit else -1
+
     @property
     def data_label(self) -> str:
         """The words by which every table and page says what kind of data it rests on."""
@@ -323,7 +330,7 @@ def configuration_files() -> dict[str, list[str]]:
         "sensitivity": study + measures + plan,
         "describe": study + measures + plan,
         "evaluate": study + measures + plan + money,
-        "results": plan,
+        "results": study + plan,
         "codebook": study + measures[1:],
         "report": study + measures + plan + money,
     }

@@ -135,37 +135,55 @@ def test_without_clusters_people_are_the_clusters_of_the_differences(tables):
     assert pick(change, "ancova minus change score")["df"] > 50
 
 
-@pytest.mark.parametrize(
-    ("shift", "sentence"),
-    [
-        (0.0, "ANCOVA and the change score agree: both intervals include zero"),
-        (8.0, "the two disagree (Lord's paradox): the interval of ANCOVA lies above zero"),
-    ],
-)
-def test_lords_paradox_is_said(study, tables, shift, sentence):
-    """An arm that starts higher and stays there: its change is none, and ANCOVA sees a gain."""
+def moved_at_baseline(tables: pd.DataFrame, shift: float) -> pd.DataFrame:
+    """Let the arm start higher: less change, and yet more than its baseline lets expect."""
     active = (tables["arm"] == "intervention") * shift
+    return tables.assign(y_before=tables["y_before"] + active)
+
+
+def test_lords_paradox_is_said(study, tables):
+    """An arm that starts higher and stays there: its change is none, and ANCOVA sees a gain."""
+    active = (tables["arm"] == "intervention") * 8.0
     plain = tables.assign(y_after=tables["y_before"] * 0.4 + tables["age"] % 7)
     moved = plain.assign(y_before=plain["y_before"] + active, y_after=plain["y_after"] + active)
-    rows = compare("change", study, moved, "observed", ask(covariates=[]))
-    row = pick(rows, "ancova minus change score")
-    assert row["note"].startswith(sentence)
-    if shift:
-        assert row["note"].endswith("that of the change score includes zero")
+    for mcid in (None, 2.0):
+        rows = compare("change", study, moved, "observed", ask(covariates=[], mcid=mcid))
+        row = pick(rows, "ancova minus change score")
         assert row["conf_low"] > 0
+        assert row["note"].startswith("ANCOVA and the change score disagree (Lord's paradox): ")
+        assert "excludes zero" in row["note"]
 
 
-def test_opposite_signs_are_said(study, tables):
-    """The arm starts a little higher: less change, and yet more than its baseline lets expect."""
-    active = (tables["arm"] == "intervention") * 2.0
-    moved = tables.assign(y_before=tables["y_before"] + active)
-    rows = compare("change", study, moved, "observed", ask())
+AGREE = "ANCOVA and the change score agree to within the MCID: "
+DISAGREE = "ANCOVA and the change score disagree (Lord's paradox): "
+OPEN = "whether ANCOVA and the change score agree is open: "
+UNJUDGED = "whether ANCOVA and the change score agree cannot be judged without an MCID: "
+
+
+@pytest.mark.parametrize(
+    ("shift", "mcid", "verdict", "end"),
+    [
+        (1.0, 3.0, AGREE, "lies within the MCID of 3 points on either side"),
+        (1.0, 2.0, OPEN, "they may be up to 2.18 points apart, 1.1 times the MCID of 2 points"),
+        (1.0, None, UNJUDGED, "they may be up to 2.18 points apart"),
+        (2.0, 3.0, AGREE, "on either side, though it excludes zero"),
+        (2.0, 1.75, DISAGREE, "up to 2.62 points apart, 1.5 times the MCID of 1.75 points"),
+        (2.0, None, DISAGREE, "excludes zero; they may be up to 2.62 points apart"),
+    ],
+)
+def test_two_agree_where_the_interval_of_their_difference_is_within_the_mcid(
+    study, tables, shift, mcid, verdict, end
+):
+    """Both intervals include zero, which says nothing of it; moved by 2 the signs are opposite."""
+    rows = compare("change", study, moved_at_baseline(tables, shift), "observed", ask(mcid=mcid))
+    change = pick(rows, "difference", inference="cr2")
+    assert change["conf_low"] < 0 < change["conf_high"]
     row = pick(rows, "ancova minus change score")
-    change = pick(rows, "difference", inference="cr2")["estimate"]
-    assert change < 0 < change + row["estimate"]
-    assert row["note"].endswith(
-        "both intervals include zero, though the estimates have opposite signs"
-    )
+    if shift == 2.0:
+        assert change["estimate"] < 0 < change["estimate"] + row["estimate"]
+    assert row["note"].startswith(verdict)
+    assert f"{row['conf_low']:.3g} to {row['conf_high']:.3g} points" in row["note"]
+    assert row["note"].endswith(end)
 
 
 @settings(max_examples=4)

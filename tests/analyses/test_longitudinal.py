@@ -42,18 +42,21 @@ def asked(**more):
     return ask(value="y", **more)
 
 
-def by_hand(frame: pd.DataFrame, visits: list[str], baseline: bool):
+def by_hand(frame: pd.DataFrame, visits: list[str], model: str):
     """Fit the same model from a design written out: arm and Trust at every visit."""
+    baseline = model == "clda"
     long = pd.concat([frame.assign(visit=k, y=frame[f"y_{v}"]) for k, v in enumerate(visits)])
     long = long.dropna(subset=["y"])
     at = pd.get_dummies(long["visit"], dtype=float).to_numpy()
     arm = (long["arm"] == "intervention").to_numpy(float)[:, None]
     trust = pd.get_dummies(long["trust"], dtype=float).to_numpy()[:, 1:]
     trust = trust - trust.mean(axis=0)
-    covariates = ["age", "female"] + ["y_before"] * (not baseline)
+    covariates = ["age", "female"] + ["y_before"] * (model == "mmrm-one-slope")
     numbers = long[covariates].to_numpy()
     parts = [at, (arm * at)[:, int(baseline) :], numbers - numbers.mean(axis=0)]
     parts += [trust * at[:, [k]] for k in range(len(visits))]
+    if model == "mmrm":
+        parts.append(at * (long["y_before"] - long["y_before"].mean()).to_numpy()[:, None])
     person, team = (pd.factorize(long[c])[0] for c in ("participant", "team"))
     X = np.column_stack(parts)
     fit = fit_visits(X, long["y"].to_numpy(), person, long["visit"].to_numpy(), team=team)
@@ -61,10 +64,10 @@ def by_hand(frame: pd.DataFrame, visits: list[str], baseline: bool):
     return fit, kenward_roger(fit, np.eye(X.shape[1])[k : 2 * k - int(baseline)])
 
 
-@pytest.mark.parametrize("model", ["mmrm", "clda"])
+@pytest.mark.parametrize("model", ["mmrm", "mmrm-one-slope", "clda"])
 def test_with_clusters_team_and_team_by_visit_are_in_the_model(study, tables, model):
-    visits = [v["id"] for v in THREE][int(model == "mmrm") :]
-    fit, expected = by_hand(tables[tables["imputation"] == 0], visits, model == "clda")
+    visits = [v["id"] for v in THREE][int(model != "clda") :]
+    fit, expected = by_hand(tables[tables["imputation"] == 0], visits, model)
     assert fit.team_covariance is not None
     rows = compare(model, study, tables, "observed", asked(power=0.8))
     for position, visit in enumerate(("after", "late")):
@@ -75,6 +78,9 @@ def test_with_clusters_team_and_team_by_visit_are_in_the_model(study, tables, mo
         assert found["df"] == pytest.approx(expected.df[position], rel=1e-4)
         assert found["df"] < 20
         assert (found["inference"], found["n"], found["n_clusters"]) == ("kenward-roger", 151, 10)
+        slopes = {"mmrm": "a slope at every visit", "mmrm-one-slope": "has one slope"}
+        assert found["model"] == model
+        assert slopes.get(model, "same mean at baseline") in found["note"]
         assert found["population"] == "observed-follow-ups"
         means = [pick(rows, "adjusted mean", visit=visit, level=a) for a in study.arms.ordered]
         assert means[1]["estimate"] - means[0]["estimate"] == pytest.approx(found["estimate"])

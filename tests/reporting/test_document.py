@@ -288,10 +288,11 @@ def test_sections_say_what_the_rows_say(clustered: Folder, plain: Folder) -> Non
     many, few = (" ".join(markdown(folder).split()) for folder in (clustered, plain))
     assert "- ANCOVA assumes that people alike at baseline fare alike." in many
     assert "- Difference in differences assumes that both arms would have changed alike." in many
-    assert "Sleep (imputed): the two disagree (Lord's paradox): the interval of ANCOVA" in many
+    assert "disagree (Lord's paradox): Sleep (imputed: the interval of their difference" in many
     assert "adjusted by Holm's method" in many
     assert "smallest true difference that a study like this one would find is 3.46 points" in many
     assert "was planned with 60 participants at follow-up; 33 were there" in many
     assert "**MMRM" not in many
-    assert "arm and baseline by visit and an unstructured covariance" in few
+    assert "with the arm by visit, a slope of the baseline at every visit (Mallinckrodt" in few
+    assert "`Kenward-Roger-Linear`" in few
     assert "Logistic or Poisson regression" in few

@@ -468,24 +468,26 @@ def test_quadrants_and_the_limits_of_the_bootstrap(clustered: Folder) -> None:
 def test_what_the_evaluation_hangs_on(clustered: Folder) -> None:
     text = sentences_economics.varied(clustered.source())
     assert text == (
-        "The sign of the net benefit at £20,000 per QALY is another with: Complete cases (−£150). "
+        "The net benefit at £20,000 per QALY goes from −£150 (Complete cases) to £2,096 (Prices "
+        "half as high again), and its intervals reach from −£4,051 to £5,023. Its sign is another "
+        "with: Complete cases (−£150). "
         "Its interval, which in the main evaluation includes zero, lies above zero with: Prices "
         "half as high again (15 to 4,177). Not estimated: Costs <b>winsorised</b>."
     )
 
 
-def test_where_nothing_moves_that_is_said(clustered: Folder) -> None:
+def test_where_no_sign_changes_the_range_is_said_and_no_agreement(clustered: Folder) -> None:
     source = clustered.source()
     rows = [r for r in source.results if r["analysis"] not in ("economics_cases", "economics_dear")]
     text = sentences_economics.varied(replace(source, results=rows))
-    rest = (
-        " changes the sign of the net benefit at £20,000 per QALY, nor on which side of zero its "
-        "interval lies: it includes zero throughout."
-    )
     lost = "Not estimated: Costs <b>winsorised</b>."
-    assert text == f"No variation that was estimated{rest} {lost}"
-    rows = [r for r in rows if r["analysis"] != "economics_cut"]
-    assert sentences_economics.varied(replace(source, results=rows)) == f"No variation{rest}"
+    assert text.endswith(f". {lost}")
+    kept = [r for r in rows if r["analysis"] != "economics_cut"]
+    alone = sentences_economics.varied(replace(source, results=kept))
+    assert text == f"{alone} {lost}"
+    assert alone.startswith("The net benefit at £20,000 per QALY goes from ")
+    assert alone.count(". ") == 0
+    assert "throughout" not in alone
     # Where all of them failed nothing is said but that.
     rows = [r for r in source.results if not r["analysis"].startswith("economics_")]
     rows += [r for r in source.results if r["analysis"] == "economics_cut"]

@@ -159,7 +159,7 @@ def test_means_are_drawn_at_every_visit(plain: Folder) -> None:
     [axes] = [a for a in figures.draw(plain.source(), "visits").axes if a.lines]
     courses = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
     assert courses == {"Drug A": [10.4, 9.9], "Drug B": [9.2, 7.6]}
-    assert axes.get_title(loc="left") == "MMRM, observed visits"
+    assert axes.get_title(loc="left") == "MMRM with baseline by visit, observed visits"
 
 
 def test_what_was_not_found_is_drawn_as_nothing(clustered: Folder, tmp_path: Path) -> None:

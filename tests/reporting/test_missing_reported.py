@@ -249,19 +249,19 @@ def test_differences_by_delta_and_direction(lost: Folder) -> None:
     assert "Multiples of the delta by reason of loss: left 0.5." in notes
 
 
-def test_where_the_conclusion_tips_is_looked_up(lost: Folder) -> None:
+def test_tipping_points_are_looked_up(lost: Folder) -> None:
     one, other, apart = tipping(lost.source())
     assert one == (
-        "Added in New care: the conclusion tips: beyond a delta of 12.50 points the interval lies "
+        "Added in New care: beyond a delta of 12.50 points the interval lies "
         "above zero (outside the deltas of the plan); beyond a delta of −9.25 points the interval "
         "lies below zero (outside the deltas of the plan)."
     )
     assert other == (
-        "Added in Usual care: no delta tips the conclusion, none up to 20 on either side; the "
-        "interval includes zero throughout."
+        "Added in Usual care: no delta up to 20 on either side changes how the interval lies to "
+        "zero: it includes zero throughout."
     )
     assert apart == (
-        "Added in New care and taken off in Usual care: the conclusion tips: beyond a delta of "
+        "Added in New care and taken off in Usual care: beyond a delta of "
         "3.75 points the interval lies above zero (within the deltas of the plan); no negative "
         "delta does so, none up to 20."
     )
@@ -275,7 +275,7 @@ def test_an_interval_without_zero_comes_to_include_it(lost: Folder) -> None:
         row |= {"conf_low": 0.2, "conf_high": 3.0}
     one, other, _ = tipping(source)
     assert one.count("the interval includes zero") == 2
-    assert other.endswith("the interval lies above zero throughout.")
+    assert other.endswith("it lies above zero throughout.")
 
 
 def test_scenarios_with_both_variances(lost: Folder) -> None:

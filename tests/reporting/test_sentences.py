@@ -25,8 +25,10 @@ def test_the_primary_sentence(clustered: Folder) -> None:
         "The interval excludes a difference of 3 points or more in favour of New care; the "
         "interval does not exclude a difference of 3 points or more in favour of Usual care. "
         "By the other analyses it was between −0.91 points (ANCOVA, complete cases) and "
-        "1.20 points (Change score, imputed); the interval of Change score, imputed "
-        "(0.10 to 2.30) does not include zero. ANCOVA and the change score: the two disagree"
+        "1.20 points (Change score, imputed), with intervals that reach from −14.70 points to "
+        "13.30 points; the interval of Change score, imputed (0.10 to 2.30) does not include "
+        "zero. ANCOVA and the change score disagree (Lord's paradox): the interval of "
+        "their difference"
     )
     assert "Pain at the −1.25 (−1.88 to −0.62)" in secondary
     assert "in costs −£1,234 (−4,400 to 1,931; ANCOVA, imputed)" in money
@@ -59,8 +61,8 @@ def test_without_a_direction_none_is_claimed(plain: Folder) -> None:
 def test_an_interval_without_zero_and_a_failure_are_said(plain: Folder) -> None:
     _, primary = sentences.summary(plain.source())
     assert (
-        "the intervals of Repeated measures, observed visits (−3.8 to −0.6) and MMRM, observed "
-        "visits (−4.3 to −0.4) do not include zero"
+        "the intervals of Repeated measures, observed visits (−3.8 to −0.6) and MMRM "
+        "with baseline by visit, observed visits (−4.3 to −0.4) do not include zero"
     ) in primary
     assert "could not be fitted (2 of 2 fits of the mixed model did not converge)" in primary
 
@@ -158,10 +160,38 @@ def test_fragility_is_no_violated_assumption(clustered: Folder) -> None:
     assert "violates no assumption" in fragile
 
 
-def test_agreement_is_said_once_for_all_outcomes(clustered: Folder) -> None:
+def test_agreement_is_said_by_outcome_and_only_disagreement_in_the_summary(
+    clustered: Folder,
+) -> None:
     source = clustered.source()
-    note = "ANCOVA and the change score agree: both intervals include zero"
-    rows = [{**row, "note": note} if "paradox" in row["note"] else row for row in source.results]
-    agreed = replace(source, results=rows)
-    assert sentences_design.paradox(agreed) == [f"Sleep: {note}."]
-    assert "ANCOVA and the change score" not in sentences.summary(agreed)[1]
+
+    def said(note: str) -> tuple[list[str], str]:
+        rows = [row | {"note": note} if "paradox" in row["note"] else row for row in source.results]
+        changed = replace(source, results=rows)
+        return sentences_design.paradox(changed), sentences.summary(changed)[1]
+
+    details = "the interval of their difference, 0.1 to 0.9 points, lies within the MCID"
+    agreed, summary = said(f"ANCOVA and the change score agree to within the MCID: {details}")
+    assert agreed == [
+        f"ANCOVA and the change score agree to within the MCID: Sleep (imputed: {details})."
+    ]
+    assert "ANCOVA and the change score" not in summary
+    unjudged, summary = said(
+        "whether ANCOVA and the change score agree cannot be judged without an MCID: the interval"
+    )
+    assert unjudged == [
+        "Whether ANCOVA and the change score agree cannot be judged without an MCID, and none is "
+        "declared for Sleep: the table has the intervals of the difference between the two."
+    ]
+    assert "ANCOVA and the change score" not in summary
+
+
+def test_two_intervals_that_include_zero_are_not_called_alike(
+    clustered: Folder, plain: Folder
+) -> None:
+    for folder in (clustered, plain):
+        source = folder.source()
+        said = [*sentences.summary(source), *sentences_design.paradox(source)]
+        text = " ".join([*said, *sentences_design.checked(source)])
+        for words in ("all of their intervals", "both intervals", "throughout", "conclusion"):
+            assert words not in text

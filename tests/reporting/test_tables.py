@@ -35,7 +35,7 @@ def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> 
         - set(contents.tables_of(many.study, many.economics))
         - {
             *("not_randomised", "intraclass", "subgroups", "sample_size"),
-            *("checks", "left_out", "checks_others"),
+            *("pair_differences", "checks", "left_out", "checks_others"),
         }
     )
     drawn = {

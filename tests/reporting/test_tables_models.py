@@ -92,10 +92,10 @@ def test_checks_in_words(clustered: Folder) -> None:
         "There are fewer than three pairs",
     )
     # What hangs on one pair is fragile, and flagged as no assumption.
-    assert found["The conclusion is the same without any one site"][1:] == (
+    assert found["Whether the interval includes zero does not hang on one site"][1:] == (
         "fragile",
-        "Without South the interval excludes zero, as it does not with everyone: the conclusion "
-        "hangs on it",
+        "Without South the interval excludes zero, as it does not with everyone: whether a "
+        "difference is found hangs on it",
     )
     assert found["No site carries the difference"][1] == "fragile"
     assert [row["Finding"] for row in rows].count("flagged") == 1

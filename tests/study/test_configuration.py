@@ -170,7 +170,19 @@ FAULTS = {
         "analysis.yaml",
         "model: ancova, visit: month6,",
         "model: repeated, visit: month6,",
-        "except for a longitudinal model (repeated, mmrm, clda), which has them all",
+        "visit does not go with model: repeated, whose one difference is an average",
+    ),
+    "slopes of what is no MMRM": (
+        "analysis.yaml",
+        "model: ancova, visit: month6,",
+        "model: ancova, baseline: one-slope, visit: month6,",
+        "baseline: one-slope goes with model: mmrm only",
+    ),
+    "slopes of another kind": (
+        "analysis.yaml",
+        "model: clda, data",
+        "model: mmrm, baseline: none, data",
+        "baseline: Input should be 'by-visit' or 'one-slope'",
     ),
     "reversed item": (
         "instruments.yaml",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from ccp_analysis.analyses.question import Question as Question
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
 from ccp_analysis.analyses.subgroups import INTERACTION, subgroup
 from ccp_analysis.errors import StudyError
-from ccp_analysis.plan import PLAN
+from ccp_analysis.plan import ONE_SLOPE, PLAN
 from ccp_analysis.reading import place
 from ccp_analysis.study import Study
 
@@ -31,6 +32,7 @@ MODELS: dict[str, Callable[[Study, pd.DataFrame, str, Question], Rows]] = {
     "team-means": team_means,
     "repeated": repeated,
     "mmrm": mmrm,
+    ONE_SLOPE: partial(mmrm, by_visit=False),
     "clda": clda,
     "logistic": logistic,
     "poisson": poisson,

@@ -38,6 +38,10 @@ from ccp_analysis.study import Study
 
 MEAN_CHANGE = "adjusted mean change"
 LORD = "ancova minus change score"
+AGREE = "ANCOVA and the change score agree"
+DISAGREE = "ANCOVA and the change score disagree (Lord's paradox)"
+OPEN = "whether ANCOVA and the change score agree is open"
+UNJUDGED = "whether ANCOVA and the change score agree cannot be judged without an MCID"
 ANCOVA_ASSUMES = (
     "assumes that people of one baseline score, pair and covariates would fare alike in either arm"
 )
@@ -102,32 +106,37 @@ def lord_row(study: Study, chosen: Sample, ask: Question) -> dict[str, Any]:
     follow_up = chosen.stacked(ask.value)
     y = np.concatenate([follow_up, follow_up - chosen.stacked(ask.baseline)], axis=-1)
     fit = fitted(fit_ols, adjusted.columns + plain.columns, X, y)
-    L = np.zeros((3, p + q))
+    L = np.zeros((1, p + q))
     L[0, 1], L[0, p + 1] = 1.0, -1.0
-    L[1, 1] = L[2, p + 1] = 1.0
     groups = chosen.codes(study.clusters.unit) if study.clusters else np.arange(n)
     inference = cluster_robust(fit, np.tile(groups, 2), L, kind="CR2")
-    row, of_ancova, of_change = pooled_rows(chosen, inference, ask.level, needed=3)
-    return row | {
-        "term": LORD,
-        "level": contrast_label(study),
-        "note": _verdict(of_ancova, of_change),
-    }
+    [row] = pooled_rows(chosen, inference, ask.level)
+    return row | {"term": LORD, "level": contrast_label(study), "note": _verdict(row, ask)}
 
 
-def _verdict(ancova: dict[str, Any], change: dict[str, Any]) -> str:
-    """Compare two conclusions: where their intervals lie, and if they say nothing, the signs."""
-    sides = [(row["conf_low"] > 0) - float(row["conf_high"] < 0) for row in (ancova, change)]
-    words = {1.0: "lies above zero", -1.0: "lies below zero", 0.0: "includes zero"}
-    if sides[0] != sides[1]:
-        return (
-            "the two disagree (Lord's paradox): the interval of ANCOVA "
-            f"{words[sides[0]]}, that of the change score {words[sides[1]]}"
-        )
-    both = {1.0: "lie above zero", -1.0: "lie below zero", 0.0: "include zero"}[sides[0]]
-    opposite = ancova["estimate"] * change["estimate"] < 0
-    but = ", though the estimates have opposite signs" if opposite else ""
-    return f"ANCOVA and the change score agree: both intervals {both}{but}"
+def _verdict(apart: dict[str, Any], ask: Question) -> str:
+    """Say whether two estimates agree, by the interval of their difference and the MCID.
+
+    That both intervals include zero, or both exclude it, says nothing of how far they are apart.
+    """
+    low, high = apart["conf_low"], apart["conf_high"]
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return f"{OPEN}: their difference has no interval"
+    farthest = max(abs(low), abs(high))
+    found = f"the interval of their difference, {low:.3g} to {high:.3g}{ask.unit},"
+    excludes = "excludes zero" if low > 0 or high < 0 else ""
+    mcid = f"the MCID of {ask.mcid:g}{ask.unit}" if ask.mcid else ""
+    if ask.mcid and farthest <= ask.mcid:
+        but = f", though it {excludes}" if excludes else ""
+        return f"{AGREE} to within the MCID: {found} lies within {mcid} on either side{but}"
+    far = f"they may be up to {farthest:.3g}{ask.unit} apart"
+    if ask.mcid:
+        far += f", {farthest / ask.mcid:.2g} times {mcid}"
+    if excludes:
+        return f"{DISAGREE}: {found} {excludes}; {far}"
+    if ask.mcid:
+        return f"{OPEN}: {found} allows that {far}"
+    return f"{UNJUDGED}: {found} allows that {far}"
 
 
 def mixed(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:

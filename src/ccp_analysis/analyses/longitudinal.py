@@ -47,9 +47,11 @@ from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import PairedTeams, paired_team_means
 from ccp_analysis.models.visits import VisitFit, fit_visits
+from ccp_analysis.plan import ONE_SLOPE
 from ccp_analysis.study import Study, Visit
 
 COMMON_BASELINE = "assumes that the arms had the same mean at baseline"
+SLOPES = {True: "the baseline has a slope at every visit", False: "the baseline has one slope"}
 
 
 def did(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
@@ -126,11 +128,14 @@ def repeated(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> R
     return with_status(with_readings(rows, study, ask, people), fit, chosen, "participant")
 
 
-def mmrm(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
+def mmrm(
+    study: Study, imputed: pd.DataFrame, data: str, ask: Question, *, by_visit: bool = True
+) -> Rows:
     """Difference at every follow-up: arm by visit, unstructured covariance, Kenward-Roger.
 
-    With clusters the pair has an effect at every visit, and random effects of team and of team and
-    visit are added: without the latter a team-level arm would get the degrees of freedom of people.
+    The baseline has a slope at every visit (Mallinckrodt et al. 2008), or one for all. With
+    clusters the pair has an effect at every visit, and random effects of team and of team and visit
+    are added: without the latter a team-level arm would get the degrees of freedom of people.
     """
     people, visits, chosen = _follow_ups(study, imputed, data, ask)
     if len(visits) < 2:
@@ -140,8 +145,11 @@ def mmrm(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
             "for which the baseline is a visit too."
         )
     names = [visit.id for visit in visits]
-    X = visit_design(chosen, names, [ask.baseline, *ask.covariates], [], pair_of(study))
-    rows = _of_visits(study, chosen, X, visits, ask, "mmrm")
+    own = [ask.baseline] if by_visit else []
+    common = [*ask.covariates] if by_visit else [ask.baseline, *ask.covariates]
+    X = visit_design(chosen, names, common, own, pair_of(study))
+    model = "mmrm" if by_visit else ONE_SLOPE
+    rows = _of_visits(study, chosen, X, visits, ask, model, SLOPES[by_visit])
     return with_readings(rows, study, ask, people)
 
 
@@ -154,19 +162,25 @@ def clda(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
     require_comparable(study, chosen, "value")
     names = [visit.id for visit in visits]
     X = visit_design(chosen, names, ask.covariates, [], pair_of(study), alike=1)
-    rows = _of_visits(study, chosen, X, visits, ask, "clda")
-    if not study.randomised:
-        others = [row for row in rows if row["term"] != DIFFERENCE]
-        rows = [row for row in rows if row["term"] == DIFFERENCE]
-        rows = with_note(rows, COMMON_BASELINE) + others
+    note = None if study.randomised else COMMON_BASELINE
+    rows = _of_visits(study, chosen, X, visits, ask, "clda", note)
     people = sample(study, imputed, data, [ask.baseline, *ask.covariates])
     return with_readings(rows, study, ask, people)
 
 
 def _of_visits(
-    study: Study, chosen: Sample, X: VisitDesign, visits: list[Visit], ask: Question, model: str
+    study: Study,
+    chosen: Sample,
+    X: VisitDesign,
+    visits: list[Visit],
+    ask: Question,
+    model: str,
+    note: str | None,
 ) -> Rows:
-    """Fit a covariance over visits and report every visit at which the arms may differ."""
+    """Fit a covariance over visits and report every visit at which the arms may differ.
+
+    `note` is what is to be said of every difference.
+    """
     person, visit = (chosen.first[c].to_numpy(dtype=int) for c in ("person", "visit"))
     _require_seen(study, chosen, visits)
     for position, one in enumerate(visits):
@@ -181,9 +195,8 @@ def _of_visits(
     found = pooled_rows(
         chosen, kenward_roger(fit, np.vstack(L)), ask.level, needed=len(visits) - X.alike
     )
-    named = [
-        {"term": DIFFERENCE, "level": contrast_label(study), "visit": visits[v].id} for v in after
-    ]
+    shared = {"term": DIFFERENCE, "level": contrast_label(study), "note": note}
+    named = [{**shared, "visit": visits[v].id} for v in after]
     named += [_mean_of(arm, visits[v].id) for v in after for arm in study.arms.ordered]
     rows = [{**row, **name} for row, name in zip(found, named, strict=True)]
     rows += _variances(fit, study, visits, ask)

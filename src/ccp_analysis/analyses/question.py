@@ -64,6 +64,11 @@ class Question:
     subgroup: str | None = None
     pooling: str = "barnard-rubin"
 
+    @property
+    def unit(self) -> str:
+        """The unit as it stands behind a number; that of a utility has no word."""
+        return "" if self.scale == "utility" else f" {self.scale}"
+
 
 def sample_for(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Sample:
     """Pick the people who have outcome, baseline and covariates, as `design.sample`.

@@ -12,7 +12,7 @@ from ccp_analysis import files
 from ccp_analysis.analyses.comparison import SUBGROUP, Question, attempt
 from ccp_analysis.analyses.lost import check_events
 from ccp_analysis.errors import StudyError
-from ccp_analysis.plan import PLAN, Analysis, Plan
+from ccp_analysis.plan import LONGITUDINAL, PLAN, Analysis, Plan
 from ccp_analysis.results import results_table
 from ccp_analysis.study import (
     STUDY,
@@ -54,7 +54,8 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
     tables = pd.read_parquet(imputed)
     rows = []
     for outcome in plan.outcomes_of(entry):
-        visit = study.visit(entry.visit).id if entry.visit else ""
+        visit = entry.visit if entry.visit and entry.model not in LONGITUDINAL else ""
+        _check_headline(entry, outcome.id, tables)
         instrument = instruments.get(outcome.id)
         question = Question(
             outcome=outcome.id,
@@ -71,7 +72,7 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
         )
         # Of a primary analysis only that of a primary outcome stops the run.
         role = entry.role if outcome.role == "primary" else "supporting"
-        found = attempt(entry.id, role, entry.model, study, tables, entry.data, question)
+        found = attempt(entry.id, role, entry.fit, study, tables, entry.data, question)
         for variable in _subgroups(plan, entry, outcome.id):
             asked = replace(question, subgroup=variable, codes=_codes(variable, dictionary))
             # A subgroup that fails stops nothing, whatever the role of its analysis.
@@ -86,7 +87,7 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
 
 def _check(entry: Analysis, study: Study) -> None:
     """Raise StudyError where an analysis does not fit the study's design."""
-    if entry.visit == study.baseline.id:
+    if entry.visit and study.visit(entry.visit) == study.baseline:
         raise StudyError(
             f"{PLAN}: analysis '{entry.id}' is at the baseline, to which it would be adjusted; "
             f"expected one of {', '.join(v.id for v in study.follow_ups)}."
@@ -96,6 +97,16 @@ def _check(entry: Analysis, study: Study) -> None:
             f"{PLAN}: analysis '{entry.id}' (model: clda) takes the arms to be alike at baseline, "
             f"which only randomisation makes them, and {STUDY} says randomised: false; expected "
             "role: sensitivity."
+        )
+
+
+def _check_headline(entry: Analysis, outcome: str, tables: pd.DataFrame) -> None:
+    """Raise StudyError where an outcome is not measured at the visit that is to stand for it."""
+    measured = f"{outcome}_{entry.visit}" in tables
+    if entry.model in LONGITUDINAL and entry.visit and not measured:
+        raise StudyError(
+            f"{PLAN}: analysis '{entry.id}' is to be reported at the visit '{entry.visit}', at "
+            f"which '{outcome}' is not measured; expected a visit at which it is."
         )
 
 

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
+from ccp_analysis.plan import ONE_SLOPE
 from ccp_analysis.reporting import (
     sentences,
     sentences_costs,
@@ -36,6 +37,11 @@ from ccp_analysis.reporting.tables_sensitivity import tipping
 
 FIRST = 15  # queries that are printed; the HTML report lists them all
 SOFTWARE = ["numpy", "scipy", "pandas", "formulaic", "matplotlib", "pypandoc_binary", "typst"]
+# Of the baseline in an MMRM.
+SLOPES = {
+    "mmrm": "a slope of the baseline at every visit (Mallinckrodt et al. 2008)",
+    ONE_SLOPE: "one slope of the baseline for all visits",
+}
 ESTIMANDS = {
     "treatment-policy": "Treatment policy: the difference between the arms whatever was received, "
     "and whether or not it was received as planned.",
@@ -142,12 +148,14 @@ def render(source: Source, head: Head) -> str:
     parts = _Parts(source)
     plan, economics = source.plan, source.economics
     models = {analysis.model for analysis in plan.analyses}
+    fits = {analysis.fit for analysis in plan.analyses}
     clusters = next((row["n_clusters"] for row in source.rows(model="ancova")), None)
     return environment.get_template("report.md.j2").render(
         source=source,
         plan=plan,
         economics=economics,
         models=models,
+        slopes=listed([words for fit, words in SLOPES.items() if fit in fits], "or"),
         date=head.written_date,
         randomised=source.study.randomised,
         summary=sentences.summary(source),
@@ -163,7 +171,6 @@ def render(source: Source, head: Head) -> str:
         figure=parts.figure,
         ref_table=parts.ref_table,
         ref_figure=parts.ref_figure,
-        has_table=lambda name: name in parts.tables,
         has_rows=parts.has_rows,
         is_shown=parts.is_shown,
         has_figure=lambda name: name in parts.figures,

@@ -140,6 +140,8 @@ def draw(source: Source, name: str) -> Figure:
 
 def is_drawn(source: Source, name: str) -> bool:
     """Return whether there is anything to draw of a figure that hangs on what was found."""
+    if name in ("forest", "methods", "pair_differences"):
+        return plots.has_marks(source, name)
     if name == "visits":
         return plots_models.has_visits(source)
     if name == "subgroups":

@@ -89,8 +89,7 @@ def legend(source: Source, name: str) -> tuple[str, str]:
         "imputation": "Line chart of the chains and histogram of observed and imputed values, for "
         "each follow-up; the table of imputation models has R-hat, by which chains are compared.",
         "tipping": "Contour map of the difference over the deltas in the two arms; the table of "
-        "deltas has the numbers along the plan's directions, and the text says where the "
-        "conclusion tips.",
+        "deltas has the numbers along the plan's directions, and the text has the tipping points.",
     }
     return captions[name], see[name]
 

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.plan import Analysis, Outcome, Plan
-from ccp_analysis.results import read_results
+from ccp_analysis.plan import ONE_SLOPE, Analysis, Outcome, Plan
+from ccp_analysis.results import headline, read_results
 from ccp_analysis.study import (
     Column,
     Economics,
@@ -43,7 +43,8 @@ MODELS = {
     "mixed": "Mixed model",
     "team-means": "Paired team means",
     "repeated": "Repeated measures",
-    "mmrm": "MMRM",
+    "mmrm": "MMRM with baseline by visit",
+    ONE_SLOPE: "MMRM with one baseline slope",
     "clda": "cLDA",
     "logistic": "Logistic regression",
     "poisson": "Poisson regression",
@@ -53,7 +54,6 @@ MODELS = {
     "two-stage-bootstrap": "Two-stage bootstrap",
     "descriptive": "Unadjusted",
 }
-OVER_VISITS = ("mmrm", "clda")  # with a difference at every follow-up
 RATIOS = {"logistic": "odds ratio", "poisson": "rate ratio"}
 DATA = {
     "all-with-baseline": "imputed",
@@ -152,14 +152,20 @@ class Source:
         """The primary outcomes."""
         return [o for o in self.plan.outcomes if o.role == "primary"]
 
-    def primary_row(self, outcome: str, term: str = "difference", **where: object) -> Row | None:
+    def headlines(self, analysis: Analysis, outcome: str, term: str = "difference") -> list[Row]:
+        """Return the rows of an analysis and outcome at the visit that stands for them."""
+        found = self.rows(analysis=analysis.id, outcome=outcome, term=term)
+        visit = headline(self.study, analysis, {row["visit"] for row in found})
+        return [row for row in found if row["visit"] == visit]
+
+    def primary_rows(self, outcome: str, term: str = "difference") -> list[Row]:
+        """Return the rows of the primary analyses of an outcome, in the plan's order."""
+        entries = [analysis for analysis in self.plan.analyses if analysis.role == "primary"]
+        return [row for entry in entries for row in self.headlines(entry, outcome, term)]
+
+    def primary_row(self, outcome: str, term: str = "difference") -> Row | None:
         """Return the row of the primary analysis of an outcome; of several the plan's first."""
-        for analysis in self.plan.analyses:
-            if analysis.role == "primary":
-                found = self.rows(analysis=analysis.id, outcome=outcome, term=term, **where)
-                if found:
-                    return found[0]
-        return None
+        return next(iter(self.primary_rows(outcome, term)), None)
 
     def arm(self, arm: str) -> str:
         """Return the label of an arm."""

@@ -14,7 +14,6 @@ from ccp_analysis.reporting.tables_data import ALL, missing_counts
 from ccp_analysis.reporting.tables_outcomes import (
     DIFFERENCE,
     by_method,
-    contrast,
     level_of,
     named,
     with_interval,
@@ -120,14 +119,25 @@ def forest(
     return figure
 
 
-def standardised(source: Source) -> Figure:
-    """Draw the standardised difference of every outcome by the primary analysis."""
+def has_marks(source: Source, name: str) -> bool:
+    """Return whether a forest of outcomes, of methods or of pairs has a line."""
+    marks = {"forest": _of_outcomes, "methods": _of_methods, "pair_differences": _of_pairs}
+    return bool(marks[name](source))
+
+
+def _of_outcomes(source: Source) -> list[Mark]:
     marks = []
     for outcome in source.plan.outcomes:
         row = source.primary_row(outcome.id, term="standardised difference")
         if row:
             primary = outcome.role == "primary"
             marks.append(Mark(source.name(outcome.id), row, estimate_text(row, 2), strong=primary))
+    return marks
+
+
+def standardised(source: Source) -> Figure:
+    """Draw the standardised difference of every outcome by the primary analysis."""
+    marks = _of_outcomes(source)
     sides = {source.favours(mark.row["outcome"], +1) for mark in marks}
     directions: list[str | None] = [None, None]
     if len(sides - {None}) == 1:
@@ -144,8 +154,7 @@ def standardised(source: Source) -> Figure:
     )
 
 
-def methods(source: Source) -> Figure:
-    """Draw the primary outcome by every analysis of the plan."""
+def _of_methods(source: Source) -> list[Mark]:
     marks = []
     for outcome in source.primary:
         first = source.primary_row(outcome.id) or {}
@@ -158,16 +167,21 @@ def methods(source: Source) -> Figure:
                 strong = row["role"] == "primary"
                 text = estimate_text(row, places, source.plan.confidence_level)
                 marks.append(Mark(label, row, text, strong=strong))
+    return marks
+
+
+def methods(source: Source) -> Figure:
+    """Draw the primary outcome by every analysis of the plan."""
+    marks = _of_methods(source)
     return forest(
         marks,
-        f"Difference, {contrast(source)} (points)" if not marks else _axis(source, marks[0].row),
+        _axis(source, marks[0].row),
         f"Estimate ({level_of(source)} CI)",
         direction_labels(source, source.primary[0].id) if source.primary else [None, None],
     )
 
 
-def pair_differences(source: Source) -> Figure:
-    """Draw the difference within each pair of clusters, and their mean with its interval."""
+def _of_pairs(source: Source) -> list[Mark]:
     marks = []
     pair = source.study.clusters.pair
     imputed_first = sorted(entries_of(source, "team-means"), key=lambda e: e.data != "imputed")
@@ -189,9 +203,15 @@ def pair_differences(source: Source) -> Figure:
             ]
             label = "Mean of the pairs (paired t)"
             marks.append(Mark(label, mean, estimate_text(mean, places), strong=True))
+    return marks
+
+
+def pair_differences(source: Source) -> Figure:
+    """Draw the difference within each pair of clusters, and their mean with its interval."""
+    marks = _of_pairs(source)
     return forest(
         marks,
-        _axis(source, marks[-1].row) if marks else "",
+        _axis(source, marks[-1].row),
         f"Estimate ({level_of(source)} CI)",
         direction_labels(source, source.primary[0].id) if source.primary else [None, None],
     )

@@ -6,8 +6,9 @@ import textwrap
 
 from matplotlib.figure import Figure
 
+from ccp_analysis.plan import OVER_VISITS
 from ccp_analysis.reporting.format import decimals
-from ccp_analysis.reporting.lookup import OVER_VISITS, Source, method
+from ccp_analysis.reporting.lookup import Source, method
 from ccp_analysis.reporting.plots import (
     RULE,
     WIDTH,

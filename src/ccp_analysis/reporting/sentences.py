@@ -147,6 +147,11 @@ def _others(source: Source, outcome: str) -> list[str]:
                 f"By the other analyses it was between {least} ({method(lowest)}) and {most} "
                 f"({method(highest)})"
             )
+        low, high = (
+            quantity(pick(row[end] for row in rows), places, rows[0]["scale"])
+            for pick, end in ((min, "conf_low"), (max, "conf_high"))
+        )
+        found += f", with intervals that reach from {low} to {high}"
         apart = [row for row in rows if row["conf_low"] > 0 or row["conf_high"] < 0]
         if apart:
             names = listed([f"{method(row)} ({_limits(row, places)})" for row in apart])
@@ -154,16 +159,15 @@ def _others(source: Source, outcome: str) -> list[str]:
             include = "do not include" if len(apart) > 1 else "does not include"
             sentences.append(f"{found}; the {do} {names} {include} zero.")
         else:
-            sentences.append(f"{found}; all of their intervals include zero.")
+            sentences.append(f"{found}.")
     sentences += [f"{method(row)} could not be fitted ({row['note']})." for row in failed]
     return sentences
 
 
 def _paradox(source: Source, outcome: str) -> list[str]:
-    """Say where ANCOVA and the change score come to different conclusions."""
+    """Say where ANCOVA and the change score disagree."""
     rows = source.rows(outcome=outcome, term="ancova minus change score")
-    notes = {row["note"]: None for row in rows if "Lord's paradox" in row["note"]}
-    return [f"ANCOVA and the change score: {note}." for note in notes]
+    return list({f"{row['note']}.": None for row in rows if "Lord's paradox" in row["note"]})
 
 
 def _secondary(source: Source) -> str:

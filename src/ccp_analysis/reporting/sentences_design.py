@@ -15,8 +15,6 @@ from ccp_analysis.reporting.tables_design import (
 )
 from ccp_analysis.reporting.tables_outcomes import beside, mcid_sentence, primary_differences
 
-PARADOX = "Lord's paradox"
-
 
 def could_be(source: Source) -> list[str]:
     """Return the paragraphs on what a difference could be.
@@ -112,22 +110,28 @@ def assumptions(source: Source) -> list[str]:
 
 def paradox(source: Source) -> list[str]:
     """Return what the comparison of ANCOVA with the change score came to, outcome by outcome."""
-    disagree: list[str] = []
-    agree: dict[str, list[str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for outcome in source.plan.outcomes:
-        found = {data: lord_row(source, outcome.id, data) for data in DATA}
-        notes = {data: row["note"] for data, row in found.items() if row and row["note"]}
-        name = source.name(outcome.id)
-        for data, note in notes.items():
-            if PARADOX in note:
-                disagree.append(f"{name} ({DATA[data].lower()}): {note}.")
-            elif len(set(notes.values())) > 1:
-                agree.setdefault(note, []).append(f"{name} ({DATA[data].lower()})")
-            elif name not in agree.setdefault(note, []):
-                agree[note].append(name)
-    paragraphs = [capitalised(sentence) for sentence in disagree]
-    paragraphs += [f"{listed(names)}: {note}." for note, names in agree.items()]
-    return paragraphs
+        for data, label in DATA.items():
+            row = lord_row(source, outcome.id, data)
+            if row and row["note"]:
+                verdict, _, details = row["note"].partition(": ")
+                by_name = found.setdefault(verdict, {})
+                by_name.setdefault(source.name(outcome.id), []).append(
+                    f"{label.lower()}: {details}"
+                )
+    return [_verdict(verdict, by_name) for verdict, by_name in found.items()]
+
+
+def _verdict(verdict: str, by_name: dict[str, list[str]]) -> str:
+    """Say what holds for some outcomes; where nothing can be judged the table has the intervals."""
+    if "without an MCID" in verdict:
+        return (
+            f"{capitalised(verdict)}, and none is declared for {listed(list(by_name))}: the table "
+            "has the intervals of the difference between the two."
+        )
+    parts = [f"{name} ({'; '.join(details)})" for name, details in by_name.items()]
+    return f"{capitalised(verdict)}: {'; '.join(parts)}."
 
 
 def checked(source: Source) -> list[str]:

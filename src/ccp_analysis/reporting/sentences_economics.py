@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ccp_analysis.reporting.format import (
+    capitalised,
     interval,
     known,
     listed,
@@ -289,7 +290,7 @@ def plane(source: Source) -> str:
 
 
 def varied(source: Source) -> str:
-    """Say which variations change the sign of the net benefit, or its interval's side of zero."""
+    """Say how far the net benefit varies, and where its sign or its interval's side does."""
     main = evaluation(source).benefit
     every = variations(source)
     failed = [v.label for v in every if v.failed]
@@ -309,20 +310,25 @@ def varied(source: Source) -> str:
         if known(row["conf_low"]) and _side(row) != _side(main):
             limits = interval(row["conf_low"], row["conf_high"], 0)
             moved.setdefault(_side(row), []).append(f"{label} ({limits})")
-    said = []
+    said = [_range(source, rows, at)]
     if turned:
-        said.append(f"The sign of {at} is another with: {'; '.join(turned)}.")
+        said.append(f"Its sign is another with: {'; '.join(turned)}.")
     for side, labels in moved.items():
         said.append(
             f"Its interval, which in the main evaluation {sides[_side(main)]}, {sides[side]} with: "
             f"{'; '.join(labels)}."
         )
-    if not said:
-        those = " that was estimated" if failed else ""
-        said.append(
-            f"No variation{those} changes the sign of {at}, nor on which side of zero its interval "
-            f"lies: it {sides[_side(main)]} throughout."
-        )
-    elif not moved:
-        said.append(f"Its interval {sides[_side(main)]} throughout.")
     return " ".join(filter(None, [*said, lost]))
+
+
+def _range(source: Source, rows: list[tuple[str, Row]], at: str) -> str:
+    """Say from where to where the variations go, and their intervals."""
+    ordered = sorted(rows, key=lambda pair: pair[1]["estimate"])
+    ends = [f"{pounds(source, row['estimate'])} ({label})" for label, row in ordered]
+    bounded = [row for _, row in rows if known(row["conf_low"]) and known(row["conf_high"])]
+    text = f"{capitalised(at)} goes from {ends[0]} to {ends[-1]}"
+    if bounded:
+        low = pounds(source, min(row["conf_low"] for row in bounded))
+        high = pounds(source, max(row["conf_high"] for row in bounded))
+        text += f", and its intervals reach from {low} to {high}"
+    return f"{text}."

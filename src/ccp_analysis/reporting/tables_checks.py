@@ -5,7 +5,7 @@ from __future__ import annotations
 from ccp_analysis.reporting.format import capitalised, decimals, number, p_value
 from ccp_analysis.reporting.lookup import MODELS, Row, Source
 from ccp_analysis.reporting.table import Cells, Table
-from ccp_analysis.reporting.tables_outcomes import level_of, with_interval
+from ccp_analysis.reporting.tables_outcomes import level_of, notes_of, with_interval
 
 WITHOUT_PAIR, PAIR_CHANGE = "difference without one pair", "change without one pair"
 WITHOUT_CLUSTER, CLUSTER_CHANGE = "difference without one cluster", "change without one cluster"
@@ -28,14 +28,14 @@ FRAGILE = {
 WITHOUT = (
     (
         WITHOUT_PAIR,
-        "The conclusion is the same without any one {pair}",
-        "Whichever {pair} is left out, the interval includes or excludes zero as it does with "
-        "everyone",
+        "Whether the interval includes zero does not hang on one {pair}",
+        "Whichever {pair} is left out, the interval includes or excludes zero as with everyone; "
+        "that does not make the results alike",
     ),
     (
         PAIR_CHANGE,
         "No {pair} carries the difference",
-        "Whichever {pair} is left out, the difference stays near",
+        "Whichever {pair} is left out, the difference moves by at most one standard error",
     ),
 )
 FOUND = {"ok": "nothing found", "flagged": "flagged", "failed": "could not be made"}
@@ -72,7 +72,7 @@ def _checks(source: Source, name: str, *, primary: bool) -> Table:
     which = "primary" if primary else "other"
     notes = [
         "Checked on the people observed. Flagged: a departure was found; where nothing was found "
-        "this is no proof that there is nothing. Fragile: the conclusion hangs on few people, "
+        "this is no proof that there is nothing. Fragile: the result hangs on few people, "
         "which violates no assumption."
     ]
     return Table(
@@ -155,6 +155,7 @@ def left_out(source: Source) -> Table:
     """List the primary outcome's difference without each pair and each cluster in turn."""
     clusters = source.study.clusters
     rows: list[Cells] = []
+    notes: list[tuple[str, str]] = []
     kinds = [
         (clusters.pair, clusters.pair_label, WITHOUT_PAIR, PAIR_CHANGE),
         (clusters.unit, clusters.unit_label, WITHOUT_CLUSTER, CLUSTER_CHANGE),
@@ -181,6 +182,8 @@ def left_out(source: Source) -> Table:
                     for row in found
                     if row["term"] == term and row["level"]
                 ]
+            told = [r for r in found if r["term"] == WITHOUT_CLUSTER and r["level"] and r["note"]]
+            notes += [(f"Without one {clusters.unit_label}", row["note"]) for row in told]
     interval_name = f"Difference ({level_of(source)} CI)"
     return Table(
         name="left_out",
@@ -192,10 +195,5 @@ def left_out(source: Source) -> Table:
         widths=[36, 26, 8, 16, 8],
         grouped=True,
         stub="Left out",
-        notes=[
-            f"Without one {clusters.unit_label} its {clusters.pair_label} holds one arm only, so "
-            "that those lines show influence and are no inference."
-        ]
-        if rows
-        else [],
+        notes=notes_of(notes),
     )

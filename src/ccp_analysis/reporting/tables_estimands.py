@@ -60,7 +60,7 @@ def _analyses(source: Source, estimand: Estimand) -> dict[str, str]:
     for analysis in plan.analyses:
         if plan.estimand_of(analysis.id) == estimand.id:
             by_data = found[analysis.role]
-            by_data.setdefault(data_of(analysis), {})[MODELS[analysis.model]] = None
+            by_data.setdefault(data_of(analysis), {})[MODELS[analysis.fit]] = None
     said = {role: [_models(*part) for part in by.items()] for role, by in found.items()}
     asked = plan.sensitivity or Sensitivity()
     for entry in (*asked.delta, *asked.reference_based):

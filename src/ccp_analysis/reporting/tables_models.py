@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from ccp_analysis.reporting.format import decimals, degrees, known, number, p_value
-from ccp_analysis.reporting.lookup import (
-    INFERENCE,
-    OVER_VISITS,
-    RATIOS,
-    Row,
-    Source,
-    method,
-)
+from ccp_analysis.plan import OVER_VISITS
+from ccp_analysis.reporting.format import decimals, degrees, known, number, p_value, uncapitalised
+from ccp_analysis.reporting.lookup import INFERENCE, RATIOS, Row, Source, method
 from ccp_analysis.reporting.table import Cells, Table
 from ccp_analysis.reporting.tables_outcomes import (
     DIFFERENCE,
@@ -53,6 +47,10 @@ def visits(source: Source) -> Table:
                 )
                 if row["note"]:
                     notes.append((rows[-1][0], row["note"]))
+            stands = source.headlines(analysis, outcome.id)[:1]
+            if analysis.role == "primary" and stands and stands[0]["visit"]:
+                at = uncapitalised(source.visit(stands[0]["visit"]))
+                notes.append((rows[-1][0], f"the primary difference is that at {at}"))
     return Table(
         name="visits",
         caption=f"Adjusted means and differences ({contrast(source)}) at every visit",

@@ -15,7 +15,6 @@ from ccp_analysis.reporting.format import (
 )
 from ccp_analysis.reporting.lookup import (
     INFERENCE,
-    OVER_VISITS,
     Row,
     Source,
     entries_of,
@@ -145,13 +144,7 @@ def comparison(source: Source) -> Table:
 
 def primary_differences(source: Source) -> list[Row]:
     """Return the differences of every outcome by the primary analyses, in the plan's order."""
-    analyses = [a.id for a in source.plan.analyses if a.role == "primary"]
-    return [
-        row
-        for outcome in source.plan.outcomes
-        for analysis in analyses
-        for row in source.rows(analysis=analysis, outcome=outcome.id, term=DIFFERENCE)
-    ]
+    return [row for outcome in source.plan.outcomes for row in source.primary_rows(outcome.id)]
 
 
 def beside(source: Source, row: Row, term: str, **where: object) -> list[Row]:
@@ -254,18 +247,17 @@ def methods(source: Source) -> Table:
 def by_method(source: Source, outcome: str) -> list[Row]:
     """Return the differences of an outcome by all analyses, in the plan's order.
 
-    A model with a difference at every follow-up has that of the primary analysis's visit here.
+    A model with a difference at every follow-up has that of the primary analysis's visit here, and
+    where it has none there, that of the visit that stands for it.
     """
-    order = [analysis.id for analysis in source.plan.analyses]
-    visits = {row["visit"] for row in source.rows(role="primary", outcome=outcome, term=DIFFERENCE)}
-    rows = [
-        row
-        for row in source.rows(outcome=outcome, term=DIFFERENCE)
-        if row["analysis"] in order
-        and not row["subgroup"]
-        and (row["model"] not in OVER_VISITS or row["visit"] in {"", *visits} or not visits)
-    ]
-    return sorted(rows, key=lambda row: (order.index(row["analysis"]), row["df"] is None))
+    visits = {row["visit"] for row in source.primary_rows(outcome)}
+    rows: list[Row] = []
+    for analysis in source.plan.analyses:
+        every = source.rows(analysis=analysis.id, outcome=outcome, term=DIFFERENCE, subgroup="")
+        same = [row for row in every if row["visit"] in visits]
+        found = same or source.headlines(analysis, outcome)
+        rows += sorted(found, key=lambda row: row["df"] is None)
+    return rows
 
 
 def named(source: Source, row: Row) -> str:

@@ -133,7 +133,7 @@ def scenarios(source: Source) -> Table:
 
 
 def tipping(source: Source) -> list[str]:
-    """Say for each direction where the conclusion tips, if it does."""
+    """Say for each direction beyond which delta an interval lies otherwise to zero."""
     entries = [(entry, outcome) for entry in _asked(source).delta for outcome in entry.outcomes]
     sentences = []
     for entry, outcome in entries:
@@ -151,12 +151,12 @@ def tipping(source: Source) -> list[str]:
 
 
 def _tips(entry: Delta, found: list[Row], zero: Row, at: list[Row]) -> str:
-    """Say where it tips on either side; that it does not where there is no such delta."""
+    """Say where the tipping points are on either side; and where there is none."""
     reach, places = f"{entry.reach:g}", decimals(zero["std_error"])
     tips = sorted((row for row in found if known(row["estimate"])), key=lambda r: -r["estimate"])
     if not tips:
         return (
-            f"no delta tips the conclusion, none up to {reach} on either side; the interval "
+            f"no delta up to {reach} on either side changes how the interval lies to zero: it "
             f"{_where(zero)} throughout"
         )
     parts = []
@@ -171,7 +171,7 @@ def _tips(entry: Delta, found: list[Row], zero: Row, at: list[Row]) -> str:
     if len(tips) < len(found):
         side = "negative" if tips[0]["estimate"] > 0 else "positive"
         parts.append(f"no {side} delta does so, none up to {reach}")
-    return f"the conclusion tips: {'; '.join(parts)}"
+    return "; ".join(parts)
 
 
 def _where(row: Row) -> str:
@@ -231,8 +231,7 @@ def _variance(row: Row) -> str:
 
 def _place(source: Source, entry: ReferenceBased, visit: str, name: str) -> tuple[int, int]:
     """Sort by visit, then as the plan names the scenarios."""
-    visits = ["", *(v.id for v in source.study.visits)]
     names = [scenario.name for scenario in entry.scenarios]
     first = name.split(" = ")[0]
     at = names.index(name) if name in names else names.index(first) if first in names else -1
-    return visits.index(visit), at
+    return source.study.position(visit), at

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.clustered import by_clusters, infer
 from ccp_analysis.analyses.design import Sample, design
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_fits, sample_for
 from ccp_analysis.analyses.readings import with_readings
@@ -22,11 +23,9 @@ from ccp_analysis.analyses.rows import (
     pooled_rows,
     with_note,
 )
-from ccp_analysis.errors import StudyError
-from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import OlsFit, classical, fit_ols
+from ccp_analysis.errors import StudyError, status_of
+from ccp_analysis.models.ols import OlsFit, fit_ols
 from ccp_analysis.models.reml import RandomInterceptFit, fit_random_intercept
-from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import (
     PairedTeams,
@@ -102,8 +101,7 @@ def lord_row(study: Study, chosen: Sample, ask: Question) -> dict[str, Any]:
     L = np.zeros((3, p + q))
     L[0, 1], L[0, p + 1] = 1.0, -1.0
     L[1, 1] = L[2, p + 1] = 1.0
-    groups = chosen.codes(study.clusters.unit) if study.clusters else np.arange(n)
-    inference = cluster_robust(fit, np.tile(groups, 2), L, kind="CR2")
+    inference = by_clusters(study, chosen, fit, L)
     row, of_ancova, of_change = pooled_rows(chosen, inference, ask.level, needed=3)
     return row | {
         "term": LORD,
@@ -215,16 +213,9 @@ def beside(
         [row] = _paired_rows(study, chosen, fit, ask)
     except ValueError as error:
         why = str(error).rstrip(".")
-        failed = {"term": DIFFERENCE, "level": contrast_label(study), "status": "failed"}
+        failed = {"term": DIFFERENCE, "level": contrast_label(study), "status": status_of(error)}
         return failed | {"note": why}
     return row | {"note": note}
-
-
-def infer(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> tuple[Inference, str]:
-    """Infer by CR2 over the clusters, without clusters by least squares; and name what was done."""
-    if study.clusters is None:
-        return classical(fit, L), "t"
-    return cluster_robust(fit, chosen.codes(study.clusters.unit), L, kind="CR2"), "cr2"
 
 
 def variance_rows(

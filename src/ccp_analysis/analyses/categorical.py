@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.clustered import named
 from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
 from ccp_analysis.analyses.readings import with_readings
 from ccp_analysis.analyses.rows import (
-    ADJUSTED_MEAN,
-    DIFFERENCE,
     Rows,
+    arm_rows,
     complete,
     contrast_label,
     pooled_rows,
+    with_note,
 )
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.glm import FAMILIES, GlmFit, fit_glm
@@ -63,8 +64,9 @@ def _compare(kind: _Kind, study: Study, imputed: pd.DataFrame, data: str, ask: Q
     fit = fitted(fit_glm, X.columns, X.X, y, kind.family)
     groups = chosen.codes(study.clusters.unit) if study.clusters else None
     how = {"groups": groups, "kind": "CR2" if study.clusters else kind.unclustered}
-    rows = _ratio_rows(kind, study, chosen, on_link_scale(fit, X.contrasts[:1], **how), ask)
-    marginal = standardised(fit, *counterfactual(X.X, ARM), **how)
+    ratio = named(study, chosen, on_link_scale(fit, X.contrasts[:1], **how))
+    rows = _ratio_rows(kind, study, chosen, ratio, ask)
+    marginal = named(study, chosen, standardised(fit, *counterfactual(X.X, ARM), **how))
     unit = {"scale": kind.scale or ask.scale}
     rows += [row | unit for row in _marginal_rows(study, chosen, marginal, ask)]
     rows += [row | unit for row in _average_rows(study, chosen, fit, X.contrasts[1:], how, ask)]
@@ -104,21 +106,13 @@ def _ratio_rows(
 
 def _marginal_rows(study: Study, chosen: Sample, marginal: Inference, ask: Question) -> Rows:
     """Return the means with everyone in either arm, and their difference."""
-    order = [2, 0, 1]
-    reordered = Inference(
-        marginal.estimate[..., order], marginal.std_error[..., order], marginal.df[..., order]
+    rows = arm_rows(study, chosen, marginal.part((..., [2, 0, 1])), ask.level, apart=True)
+    difference = (
+        "standardised: the mean with everyone in one arm less that with everyone in the other, by "
+        "the delta method"
     )
-    difference, *means = pooled_rows(chosen, reordered, ask.level)
-    difference |= {
-        "term": DIFFERENCE,
-        "level": contrast_label(study),
-        "note": "standardised: the mean with everyone in one arm less that with everyone in the "
-        "other, by the delta method",
-    }
-    for arm, row in zip(study.arms.ordered, means, strict=True):
-        row |= {"term": ADJUSTED_MEAN, "level": arm, "p_value": None, "statistic": None}
-        row["note"] = "standardised: counterfactual weights"
-    return [difference, *means]
+    means = "standardised: counterfactual weights"
+    return with_note(rows[:1], difference) + with_note(rows[1:], means)
 
 
 def _average_rows(
@@ -129,11 +123,12 @@ def _average_rows(
     Pooled on the scale of the link, then transformed, as its limits are.
     """
     mean = FAMILIES[fit.family].mean
-    rows = pooled_rows(chosen, on_link_scale(fit, L, **how), ask.level)
+    found = named(study, chosen, on_link_scale(fit, L, **how))
+    rows = pooled_rows(chosen, found, ask.level, needed=0)
     note = "proportional weights: at the covariates' means, transformed from the link's scale"
     for arm, row in zip(study.arms.ordered, rows, strict=True):
         for name in ("estimate", "conf_low", "conf_high"):
             row[name] = float(mean(row[name]))
-        row |= {"term": AT_AVERAGE, "level": arm, "note": note, "std_error": None}
+        row |= {"term": AT_AVERAGE, "level": arm, "std_error": None}
         row |= {"p_value": None, "statistic": None, "mc_error": None}
-    return rows
+    return with_note(rows, note)

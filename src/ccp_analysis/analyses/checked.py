@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.clustered import jointly, named
 from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.question import fitted, pair_of, require_comparable
 from ccp_analysis.errors import StudyError
@@ -16,7 +17,7 @@ from ccp_analysis.models.diagnostics import Residuals, classical_f, residuals_of
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.reml import RandomInterceptFit, fit_random_intercept
-from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
+from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import JointTest, kenward_roger, kenward_roger_f
 from ccp_analysis.plan import PLAN
 from ccp_analysis.study import Study
@@ -137,7 +138,9 @@ class Checked:
         if self.model == "mixed":
             return kenward_roger(fit_random_intercept(X, y, clusters), L)
         fit = fit_ols(X, y)
-        return classical(fit, L) if clusters is None else cluster_robust(fit, clusters, L)
+        if clusters is None:
+            return classical(fit, L)
+        return named(self.study, self.sample, cluster_robust(fit, clusters, L))
 
     def infer_last(self, extra: np.ndarray) -> Inference:
         """Add one column to the design and infer its coefficient, shape (1,)."""
@@ -153,7 +156,7 @@ class Checked:
         fit = fit_ols(X, self.y)
         if self.clusters is None:
             return classical_f(fit, L)
-        return cluster_robust_f(fit, self.clusters, L)
+        return jointly(self.study, self.sample, fit, L)
 
 
 def fit_checked(
@@ -243,8 +246,13 @@ def tested_row(term: str, inference: Inference, level: float, k: int = 0) -> Row
     }
     row: Row = {name: float(values[k]) for name, values in columns.items()}
     if not np.isfinite(row["p_value"]):
-        raise ValueError(TOO_FEW)
+        raise ValueError(why_untested(inference))
     return {"term": term, "df_num": 1, "conf_level": level, **row}
+
+
+def why_untested(found: Inference | JointTest) -> str:
+    """Say what single clusters use up of a test that has no result, or that they are too few."""
+    return (found.used_up.sentence() if found.used_up is not None else "") or TOO_FEW
 
 
 def verdict(flag: bool, notes: tuple[str, str]) -> Row:

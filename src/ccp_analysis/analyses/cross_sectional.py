@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.clustered import by_clusters, infer
 from ccp_analysis.analyses.design import Sample, design, said
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_fits, sample_for
 from ccp_analysis.analyses.readings import with_readings
@@ -22,11 +23,9 @@ from ccp_analysis.analyses.rows import (
     pooled_rows,
     with_note,
 )
-from ccp_analysis.errors import StudyError
-from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import OlsFit, RankDeficientError, classical, fit_ols
+from ccp_analysis.errors import StudyError, status_of
+from ccp_analysis.models.ols import OlsFit, RankDeficientError, fit_ols
 from ccp_analysis.models.reml import RandomInterceptFit, fit_random_intercept
-from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import (
     PairedTeams,
@@ -108,8 +107,7 @@ def lord_row(study: Study, chosen: Sample, ask: Question) -> dict[str, Any]:
     fit = fitted(fit_ols, adjusted.columns + plain.columns, X, y)
     L = np.zeros((1, p + q))
     L[0, 1], L[0, p + 1] = 1.0, -1.0
-    groups = chosen.codes(study.clusters.unit) if study.clusters else np.arange(n)
-    inference = cluster_robust(fit, np.tile(groups, 2), L, kind="CR2")
+    inference = by_clusters(study, chosen, fit, L)
     [row] = pooled_rows(chosen, inference, ask.level)
     return row | {"term": LORD, "level": contrast_label(study), "note": _verdict(row, ask)}
 
@@ -251,14 +249,7 @@ def beside(
 def failed(study: Study, error: ValueError) -> dict[str, Any]:
     """Return the row of a difference that cannot be estimated, with the reason."""
     label, note = contrast_label(study), str(error).rstrip(".")
-    return {"term": DIFFERENCE, "level": label, "status": "failed", "note": note}
-
-
-def infer(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> tuple[Inference, str]:
-    """Infer by CR2 over the clusters, without clusters by least squares; and name what was done."""
-    if study.clusters is None:
-        return classical(fit, L), "t"
-    return cluster_robust(fit, chosen.codes(study.clusters.unit), L, kind="CR2"), "cr2"
+    return {"term": DIFFERENCE, "level": label, "status": status_of(error), "note": note}
 
 
 def variance_rows(

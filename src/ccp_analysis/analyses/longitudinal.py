@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.clustered import by_clusters
 from ccp_analysis.analyses.cross_sectional import (
     CHANGE_ASSUMES,
     RANDOMISED,
@@ -43,7 +44,6 @@ from ccp_analysis.analyses.rows import (
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.ols import fit_ols, grouping
 from ccp_analysis.models.reml import fit_random_intercept
-from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import PairedTeams, paired_team_means
 from ccp_analysis.models.visits import VisitFit, fit_visits
@@ -70,10 +70,9 @@ def did(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
     X = visit_design(chosen, [v.id for v in visits], [], ask.covariates, pair_of(study))
     y, after = chosen.stacked("value"), visits[1].id
     fit = fitted(fit_ols, X.columns, X.X, y)
-    unit = study.clusters.unit if study.clusters else "person"
     means = [X.mean(visit, active) for visit in (0, 1) for active in (False, True)]
     L = np.vstack([X.difference(1) - X.difference(0), *means])
-    inference = cluster_robust(fit, chosen.codes(unit), L, kind="CR2")
+    inference = by_clusters(study, chosen, fit, L)
     difference, *rows = pooled_rows(chosen, inference, ask.level)
     note = RANDOMISED if study.randomised else CHANGE_ASSUMES
     if not chosen.imputed:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import stdtrit
 
 from ccp_analysis.analyses.design import Sample
@@ -78,7 +79,7 @@ def with_readings(rows: Rows, study: Study, ask: Question, people: Sample | None
     spread = baseline_spread(study, people, ask.baseline) if people and ask.standardise else None
     added: Rows = []
     for row in rows:
-        if row.get("term") != DIFFERENCE or row.get("std_error") is None:
+        if row.get("term") != DIFFERENCE or pd.isna(row.get("std_error")):
             continue
         plain = {k: v for k, v in row.items() if k not in ("note", "term")}
         if spread:

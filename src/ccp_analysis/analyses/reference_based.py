@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.clustered import infer, require_inference
 from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.jackknife import arm_means, jackknife
 from ccp_analysis.analyses.lost import delta_by_person, existing, strategy_by_person
@@ -25,8 +26,7 @@ from ccp_analysis.imputation.reference import (
     fit_normal_model,
 )
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import classical, fit_ols
-from ccp_analysis.models.robust import cluster_robust
+from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.plan import PLAN, ReferenceBased, Scenario
 from ccp_analysis.study import Study, Visit
 
@@ -296,16 +296,14 @@ def _drawn(
             values[k, position] = everything.completed(
                 model, scenario, parameters=parameters, rng=one
             )
-    found, name = [], "t" if study.clusters is None else "cr2"
+    found, name = [], ""
     for k, chosen in enumerate(everything.chosen):
         X = design(chosen, [ask.baseline, *ask.covariates], pair_of(study))
         y = values[:, :, everything.exists[:, k], k]
         fit = fitted(fit_ols, X.columns, X.X[:, None], y)
-        if study.clusters is None:
-            found.append(classical(fit, X.contrasts))
-        else:
-            groups = chosen.codes(study.clusters.unit)
-            found.append(cluster_robust(fit, groups, X.contrasts, kind="CR2"))
+        inference, name = infer(study, chosen, fit, X.contrasts)
+        require_inference(inference.part((..., [0])))
+        found.append(inference)
     arrays = [
         np.stack([np.broadcast_to(getattr(f, part), f.estimate.shape) for f in found], axis=2)
         for part in ("estimate", "std_error", "df")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.question import Question
+from ccp_analysis.errors import RefusedError
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import OlsFit
 from ccp_analysis.models.pooling import imputations_needed, pool
 from ccp_analysis.study import Study
+
+log = logging.getLogger(__name__)
 
 Rows = list[dict[str, Any]]
 
@@ -28,7 +32,9 @@ def contrast_label(study: Study) -> str:
     return f"{study.arms.active} - {study.arms.reference}"
 
 
-def pooled_rows(data: Sample, inference: Inference, level: float, needed: int = 1) -> Rows:
+def pooled_rows(
+    data: Sample, inference: Inference, level: float, needed: int = 1, *, apart: bool = False
+) -> Rows:
     """Turn the inference of m fits into one row for each contrast.
 
     Parameters
@@ -40,16 +46,23 @@ def pooled_rows(data: Sample, inference: Inference, level: float, needed: int = 
     level : float
         Confidence level.
     needed : int
-        How many of the first contrasts must have a standard error.
+        How many of the first contrasts must have a standard error. They are comparisons; the others
+        are means, which keep their estimate where no inference is left.
+    apart : bool
+        Whether a comparison that is refused leaves a row of its own, without an estimate, and the
+        others stand.
 
     Returns
     -------
     list of dict, length k
         Pooled by Rubin's rules if imputed, with the degrees of freedom of the sample's rule.
-        Infinite degrees of freedom (the normal distribution) are missing.
+        Infinite degrees of freedom (the normal distribution) are missing. What has no inference has
+        the status refused and the reason as note.
 
     Raises
     ------
+    RefusedError
+        If the inference of a comparison is refused, unless these are apart.
     ValueError
         If a contrast that is needed has no estimate or no standard error.
     """
@@ -60,8 +73,15 @@ def pooled_rows(data: Sample, inference: Inference, level: float, needed: int = 
         summary = Inference(result.estimate, result.std_error, result.df)
     else:
         summary = Inference(inference.estimate[0], inference.std_error[0], inference.df[0])
+    why = [
+        one.used_up.sentence() if one.used_up else ""
+        for one in (inference.part((..., [k])) for k in range(len(summary.estimate)))
+    ]
+    refused = np.array([bool(reason) for reason in why])
+    if refused[:needed].any() and not apart:
+        raise RefusedError(next(filter(None, why[:needed])))
     known = np.isfinite(summary.estimate) & np.isfinite(summary.std_error)
-    if not known[:needed].all():
+    if not (known | refused)[:needed].all():
         raise ValueError("the difference between the arms has no standard error")
     low, high = summary.interval(level)
     columns = {
@@ -81,17 +101,28 @@ def pooled_rows(data: Sample, inference: Inference, level: float, needed: int = 
     for row in rows:
         row["df"] = row["df"] if np.isfinite(row["df"]) else None
     m = data.m if data.imputed else None
-    return [{**row, "conf_level": level, "df_num": 1, "m": m} for row in rows]
+    rows = [{**row, "conf_level": level, "df_num": 1, "m": m} for row in rows]
+    for k in np.flatnonzero(refused):
+        kept = {"estimate": rows[k]["estimate"]} if k >= needed else {}
+        rows[k] |= dict.fromkeys(columns, np.nan) | {"df": None, "conf_level": None} | kept
+        rows[k] |= {"df_num": None, "status": "refused", "note": why[k]}
+    return rows
 
 
 def arm_rows(
-    study: Study, data: Sample, inference: Inference, level: float, mean: str = ADJUSTED_MEAN
+    study: Study,
+    data: Sample,
+    inference: Inference,
+    level: float,
+    mean: str = ADJUSTED_MEAN,
+    *,
+    apart: bool = False,
 ) -> Rows:
     """Name three rows: the difference between the arms, and the mean of each.
 
     Parameters
     ----------
-    study, data, inference, level
+    study, data, inference, level, apart
         As in `pooled_rows`; the contrasts are those of `Design.contrasts`.
     mean : str
         Term of the means.
@@ -101,7 +132,7 @@ def arm_rows(
     list of dict
         A mean has no p-value: that it is zero is no hypothesis here.
     """
-    difference, *means = pooled_rows(data, inference, level)
+    difference, *means = pooled_rows(data, inference, level, apart=apart)
     difference |= {"term": DIFFERENCE, "level": contrast_label(study)}
     for arm, row in zip(study.arms.ordered, means, strict=True):
         row |= {"term": mean, "level": arm, "p_value": None, "statistic": None}
@@ -171,6 +202,10 @@ def complete(
         "n_clusters": chosen.codes(study.clusters.unit).max() + 1 if study.clusters else None,
         "m": chosen.m if chosen.imputed else None,
     }
+    for row in rows:
+        if row.get("status") == "refused":
+            which = ", ".join(filter(None, (row["term"], row.get("level"), row.get("subgroup"))))
+            log.error("%s, %s, %s: no inference, %s", ask.outcome, model, which, row["note"])
     return [_judged({**shared, **row}) for row in rows]
 
 
@@ -193,6 +228,6 @@ def _judged(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_note(rows: Rows, note: str, **more: Any) -> Rows:
-    """Add a sentence to the notes of rows, and set further columns."""
+    """Add a sentence to the notes of rows, and set further columns of those not refused."""
     joined = [{**row, "note": "; ".join(filter(None, [row.get("note"), note]))} for row in rows]
-    return [{**row, **more} for row in joined]
+    return [row if row.get("status") == "refused" else {**row, **more} for row in joined]

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.clustered import infer, require_inference
 from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.lost import INTERVIEWED, existing, reasons
 from ccp_analysis.analyses.question import Question, fitted, pair_of
 from ccp_analysis.analyses.rows import DIFFERENCE
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import classical, fit_ols
+from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.pooling import Pooled, pool
-from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.plan import Delta
 from ccp_analysis.study import Study
 
@@ -126,11 +126,8 @@ def response(
     moved = (step * NODES) @ data.pattern()
     fit = fitted(fit_ols, X.columns, X.X[:, None], y[:, None, :] + moved)
     L = X.contrasts[:1]
-    if study.clusters is None:
-        found, name = classical(fit, L), "t"
-    else:
-        groups = chosen.codes(study.clusters.unit)
-        found, name = cluster_robust(fit, groups, L, kind="CR2"), "cr2"
+    found, name = infer(study, chosen, fit, L)
+    require_inference(found)
     basis = np.linalg.inv(_quadratic_terms(*NODES.T))
     estimate = found.estimate[..., 0] @ basis.T
     variance = np.square(found.std_error[..., 0]) @ basis.T

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.clustered import infer, jointly
 from ccp_analysis.analyses.design import ACTIVE, Sample, design, sample
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
 from ccp_analysis.analyses.rows import Rows, complete, contrast_label, pooled_rows, with_note
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import in_order
 from ccp_analysis.models.inference import linear
-from ccp_analysis.models.ols import OlsFit, classical, fit_ols
+from ccp_analysis.models.ols import OlsFit, fit_ols
 from ccp_analysis.models.pooling_joint import pool_joint
-from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.small_sample import JointTest
 from ccp_analysis.study import Study
 
@@ -144,14 +144,11 @@ def _rows(
     named: list[tuple[str, str]],
     ask: Question,
 ) -> Rows:
-    if study.clusters:
-        inference = cluster_robust(fit, chosen.codes(study.clusters.unit), L, kind="CR2")
-    else:
-        inference = classical(fit, L)
-    rows = pooled_rows(chosen, inference, ask.level, needed=len(L))
+    inference, method = infer(study, chosen, fit, L)
+    rows = pooled_rows(chosen, inference, ask.level, needed=len(L), apart=True)
     for row, (term, label) in zip(rows, named, strict=True):
         row |= {"term": term, "level": contrast_label(study), "subgroup": label}
-    rows = complete(rows, study, chosen, ask, "ancova", "cr2" if study.clusters else "t")
+    rows = complete(rows, study, chosen, ask, "ancova", method)
     return with_note(rows, TOWARDS_ZERO) if chosen.imputed else rows
 
 
@@ -189,15 +186,14 @@ def _joint(study: Study, seen: Sample, levels: list[str], ask: Question) -> Rows
     """Test all interactions at once, on the observed data."""
     q = len(levels) - 1
     fit, L = _category_fit(study, seen, levels, ask)
-    if study.clusters:
-        test = cluster_robust_f(fit, seen.codes(study.clusters.unit), L[:q])
-    else:
-        test = _wald_f(fit, L[:q])
+    test = jointly(study, seen, fit, L[:q]) if study.clusters else _wald_f(fit, L[:q])
     row = _joint_row(study, test, ask) | {"note": "joint test on the observed data"}
     if not np.isfinite(row["statistic"]):
         few = f"too few {study.clusters.unit_label}s" if study.clusters else "too few people"
+        why = test.used_up.sentence() if test.used_up is not None else ""
         row = {key: row[key] for key in ("term", "level", "subgroup")}
-        row |= {"status": "failed", "note": f"{few} for a joint test of {q} interactions"}
+        row |= {"status": "refused" if why else "failed"}
+        row |= {"note": why or f"{few} for a joint test of {q} interactions"}
     return complete([row], study, seen, ask, "ancova", "aht-f" if study.clusters else "f")
 
 

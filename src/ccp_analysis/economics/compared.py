@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ccp_analysis.analyses.clustered import infer
 from ccp_analysis.analyses.comparison import POPULATIONS
-from ccp_analysis.analyses.cross_sectional import infer
 from ccp_analysis.analyses.design import Design, Sample, design, sample
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_arms
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, complete, contrast_label
@@ -22,6 +22,7 @@ from ccp_analysis.economics.outcomes import (
     WITHOUT,
     Evaluated,
 )
+from ccp_analysis.errors import status_of
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.plan import Plan
@@ -171,16 +172,10 @@ def attempt(
     except ValueError as error:
         reason = str(error).rstrip(".")
         log.error("%s, %s, %s: %s", what, head["outcome"], head["model"], reason)
-        failed = {"population": POPULATIONS[data], "status": "failed", "note": reason}
+        failed = {"population": POPULATIONS[data], "status": status_of(error), "note": reason}
         return [{"term": DIFFERENCE, "level": contrast_label(study), **head, **failed}]
 
 
 def contrast(inference: Inference, which: int) -> Inference:
     """Return one contrast of several outcomes: arrays (m, outcomes) of (m, outcomes, contrasts)."""
-    return picked(inference, np.s_[..., which])
-
-
-def picked(inference: Inference, where: Any) -> Inference:
-    """Return a part of the arrays of an inference, by an index of NumPy."""
-    parts = (inference.estimate, inference.std_error, inference.df)
-    return Inference(*(np.broadcast_to(v, inference.estimate.shape)[where] for v in parts))
+    return inference.part(np.s_[..., which])

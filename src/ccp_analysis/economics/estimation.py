@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ccp_analysis.analyses.clustered import by_clusters, named
 from ccp_analysis.analyses.cross_sectional import team_means
 from ccp_analysis.analyses.design import design
 from ccp_analysis.analyses.question import fitted, pair_of, require_fits, require_varying
@@ -18,14 +19,12 @@ from ccp_analysis.economics.compared import (
     Compared,
     Measure,
     attempt,
-    picked,
 )
 from ccp_analysis.economics.outcomes import COST, QALY, WITHOUT
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import classical, fit_ols
-from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.sur import fit_sur
 from ccp_analysis.study import Study
 
@@ -42,7 +41,7 @@ def ancova_rows(data: Compared, measure: Measure) -> Rows:
     """Return difference and adjusted means of one outcome, both baselines adjusted for."""
     require_varying(data.chosen, measure.value)
     inference, method = data.fit_all(data.values(measure.value))
-    rows = arm_rows(data.study, data.chosen, picked(inference, np.s_[:, 0]), data.level)
+    rows = arm_rows(data.study, data.chosen, inference.part(np.s_[:, 0]), data.level)
     assumed = "" if data.study.randomised else ASSUMES
     rows[:1] = with_note(with_note(rows[:1], assumed), data.evaluated.note)
     return data.complete(rows, data.ask(measure.outcome, measure.scale), "ancova", method)
@@ -77,12 +76,11 @@ def sur_rows(data: Compared) -> Rows:
         df = np.repeat([chosen.n - p, chosen.n - q], 3)
         found, method = Inference(found.estimate, found.std_error, df.astype(float)), "t"
     else:
-        groups = np.tile(chosen.codes(study.clusters.unit), 2)
-        found, method = cluster_robust(fit.working, groups, L, kind="CR2"), "cr2"
+        found, method = by_clusters(study, chosen, fit.working, L), "cr2"
     rows: Rows = []
     for k, measure in enumerate(MEASURES):
         part = slice(3 * k, 3 * k + 3)
-        own = arm_rows(study, chosen, picked(found, np.s_[:, part]), data.level)
+        own = arm_rows(study, chosen, found.part(np.s_[:, part]), data.level)
         rows += data.complete(own, data.ask(measure.outcome, measure.scale), "sur", method)
     sigma = fit.sigma.mean(axis=0)
     row = {
@@ -111,10 +109,11 @@ def log_link_rows(data: Compared, power: float) -> Rows:
     how = {"groups": groups, "kind": "CR2" if study.clusters else "HC3"}
     marginal = standardised(fit, *counterfactual(data.X.X, ARM), **how)
     note = f"log link, variance proportional to the mean to the power {power:g}"
-    rows = arm_rows(study, chosen, picked(marginal, np.s_[:, [2, 0, 1]]), data.level)
+    marginal = named(study, chosen, marginal).part(np.s_[:, [2, 0, 1]])
+    rows = arm_rows(study, chosen, marginal, data.level, apart=True)
     rows = with_note(rows, f"{note}; standardised over everyone analysed")
     log_ratio = on_link_scale(fit, data.X.contrasts[:1], **how)
-    [ratio] = pooled_rows(chosen, log_ratio, data.level)
+    [ratio] = pooled_rows(chosen, named(study, chosen, log_ratio), data.level)
     for name in ("estimate", "conf_low", "conf_high"):
         ratio[name] = float(np.exp(ratio[name]))
     ratio |= {"term": RATIO, "scale": "ratio", "level": contrast_label(study)}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ccp_analysis.analyses.clustered import require_inference
 from ccp_analysis.analyses.question import require_varying
 from ccp_analysis.analyses.rows import Rows, with_note
 from ccp_analysis.economics.compared import Compared, contrast
@@ -92,6 +93,7 @@ def pooled_pair(data: Compared, effect: Effect) -> Pair:
     cost, gain = np.moveaxis(y / size[:, None], 1, 0)
     inference, _ = data.fit_all(np.stack([cost, gain, cost + gain, cost - gain], axis=1))
     difference = contrast(inference, 0)
+    require_inference(difference.part((..., np.s_[:2])))
     pooled = pool(difference.estimate, difference.std_error**2, difference.df)
     if not np.isfinite(pooled.std_error[:2]).all():
         raise ValueError("the difference between the arms has no standard error")

@@ -12,7 +12,8 @@ import numpy as np
 from ccp_analysis.models.glm import GlmFit
 from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear, quadratic
 from ccp_analysis.models.ols import grouping, times
-from ccp_analysis.models.robust import OWN_TOLERANCE, hc3
+from ccp_analysis.models.robust import hc3
+from ccp_analysis.models.used_up import OWN_TOLERANCE, own_directions, used_up
 
 INFERENCES = ("model", "HC3", "CR2")
 # Eigenvalues below this share of the largest are rounding.
@@ -48,8 +49,9 @@ def on_link_scale(
     Returns
     -------
     Inference
-        Arrays of shape (..., k), NaN where a fit failed. Under CR2, what one cluster alone
-        identifies counts nothing in a standard error, as in `robust.cluster_robust`.
+        Arrays of shape (..., k), NaN where a fit failed. Under CR2, standard errors and degrees of
+        freedom are NaN too where single clusters use up more than `LARGEST_SHARE` of a contrast, as
+        in `robust.cluster_robust`; `used_up` says how much it is, by the weights of the fit.
 
     Raises
     ------
@@ -173,8 +175,9 @@ def _infer(
         return inference(estimate, variance, df)
     clusters = _Clusters(fit, groups)
     df, identified = clusters.satterthwaite_df(contrasts)
-    variance = np.where(identified, quadratic(contrasts, clusters.covariance), np.nan)
-    return inference(estimate, variance, df)
+    variance = quadratic(contrasts, clusters.covariance)
+    lost = used_up(clusters.alone, contrasts @ clusters.inverse, np.unique(groups))
+    return inference(estimate, variance, np.where(identified, df, np.nan), lost)
 
 
 class _Clusters:
@@ -188,12 +191,17 @@ class _Clusters:
         F_g F_g', shape (..., G, p, p).
     crossed : numpy.ndarray
         F_g Q_g, shape (..., G, p, p).
+    alone : numpy.ndarray
+        Directions that the cluster alone identifies, shape (..., G, p, p).
+
+    In the first three, clusters go by their size; in the last by their codes.
     """
 
     def __init__(self, fit: GlmFit, groups: np.ndarray) -> None:
         working = fit.working
         clusters = grouping(groups, working.residuals.shape[-1])
         self.inverse = working.inverse
+        self.alone = own_directions(*np.linalg.eigh(clusters.squares(working.basis)))
         pieces = []
         # Clusters of the same size make one stack.
         for size in np.unique(clusters.sizes):
@@ -229,7 +237,8 @@ class _Clusters:
         trace_square = (own * (own - 2.0 * shared)).sum(axis=-2)
         trace_square = trace_square + np.square(gram).sum(axis=(-2, -1))
         identified = trace > OWN_TOLERANCE * np.square(directions).sum(axis=-1)
-        return trace**2 / np.where(identified, trace_square, np.nan), identified
+        df = trace**2 / np.where(identified, trace_square, np.nan)
+        return np.maximum(df, 1.0), identified
 
 
 def _adjustment(Q: np.ndarray, variance: np.ndarray) -> np.ndarray:

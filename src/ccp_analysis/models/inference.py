@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
+
+from ccp_analysis.models.used_up import LEAST_DF, UsedUp
 
 
 @dataclass(frozen=True)
@@ -16,12 +19,25 @@ class Inference:
     ----------
     estimate, std_error, df : numpy.ndarray
         Shape (..., k): k contrasts for each fit of the batch. Infinite degrees of freedom stand for
-        the normal distribution. NaN where a fit failed or a variance is zero.
+        the normal distribution. NaN where a fit failed, a variance is zero or the inference is
+        refused.
+    used_up : UsedUp, optional
+        What single clusters use up of each contrast; None where that is no question.
     """
 
     estimate: np.ndarray
     std_error: np.ndarray
     df: np.ndarray
+    used_up: UsedUp | None = field(default=None, kw_only=True)
+
+    def part(self, where: Any) -> Inference:
+        """Return what an index of NumPy picks of the arrays (..., k)."""
+        shape = np.shape(self.estimate)
+        arrays = (self.estimate, self.std_error, self.df)
+        return Inference(
+            *(np.broadcast_to(v, shape)[where] for v in arrays),
+            used_up=self.used_up and self.used_up.part(where, shape),
+        )
 
     @property
     def statistic(self) -> np.ndarray:
@@ -57,7 +73,12 @@ class Inference:
         return self.estimate - half, self.estimate + half
 
 
-def inference(estimate: np.ndarray, variance: np.ndarray, df: np.ndarray | float) -> Inference:
+def inference(
+    estimate: np.ndarray,
+    variance: np.ndarray,
+    df: np.ndarray | float,
+    lost: UsedUp | None = None,
+) -> Inference:
     """Bring estimates, variances and degrees of freedom to one shape.
 
     Parameters
@@ -65,13 +86,20 @@ def inference(estimate: np.ndarray, variance: np.ndarray, df: np.ndarray | float
     estimate, variance, df : array_like
         Shapes that broadcast against each other. A variance that is not positive has no standard
         error: NaN.
+    lost : UsedUp, optional
+        Of a cluster-robust inference. Where it is refused, or where fewer than one degree of
+        freedom is left, standard error and degrees of freedom are NaN.
 
     Returns
     -------
     Inference
     """
-    estimate, variance, df = np.broadcast_arrays(estimate, variance, np.asarray(df, dtype=float))
-    return Inference(estimate.copy(), standard_error(variance), df.copy())
+    df = np.asarray(df, dtype=float)
+    if lost is not None:
+        stands = (df >= LEAST_DF) & ~lost.refused
+        variance, df = np.where(stands, variance, np.nan), np.where(stands, df, np.nan)
+    estimate, variance, df = np.broadcast_arrays(estimate, variance, df)
+    return Inference(estimate.copy(), standard_error(variance), df.copy(), used_up=lost)
 
 
 def standard_error(variance: np.ndarray) -> np.ndarray:

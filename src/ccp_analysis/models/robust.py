@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear, quadratic
-from ccp_analysis.models.ols import Grouping, OlsFit, grouping
+from ccp_analysis.models.ols import OlsFit, grouping
 from ccp_analysis.models.small_sample import JointTest
+from ccp_analysis.models.used_up import (
+    LEAST_DF,
+    OWN_TOLERANCE,
+    own_directions,
+    used_up,
+    used_up_jointly,
+)
 
 KINDS = ("CR0", "CR1", "CR1S", "CR2", "CR3")
-# A direction is a cluster's own when no more than this share of it is left in the other clusters.
-OWN_TOLERANCE = 1e-10
 
 
 def cluster_covariance(fit: OlsFit, groups: np.ndarray, kind: str = "CR2") -> np.ndarray:
@@ -42,12 +47,11 @@ def cluster_covariance(fit: OlsFit, groups: np.ndarray, kind: str = "CR2") -> np
     With X = QR and S_g = Q_g'Q_g, the adjustment (I - H_gg)^-a of cluster g's residuals enters the
     scores as Q_g'(I - H_gg)^-a = (I - S_g)^-a Q_g' (a = 1/2 for CR2, 1 for CR3), so nothing larger
     than p by p is decomposed. Where a cluster alone identifies a direction of the design
-    (eigenvalue 1 of S_g), the pseudo-inverse is taken (Pustejovsky & Tipton 2018).
+    (eigenvalue 1 of S_g), the pseudo-inverse is taken (Pustejovsky & Tipton 2018): that direction
+    has variance zero here, whatever the kind, because its residuals are zero. `cluster_robust` says
+    how much of a contrast that is, and refuses.
     """
-    clusters, factors, _ = _adjustment(fit, groups, kind)
-    scores = clusters.sums(fit.basis * fit.residuals[..., None])
-    adjusted = (factors @ scores[..., None])[..., 0]
-    return _sandwich(fit, adjusted)
+    return _Adjusted(fit, groups, kind).covariance(fit)
 
 
 def cluster_robust(fit: OlsFit, groups: np.ndarray, L: np.ndarray, kind: str = "CR2") -> Inference:
@@ -68,8 +72,9 @@ def cluster_robust(fit: OlsFit, groups: np.ndarray, L: np.ndarray, kind: str = "
     -------
     Inference
         Arrays of shape (..., k). What one cluster alone identifies has no variance between clusters
-        that could be estimated, and counts nothing in a standard error (as in R's clubSandwich);
-        where nothing else is in the contrast, its standard error is NaN.
+        that could be estimated, and counts nothing in a sandwich. `used_up` says how much of each
+        contrast that is; where it is more than `LARGEST_SHARE`, or fewer than one degree of freedom
+        is left, standard error and degrees of freedom are NaN (R's clubSandwich gives numbers).
 
     Raises
     ------
@@ -84,12 +89,11 @@ def cluster_robust(fit: OlsFit, groups: np.ndarray, L: np.ndarray, kind: str = "
     P_gh = [g = h] w_g'w_g - (Q_g'w_g)'(Q_h'w_h), and df = tr(P)^2 / tr(P^2).
     """
     contrasts = as_contrasts(L, fit.coef.shape[-1])
-    clusters, factors, squares = _adjustment(fit, groups, kind)
-    scores = clusters.sums(fit.basis * fit.residuals[..., None])
-    covariance = _sandwich(fit, (factors @ scores[..., None])[..., 0])
-    df, identified = _satterthwaite_df(contrasts @ fit.inverse, factors, squares)
-    variance = np.where(identified, quadratic(contrasts, covariance), np.nan)
-    return inference(linear(contrasts, fit.coef), variance, df)
+    clusters, directions = _Adjusted(fit, groups, kind), contrasts @ fit.inverse
+    df, identified = _satterthwaite_df(directions, clusters.factors, clusters.squares)
+    lost = used_up(clusters.own, directions, clusters.codes)
+    variance = quadratic(contrasts, clusters.covariance(fit))
+    return inference(linear(contrasts, fit.coef), variance, np.where(identified, df, np.nan), lost)
 
 
 def cluster_robust_f(
@@ -111,8 +115,10 @@ def cluster_robust_f(
     Returns
     -------
     JointTest
-        Arrays of shape (...); NaN where the covariance of the contrasts is singular, or where there
-        are too few clusters for so many contrasts (the degrees of freedom would not be positive).
+        Arrays of shape (...); NaN where the covariance of the contrasts is singular, where there
+        are too few clusters for so many contrasts (fewer than one degree of freedom would be left),
+        or where single clusters use up more than `LARGEST_SHARE` of any combination of the
+        contrasts; `used_up`, of shape (..., 1), is about the one that loses most.
 
     Raises
     ------
@@ -129,11 +135,10 @@ def cluster_robust_f(
     """
     contrasts = as_contrasts(L, fit.coef.shape[-1])
     q = contrasts.shape[-2]
-    clusters, factors, squares = _adjustment(fit, groups, kind)
-    scores = clusters.sums(fit.basis * fit.residuals[..., None])
-    covariance = _sandwich(fit, (factors @ scores[..., None])[..., 0])
-    adjusted = (contrasts @ fit.inverse)[..., None, :, :] @ factors
-    crossed = adjusted @ squares
+    clusters, directions = _Adjusted(fit, groups, kind), contrasts @ fit.inverse
+    lost = used_up_jointly(clusters.own, directions, clusters.codes)
+    adjusted = directions[..., None, :, :] @ clusters.factors
+    crossed = adjusted @ clusters.squares
     own = crossed @ np.swapaxes(adjusted, -1, -2)
     shared = crossed @ np.swapaxes(crossed, -1, -2)
     root = _inverse_root((own - shared).sum(axis=-3))
@@ -145,9 +150,9 @@ def cluster_robust_f(
     spread = pairs + (_spread(own - shared) - _spread(shared)).sum(axis=-1)
     eta = q * (q + 1) / spread
     estimate = linear(contrasts, fit.coef)
-    meat = contrasts @ covariance @ np.swapaxes(contrasts, -1, -2)
+    meat = contrasts @ clusters.covariance(fit) @ np.swapaxes(contrasts, -1, -2)
     identified = np.linalg.matrix_rank(meat, hermitian=True) == q
-    usable = identified & np.isfinite(eta) & (eta > q - 1)
+    usable = identified & (eta - q + 1 >= LEAST_DF) & ~lost.refused[..., 0]
     solved = np.linalg.solve(
         np.where(usable[..., None, None], meat, np.eye(q)), estimate[..., None]
     )
@@ -158,6 +163,7 @@ def cluster_robust_f(
         df_num=q,
         df=df,
         scaling=df / eta,
+        used_up=lost,
     )
 
 
@@ -194,29 +200,46 @@ def hc3(fit: OlsFit) -> np.ndarray:
     return _sandwich(fit, fit.basis * (weights * fit.residuals)[..., None])
 
 
-def _adjustment(
-    fit: OlsFit, groups: np.ndarray, kind: str
-) -> tuple[Grouping, np.ndarray, np.ndarray]:
-    """Return the clusters, the factor of each cluster's scores, and S_g, both (..., G, p, p)."""
-    if kind not in KINDS:
-        raise ValueError(f"The covariance is one of {', '.join(KINDS)}, not {kind}.")
-    n, p = fit.X.shape[-2:]
-    clusters = grouping(groups, n)
-    squares = clusters.squares(fit.basis)
-    if kind in ("CR2", "CR3"):
-        return clusters, _power(squares, -0.5 if kind == "CR2" else -1.0), squares
-    count = len(clusters.sizes)
-    scale = {
-        "CR0": 1.0,
-        "CR1": count / (count - 1),
-        "CR1S": count * (n - 1) / ((count - 1) * (n - p)),
-    }
-    return clusters, np.sqrt(scale[kind]) * np.eye(p), squares
+class _Adjusted:
+    """Clusters with the factors of their scores.
+
+    Attributes
+    ----------
+    codes : numpy.ndarray of int
+        Code of each cluster, shape (G,).
+    squares, factors, own : numpy.ndarray
+        S_g, the factor of the scores, and the directions that the cluster alone identifies, each of
+        shape (..., G, p, p).
+    """
+
+    def __init__(self, fit: OlsFit, groups: np.ndarray, kind: str) -> None:
+        if kind not in KINDS:
+            raise ValueError(f"The covariance is one of {', '.join(KINDS)}, not {kind}.")
+        n, p = fit.X.shape[-2:]
+        self.clusters = clusters = grouping(groups, n)
+        self.codes = np.unique(groups)
+        self.squares = clusters.squares(fit.basis)
+        values, vectors = np.linalg.eigh(self.squares)
+        self.own = own_directions(values, vectors)
+        count = len(clusters.sizes)
+        scale = {
+            "CR0": 1.0,
+            "CR1": count / (count - 1),
+            "CR1S": count * (n - 1) / ((count - 1) * (n - p)),
+        }
+        if kind in scale:
+            self.factors = np.sqrt(scale[kind]) * np.eye(p)
+        else:
+            self.factors = _power(values, vectors, -0.5 if kind == "CR2" else -1.0)
+
+    def covariance(self, fit: OlsFit) -> np.ndarray:
+        """Return the sandwich, shape (..., p, p)."""
+        scores = self.clusters.sums(fit.basis * fit.residuals[..., None])
+        return _sandwich(fit, (self.factors @ scores[..., None])[..., 0])
 
 
-def _power(squares: np.ndarray, exponent: float) -> np.ndarray:
-    """Return the pseudo-inverse power of I - S_g."""
-    values, vectors = np.linalg.eigh(squares)
+def _power(values: np.ndarray, vectors: np.ndarray, exponent: float) -> np.ndarray:
+    """Return the pseudo-inverse power of I - S_g, from the eigenvalues of S_g."""
     left = 1.0 - values
     own = left <= OWN_TOLERANCE
     powers = np.where(own, 0.0, np.where(own, 1.0, left) ** exponent)
@@ -248,4 +271,5 @@ def _satterthwaite_df(
     working = np.square(directions).sum(axis=-1)
     identified = trace > OWN_TOLERANCE * working
     df = trace**2 / np.where(identified, trace_square, np.nan)
-    return df, identified
+    # A form without negative eigenvalues has no fewer than one; rounding may take something off.
+    return np.maximum(df, 1.0), identified

@@ -22,6 +22,7 @@ from ccp_analysis.models.inference import (
     quadratic,
 )
 from ccp_analysis.models.ols import times
+from ccp_analysis.models.used_up import UsedUp
 
 INFORMATION = ("expected", "observed")
 
@@ -81,12 +82,15 @@ class JointTest:
         Denominator degrees of freedom.
     scaling : numpy.ndarray
         The factor that the Wald statistic / k was multiplied by.
+    used_up : UsedUp, optional
+        What single clusters use up of the contrasts, shape (..., 1); of a cluster-robust test.
     """
 
     statistic: np.ndarray
     df_num: int
     df: np.ndarray
     scaling: np.ndarray
+    used_up: UsedUp | None = None
 
     @property
     def p_value(self) -> np.ndarray:

@@ -89,16 +89,18 @@ def results_table(rows: list[dict[str, Any]], data_status: str) -> pd.DataFrame:
     return _sorted(_numbers(table))
 
 
-def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+def _sorted(table: pd.DataFrame, study: Study | None = None) -> pd.DataFrame:
+    """Sort by the key: numbers as they are, text as groups are, and a study's visits in time."""
     twice = table[table.duplicated(KEY, keep=False)]
     if not twice.empty:
         raise ValueError(f"two results have one key: {twice.iloc[0][KEY].to_dict()}")
-    return table.sort_values(KEY, kind="stable", key=_place, ignore_index=True)
 
+    def place(column: pd.Series) -> Any:
+        if study and column.name == "visit":
+            return column.map(study.position)
+        return column if column.name in NUMBERS else groups(column).codes
 
-def _place(column: pd.Series) -> Any:
-    """Return what a column of the key is sorted by: numbers as they are, text as groups are."""
-    return column if column.name in NUMBERS else groups(column).codes
+    return table.sort_values(KEY, kind="stable", key=place, ignore_index=True)
 
 
 def read_results(path: Path) -> pd.DataFrame:
@@ -241,11 +243,6 @@ def run(*, parts: list[Path], out: Path) -> None:
         If a family of the plan has no results to adjust.
     """
     tables = [pd.read_parquet(part) for part in parts]
-    table, study = _sorted(pd.concat(tables, ignore_index=True)), load_study()
-    table = table.sort_values(
-        KEY,
-        key=lambda column: column.map(study.position) if column.name == "visit" else column,
-        kind="stable",
-        ignore_index=True,
-    )
+    study = load_study()
+    table = _sorted(pd.concat(tables, ignore_index=True), study)
     files.write_csv(out, adjusted(table, load_plan(), study))

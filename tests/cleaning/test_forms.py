@@ -16,6 +16,7 @@ from test_decode import column, decoded
 
 from ccp_analysis.cleaning import decode as decoding
 from ccp_analysis.cleaning.read import read_raw
+from ccp_analysis.errors import StudyError
 from ccp_analysis.study import RawFile
 
 AMBIGUOUS = ["1,234", "-12.345", "999.000"]
@@ -253,3 +254,63 @@ def test_formulas_are_read_as_last_computed(tmp_path):
     assert sheet.rows.tolist() == [2, 3, 4, 6]
     [note] = [n for n in sheet.notes if n.column == "y"]
     assert note[1:] == (3, "=B2*2", "4", "formulas, read as last computed")
+
+
+# --- a whole study --------------------------------------------------------------------------------
+
+PARTICIPANTS = "data/derived/participants.parquet"
+WHOLE = re.compile(r"-?\d+")
+DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
+
+
+def rewrite(change) -> None:
+    """Write every cell of the study's files anew; `change` gets a number, the header, the cell.
+
+    The number is that of the identifier, so that a row that stands twice still does.
+    """
+    for path in Path("data/raw").glob("*.csv"):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        who = table.iloc[:, 0].str.extract(r"(\d+)")[0].astype(int)
+        for name in table.columns[1:]:
+            table[name] = [change(i, name, text) for i, text in zip(who, table[name], strict=True)]
+        table.to_csv(path, index=False)
+
+
+def test_a_study_in_other_forms_gives_the_same_bytes(ccp_study, ccp_done):
+    def change(i: int, name: str, text: str) -> str:
+        if WHOLE.fullmatch(text):
+            return f"{text}.0"
+        dotted = r"\3.\2.\1" if i % 2 else r"\1-\2-\3 00:00:00"
+        return DAY.sub(dotted, text) if DAY.fullmatch(text) else text
+
+    rewrite(change)
+    ccp_study.clean()
+    assert Path(PARTICIPANTS).read_bytes() == (ccp_done / PARTICIPANTS).read_bytes()
+    queries = pd.read_csv("data/derived/queries.csv", dtype=str, keep_default_na=False)
+    before = pd.read_csv(ccp_done / "data/derived/queries.csv", dtype=str, keep_default_na=False)
+    assert (queries["row"] != "0").sum() == len(before)
+    assert set(queries.loc[queries["row"] == "0", "severity"]) == {"note"}
+
+
+def test_decimal_commas_in_every_second_row_stop_or_are_read(ccp_study, ccp_done):
+    items = re.compile(r"rgu_\d\d")
+    commas = 0
+
+    def change(i: int, name: str, text: str) -> str:
+        nonlocal commas
+        if i % 2 and items.fullmatch(name) and WHOLE.fullmatch(text.strip()):
+            commas += text != "-99"
+            return f"{text.strip()},0"
+        return text
+
+    rewrite(change)
+    with pytest.raises(StudyError) as caught:
+        ccp_study.clean()
+    assert len(caught.value.faults) == 2 * 27
+    counts = [int(re.search(r": (\d+) of", fault)[1]) for fault in caught.value.faults]
+    assert commas <= sum(counts) <= commas + 54  # and some -99,0
+    study = Path("config/study.yaml")
+    study.write_text(study.read_text().replace("rows: participant}", "rows: participant, DEC}"))
+    study.write_text(study.read_text().replace("DEC", "decimal: either"))
+    ccp_study.clean()
+    assert Path(PARTICIPANTS).read_bytes() == (ccp_done / PARTICIPANTS).read_bytes()

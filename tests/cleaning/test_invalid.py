@@ -177,3 +177,13 @@ def test_columns_of_all_files_are_named(tiny):
         tiny.clean()
     places = [fault.partition(": ")[0] for fault in caught.value.faults]
     assert places == ["first.csv, column 'score'", "second.csv, column 'score'"]
+
+
+def test_a_note_about_a_column_is_answered_by_keeping_it(case):
+    study = case("cat_float_codes_all")
+    header = "file,row,participant,column,raw_value,action,value,who,when,why\n"
+    line = "p.csv,0,,sex,2.0,{},,A. B.,2020-02-01,agreed with the site\n"
+    study.write("config/decisions.csv", header + line.format("set missing"))
+    assert "is about all cells of a column; it can only be kept" in str(study.fails())
+    study.write("config/decisions.csv", header + line.format("keep"))
+    assert study.clean()[1]["decided_by"].tolist() == ["A. B."]

@@ -257,6 +257,7 @@ def test_several_rows_for_each_person_can_be_told_apart(tiny):
     assert people["score_before"].equals(expected["score_before"])
     assert people["score_after"].equals(expected["score_after"])
     assert [entry["rows"] for entry in flow["files"]] == [5, 4, 4, 3, 2]
+    assert flow["files"][2]["file"] == "first.csv (visit: first)"
     assert queries["rule"].tolist() == ["lines that no file's 'where' takes: 9"]
 
 

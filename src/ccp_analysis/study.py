@@ -90,6 +90,12 @@ class RawFile(Strict):
         return self.format or suffixes.get(self.path.suffix.lower())
 
     @property
+    def words(self) -> str:
+        """Its name, with the rows that are meant where other files of the study share it."""
+        rows = ", ".join(f"{column}: {text}" for column, text in self.where.items())
+        return f"{self.path.name} ({rows})" if rows else self.path.name
+
+    @property
     def separator(self) -> str:
         """The delimiter as a character: as declared, otherwise by the suffix."""
         name = self.delimiter or ("tab" if self.path.suffix.lower() == ".tsv" else "comma")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 
 import openpyxl
@@ -61,6 +62,18 @@ def test_a_decision_can_fill_a_merged_cell(tiny):
     people, queries, _ = tiny.clean()
     assert people.loc["P1", "score_before"] == 5
     assert queries["decision"].tolist() == ["corrected to 5"]
+
+
+@pytest.mark.parametrize("ref", ["nowhere", "A:C", "", "C2:"])
+def test_a_range_that_is_none_is_a_damaged_workbook(tiny, ref):
+    as_workbook(tiny, lambda sheet: sheet.merge_cells("C2:C4"))
+    path = tiny.path / "first.xlsx"
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content.replace(b'ref="C2:C4"', f'ref="{ref}"'.encode()))
+    assert "the workbook is damaged" in str(tiny.fails())
 
 
 def test_merged_identifiers_stop_with_the_range(tiny):
@@ -244,6 +257,7 @@ def test_several_rows_for_each_person_can_be_told_apart(tiny):
     assert people["score_before"].equals(expected["score_before"])
     assert people["score_after"].equals(expected["score_after"])
     assert [entry["rows"] for entry in flow["files"]] == [5, 4, 4, 3, 2]
+    assert flow["files"][2]["file"] == "first.csv (visit: first)"
     assert queries["rule"].tolist() == ["lines that no file's 'where' takes: 9"]
 
 

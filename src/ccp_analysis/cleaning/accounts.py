@@ -127,7 +127,7 @@ def row_accounts(
             used = int(among(table.values[unit], people[unit]).sum())
             kept = {"with_participants": used, "without_participants": len(table.values) - used}
         left_out = {"rows": table.rows, "identical_rows_left_out": table.repeated}
-        accounts.append({"file": study.files[file].path.name, **left_out, **kept})
+        accounts.append({"file": study.files[file].words, **left_out, **kept})
     return accounts
 
 

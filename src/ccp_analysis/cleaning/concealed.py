@@ -12,6 +12,8 @@ from openpyxl.reader.excel import ExcelReader
 from openpyxl.utils.cell import get_column_letter, range_boundaries
 
 from ccp_analysis.cleaning.sheet import Mark, Sheet, spans
+from ccp_analysis.cleaning.spreadsheet import BROKEN
+from ccp_analysis.errors import StudyError
 
 BLOCK = 1 << 20
 WIDEST = 16_384  # columns of a sheet
@@ -38,7 +40,7 @@ class _Look:
         elif name == "col" and hidden:
             self.columns += range(int(of["min"]), min(int(of["max"]), WIDEST) + 1)
         elif name == "mergeCell":
-            self.merged.append(range_boundaries(of["ref"]))
+            self.merged.append(tuple(map(int, range_boundaries(of["ref"]))))
         elif name == "autoFilter":
             self.filtered = True
 
@@ -56,21 +58,41 @@ def look(sheet: Sheet) -> Sheet:
     Sheet
         With a mark for the cells of merged ranges that hold nothing, all but the first, and remarks
         on rows, columns or a sheet that somebody has hidden; they are read like the others.
+
+    Raises
+    ------
+    StudyError
+        If the workbook is damaged.
     """
     found = _Look()
+    try:
+        state = _see(sheet, found)
+    except (*BROKEN, expat.ExpatError) as error:
+        raise StudyError(
+            f"{sheet.path}, sheet '{sheet.name}': the workbook is damaged where it says what is "
+            "merged and hidden; save it again in a spreadsheet program."
+        ) from error
+    remarks = list(_hidden(sheet, found))
+    if state != "visible":
+        remarks.insert(0, f"the sheet '{sheet.name}' is hidden; it is read like any other")
+    marks = tuple(_merged(sheet, found.merged))
+    return replace(sheet, marks=sheet.marks + marks, remarks=(*sheet.remarks, *remarks))
+
+
+def _see(sheet: Sheet, found: _Look) -> str:
+    """Look at a sheet in its file; return its state: visible or hidden."""
     with sheet.path.open("rb") as handle:
         reader = ExcelReader(handle, read_only=True)
         reader.read_manifest()
         reader.read_workbook()
-        parts = reader.parser.find_sheets()
-        part, target = next(pair for pair in parts if pair[0].name == sheet.name)
-        with reader.archive.open(target.target) as source:
+        state, target = next(
+            (part.state, of.target)
+            for part, of in reader.parser.find_sheets()
+            if part.name == sheet.name
+        )
+        with reader.archive.open(target) as source:
             _parse(source, found)
-    remarks = list(_hidden(sheet, found))
-    if part.state != "visible":
-        remarks.insert(0, f"the sheet '{sheet.name}' is hidden; it is read like any other")
-    marks = tuple(_merged(sheet, found.merged))
-    return replace(sheet, marks=sheet.marks + marks, remarks=(*sheet.remarks, *remarks))
+    return str(state)
 
 
 def _parse(source: IO[bytes], found: _Look) -> None:

@@ -61,7 +61,7 @@ def participant_flow(
         "stages": stages,
         "files": [
             {
-                "file": study.files[file].path.name,
+                "file": study.files[file].words,
                 "rows": table.rows,
                 "identical_rows_left_out": table.repeated,
                 "kept": len(table.values),

@@ -110,6 +110,13 @@ def test_no_internal_name_is_said(study, tables):
 
 
 @pytest.mark.parametrize("model", ["did", "clda"])
+def test_a_pair_that_nobody_of_was_seen_again_is_named(study, tables, model):
+    gone = tables.assign(y_after=tables["y_after"].mask(tables["trust"] == "Trust3"))
+    [row] = attempt("a", "supporting", model, study, gone, "observed", asked(model))
+    assert row["note"] == "nobody whose 'trust' is 'Trust3' was seen at 'after'"
+
+
+@pytest.mark.parametrize("model", ["did", "clda"])
 def test_a_visit_that_an_arm_missed_is_named(study, tables, model):
     gone = tables.assign(y_after=tables["y_after"].where(tables["arm"] == "control"))
     [row] = attempt("a", "supporting", model, study, gone, "observed", asked(model))

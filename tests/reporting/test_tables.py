@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from made_up import Folder, make
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reporting import contents, figures, tables
+from ccp_analysis.reporting import contents, figures, tables, tables_outcomes
 from ccp_analysis.reporting.table import Table, to_csv, to_markdown
 
 
@@ -144,6 +146,27 @@ def test_flow_says_what_was_expected_and_why_people_left(clustered: Folder) -> N
     notes = tables.build(clustered.source())["flow"].notes
     assert notes[0] == "Recruited: 42 participants were expected, 41 found."
     assert notes[1:] == ["Recorded reasons.", "Left the study: moved away 6."]
+
+
+def test_a_pair_that_one_of_the_analyses_has_lost_has_an_empty_cell(clustered: Folder) -> None:
+    """As complete cases have where nobody of a pair was seen again."""
+    source = clustered.source()
+    [entry] = [a for a in source.plan.analyses if a.model == "team-means"]
+    plan = source.plan.model_copy(
+        update={"analyses": [*source.plan.analyses, entry.model_copy(update={"id": "fewer"})]}
+    )
+    fewer = [
+        row | {"analysis": "fewer", "population": "complete-case"}
+        for row in source.rows(analysis=entry.id)
+        if (row["term"], row["level"]) != ("pair difference", "south")
+    ]
+    table = tables_outcomes.pair_differences(
+        replace(source, plan=plan, results=[*source.results, *fewer])
+    )
+    cells = {row[1]: row[2:] for row in table.rows}
+    assert cells[source.pair("north")] == [cells[source.pair("north")][0]] * 2
+    assert cells[source.pair("south")][0] and cells[source.pair("south")][1] is None
+    assert table.header[2:] == ["Imputed", "Complete cases"]
 
 
 def test_pair_differences(clustered: Folder) -> None:

@@ -40,13 +40,21 @@ def at_fault(columns: Sequence[str], X: np.ndarray, dependent: Sequence[int] = (
     for position in positions:
         name = said(columns[position])
         if ACTIVE not in columns[position] and _constant(one[:, position]):
-            reasons[f"{name} is the same for everyone, and cannot be adjusted for"] = None
+            reasons[_flat(columns[position])] = None
             continue
         others = [n for n in _made_of(columns, one, position) if n != name]
         known = 0 < len(others) <= MOST
         source = " and ".join(others) if known else "the other columns of the design"
         reasons[f"{name} follows from {source}: what each explains cannot be told apart"] = None
     return "; ".join(reasons)
+
+
+def _flat(column: str) -> str:
+    """Say that a column does not vary; of a category at one visit, that nobody was seen there."""
+    inside, _, visit = column.partition("[T.")[2].rpartition("], ")
+    if visit:
+        return f"nobody whose {said(column)} is '{inside}' was seen at '{visit}'"
+    return f"{said(column)} is the same for everyone, and cannot be adjusted for"
 
 
 def _dependent(stack: np.ndarray) -> np.ndarray:

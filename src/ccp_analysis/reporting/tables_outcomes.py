@@ -269,29 +269,31 @@ def named(source: Source, row: Row) -> str:
 
 def pair_differences(source: Source) -> Table:
     """Set out differences within each pair of clusters, and their mean, primary outcome."""
-    entries = entries_of(source, "team-means")
     pair = source.study.clusters.pair
     rows: list[Cells] = []
     header: dict[str, str] = {}
+    paired = {"term": DIFFERENCE, "inference": "paired-t"}
+    for entry in entries_of(source, "team-means"):
+        for outcome in source.primary:
+            for row in source.rows(analysis=entry.id, outcome=outcome.id, **paired):
+                header[entry.id] = capitalised(method(row).partition(", ")[2])
     for outcome in source.primary:
         places = decimals((source.primary_row(outcome.id) or {}).get("std_error"))
-        by_pair: dict[str, Cells] = {}
+        by_pair: dict[str, dict[str, str | None]] = {}
         last: list[Cells] = [["Mean of the pairs"], [f"{level_of(source)} CI"], ["p, paired t"]]
-        for entry in entries:
-            shared = {"analysis": entry.id, "outcome": outcome.id}
-            found = {r["level"]: r for r in source.rows(**shared, term="pair difference")}
-            mean = source.one(**shared, term=DIFFERENCE, inference="paired-t")
-            if mean is None:
-                continue
-            header[entry.id] = capitalised(method(mean).partition(", ")[2])
-            for name, row in found.items():
-                by_pair.setdefault(name, [source.category(pair, name)]).append(
-                    number(row["estimate"], places)
-                )
-            last[0].append(number(mean["estimate"], places))
-            last[1].append(interval(mean["conf_low"], mean["conf_high"], places))
-            last[2].append(p_value(mean["p_value"]))
-        rows += [[source.outcome(outcome.id), *cells] for cells in by_pair.values()]
+        for entry in header:
+            shared = {"analysis": entry, "outcome": outcome.id}
+            for row in source.rows(**shared, term="pair difference"):
+                by_pair.setdefault(row["level"], {})[entry] = number(row["estimate"], places)
+            mean = source.one(**shared, **paired)
+            last[0].append(number(mean["estimate"], places) if mean else None)
+            low, high = (mean["conf_low"], mean["conf_high"]) if mean else (None, None)
+            last[1].append(interval(low, high, places))
+            last[2].append(p_value(mean["p_value"]) if mean else None)
+        rows += [
+            [source.outcome(outcome.id), source.category(pair, name), *map(cells.get, header)]
+            for name, cells in by_pair.items()
+        ]
         rows += [[source.outcome(outcome.id), *cells] for cells in last if by_pair]
     return Table(
         name="pair_differences",

@@ -1,4 +1,4 @@
-"""The one error a user can cause."""
+"""The one error a user can cause, and what the data do not allow."""
 
 from __future__ import annotations
 
@@ -21,3 +21,15 @@ class StudyError(Exception):
     def __init__(self, message: str, faults: list[str] | tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.faults = list(faults)
+
+
+class RefusedError(ValueError):
+    """The data leave no inference: a row has the status refused, and a primary analysis stops.
+
+    The message is the note of the row.
+    """
+
+
+def status_of(error: ValueError) -> str:
+    """Return the status of a row that stands for an error."""
+    return "refused" if isinstance(error, RefusedError) else "failed"

@@ -332,17 +332,30 @@ def test_a_failing_supporting_analysis_leaves_a_row(copy_of_ccp):
     assert set(table.loc[table["outcome"] != "recovery", "status"]) == {"ok"}
 
 
-def test_a_failing_primary_analysis_stops_and_leaves_no_file(copy_of_ccp):
-    path = copy_of_ccp / "data/derived/imputed.parquet"
+def follow_up_is_baseline(folder, outcome: str) -> None:
+    path = folder / "data/derived/imputed.parquet"
     tables = pd.read_parquet(path)
-    tables["recovery_month6"] = tables["recovery_baseline"].fillna(30.0)
-    tables["recovery_baseline"] = tables["recovery_month6"]
+    tables[f"{outcome}_month6"] = tables[f"{outcome}_baseline"].fillna(30.0)
+    tables[f"{outcome}_baseline"] = tables[f"{outcome}_month6"]
     tables.to_parquet(path, index=False)
+
+
+def test_a_primary_analysis_that_fails_on_the_primary_outcome_stops_and_leaves_no_file(copy_of_ccp):
+    follow_up_is_baseline(copy_of_ccp, "social_capital")
     out = copy_of_ccp / "data/derived/results/ancova.parquet"
     out.unlink()
-    with pytest.raises(StudyError, match="The primary analysis failed: ancova, recovery: "):
+    with pytest.raises(StudyError, match="The primary analysis failed: ancova, social_capital: "):
         copy_of_ccp.analyse("ancova")
     assert not out.exists()
+
+
+def test_a_primary_analysis_that_fails_on_another_outcome_leaves_a_row(copy_of_ccp):
+    follow_up_is_baseline(copy_of_ccp, "recovery")
+    table = copy_of_ccp.analyse("ancova")
+    row = one(table, outcome="recovery")
+    assert (row["status"], row["role"], row["term"]) == ("failed", "primary", "difference")
+    assert "fitted exactly" in row["note"]
+    assert set(table.loc[table["outcome"] != "recovery", "status"]) == {"ok"}
 
 
 PLANS = {

@@ -14,7 +14,7 @@ from ccp_analysis.analyses.longitudinal import clda, did, mmrm, repeated
 from ccp_analysis.analyses.question import Question as Question
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
 from ccp_analysis.analyses.subgroups import INTERACTION, subgroup
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, status_of
 from ccp_analysis.study import Study
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def attempt(
                 "model": model,
                 "term": DIFFERENCE,
                 "level": contrast_label(study),
-                "status": "failed",
+                "status": status_of(error),
                 "note": str(error).rstrip("."),
                 **(in_subgroup if model == SUBGROUP else {}),
             }

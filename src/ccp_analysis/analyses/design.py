@@ -9,6 +9,7 @@ import pandas as pd
 from formulaic import model_matrix
 
 from ccp_analysis.errors import StudyError
+from ccp_analysis.refused import require_imputed
 from ccp_analysis.study import Study, Visit
 
 COMPLETED = "all-with-baseline"
@@ -152,7 +153,8 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
     StudyError
         If a variable is not in the table.
     ValueError
-        If a variable is missing in some of the completed tables only.
+        If a variable is missing in some of the completed tables only, or could not be imputed
+        (`RefusedError`).
     """
     for name in needed:
         if name not in imputed:
@@ -160,6 +162,8 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
                 f"config/analysis.yaml: an analysis needs '{name}', which is not among the cleaned "
                 "variables; check its visit and outcomes."
             )
+    if data == "imputed":
+        require_imputed(imputed, needed)
     observed = imputed["imputation"] == 0
     frame = imputed[observed if data == "observed" else ~observed]
     m, population = int(frame["imputation"].nunique()), COMPLETED
@@ -191,7 +195,14 @@ def over_visits(base: Sample, stem: str, visits: list[Visit]) -> Sample:
         With the columns ``value``, ``months``, ``visit`` (position in `visits`) and ``person``
         (code). Imputed: every person and visit at which there is a value; observed: what was
         observed.
+
+    Raises
+    ------
+    ValueError
+        If a visit could not be imputed (`RefusedError`).
     """
+    if base.imputed:
+        require_imputed(base.frame, [f"{stem}_{v.id}" for v in visits])
     _, person = np.unique(base.first["participant"].to_numpy(dtype=str), return_inverse=True)
     frame = base.frame.assign(
         person=np.tile(person, base.m), table=np.repeat(range(base.m), base.n)

@@ -14,6 +14,7 @@ from ccp_analysis.analyses.question import Question
 from ccp_analysis.analyses.reference_based import reference_rows
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
 from ccp_analysis.analyses.tipping import delta_rows, empty_map
+from ccp_analysis.errors import status_of
 from ccp_analysis.plan import Delta, Plan, ReferenceBased, Sensitivity
 from ccp_analysis.random import stream
 from ccp_analysis.results import results_table
@@ -143,6 +144,6 @@ def _failed(
         "model": model,
         "term": DIFFERENCE,
         "level": contrast_label(study),
-        "status": "failed",
+        "status": status_of(error),
         "note": str(error).rstrip("."),
     }

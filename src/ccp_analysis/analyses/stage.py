@@ -43,8 +43,8 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
     Raises
     ------
     StudyError
-        If the plan asks for what the study does not have, or a primary analysis fails. Any other
-        that fails leaves a row without an estimate that says why.
+        If the plan asks for what the study does not have, or a primary analysis fails on a primary
+        outcome. Any other that fails leaves a row without an estimate that says why.
     """
     study, plan, instruments = load_study(), load_plan(), load_instruments()
     dictionary = load_dictionary(study)
@@ -69,7 +69,9 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
             codes=_codes(outcome.id, dictionary),
             pooling=entry.pooling,
         )
-        found = attempt(entry.id, entry.role, entry.model, study, tables, entry.data, question)
+        # Of a primary analysis only that of a primary outcome stops the run.
+        role = entry.role if outcome.role == "primary" else "supporting"
+        found = attempt(entry.id, role, entry.model, study, tables, entry.data, question)
         for variable in _subgroups(plan, entry, outcome.id):
             asked = replace(question, subgroup=variable, codes=_codes(variable, dictionary))
             # A subgroup that fails stops nothing, whatever the role of its analysis.

@@ -16,6 +16,7 @@ from ccp_analysis.models.ols import OlsFit, classical, fit_ols
 from ccp_analysis.models.pooling_joint import pool_joint
 from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.small_sample import JointTest
+from ccp_analysis.refused import require_imputed
 from ccp_analysis.study import Study
 
 INTERACTION = "interaction"
@@ -55,6 +56,8 @@ def subgroup(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> R
 def _people(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Sample:
     needed = [ask.value, ask.baseline, *ask.covariates, ask.subgroup]
     completed = imputed.loc[imputed["imputation"] > 0, ask.subgroup]
+    if data == "imputed":
+        require_imputed(imputed, needed)
     if data == "imputed" and completed.isna().any():
         raise StudyError(
             f"config/analysis.yaml: the subgroup variable '{ask.subgroup}' has missing values that "

@@ -22,7 +22,7 @@ from ccp_analysis.economics.outcomes import (
     WITHOUT,
     Evaluated,
 )
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, status_of
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.plan import Plan
@@ -184,7 +184,7 @@ def attempt(
     except ValueError as error:
         reason = str(error).rstrip(".")
         log.error("%s, %s, %s: %s", what, head["outcome"], head["model"], reason)
-        failed = {"population": POPULATIONS[data], "status": "failed", "note": reason}
+        failed = {"population": POPULATIONS[data], "status": status_of(error), "note": reason}
         return [{"term": DIFFERENCE, "level": contrast_label(study), **head, **failed}]
 
 

@@ -19,7 +19,7 @@ from ccp_analysis.economics.bootstrap import Draws
 from ccp_analysis.economics.compared import BOTH, attempt, compared, or_fail
 from ccp_analysis.economics.estimation import model_rows
 from ccp_analysis.economics.net_benefit import NET_BENEFIT, net_benefit_rows, team_net_benefit_rows
-from ccp_analysis.economics.outcomes import evaluated
+from ccp_analysis.economics.outcomes import Evaluated, evaluated
 from ccp_analysis.economics.ratios import Effect, ratio_head, ratio_rows
 from ccp_analysis.economics.setting import Source, main_setting, require_utility, source
 from ccp_analysis.economics.uncertainty import MODEL, draw, draw_rows, figure_data
@@ -141,9 +141,10 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
         )
         rows += tried(ratio_head(effect), ratio)
     for data in (IMPUTED, OBSERVED):
-        chosen = sample(study, values.tables, data, values.needed)
-        rows += unadjusted_rows(read, values.setting, chosen)
-        rows += use_rows(read, values.setting, chosen, total) if data == IMPUTED else []
+        head = {"outcome": BOTH, "scale": "means", "model": "descriptive"}
+        rows += attempt(
+            study, "economics", head, data, partial(_described, read, values, data, total)
+        )
     draws: list[Draws] = []
 
     def bootstrap() -> Rows:
@@ -152,6 +153,13 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
 
     rows += tried({"outcome": BOTH, "scale": "proportion", "model": MODEL}, bootstrap)
     return rows, draws[0] if draws else None
+
+
+def _described(read: Source, values: Evaluated, data: str, total: float) -> Rows:
+    """Return unadjusted means, and of completed tables what was used and what it cost."""
+    chosen = sample(read.study, values.tables, data, values.needed)
+    rows = unadjusted_rows(read, values.setting, chosen)
+    return rows + (use_rows(read, values.setting, chosen, total) if data == IMPUTED else [])
 
 
 def _effects(read: Source) -> list[Effect]:

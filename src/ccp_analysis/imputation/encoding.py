@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.plan import Variable
 
 
@@ -42,28 +41,19 @@ class Encoded:
 def encode(variables: list[Variable], people: pd.DataFrame) -> Encoded:
     """Write variables as columns of numbers; categories as indicators of all codes but the first.
 
-    Raises
-    ------
-    StudyError
-        If a variable that is not derived has missing values but no value, or as a category only
-        one.
+    A category of which one code or none was observed, and which is incomplete, has one column.
     """
     columns, owner, levels = [], [], []
     for index, variable in enumerate(variables):
         values = people[variable.name]
         present = [code for code in variable.codes if (values == code).any()]
-        empty = values.isna().all() and variable.rule is None
-        if empty or (len(present) == 1 and values.isna().any()):
-            raise StudyError(
-                f"'{variable.name}' has {values.nunique()} different values among the participants "
-                "with a baseline interview; its missing ones cannot be imputed."
-            )
         if not variable.codes:
             columns.append(values.to_numpy(dtype=float))
             owner.append(index)
             levels.append("")
             continue
-        for code in present[1:]:
+        lone = [*present, ""][:1] if len(present) < 2 and values.isna().any() else []
+        for code in present[1:] or lone:
             columns.append(np.where(values.isna(), np.nan, (values == code).astype(float)))
             owner.append(index)
             levels.append(code)
@@ -81,7 +71,7 @@ def decode(variables: list[Variable], encoded: Encoded, people: pd.DataFrame) ->
         present = [code for code in variable.codes if (people[variable.name] == code).any()]
         values = np.array([None, *present], dtype=object)
         filled = np.full(len(encoded.values), 1)
-        for position, column in enumerate(columns):
+        for position, column in enumerate(columns[: len(present) - 1]):
             filled[encoded.values[:, column] == 1] = position + 2
         if columns:
             filled[np.isnan(encoded.values[:, columns[0]])] = 0

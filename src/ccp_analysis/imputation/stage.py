@@ -17,12 +17,14 @@ from ccp_analysis.imputation import figure_data
 from ccp_analysis.imputation.chained import Conditional, Derived, Imputed, impute
 from ccp_analysis.imputation.diagnostics import split_r_hat
 from ccp_analysis.imputation.encoding import Encoded, decode, encode
+from ccp_analysis.imputation.feasible import Groups, feasible
 from ccp_analysis.imputation.plan import Variable, imputation_variables, with_derived
-from ccp_analysis.imputation.predictors import PER_PREDICTOR, Choice, choose_predictors
+from ccp_analysis.imputation.predictors import Choice, needs
 from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
 from ccp_analysis.imputation.services import read_services
 from ccp_analysis.plan import Plan
 from ccp_analysis.random import stream
+from ccp_analysis.refused import NOT_IMPUTED
 from ccp_analysis.study import (
     Study,
     load_dictionary,
@@ -89,7 +91,11 @@ def run(
     Raises
     ------
     StudyError
-        If the plan names what is not there, or a variable is missing for everyone.
+        If the plan names what is not there.
+
+    Notes
+    -----
+    What cannot be imputed stays missing in all tables; their attributes say of which and why.
     """
     study, plan, economics = load_study(), load_plan(), load_economics()
     people = pd.read_parquet(participants)
@@ -106,14 +112,15 @@ def run(
     check_plan(study, variables, plan)
     people = with_derived(variables, people)
     encoded = encode(variables, people)
-    maximum = max(1, len(people) // PER_PREDICTOR)
-    chosen = choose_predictors(variables, encoded, maximum, plan)
     never = never_exist(study, plan, variables, people)
+    groups = _groups(study, plan, people)
+    chosen, refused = feasible(variables, encoded, plan, groups, never)
     _log_choice(variables, chosen, plan)
-    result = _impute(study, plan, variables, encoded, chosen, people, never)
-    tables = _long(study, variables, encoded, result, people)
+    result = _impute(study, plan, variables, encoded, chosen, groups, never)
+    tables = _long(study, variables, encoded, result, people, refused)
     files.write_parquet(imputed, tables)
-    files.write_csv(models, _models(study, plan, variables, encoded, chosen, result, never))
+    table = _models(study, plan, variables, encoded, chosen, refused, groups, result, never)
+    files.write_csv(models, table)
     made = {
         traces: lambda: figure_data.traces(study, variables, encoded, result),
         values: lambda: figure_data.values(study, variables, tables),
@@ -132,6 +139,15 @@ def _characteristics(study: Study, plan: Plan, people: pd.DataFrame) -> tuple[li
     design = [study.arms.variable]
     design += [study.clusters.pair, study.clusters.unit] if study.clusters else []
     return [n for n in dict.fromkeys(named) if n in people and n not in design], design
+
+
+def _groups(study: Study, plan: Plan, people: pd.DataFrame) -> Groups:
+    """Return the arms and clusters of the imputation models."""
+    arm = people[study.arms.variable].to_numpy(dtype=str)
+    if study.clusters is None:
+        return Groups(arm, arm, "arm", plan.imputation.by_arm)
+    cluster = people[study.clusters.unit].to_numpy(dtype=str)
+    return Groups(arm, cluster, study.clusters.unit_label, plan.imputation.by_arm)
 
 
 def _log_choice(variables: list[Variable], chosen: dict[int, Choice], plan: Plan) -> None:
@@ -158,7 +174,7 @@ def _impute(
     variables: list[Variable],
     encoded: Encoded,
     chosen: dict[int, Choice],
-    people: pd.DataFrame,
+    groups: Groups,
     never: np.ndarray,
 ) -> Imputed:
     conditionals = []
@@ -174,16 +190,15 @@ def _impute(
                     c for p in choice.table["predictor"] for c in encoded.columns_of(int(p))
                 ),
                 method=method,
-                donors=plan.imputation.donors,
+                donors=groups.donors(plan.imputation.donors, np.isnan(encoded.values[:, own[0]])),
                 bounds=plan.imputation.bounds.get(variable.name),
                 indicators=tuple(own[1:]),
             )
         )
     # The cluster indicators absorb the arm and the pair; without clusters the arm stands alone.
-    factor = people[study.clusters.unit if study.clusters else study.arms.variable]
     # All of them, redundant as one is: no cluster is then the one that others are measured by.
-    indicators = pd.get_dummies(factor).to_numpy(dtype=float)
-    arm = (people[study.arms.variable] == study.arms.active).to_numpy()
+    indicators = pd.get_dummies(groups.cluster).to_numpy(dtype=float)
+    arm = groups.arm == study.arms.active
     try:
         return impute(
             encoded.values,
@@ -192,9 +207,9 @@ def _impute(
             iterations=plan.imputation.iterations,
             rng=stream(plan.seed, "imputation", "chained"),
             fixed=indicators,
-            derived=_derived(variables, encoded),
+            derived=_derived(variables, encoded, {variables[t].name for t in chosen}),
             strata=arm.astype(int) if plan.imputation.by_arm else None,
-            clusters=np.unique(factor, return_inverse=True)[1] if study.clusters else None,
+            clusters=np.unique(groups.cluster, return_inverse=True)[1] if study.clusters else None,
             between=arm[:, None].astype(float),
             never=never[:, encoded.owner],
             streams=_streams(plan, variables, conditionals, encoded),
@@ -220,15 +235,17 @@ def _streams(
     return streams
 
 
-def _derived(variables: list[Variable], encoded: Encoded) -> list[Derived]:
+def _derived(variables: list[Variable], encoded: Encoded, imputed: set[str]) -> list[Derived]:
+    """Return the columns that follow from others, unless a part of them stays incomplete."""
     column = {variables[owner].name: c for c, owner in enumerate(encoded.owner)}
-    return [
-        Derived(
-            column[v.name], tuple(column[p] for p in v.rule.parts), v.rule.function, v.rule.quick
-        )
-        for v in variables
-        if v.rule
-    ]
+    found, whole = [], set(imputed)
+    whole |= {v.name for i, v in enumerate(variables) if not encoded.incomplete(i)}
+    for v in variables:
+        if v.rule and whole.issuperset(v.rule.parts):
+            parts = tuple(column[p] for p in v.rule.parts)
+            found.append(Derived(column[v.name], parts, v.rule.function, v.rule.quick))
+            whole.add(v.name)
+    return found
 
 
 def _progress(iterations: int):
@@ -254,16 +271,26 @@ def _long(
     encoded: Encoded,
     result: Imputed,
     people: pd.DataFrame,
+    refused: dict[int, str],
 ) -> pd.DataFrame:
+    """Return the observed table and the completed ones, below one another."""
     m, n, _ = result.values.shape
     stacked = np.concatenate([encoded.values[None], result.values]).reshape((m + 1) * n, -1)
     completed = decode(variables, Encoded(stacked, encoded.owner, encoded.levels), people)
+    for name in (variables[target].name for target in refused):
+        completed[name] = pd.concat([people[name]] * (m + 1), ignore_index=True)
     design = ["participant", study.arms.variable]
     if study.clusters:
         design += [study.clusters.unit, study.clusters.pair]
     repeated = pd.concat([people[design]] * (m + 1), ignore_index=True)
     repeated.insert(0, "imputation", np.repeat(np.arange(m + 1), n))
-    return pd.concat([repeated, completed], axis=1)
+    tables = pd.concat([repeated, completed], axis=1)
+    tables.attrs[NOT_IMPUTED] = {
+        name: f"'{name}' could not be imputed: {why}"
+        for name, why in ((variables[target].name, why) for target, why in refused.items())
+        if tables[name].hasnans
+    }
+    return tables
 
 
 def _models(
@@ -272,6 +299,8 @@ def _models(
     variables: list[Variable],
     encoded: Encoded,
     chosen: dict[int, Choice],
+    refused: dict[int, str],
+    groups: Groups,
     result: Imputed,
     never: np.ndarray,
 ) -> pd.DataFrame:
@@ -283,20 +312,25 @@ def _models(
         own = encoded.columns_of(target)
         if not encoded.incomplete(target):
             continue
-        if target in chosen:
+        worst = [float(np.max(r[own])) for r in (means, sds)]
+        if target in refused:
+            part, notes = pd.DataFrame(), [refused[target]]
+        elif target in chosen:
             part = chosen[target].table
             part = part.assign(predictor=[variables[p].name for p in part["predictor"]])
+            notes = _left_out(variables, target, chosen[target])
+            notes += _few_donors(variable, plan, groups, np.isnan(encoded.values[:, own[0]]))
         else:
             part = pd.DataFrame({"predictor": variable.rule.parts, "why": variable.rule.text})
+            notes = []
         part = part if len(part) else pd.DataFrame({"predictor": [""]})
-        worst = [float(np.max(r[own])) for r in (means, sds)]
-        note = _note(plan, worst, int(result.ridged[own].sum()))
+        note = "; ".join([*notes, *_notes(plan, worst, int(result.ridged[own].sum()))])
         if note:
             log.warning("%s: %s", variable.name, note)
         parts.append(
             part.assign(
                 variable=variable.name,
-                method=method_of(variable, plan),
+                method=NOT_IMPUTED if target in refused else method_of(variable, plan),
                 missing=int(np.isnan(encoded.values[:, own[0]]).sum()),
                 never=int(never[:, target].sum()),
                 r_hat=worst[0],
@@ -310,7 +344,23 @@ def _models(
     return pd.concat(parts, ignore_index=True).reindex(columns=MODEL_COLUMNS)
 
 
-def _note(plan: Plan, r_hat: list[float], ridged: int) -> str:
+def _left_out(variables: list[Variable], target: int, choice: Choice) -> list[str]:
+    """Say which variables that the analyses adjust for do not predict it."""
+    needed = {v.name for v in variables if needs(variables[target], v)}
+    return [f"'{name}' is no predictor: {why}" for name, why in choice.removed if name in needed]
+
+
+def _few_donors(variable: Variable, plan: Plan, groups: Groups, missing: np.ndarray) -> list[str]:
+    """Say where fewer donors are matched than the plan has."""
+    asked = plan.imputation.donors
+    donors = groups.donors(asked, missing)
+    if method_of(variable, plan) != "pmm" or donors == asked:
+        return []
+    seen = int((~missing).sum())
+    return [f"{donors} of {asked} donors, as {seen} values were observed"]
+
+
+def _notes(plan: Plan, r_hat: list[float], ridged: int) -> list[str]:
     """Say what a statistician should look into; empty where there is nothing."""
     notes = []
     if max(r_hat) > MIXED:
@@ -318,4 +368,4 @@ def _note(plan: Plan, r_hat: list[float], ridged: int) -> str:
     if ridged:
         draws = plan.imputation.iterations * plan.imputation.imputations
         notes.append(f"predictors depend on each other: a ridge was needed in {ridged} of {draws}")
-    return "; ".join(notes)
+    return notes

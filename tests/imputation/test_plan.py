@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from ccp_analysis.dictionary import Column
 from ccp_analysis.errors import StudyError
-from ccp_analysis.imputation.derived import parse
-from ccp_analysis.imputation.encoding import beyond_imputing, decode, encode
+from ccp_analysis.imputation.encoding import decode, encode
 from ccp_analysis.imputation.plan import Variable, imputation_variables, with_derived
 from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
 from ccp_analysis.plan import Plan
@@ -326,10 +325,6 @@ def test_a_category_becomes_indicators_of_all_codes_but_the_first():
 def test_a_category_of_two_comes_back_as_it_was(cells):
     people = pd.DataFrame({"c": pd.Series(cells, dtype=object), "x": 1.5})
     asked = [category("x", "y"), Variable("x", "x", False, None, ())]
-    if None in cells and len(set(cells)) < 3:
-        assert set(beyond_imputing(asked, people)) == {"c"}
-        return
-    assert not beyond_imputing(asked, people)
     back = decode(asked, encode(asked, people), people)
     assert [None if pd.isna(v) else v for v in back["c"]] == cells
     assert (back["x"] == 1.5).all()
@@ -342,22 +337,3 @@ def test_a_nominal_variable_with_missing_values_comes_back_as_it_was():
     assert encoded.levels == ["y", "z"]
     back = decode([category("x", "y", "z")], encoded, people)["c"]
     assert back.tolist()[:3] == ["x", "y", "z"] and pd.isna(back[3])
-
-
-def test_what_has_nothing_to_be_imputed_from_is_named_with_what_follows_from_it():
-    people = pd.DataFrame({"x": [NAN, NAN], "c": ["x", None], "y": [1.0, NAN], "sum": [NAN, NAN]})
-    plain = [Variable(name, name, False, None, ()) for name in ("x", "y")]
-    total = Variable("sum", "sum", False, None, (), rule=parse("sum", "x + y"))
-    assert beyond_imputing([*plain, category("x", "y"), total], people) == {
-        "x": "nobody has a value of it",
-        "c": "everyone who has a value of it has 'x'",
-        "sum": "it follows from 'x', which cannot be imputed",
-    }
-
-
-def test_where_each_arm_is_imputed_by_itself_each_needs_values():
-    people = pd.DataFrame({"x": [NAN, NAN, 1.0, 2.0, NAN], "arm": list("aabbb")})
-    variables = [Variable("x", "x", False, None, ())]
-    assert not beyond_imputing(variables, people)
-    reason = {"x": "nobody in the arm 'a' has a value of it"}
-    assert beyond_imputing(variables, people, people["arm"]) == reason

@@ -28,10 +28,10 @@ def plain(*names: str, **more) -> list[Variable]:
     return [Variable(n, n, False, None, (), **more) for n in names]
 
 
-def choose(values, variables, maximum, plan=None, owner=None):
+def choose(values, variables, maximum, plan=None, owner=None, refused=()):
     owner = owner or list(range(len(variables)))
     encoded = Encoded(np.asarray(values, dtype=float), owner, [""] * len(owner))
-    return choose_predictors(variables, encoded, maximum, plan)
+    return choose_predictors(variables, encoded, lambda target: maximum, plan, refused)
 
 
 def example():

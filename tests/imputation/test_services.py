@@ -172,7 +172,7 @@ def test_groups_and_measures_that_are_barred():
     def chosen(target: Variable, *others: Variable) -> list[str]:
         variables = [target, *others]
         used = Encoded(values[:, : len(variables)], list(range(len(variables))), [""] * 5)
-        table = choose_predictors(variables, used, 9)[0].table
+        table = choose_predictors(variables, used, lambda target: 9)[0].table
         return [(variables[p].name, why) for p, why in table[["predictor", "why"]].to_numpy()]
 
     b, c = variable("b", group="services"), variable("c")

@@ -11,6 +11,7 @@ from pandas.api.types import is_numeric_dtype
 
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import Groups, groups
+from ccp_analysis.refused import require_imputed
 from ccp_analysis.study import Study, Visit
 
 COMPLETED = "all-with-baseline"
@@ -158,7 +159,8 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
     StudyError
         If a variable is not in the table.
     ValueError
-        If a variable is missing in some of the completed tables only, or nobody is left.
+        If a variable is missing in some of the completed tables only, or could not be imputed
+        (`RefusedError`), or nobody is left.
     """
     for name in needed:
         if name not in imputed:
@@ -166,6 +168,8 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
                 f"config/analysis.yaml: an analysis needs '{name}', which is not among the cleaned "
                 "variables; check its visit and outcomes."
             )
+    if data == "imputed":
+        require_imputed(imputed, needed)
     observed = imputed["imputation"] == 0
     frame = imputed[observed if data == "observed" else ~observed]
     m, population = int(frame["imputation"].nunique()), COMPLETED
@@ -205,7 +209,14 @@ def over_visits(base: Sample, stem: str, visits: list[Visit]) -> Sample:
         With the columns ``value``, ``months``, ``visit`` (position in `visits`) and ``person``
         (code). Imputed: every person and visit at which there is a value; observed: what was
         observed.
+
+    Raises
+    ------
+    ValueError
+        If a visit could not be imputed (`RefusedError`).
     """
+    if base.imputed:
+        require_imputed(base.frame, [f"{stem}_{v.id}" for v in visits])
     person = np.tile(base.codes("participant"), base.m)
     frame = base.frame.assign(person=person, table=np.repeat(range(base.m), base.n))
     frame = pd.concat(

@@ -17,6 +17,7 @@ from ccp_analysis.models.inference import linear
 from ccp_analysis.models.ols import OlsFit, fit_ols
 from ccp_analysis.models.pooling_joint import pool_joint
 from ccp_analysis.models.small_sample import JointTest
+from ccp_analysis.refused import require_imputed
 from ccp_analysis.study import Study
 
 INTERACTION = "interaction"
@@ -56,6 +57,8 @@ def subgroup(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> R
 def _people(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Sample:
     needed = [ask.value, ask.baseline, *ask.covariates, ask.subgroup]
     completed = imputed.loc[imputed["imputation"] > 0, ask.subgroup]
+    if data == "imputed":
+        require_imputed(imputed, needed)
     if data == "imputed" and completed.isna().any():
         raise ValueError(
             f"the subgroup variable '{ask.subgroup}' has missing values that were not imputed; a "

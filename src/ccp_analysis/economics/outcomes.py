@@ -15,6 +15,7 @@ from ccp_analysis.economics.qalys import (
     utility_weights,
 )
 from ccp_analysis.economics.setting import Setting, Source
+from ccp_analysis.refused import NOT_IMPUTED, reasons
 
 # Columns of the tables of an evaluation.
 COST = "_cost"
@@ -93,12 +94,32 @@ def evaluated(source: Source, setting: Setting) -> Evaluated:
     }
     without = [name for name in WITHOUT if not _varies(columns[name])]
     frame = source.tables.assign(**{name: values.ravel() for name, values in columns.items()})
+    frame.attrs = {NOT_IMPUTED: reasons(frame) | _not_imputed(source, setting)}
     return Evaluated(
         setting=setting,
         tables=frame,
         adjust=[name for name in WITHOUT if name not in without] + source.plan.covariates,
         note="; ".join(WITHOUT[name] for name in without),
     )
+
+
+def _not_imputed(source: Source, setting: Setting) -> dict[str, str]:
+    """Return the columns of an evaluation that follow from what could not be imputed, and why."""
+    baseline, *later = source.visits
+    counted = source.prices[source.prices[f"in_{setting.perspective}"].astype(bool)]
+
+    def use(visits: list[str]) -> list[str]:
+        return counted.loc[counted["visit"].isin(visits), "variable"].tolist()
+
+    parts = {
+        COST: use([visit.id for visit in later]),
+        QALY: [f"{setting.utility}_{visit.id}" for visit in source.visits],
+        BASELINE_COST: use([baseline.id]),
+        BASELINE_UTILITY: [f"{setting.utility}_{baseline.id}"],
+    }
+    known = reasons(source.tables)
+    lost = {column: [p for p in names if p in known] for column, names in parts.items()}
+    return {column: known[names[0]] for column, names in lost.items() if names}
 
 
 def visit_costs(source: Source, setting: Setting, visit: str, shifted: bool) -> np.ndarray:

@@ -19,7 +19,7 @@ from ccp_analysis.economics.bootstrap import Draws
 from ccp_analysis.economics.compared import BOTH, attempt, compared
 from ccp_analysis.economics.estimation import model_rows
 from ccp_analysis.economics.net_benefit import NET_BENEFIT, net_benefit_rows, team_net_benefit_rows
-from ccp_analysis.economics.outcomes import evaluated
+from ccp_analysis.economics.outcomes import Evaluated, evaluated
 from ccp_analysis.economics.ratios import Effect, ratio_head, ratio_rows
 from ccp_analysis.economics.setting import Source, main_setting, require_utility, source
 from ccp_analysis.economics.uncertainty import MODEL, draw, draw_rows, figure_data
@@ -147,7 +147,7 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
         return found + use_rows(read, setting, chosen, total) if data == IMPUTED else found
 
     for data in (IMPUTED, OBSERVED):
-        head = {"outcome": BOTH, "scale": "none", "model": "descriptive"}
+        head = {"outcome": BOTH, "scale": "means", "model": "descriptive"}
         rows += tried(head, partial(described, data), data)
     draws: list[Draws] = []
 
@@ -157,6 +157,13 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
 
     rows += tried({"outcome": BOTH, "scale": "proportion", "model": MODEL}, bootstrap)
     return rows, draws[0] if draws else None
+
+
+def _described(read: Source, values: Evaluated, data: str, total: float) -> Rows:
+    """Return unadjusted means, and of completed tables what was used and what it cost."""
+    chosen = sample(read.study, values.tables, data, values.needed)
+    rows = unadjusted_rows(read, values.setting, chosen)
+    return rows + (use_rows(read, values.setting, chosen, total) if data == IMPUTED else [])
 
 
 def _effects(read: Source) -> list[Effect]:

@@ -65,7 +65,7 @@ def impute(
         intercept is added here. Constant and redundant columns do no harm: where the observed rows
         leave their coefficients open, the solution of least norm (centred, standardised) is taken.
         So a team whose values are all missing is imputed at the average over teams if every team
-        has its indicator.
+        has its indicator; `ccp_analysis.imputation.feasible` refuses that.
     derived : sequence of Derived, optional
         Columns that follow from others; they are brought up to date before a model uses them.
     strata : array_like of int, shape (n,), optional

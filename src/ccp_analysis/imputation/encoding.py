@@ -39,7 +39,10 @@ class Encoded:
 
 
 def encode(variables: list[Variable], people: pd.DataFrame) -> Encoded:
-    """Write variables as columns of numbers; a category as indicators, but of its first code."""
+    """Write variables as columns of numbers; categories as indicators of all codes but the first.
+
+    A category of which one code or none was observed, and which is incomplete, has one column.
+    """
     columns, owner, levels = [], [], []
     for index, variable in enumerate(variables):
         values = people[variable.name]
@@ -49,50 +52,12 @@ def encode(variables: list[Variable], people: pd.DataFrame) -> Encoded:
             owner.append(index)
             levels.append("")
             continue
-        for code in present[1:]:
+        lone = [*present, ""][:1] if len(present) < 2 and values.isna().any() else []
+        for code in present[1:] or lone:
             columns.append(np.where(values.isna(), np.nan, (values == code).astype(float)))
             owner.append(index)
             levels.append(code)
     return Encoded(np.column_stack(columns), owner, levels)
-
-
-def beyond_imputing(
-    variables: list[Variable], people: pd.DataFrame, arms: pd.Series | None = None
-) -> dict[str, str]:
-    """Return why incomplete variables have nothing to be imputed from: they stay as they are.
-
-    Parameters
-    ----------
-    variables : list of Variable
-        Derived ones behind what they follow from.
-    people : pandas.DataFrame
-        Everyone whose data are completed.
-    arms : pandas.Series, optional
-        Everyone's arm, where each arm is imputed by itself.
-
-    Returns
-    -------
-    dict
-        Name → reason, of a variable that nobody has (in an arm, if each is imputed by itself), of
-        a category of which only one code was seen, and of what follows from such variables.
-    """
-    why: dict[str, str] = {}
-    for variable in variables:
-        values = people[variable.name]
-        if not values.isna().any():
-            continue
-        parts = [part for part in (variable.rule.parts if variable.rule else ()) if part in why]
-        if parts:
-            why[variable.name] = f"it follows from '{parts[0]}', which cannot be imputed"
-        elif variable.rule is None and values.isna().all():
-            why[variable.name] = "nobody has a value of it"
-        elif variable.rule is None and variable.codes and values.nunique() == 1:
-            why[variable.name] = f"everyone who has a value of it has '{values.dropna().iloc[0]}'"
-        elif variable.rule is None and arms is not None:
-            empty = set(arms) - set(arms[values.notna()])
-            if empty:
-                why[variable.name] = f"nobody in the arm '{min(empty)}' has a value of it"
-    return why
 
 
 def decode(variables: list[Variable], encoded: Encoded, people: pd.DataFrame) -> pd.DataFrame:
@@ -106,7 +71,7 @@ def decode(variables: list[Variable], encoded: Encoded, people: pd.DataFrame) ->
         present = [code for code in variable.codes if (people[variable.name] == code).any()]
         values = np.array([None, *present], dtype=object)
         filled = np.full(len(encoded.values), 1)
-        for position, column in enumerate(columns):
+        for position, column in enumerate(columns[: len(present) - 1]):
             filled[encoded.values[:, column] == 1] = position + 2
         if columns:
             filled[np.isnan(encoded.values[:, columns[0]])] = 0

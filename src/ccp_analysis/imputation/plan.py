@@ -11,7 +11,7 @@ import pandas as pd
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.derived import Rule, parse, scoring
 from ccp_analysis.imputation.services import COST, Services
-from ccp_analysis.plan import PLAN, Plan
+from ccp_analysis.plan import LONGITUDINAL, PLAN, Plan
 from ccp_analysis.study import ECONOMICS, INSTRUMENTS, Column, Economics, Instrument, Study
 
 
@@ -39,7 +39,7 @@ class Variable:
         Outside this group it predicts nothing but the same measure at other visits; empty: it may
         predict anything. Items of an instrument are a group, and the services of a visit.
     beside : frozenset of str
-        Variables that its own analyses adjust for beside the covariates of all.
+        Variables that its own analyses adjust for beside the covariates of all, or fit with it.
     barred : frozenset of str
         Stems of measures that never predict it.
     service : bool
@@ -113,6 +113,7 @@ def imputation_variables(
         names |= {part: part for part in rule.parts if part not in names and part not in formulas}
     evaluated, beside = _adjusted(study, economics, names)
     evaluated |= services.use.keys() | aside.keys()
+    fitted = _fitted_together(study, plan, names)
     by_variable = {column.variable: column for column in dictionary}
     stems = {f"{c.name}_{v.id}": c.name for c in dictionary for v in study.visits}
     result = []
@@ -133,7 +134,7 @@ def imputation_variables(
                 discrete=column is not None and column.type in ("integer", "ordinal"),
                 rule=rule,
                 group=groups.get(name, ""),
-                beside=beside if name in evaluated else frozenset(),
+                beside=fitted[name] | (beside if name in evaluated else frozenset()),
                 barred=_same_answers(economics, instruments, aside.get(name, "")),
                 service=name in services.use or name in services.totals,
             )
@@ -170,6 +171,27 @@ def _adjusted(
     stems = (COST, economics.utility)
     first = frozenset(f"{stem}_{study.baseline.id}" for stem in stems)
     return {name for name, stem in names.items() if stem in stems}, first
+
+
+def _fitted_together(study: Study, plan: Plan, names: dict[str, str]) -> dict[str, frozenset[str]]:
+    """Return the other visits of a measure that its analyses need beside it.
+
+    That is its baseline and, of the baseline, what is adjusted for it; of an outcome whose
+    completed visits are analysed together, every visit.
+    """
+    together = {
+        outcome.id
+        for analysis in plan.analyses
+        if analysis.data == "imputed" and analysis.model in LONGITUDINAL
+        for outcome in plan.outcomes_of(analysis)
+    }
+    found = {}
+    for name, stem in names.items():
+        first, others = f"{stem}_{study.baseline.id}", [n for n, s in names.items() if s == stem]
+        found[name] = frozenset(
+            n for n in others if n != name and (stem in together or first in (name, n))
+        )
+    return found
 
 
 def _aside(

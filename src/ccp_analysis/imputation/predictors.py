@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.plan import Variable, parts_of
 from ccp_analysis.plan import PLAN, Plan
 
-PER_PREDICTOR = 10  # participants for each predictor, beside the cluster indicators
+UNKNOWN = "cannot be imputed itself"
 SAME = 1 - 1e-9  # absolute correlation from which two columns are one
 
 ASKED, SAME_MEASURE, COVARIATE, CORRELATION = range(4)
@@ -45,7 +46,11 @@ class Choice:
 
 
 def choose_predictors(
-    variables: list[Variable], encoded: Encoded, maximum: int, plan: Plan | None = None
+    variables: list[Variable],
+    encoded: Encoded,
+    room: Callable[[int], int],
+    plan: Plan | None = None,
+    refused: Collection[int] = (),
 ) -> dict[int, Choice]:
     """Choose the predictors of every incomplete variable that is not derived.
 
@@ -62,10 +67,13 @@ def choose_predictors(
         Variables of the imputation.
     encoded : Encoded
         Their values.
-    maximum : int
-        How many columns may be chosen; what the plan adds comes on top.
+    room : callable
+        Index of a variable → how many columns may be chosen. What the analyses of the variable
+        adjust for is never left out for want of room; what the plan adds comes on top.
     plan : Plan, optional
         For the predictors that it adds and drops.
+    refused : collection of int
+        Indices of variables that are not imputed, and so predict nothing.
 
     Returns
     -------
@@ -87,7 +95,7 @@ def choose_predictors(
     parts = {v.name: parts_of(variables, v.name) for v in variables}
     chosen = {}
     for target, variable in enumerate(variables):
-        if variable.rule or not encoded.incomplete(target):
+        if variable.rule or target in refused or not encoded.incomplete(target):
             continue
         own, lacking = everyone[target], gone[:, everyone[target][0]]
         add, drop = _changes(variables, variable, plan)
@@ -100,6 +108,9 @@ def choose_predictors(
                 continue
             if candidate.name in drop:
                 continue
+            if other in refused:
+                removed.append((candidate.name, UNKNOWN))
+                continue
             if not asked and candidate.rule is None and constant[own[0], columns].all():
                 removed.append((candidate.name, "the same for everyone who has the variable"))
                 continue
@@ -110,7 +121,16 @@ def choose_predictors(
             both = int(usable[own[0], columns[0]])
             share = float(present[lacking, columns[0]].mean())
             rows.append((rank, -round(strength, 9), other, both, share))
-        kept, too_many = _keep(sorted(rows), encoded, variables, correlation, maximum, removed)
+        needed = [
+            other
+            for rank, _, other, *_ in rows
+            if rank != ASKED and needs(variable, variables[other])
+        ]
+        columns = [c for other in needed for c in everyone[other]]
+        spare = room(target) - len(columns)
+        kept, too_many = _keep(
+            sorted(rows), encoded, variables, correlation, spare, needed, removed
+        )
         table = pd.DataFrame(
             {
                 "predictor": [other for _, _, other, _, _ in kept],
@@ -189,19 +209,25 @@ def _rank(variable: Variable, candidate: Variable, asked: bool) -> int:
     return COVARIATE if adjusted else CORRELATION
 
 
-def _keep(rows, encoded: Encoded, variables, correlation, maximum: int, removed: list):
-    """Keep the first rows for which there is room; leave out copies of those kept."""
+def needs(variable: Variable, candidate: Variable) -> bool:
+    """Return whether analyses of a variable adjust for a candidate: it is never left out."""
+    return candidate.covariate or candidate.name in variable.beside
+
+
+def _keep(rows, encoded: Encoded, variables, correlation, spare: int, needed: list, removed: list):
+    """Keep what is needed, and of the rest the first for which there is room, but no copies."""
     kept, columns, too_many = [], [], []
     for row in rows:
         own, name = encoded.columns_of(row[2]), variables[row[2]].name
         copied = [c for c in columns if len(own) == 1 and correlation[own[0], c] >= SAME]
+        beside = row[0] == ASKED or row[2] in needed
         if copied and row[0] != ASKED:
             of = variables[encoded.owner[copied[0]]].name
             removed.append((name, f"says the same as {of}"))
-        elif row[0] == ASKED or len(columns) + len(own) <= maximum:
+        elif beside or len(own) <= spare:
             kept.append(row)
             columns += own
-            maximum += len(own) if row[0] == ASKED else 0
+            spare -= 0 if beside else len(own)
         else:
             too_many.append(name)
     return kept, too_many

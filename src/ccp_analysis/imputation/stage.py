@@ -17,13 +17,15 @@ from ccp_analysis.groups import groups
 from ccp_analysis.imputation import figure_data
 from ccp_analysis.imputation.chained import Conditional, Derived, Imputed, impute
 from ccp_analysis.imputation.diagnostics import split_r_hat
-from ccp_analysis.imputation.encoding import Encoded, beyond_imputing, decode, encode
+from ccp_analysis.imputation.encoding import Encoded, decode, encode
+from ccp_analysis.imputation.feasible import Members, feasible
 from ccp_analysis.imputation.plan import Variable, imputation_variables, with_derived
-from ccp_analysis.imputation.predictors import PER_PREDICTOR, Choice, choose_predictors
+from ccp_analysis.imputation.predictors import Choice, needs
 from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
 from ccp_analysis.imputation.services import read_services
 from ccp_analysis.plan import Plan
 from ccp_analysis.random import stream
+from ccp_analysis.refused import NOT_IMPUTED
 from ccp_analysis.study import (
     Study,
     load_dictionary,
@@ -38,7 +40,6 @@ log = logging.getLogger(__name__)
 MIXED = 1.1
 """Split R-hat above which the iterations are called too few (Gelman et al. 2013, section 11.5)."""
 
-NOT_IMPUTED = "not imputed"
 MODEL_COLUMNS = [
     "variable",
     "method",
@@ -91,8 +92,11 @@ def run(
     Raises
     ------
     StudyError
-        If the plan names what is not there. A variable that nobody has stays missing, and what
-        needs it says so.
+        If the plan names what is not there.
+
+    Notes
+    -----
+    What cannot be imputed stays missing in all tables; their attributes say of which and why.
     """
     study, plan, economics = load_study(), load_plan(), load_economics()
     people = pd.read_parquet(participants)
@@ -108,28 +112,20 @@ def run(
     )
     check_plan(study, variables, plan)
     people = with_derived(variables, people)
-    arms = people[study.arms.variable] if plan.imputation.by_arm else None
-    unknown = beyond_imputing(variables, people, arms)
-    for name, why in unknown.items():
-        log.warning("%s is not imputed: %s", name, why)
-    apart = [variable for variable in variables if variable.name in unknown]
-    variables = [variable for variable in variables if variable.name not in unknown]
     encoded = encode(variables, people)
-    maximum = max(1, len(people) // PER_PREDICTOR)
-    chosen = choose_predictors(variables, encoded, maximum, plan)
     never = never_exist(study, plan, variables, people)
+    members = _members(study, plan, people)
+    chosen, refused = feasible(variables, encoded, plan, members, never)
     _log_choice(variables, chosen, plan)
-    result = _impute(study, plan, variables, encoded, chosen, people, never)
-    tables = _long(study, variables, encoded, result, people, list(unknown))
+    result = _impute(study, plan, variables, encoded, chosen, members, never)
+    tables = _long(study, variables, encoded, result, people, refused)
     files.write_parquet(imputed, tables)
-    listed = _models(study, plan, variables, encoded, chosen, result, never)
-    if unknown:
-        listed = pd.concat([listed, _not_imputed(study, people, unknown)])
-    files.write_csv(models, listed)
+    table = _models(study, plan, variables, encoded, chosen, refused, members, result, never)
+    files.write_csv(models, table)
     made = {
         traces: lambda: figure_data.traces(study, variables, encoded, result),
         values: lambda: figure_data.values(study, variables, tables),
-        patterns: lambda: figure_data.patterns(study, variables + apart, people),
+        patterns: lambda: figure_data.patterns(study, variables, people),
         losses: lambda: figure_data.losses(study, people, *_characteristics(study, plan, people)),
     }
     for path, make in made.items():
@@ -144,6 +140,15 @@ def _characteristics(study: Study, plan: Plan, people: pd.DataFrame) -> tuple[li
     design = [study.arms.variable]
     design += [study.clusters.pair, study.clusters.unit] if study.clusters else []
     return [n for n in dict.fromkeys(named) if n in people and n not in design], design
+
+
+def _members(study: Study, plan: Plan, people: pd.DataFrame) -> Members:
+    """Return the arms and clusters of the imputation models."""
+    arm = people[study.arms.variable].to_numpy(dtype=str)
+    if study.clusters is None:
+        return Members(arm, arm, "arm", plan.imputation.by_arm)
+    cluster = people[study.clusters.unit].to_numpy(dtype=str)
+    return Members(arm, cluster, study.clusters.unit_label, plan.imputation.by_arm)
 
 
 def _log_choice(variables: list[Variable], chosen: dict[int, Choice], plan: Plan) -> None:
@@ -170,7 +175,7 @@ def _impute(
     variables: list[Variable],
     encoded: Encoded,
     chosen: dict[int, Choice],
-    people: pd.DataFrame,
+    members: Members,
     never: np.ndarray,
 ) -> Imputed:
     conditionals = []
@@ -186,15 +191,15 @@ def _impute(
                     c for p in choice.table["predictor"] for c in encoded.columns_of(int(p))
                 ),
                 method=method,
-                donors=plan.imputation.donors,
+                donors=members.donors(plan.imputation.donors, np.isnan(encoded.values[:, own[0]])),
                 bounds=plan.imputation.bounds.get(variable.name),
                 indicators=tuple(own[1:]),
             )
         )
     # The cluster indicators absorb the arm and the pair; without clusters the arm stands alone.
-    units = groups(people[study.clusters.unit if study.clusters else study.arms.variable])
+    units = groups(pd.Series(members.cluster))
     # All of them, redundant as one is: no cluster is then the one that others are measured by.
-    arm = (people[study.arms.variable] == study.arms.active).to_numpy()
+    arm = members.arm == study.arms.active
     try:
         return impute(
             encoded.values,
@@ -203,7 +208,7 @@ def _impute(
             iterations=plan.imputation.iterations,
             rng=stream(plan.seed, "imputation", "chained"),
             fixed=units.indicators,
-            derived=_derived(variables, encoded),
+            derived=_derived(variables, encoded, {variables[t].name for t in chosen}),
             strata=arm.astype(int) if plan.imputation.by_arm else None,
             clusters=units.codes if study.clusters else None,
             between=arm[:, None].astype(float),
@@ -231,15 +236,17 @@ def _streams(
     return streams
 
 
-def _derived(variables: list[Variable], encoded: Encoded) -> list[Derived]:
+def _derived(variables: list[Variable], encoded: Encoded, imputed: set[str]) -> list[Derived]:
+    """Return the columns that follow from others, unless a part of them stays incomplete."""
     column = {variables[owner].name: c for c, owner in enumerate(encoded.owner)}
-    return [
-        Derived(
-            column[v.name], tuple(column[p] for p in v.rule.parts), v.rule.function, v.rule.quick
-        )
-        for v in variables
-        if v.rule
-    ]
+    found, whole = [], set(imputed)
+    whole |= {v.name for i, v in enumerate(variables) if not encoded.incomplete(i)}
+    for v in variables:
+        if v.rule and whole.issuperset(v.rule.parts):
+            parts = tuple(column[p] for p in v.rule.parts)
+            found.append(Derived(column[v.name], parts, v.rule.function, v.rule.quick))
+            whole.add(v.name)
+    return found
 
 
 def _progress(iterations: int):
@@ -265,17 +272,26 @@ def _long(
     encoded: Encoded,
     result: Imputed,
     people: pd.DataFrame,
-    unknown: list[str],
+    refused: dict[int, str],
 ) -> pd.DataFrame:
+    """Return the observed table and the completed ones, below one another."""
     m, n, _ = result.values.shape
     stacked = np.concatenate([encoded.values[None], result.values]).reshape((m + 1) * n, -1)
     completed = decode(variables, Encoded(stacked, encoded.owner, encoded.levels), people)
+    for name in (variables[target].name for target in refused):
+        completed[name] = pd.concat([people[name]] * (m + 1), ignore_index=True)
     design = ["participant", study.arms.variable]
     if study.clusters:
         design += [study.clusters.unit, study.clusters.pair]
-    repeated = pd.concat([people[design + unknown]] * (m + 1), ignore_index=True)
+    repeated = pd.concat([people[design]] * (m + 1), ignore_index=True)
     repeated.insert(0, "imputation", np.repeat(np.arange(m + 1), n))
-    return pd.concat([repeated, completed], axis=1)
+    tables = pd.concat([repeated, completed], axis=1)
+    tables.attrs[NOT_IMPUTED] = {
+        name: f"'{name}' could not be imputed: {why}"
+        for name, why in ((variables[target].name, why) for target, why in refused.items())
+        if tables[name].hasnans
+    }
+    return tables
 
 
 def _models(
@@ -284,6 +300,8 @@ def _models(
     variables: list[Variable],
     encoded: Encoded,
     chosen: dict[int, Choice],
+    refused: dict[int, str],
+    members: Members,
     result: Imputed,
     never: np.ndarray,
 ) -> pd.DataFrame:
@@ -295,20 +313,25 @@ def _models(
         own = encoded.columns_of(target)
         if not encoded.incomplete(target):
             continue
-        if target in chosen:
+        worst = [float(np.max(r[own])) for r in (means, sds)]
+        if target in refused:
+            part, notes = pd.DataFrame(), [refused[target]]
+        elif target in chosen:
             part = chosen[target].table
             part = part.assign(predictor=[variables[p].name for p in part["predictor"]])
+            notes = _left_out(variables, target, chosen[target])
+            notes += _few_donors(variable, plan, members, np.isnan(encoded.values[:, own[0]]))
         else:
             part = pd.DataFrame({"predictor": variable.rule.parts, "why": variable.rule.text})
+            notes = []
         part = part if len(part) else pd.DataFrame({"predictor": [""]})
-        worst = [float(np.max(r[own])) for r in (means, sds)]
-        note = _note(plan, worst, int(result.ridged[own].sum()))
+        note = "; ".join([*notes, *_notes(plan, worst, int(result.ridged[own].sum()))])
         if note:
             log.warning("%s: %s", variable.name, note)
         parts.append(
             part.assign(
                 variable=variable.name,
-                method=method_of(variable, plan),
+                method=NOT_IMPUTED if target in refused else method_of(variable, plan),
                 missing=int(np.isnan(encoded.values[:, own[0]]).sum()),
                 never=int(never[:, target].sum()),
                 r_hat=worst[0],
@@ -322,24 +345,23 @@ def _models(
     return pd.concat(parts, ignore_index=True).reindex(columns=MODEL_COLUMNS)
 
 
-def _not_imputed(study: Study, people: pd.DataFrame, unknown: dict[str, str]) -> pd.DataFrame:
-    """List the variables that stay missing, with the reason, beside the imputation models."""
-    rows = [
-        {
-            "variable": name,
-            "method": NOT_IMPUTED,
-            "missing": int(people[name].isna().sum()),
-            "never": 0,
-            "note": why,
-            "predictor": "",
-            "data_status": study.data_status,
-        }
-        for name, why in unknown.items()
-    ]
-    return pd.DataFrame(rows, columns=MODEL_COLUMNS)
+def _left_out(variables: list[Variable], target: int, choice: Choice) -> list[str]:
+    """Say which variables that the analyses adjust for do not predict it."""
+    needed = {v.name for v in variables if needs(variables[target], v)}
+    return [f"'{name}' is no predictor: {why}" for name, why in choice.removed if name in needed]
 
 
-def _note(plan: Plan, r_hat: list[float], ridged: int) -> str:
+def _few_donors(variable: Variable, plan: Plan, members: Members, missing: np.ndarray) -> list[str]:
+    """Say where fewer donors are matched than the plan has."""
+    asked = plan.imputation.donors
+    donors = members.donors(asked, missing)
+    if method_of(variable, plan) != "pmm" or donors == asked:
+        return []
+    seen = int((~missing).sum())
+    return [f"{donors} of {asked} donors, as {seen} values were observed"]
+
+
+def _notes(plan: Plan, r_hat: list[float], ridged: int) -> list[str]:
     """Say what a statistician should look into; empty where there is nothing."""
     notes = []
     if max(r_hat) > MIXED:
@@ -347,4 +369,4 @@ def _note(plan: Plan, r_hat: list[float], ridged: int) -> str:
     if ridged:
         draws = plan.imputation.iterations * plan.imputation.imputations
         notes.append(f"predictors depend on each other: a ridge was needed in {ridged} of {draws}")
-    return "; ".join(notes)
+    return notes

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from ccp_analysis.groups import in_order
+from ccp_analysis.refused import NOT_IMPUTED
 from ccp_analysis.reporting.format import (
     capitalised,
     decimals,
@@ -22,8 +25,10 @@ EXPLAINED = {
     "polyreg": "multinomial, multinomial regression",
     "2l.norm": "two-level normal, normal regression with a random intercept of clusters",
     "derived": "computed, by its formula from imputed values",
-    "not imputed": "not imputed, for want of values to impute from",
+    NOT_IMPUTED: "not imputed, for want of values to impute from",
 }
+# Of the notes on a model, those on what it lacks.
+LACKS = re.compile("is no predictor|donors, as")
 METHODS = {
     "pmm": "PMM",
     "norm": "normal",
@@ -31,6 +36,7 @@ METHODS = {
     "polyreg": "multinomial",
     "2l.norm": "two-level normal",
     "derived": "computed",
+    NOT_IMPUTED: NOT_IMPUTED,
 }
 
 
@@ -199,7 +205,8 @@ def imputation_models(source: Source) -> Table:
     explained = "; ".join(EXPLAINED[name] for name in EXPLAINED if name in used)
     notes = [
         f"{explained + '. ' if explained else ''}Every model has "
-        f"{fixed} beside the predictors counted here."
+        f"{fixed} beside the predictors counted here.",
+        *_limits(source),
     ]
     return Table(
         name="imputation_models",
@@ -210,6 +217,23 @@ def imputation_models(source: Source) -> Table:
         widths=[56, 14, 10, 10, 12],
         notes=notes if rows else [],
     )
+
+
+def _limits(source: Source) -> list[str]:
+    """Say what could not be imputed, and of the rest what its model lacks."""
+    first = source.models.groupby("variable", sort=False).first()
+    texts = []
+    for name, row in first.iterrows():
+        if row["method"] == NOT_IMPUTED:
+            texts.append(
+                f"{source.variable(name)} could not be imputed ({row['note']}): analyses of "
+                "imputed data that need it are refused."
+            )
+            continue
+        lacks = [part for part in row["note"].split("; ") if LACKS.search(part)]
+        if lacks:
+            texts.append(f"{source.variable(name)}: {'; '.join(lacks)}.")
+    return texts
 
 
 def _reason(source: Source, stage: Row, missing: Row) -> str:

@@ -11,12 +11,7 @@ sys.path.insert(0, str(SOURCE))
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import faults_since
-from ccp_analysis.consistency import (
-    check_economics,
-    check_ordinals,
-    check_plan,
-    check_rights,
-)
+from ccp_analysis.consistency import check, check_rights
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
@@ -41,9 +36,7 @@ if config:
     )
 try:
     STUDY, PLAN, ECONOMICS = load_study(), load_plan(), load_economics()
-    check_plan(STUDY, PLAN, ECONOMICS)
-    check_economics(STUDY, PLAN, ECONOMICS)
-    check_ordinals(STUDY, PLAN)
+    check(STUDY, PLAN, ECONOMICS)
     CONFIG = configuration_files()
     RAW = [file.path.as_posix() for file in STUDY.files.values()]
     check_rights([*RAW, *sum(CONFIG.values(), [])])

@@ -48,8 +48,8 @@ def _may(path: str, mode: int) -> bool:
     return not os.access(path, os.F_OK) or os.access(path, mode)
 
 
-def check_plan(study: Study, plan: Plan, economics: Economics | None) -> None:
-    """Check the plan of the study in the current folder against its other files.
+def check(study: Study, plan: Plan, economics: Economics | None) -> None:
+    """Check the parts of the configuration in the current folder against each other.
 
     Parameters
     ----------
@@ -61,10 +61,24 @@ def check_plan(study: Study, plan: Plan, economics: Economics | None) -> None:
     Raises
     ------
     StudyError
-        If the plan names the identifier, the arm, a cluster or its pair as if it were measured, or
-        a variable has a name that the pipeline needs for itself; `faults` lists all.
+        If the plan names the identifier, the arm, a cluster or its pair as if it were measured; a
+        variable has a name that the pipeline needs for itself; codes of an ordinal variable are
+        analysed as numbers without `Plan.ordinal_as_numbers`; or the evaluation names a file, a
+        visit, a utility, an outcome or an arm that is not there. `faults` lists all.
     """
-    faults = [*_design_variables(study, plan), *_reserved(study, plan, economics)]
+    faults = [
+        *_design_variables(study, plan),
+        *_reserved(study, plan, economics),
+        *_ordinals(study, plan),
+    ]
+    if economics:
+        faults += [
+            *_missing_files(economics),
+            *_horizon(study, economics),
+            *_utilities(study, economics),
+            *_outcomes(plan, economics),
+            *_arms(study, economics),
+        ]
     if faults:
         raise first_of(faults)
 
@@ -116,50 +130,10 @@ def _reserved(study: Study, plan: Plan, economics: Economics | None) -> Iterator
                 )
 
 
-def check_economics(study: Study, plan: Plan, economics: Economics | None) -> None:
-    """Check the evaluation of the study in the current folder against its other files.
-
-    Parameters
-    ----------
-    study, plan : Study, Plan
-        Visits, arms and outcomes.
-    economics : Economics or None
-        The evaluation, where there is one.
-
-    Raises
-    ------
-    StudyError
-        If a file of costs is missing, no visit stands at the horizon, a utility is none, or an
-        outcome or an arm is unknown; `faults` lists all.
-    """
-    if economics is None:
-        return
-    faults = [
-        *_missing_files(economics),
-        *_horizon(study, economics),
-        *_utilities(study, economics),
-        *_outcomes(plan, economics),
-        *_arms(study, economics),
-    ]
-    if faults:
-        raise first_of(faults)
-
-
-def check_ordinals(study: Study, plan: Plan) -> None:
-    """Check that the plan says of which ordinal variables the codes are analysed as numbers.
+def _ordinals(study: Study, plan: Plan) -> Iterator[str]:
+    """Name ordinal variables whose codes are analysed as numbers though the plan does not say so.
 
     Items of an instrument are numbers by the instrument's `score`.
-
-    Parameters
-    ----------
-    study, plan : Study, Plan
-        The variables and what is made of them.
-
-    Raises
-    ------
-    StudyError
-        If an ordinal variable is used as a number without `Plan.ordinal_as_numbers`, or that names
-        one that is none; `faults` lists all.
     """
     ordinals = [column for column in load_dictionary(study) if column.type == "ordinal"]
     names = {name: column.name for column in ordinals for name in (column.name, column.variable)}
@@ -171,22 +145,20 @@ def check_ordinals(study: Study, plan: Plan) -> None:
         (("imputation", "auxiliary"), plan.imputation.auxiliary),
     ]
     said = {names.get(name) for name in plan.ordinal_as_numbers}
-    faults = [
+    yield from (
         f"{place(PLAN, *keys)}: {'.'.join(keys)}: '{name}' is ordinal, so that its codes are "
         "analysed as numbers only if ordinal_as_numbers lists it; do so, or give it the type "
         f"category in {DICTIONARY}."
         for keys, used in uses
         for name in used
         if name in names and names[name] not in said
-    ]
-    faults += [
+    )
+    yield from (
         f"{place(PLAN, 'ordinal_as_numbers')}: ordinal_as_numbers names '{name}'; expected a "
         f"variable of the type ordinal in {DICTIONARY}."
         for name in plan.ordinal_as_numbers
         if name not in names
-    ]
-    if faults:
-        raise first_of(faults)
+    )
 
 
 def _missing_files(economics: Economics) -> Iterator[str]:

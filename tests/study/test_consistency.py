@@ -1,4 +1,4 @@
-"""What the evaluation names and the study does not have: a sentence each, before any job."""
+"""What of the configuration does not agree: a sentence each, all at once, before any job."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ import pandas as pd
 import pytest
 
 from ccp_analysis import consistency
-from ccp_analysis.consistency import (
-    check_economics,
-    check_ordinals,
-    check_plan,
-    check_rights,
-)
+from ccp_analysis.consistency import check_rights
 from ccp_analysis.errors import StudyError
 from ccp_analysis.study import load_dictionary, load_economics, load_plan, load_study
 
@@ -35,7 +30,7 @@ FAULTS = {
 
 
 def check() -> None:
-    check_economics(load_study(), load_plan(), load_economics())
+    consistency.check(load_study(), load_plan(), load_economics())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -84,22 +79,22 @@ def test_ordinals_are_numbers_only_if_the_plan_says_so(ccp_study, name, key):
     text = (ccp_study / DICTIONARY).read_text()
     _ordinal(ccp_study, name)
     with pytest.raises(StudyError) as caught:
-        check_ordinals(load_study(), load_plan())
+        check()
     [fault] = [f for f in caught.value.faults if f": {key}: " in f]
     assert f"'{name}' is ordinal" in fault
     assert "only if ordinal_as_numbers lists it" in fault
     line = int(fault.partition(", line ")[2].partition(":")[0])
     assert (ccp_study / PLAN).read_text().splitlines()[line - 1].startswith(f"{key}:")
     ccp_study.change(PLAN, "covariates:", f"ordinal_as_numbers: [{name}]\ncovariates:")
-    check_ordinals(load_study(), load_plan())
+    check()
     (ccp_study / DICTIONARY).write_text(text)
     with pytest.raises(StudyError, match=f"ordinal_as_numbers names '{name}'; expected"):
-        check_ordinals(load_study(), load_plan())
+        check()
 
 
 def test_items_of_an_instrument_are_numbers_by_its_score(ccp_study):
     _ordinal(ccp_study, "rgu_01", "rgu_02")
-    check_ordinals(load_study(), load_plan())
+    check()
 
 
 def test_what_may_not_be_read_or_written_is_a_sentence_each(ccp_study, monkeypatch):
@@ -124,7 +119,6 @@ def test_what_is_not_there_is_no_question_of_rights(ccp_study):
 def test_studies_as_they_are_shipped_are_consistent(ccp_study):
     for _ in range(2):
         check()
-        checked_plan()
         Path(ECONOMICS).unlink(missing_ok=True)
 
 
@@ -139,10 +133,6 @@ LISTED = {
 }
 
 
-def checked_plan() -> None:
-    check_plan(load_study(), load_plan(), load_economics())
-
-
 @pytest.mark.parametrize("name", DESIGN)
 @pytest.mark.parametrize("key", LISTED)
 def test_a_design_variable_is_nothing_that_was_measured(ccp_study, key, name):
@@ -152,7 +142,7 @@ def test_a_design_variable_is_nothing_that_was_measured(ccp_study, key, name):
     text = (ccp_study / PLAN).read_text().splitlines()
     line = next(n for n, row in enumerate(text, start=1) if new.splitlines()[0] in row)
     with pytest.raises(StudyError) as caught:
-        checked_plan()
+        check()
     start = f"{PLAN}, line {line}: {key} names '{name}', which is {DESIGN[name]}"
     assert str(caught.value).startswith(start)
 
@@ -160,7 +150,7 @@ def test_a_design_variable_is_nothing_that_was_measured(ccp_study, key, name):
 def test_every_design_variable_that_the_plan_lists_is_named(ccp_study):
     ccp_study.change(PLAN, "[age, years_in_contact]", "[team, trust, arm]")
     with pytest.raises(StudyError) as caught:
-        checked_plan()
+        check()
     assert len(caught.value.faults) == 3
 
 
@@ -189,11 +179,11 @@ def test_what_the_pipeline_computes_at_a_visit_is_no_name_either(ccp_study, name
     file, old, new = RESERVED[name]
     ccp_study.change(file, old, new)
     with pytest.raises(StudyError, match=rf"^{file}, line \d+: the variable '{name}' has a name"):
-        checked_plan()
+        check()
 
 
 def test_without_an_evaluation_a_cost_is_a_variable_like_any_other(ccp_study):
     file, old, new = RESERVED["cost_month6"]
     ccp_study.change(file, old, new)
     Path(ECONOMICS).unlink()
-    checked_plan()
+    check()

@@ -6,6 +6,9 @@ team effects or ignoring teams, on the complete cases, and by direct likelihood.
 the degrees of freedom come from each of several rules. All data are synthetic. Prints Markdown:
 
     PYTHONPATH=src python benchmarks/imputation_study.py [--draws 2000]
+
+With ``--few`` the follow-ups are deleted completely at random, up to 97 %, and imputed as the
+pipeline does it: from the predictors that it chooses among fourteen, or not at all.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import ccp_analysis  # noqa: F401  (sets the number of BLAS threads before NumPy loads)
 
@@ -22,12 +26,16 @@ import pandas as pd
 from scipy.special import expit
 
 from ccp_analysis.imputation.chained import Conditional, impute
+from ccp_analysis.imputation.encoding import Encoded
+from ccp_analysis.imputation.feasible import Groups, feasible
+from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.pooling import pool
 from ccp_analysis.models.reml import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
+from ccp_analysis.plan import ImputationPlan
 from ccp_analysis.random import stream
 
 DATA = Path(__file__).parents[1] / "tests" / "models" / "data" / "clustered_trial.csv"
@@ -133,10 +141,109 @@ def simulate(icc: float, mechanism: str, draws: int, m: int = M) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
+DELETED = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.97)
+OTHERS = 12  # variables beside the baseline and two covariates; half of them say something
+NEEDED = [
+    Variable("y", "y", False, None, (), beside=frozenset({"y0"})),
+    Variable("y0", "y", False, None, ()),
+    *(Variable(name, name, True, None, ()) for name in ("age", "years")),
+]
+VARIABLES = NEEDED + [Variable(f"x{k}", f"x{k}", False, None, ()) for k in range(OTHERS)]
+
+
+def deleted(study: Study, share: float, icc: float, rng) -> np.ndarray:
+    """Return columns for `VARIABLES` (n, v), a share of the follow-ups deleted at random."""
+    n = len(study.team)
+    y = study.draw(icc, rng)
+    more = rng.standard_normal((n, 2 + OTHERS))
+    more[:, 2 : 2 + OTHERS // 2] += 0.5 * (y[:, None] - y.mean()) / SD
+    y[rng.permutation(n)[: round(share * n)]] = np.nan
+    return np.column_stack([y, study.baseline, more])
+
+
+def by_the_pipeline(study: Study, data: np.ndarray, method: str, rng, m: int) -> Inference | str:
+    """Impute as the pipeline does and pool the analysis; or say why that is refused."""
+    asked = {"imputations": m, "iterations": 1, "donors": 5, "methods": {"y": method}}
+    plan = SimpleNamespace(imputation=ImputationPlan.model_validate(asked))
+    groups = Groups(study.arm.astype(str), study.team.astype(str), "team", by_arm=False)
+    encoded = Encoded(data, list(range(len(VARIABLES))), [""] * len(VARIABLES))
+    never, gone = np.zeros(data.shape, dtype=bool), np.isnan(data[:, 0])
+    chosen, refused = feasible(VARIABLES, encoded, plan, groups, never)
+    if refused:
+        return refused[0]
+    values = data[None, :, 0]
+    if gone.any():
+        predictors = tuple(int(p) for p in chosen[0].table["predictor"])
+        donors = groups.donors(plan.imputation.donors, gone)
+        model = Conditional(0, predictors, method=method, donors=donors)
+        found = impute(data, [model], m=m, iterations=1, rng=rng, fixed=study.teams)
+        values = found.values[:, :, 0]
+    X = np.column_stack([study.X, data[:, 2:4]])
+    L = np.eye(X.shape[1])[1:2]
+    fits = cluster_robust(fit_ols(X, values), study.team, L, kind="CR2")
+    if len(values) == 1:
+        return Inference(fits.estimate[0], fits.std_error[0], fits.df[0])
+    return pool(fits.estimate, fits.std_error**2, fits.df)
+
+
+def few_observed(method: str, draws: int, m: int = M, icc: float = 0.05) -> pd.DataFrame:
+    """Return a row for each share deleted: how often refused, and se against truth where not.
+
+    `wrongly` counts refusals where at least 40 % were observed, some in each arm of every pair.
+    """
+    study, rows = Study(), []
+    for share in DELETED:
+        rng = stream(SEED, "few observed", method, str(share))
+        found, refused, wrongly = [], 0, 0
+        for _ in range(draws):
+            data = deleted(study, share, icc, rng)
+            result = by_the_pipeline(study, data, method, rng, m)
+            if isinstance(result, str):
+                seen = ~np.isnan(data[:, 0])
+                refused += 1
+                wrongly += seen.mean() >= 0.4 and (study.teams[seen].sum(axis=0) > 0).all()
+                continue
+            low, high = result.interval(0.95)
+            covers = low[0] <= EFFECT <= high[0]
+            found.append([result.estimate[0], result.std_error[0], covers])
+        row = {"deleted": share, "fitted": len(found), "refused": refused, "wrongly": wrongly}
+        if len(found) > 1:
+            estimate, error, covers = np.array(found, dtype=float).T
+            spread = estimate.std(ddof=1)
+            row["mean"], row["sd"] = estimate.mean(), spread
+            row["se_ratio"] = np.sqrt((error**2).mean()) / spread
+            row["covers"] = covers.mean()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def print_few(draws: int) -> None:
+    """Print the table of what is imputed from few observed values."""
+    print(f"{draws} draws of SYNTHETIC data a row, m = {M}; the true difference is {EFFECT:g}.\n")
+    print("| method | deleted | refused | refused wrongly | mean | SD | se / sd | covers |")
+    print("|---|---|---|---|---|---|---|---|")
+    for method in ("norm", "pmm"):
+        for row in few_observed(method, draws).itertuples():
+            said = (
+                f"{row.mean:.2f} | {row.sd:.2f} | {row.se_ratio:.2f} | {row.covers:.3f}"
+                if row.fitted > 1
+                else "| | |"
+            )
+            print(
+                f"| {method} | {row.deleted:.0%} | {row.refused} | {row.wrongly} | {said} |",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--draws", type=int, default=2000)
-    draws = parser.parse_args().draws
+    parser.add_argument("--few", action="store_true", help="few observed values instead")
+    asked = parser.parse_args()
+    draws = asked.draws
+    if asked.few:
+        print_few(draws)
+        return
     started = time.perf_counter()
     error = (0.95 * 0.05 / draws) ** 0.5
     print(

@@ -59,6 +59,18 @@ def test_fixed_teams_overstate_and_no_teams_understate_the_variance(found):
     assert fixed["width"] > ignored["width"]
 
 
+@pytest.mark.parametrize("method", ["norm", "pmm"])
+def test_few_observed_values_have_standard_errors_large_enough_or_are_refused(benchmark, method):
+    found = benchmark.few_observed(method, draws=60, m=10).set_index("deleted")
+    assert (found["wrongly"] == 0).all()
+    assert (found.loc[:0.2, "refused"] == 0).all()
+    assert (found.loc[0.95:, "refused"] == 60).all()
+    judged = found[found["fitted"] >= 30]
+    assert {0.0, 0.2, 0.4, 0.6} <= set(judged.index)
+    # .93, less two standard errors of a standard deviation of so many.
+    assert (judged["se_ratio"] > 0.93 * (1 - 2 / np.sqrt(2 * judged["fitted"]))).all()
+
+
 def test_the_share_lost_is_as_declared(benchmark):
     study = benchmark.Study()
     rng = np.random.default_rng(1)

@@ -136,3 +136,34 @@ def value_the_dead(
         n: scores[n].mask(who & scores[n].isna(), 0.0) for n, who in names.items() if n in scores
     }
     return scores.assign(**valued)
+
+
+def valued_as_dead(
+    study: Study, instruments: dict[str, Instrument], people: pd.DataFrame
+) -> dict[str, pd.Series]:
+    """Return whose utilities are 0 by `value_the_dead`: they have a score and no answer.
+
+    Parameters
+    ----------
+    study, instruments
+        As in `value_the_dead`.
+    people : pandas.DataFrame
+        The cleaned table.
+
+    Returns
+    -------
+    dict
+        Utility at a visit → bool for each person; without utilities that nobody has so.
+    """
+    if study.losses is None or study.losses.death is None:
+        return {}
+    found = {}
+    for name, instrument in instruments.items():
+        for visit in study.follow_ups if instrument.score == "value_set" else ():
+            score = f"{name}_{visit.id}"
+            items = [item for item in instrument.items if f"{item}_{visit.id}" in people]
+            if score in people:
+                answers = people[[f"{item}_{visit.id}" for item in items]]
+                silent = ~people[f"interviewed_{visit.id}"] & answers.isna().all(axis=1)
+                found[score] = people[score].notna() & silent
+    return {score: who for score, who in found.items() if who.any()}

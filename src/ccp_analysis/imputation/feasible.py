@@ -5,7 +5,7 @@ RSS / chi-squared with n1 - k degrees of freedom: its mean exists from three on,
 five. A cluster (or an arm) with an indicator of its own and nobody observed has no estimate of its
 own; the average over the others is not drawn but taken as known. Predictive mean matching fills in
 values of the observed: few of them, used again and again, are too alike, and too near the mean.
-`benchmarks/few_observed.py` measures all of it.
+`benchmarks/imputation_study.py --few` measures all of it.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from ccp_analysis import files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import groups
 from ccp_analysis.imputation import figure_data
+from ccp_analysis.imputation.after_death import Ended, as_if_alive, ended_by_death, with_the_dead
 from ccp_analysis.imputation.chained import Conditional, Derived, Imputed, impute
 from ccp_analysis.imputation.diagnostics import split_r_hat
 from ccp_analysis.imputation.encoding import Encoded, decode, encode
@@ -112,15 +113,21 @@ def run(
     )
     check_plan(study, variables, plan)
     people = with_derived(variables, people)
-    encoded = encode(variables, people)
+    ended = ended_by_death(study, instruments, variables, people)
+    encoded = encode(variables, as_if_alive(people, ended))
     never = never_exist(study, plan, variables, people)
+    needless = never.copy()
+    for position, variable in enumerate(variables):
+        needless[:, position] |= ended.get(variable.name, False)
     members = _members(study, plan, people)
-    chosen, refused = feasible(variables, encoded, plan, members, never)
+    chosen, refused = feasible(variables, encoded, plan, members, needless)
     _log_choice(variables, chosen, plan)
-    result = _impute(study, plan, variables, encoded, chosen, members, never)
-    tables = _long(study, variables, encoded, result, people, refused)
+    result = _impute(study, plan, variables, encoded, chosen, members, needless)
+    tables = _long(study, variables, encoded, result, people, refused, ended)
     files.write_parquet(imputed, tables)
-    table = _models(study, plan, variables, encoded, chosen, refused, members, result, never)
+    table = _models(
+        study, plan, variables, encoded, chosen, refused, members, result, never, people
+    )
     files.write_csv(models, table)
     made = {
         traces: lambda: figure_data.traces(study, variables, encoded, result),
@@ -273,11 +280,13 @@ def _long(
     result: Imputed,
     people: pd.DataFrame,
     refused: dict[int, str],
+    ended: Ended,
 ) -> pd.DataFrame:
     """Return the observed table and the completed ones, below one another."""
     m, n, _ = result.values.shape
     stacked = np.concatenate([encoded.values[None], result.values]).reshape((m + 1) * n, -1)
     completed = decode(variables, Encoded(stacked, encoded.owner, encoded.levels), people)
+    completed = with_the_dead(completed, variables, people, ended)
     for name in (variables[target].name for target in refused):
         completed[name] = pd.concat([people[name]] * (m + 1), ignore_index=True)
     design = ["participant", study.arms.variable]
@@ -304,6 +313,7 @@ def _models(
     members: Members,
     result: Imputed,
     never: np.ndarray,
+    people: pd.DataFrame,
 ) -> pd.DataFrame:
     means, sds = (
         split_r_hat(np.moveaxis(history, 1, 0)) for history in (result.chain_mean, result.chain_sd)
@@ -311,7 +321,8 @@ def _models(
     parts = []
     for target, variable in enumerate(variables):
         own = encoded.columns_of(target)
-        if not encoded.incomplete(target):
+        missing = int(people[variable.name].isna().sum())
+        if not missing:
             continue
         worst = [float(np.max(r[own])) for r in (means, sds)]
         if target in refused:
@@ -332,7 +343,7 @@ def _models(
             part.assign(
                 variable=variable.name,
                 method=NOT_IMPUTED if target in refused else method_of(variable, plan),
-                missing=int(np.isnan(encoded.values[:, own[0]]).sum()),
+                missing=missing,
                 never=int(never[:, target].sum()),
                 r_hat=worst[0],
                 r_hat_sd=worst[1],

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import trial
-from scipy.stats import norm, t
+from scipy.stats import nct, norm, t
 from trial import ask, pick
 
 from ccp_analysis.analyses.comparison import compare
@@ -43,8 +43,9 @@ def test_every_difference_with_a_standard_error_has_its_readings(study, tables, 
         scaled = pick(rows, "standardised difference", **own)
         assert scaled["p_value"] == row["p_value"]
         found = pick(rows, "minimum detectable difference", **own)
-        quantiles = t.ppf(0.975, row["df"]) + t.ppf(0.8, row["df"])
-        assert found["estimate"] == pytest.approx(quantiles * row["std_error"], rel=1e-9)
+        true, critical = found["estimate"] / row["std_error"], t.ppf(0.975, row["df"])
+        power = nct.sf(critical, row["df"], true) + nct.cdf(-critical, row["df"], true)
+        assert power == pytest.approx(0.8, abs=1e-7)
         assert found["df"] == row["df"]
         assert "std_error" not in found
         for arm, sign in (("intervention", 1), ("control", -1)):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows
+from ccp_analysis.models.inference import detected_multiple
 from ccp_analysis.study import Study
 
 STANDARDISED = "standardised difference"
@@ -108,18 +108,17 @@ def _standardised(row: dict[str, Any], spread: Spread) -> dict[str, Any]:
 def _detectable(row: dict[str, Any], power: float) -> dict[str, Any]:
     """Return the true difference that the test finds with the power wanted, at this SE and df.
 
-    (t of 1 - alpha/2 + t of the power) times the standard error.
+    By the noncentral t distribution, both tails.
     """
     df = np.inf if row["df"] is None else row["df"]
     alpha = 1.0 - row["conf_level"]
     test = f"with a power of {100 * power:g}% and a two-sided test at {100 * alpha:g}%"
-    quantiles = float(stdtrit(df, 1.0 - alpha / 2.0) + stdtrit(df, power))
     kept = ("outcome", "visit", "scale", "population", "model", "inference", "level", "status")
     kept += ("df", "df_num", "m", "n", "n_clusters")
     return {
         **{name: row[name] for name in kept if name in row},
         "term": DETECTABLE,
-        "estimate": quantiles * row["std_error"],
+        "estimate": detected_multiple(df, row["conf_level"], power) * row["std_error"],
         "note": f"at the fitted variances, {test}",
     }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
 
+from ccp_analysis.models.inference import detected_multiple
 from ccp_analysis.plan import Plan, SampleSize
 from ccp_analysis.study import Study
 
@@ -18,7 +19,7 @@ def design_effect(planned: SampleSize, people: float) -> float:
     return 1.0 + (people / planned.clusters - 1.0) * planned.icc
 
 
-def detectable(planned: SampleSize, people: float, quantiles: float) -> float:
+def detectable(planned: SampleSize, people: float, multiple: float) -> float:
     """Return the difference that two equal arms of all these people detect.
 
     Parameters
@@ -27,26 +28,27 @@ def detectable(planned: SampleSize, people: float, quantiles: float) -> float:
         SD, ICC, correlation with the baseline, clusters.
     people : float
         People in both arms.
-    quantiles : float
-        Quantile of the two-sided test plus quantile of the power.
+    multiple : float
+        Standard errors that the difference must have: the quantile of the two-sided test plus that
+        of the power, or `detected_multiple`.
 
     Returns
     -------
     float
-        quantiles sqrt(4 sd^2 (1 - rho^2) design effect / people); the factor of ANCOVA is that of
+        multiple sqrt(4 sd^2 (1 - rho^2) design effect / people); the factor of ANCOVA is that of
         Borm, Fransen & Lemmens (2007, J Clin Epidemiol 60:1234-1238).
     """
     variance = 4.0 * planned.sd**2 * (1.0 - planned.retest**2) / people
-    return quantiles * (variance * design_effect(planned, people)) ** 0.5
+    return multiple * (variance * design_effect(planned, people)) ** 0.5
 
 
-def required(planned: SampleSize, quantiles: float) -> float | None:
+def required(planned: SampleSize, multiple: float) -> float | None:
     """Return the people needed with these clusters; None where no number of people is enough.
 
     As `detectable`, solved for the people: with more of them in a fixed number of clusters the
     variance of a difference falls no lower than 4 sd^2 (1 - rho^2) ICC / clusters.
     """
-    unit = (quantiles * planned.sd / planned.difference) ** 2 * 4.0 * (1.0 - planned.retest**2)
+    unit = (multiple * planned.sd / planned.difference) ** 2 * 4.0 * (1.0 - planned.retest**2)
     left = 1.0 - unit * planned.icc / planned.clusters
     return unit * (1.0 - planned.icc) / left if left > 0 else None
 
@@ -67,8 +69,8 @@ def sample_size_rows(study: Study, plan: Plan, observed: pd.DataFrame, scale: st
     -------
     list of dict
         Rows of the analysis ``sample_size``, level planned or achieved, by normal quantiles as
-        such calculations go, and where there are clusters in pairs by t with pairs - 1 degrees of
-        freedom.
+        such calculations go, and where there are clusters in pairs by the noncentral t with
+        pairs - 1 degrees of freedom.
     """
     planned = plan.planned
     last = [v.id for v in study.follow_ups if f"{planned.outcome}_{v.id}" in observed][-1:]
@@ -78,7 +80,7 @@ def sample_size_rows(study: Study, plan: Plan, observed: pd.DataFrame, scale: st
     if study.clusters:
         pairs = observed[study.clusters.pair].nunique()
         df = float(pairs - 1)
-        tests.append(("t", float(stdtrit(df, tail) + stdtrit(df, plan.power)), df))
+        tests.append(("t", detected_multiple(df, plan.confidence_level, plan.power), df))
     by = {"planned": planned.participants, "achieved": followed}
     counted = {"scale": "count", "inference": "none"}
     rows: Rows = [
@@ -120,13 +122,13 @@ def sample_size_rows(study: Study, plan: Plan, observed: pd.DataFrame, scale: st
                 "scale": scale,
                 "inference": inference,
                 "df": df,
-                "estimate": detectable(planned, people, quantiles) if people else None,
+                "estimate": detectable(planned, people, multiple) if people else None,
                 "note": "at the planned SD, correlations and clusters",
             }
-            for inference, quantiles, df in tests
+            for inference, multiple, df in tests
         ]
-    for inference, quantiles, df in tests:
-        needed = required(planned, quantiles)
+    for inference, multiple, df in tests:
+        needed = required(planned, multiple)
         note = "for the planned difference with the planned clusters"
         if needed is None:
             note = "no number of people is enough: with so few clusters the intraclass correlation "

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.optimize import brentq
+from scipy.special import chdtr, ndtr, stdtr, stdtrit
 
 from ccp_analysis.models.used_up import LEAST_DF, UsedUp
+
+MANY_DF = 1e6  # from here on t is the normal distribution
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,65 @@ def inference(
 def standard_error(variance: np.ndarray) -> np.ndarray:
     """Return the square root where the variance is positive, NaN elsewhere."""
     return np.sqrt(np.where(np.asarray(variance) > 0.0, variance, np.nan))
+
+
+def power_of_t(noncentrality: float, df: float, level: float = 0.95) -> float:
+    """Return the power of the two-sided t test.
+
+    Parameters
+    ----------
+    noncentrality : float
+        True difference in standard errors.
+    df : float
+        Degrees of freedom, at least one; infinite for the normal distribution.
+    level : float
+        Confidence level, one less that of the test.
+
+    Returns
+    -------
+    float
+        P(|T| > t) of the noncentral t distribution, both tails.
+
+    Notes
+    -----
+    The chance that the variance is small enough, chi-square with df below df (z + d)^2 / t^2, over
+    the normal distribution of z, by the trapezoidal rule. SciPy's noncentral t has no value for
+    many arguments with few degrees of freedom.
+    """
+    critical = float(stdtrit(df, 0.5 + level / 2.0))
+    if df > MANY_DF:
+        return float(ndtr(noncentrality - critical) + ndtr(-noncentrality - critical))
+    z = np.linspace(-10.0, 10.0, 20_001)
+    weights = np.exp(-0.5 * z**2)
+    chances = chdtr(df, df * ((z + noncentrality) / critical) ** 2)
+    return float(weights @ chances / weights.sum())
+
+
+def detected_multiple(df: float, level: float, power: float) -> float:
+    """Return the true difference, in standard errors, that a two-sided t test finds.
+
+    Parameters
+    ----------
+    df : float
+        Degrees of freedom, infinite for the normal distribution.
+    level : float
+        Confidence level.
+    power : float
+        With which it is to be found.
+
+    Returns
+    -------
+    float
+        Exact; NaN where there are no degrees of freedom, and 0 for no more power than the level of
+        the test. Quantile plus quantile (t of the level plus t of the power) has a power of .775
+        for .8 at 2.4 degrees of freedom.
+    """
+    if not df > 0.0:
+        return np.nan
+    if power <= 1.0 - level:
+        return 0.0
+    most = 2.0 * float(stdtrit(df, 0.5 + level / 2.0) + np.abs(stdtrit(df, power))) + 10.0
+    return float(brentq(lambda d: power_of_t(d, df, level) - power, 0.0, most, xtol=1e-10))
 
 
 def as_contrasts(L: np.ndarray, p: int) -> np.ndarray:

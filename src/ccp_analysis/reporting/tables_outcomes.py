@@ -108,6 +108,11 @@ def comparison(source: Source) -> Table:
         )
         if row["status"] != "ok":
             notes.append((label, row["note"]))
+        notes += [
+            (f"{label}, adjusted mean of {name}, no interval", mean["note"])
+            for (_, name), mean in zip(source.arms, means, strict=True)
+            if mean and mean["status"] == "refused"
+        ]
     names = {"n_clusters": f"{_unit(source)}s", "m": "m"}
     level = level_of(source)
     return Table(

@@ -27,7 +27,7 @@ from scipy.special import expit
 
 from ccp_analysis.imputation.chained import Conditional, impute
 from ccp_analysis.imputation.encoding import Encoded
-from ccp_analysis.imputation.feasible import Groups, feasible
+from ccp_analysis.imputation.feasible import Members, feasible
 from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
@@ -165,7 +165,7 @@ def by_the_pipeline(study: Study, data: np.ndarray, method: str, rng, m: int) ->
     """Impute as the pipeline does and pool the analysis; or say why that is refused."""
     asked = {"imputations": m, "iterations": 1, "donors": 5, "methods": {"y": method}}
     plan = SimpleNamespace(imputation=ImputationPlan.model_validate(asked))
-    groups = Groups(study.arm.astype(str), study.team.astype(str), "team", by_arm=False)
+    groups = Members(study.arm.astype(str), study.team.astype(str), "team", by_arm=False)
     encoded = Encoded(data, list(range(len(VARIABLES))), [""] * len(VARIABLES))
     never, gone = np.zeros(data.shape, dtype=bool), np.isnan(data[:, 0])
     chosen, refused = feasible(VARIABLES, encoded, plan, groups, never)

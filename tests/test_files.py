@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -49,6 +51,17 @@ def test_rights_are_those_that_the_mask_leaves(tmp_path, mask):
         os.umask(before)
     for path in tmp_path.iterdir():
         assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_writer_in_another_folder_writes_to_the_right_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+
+    def from_elsewhere(target: Path) -> None:
+        subprocess.run(["cp", "/dev/stdin", target], input=b"all", cwd="elsewhere", check=True)
+
+    files.write_whole(Path("reports/report.html"), from_elsewhere)
+    assert Path("reports/report.html").read_bytes() == b"all"
 
 
 def test_text_and_json_are_utf_8_with_the_newlines_given(tmp_path):

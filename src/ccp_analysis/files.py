@@ -28,10 +28,10 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     path : Path
         Where the file is to stand; missing folders are made.
     write : callable
-        Called with the temporary path (same folder, same suffix); writes the whole content there.
+        Called with the temporary path (absolute; same folder, same suffix); writes all of it there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    temporary = path.parent.resolve() / f".{secrets.token_hex(8)}{path.suffix}"
     temporary.touch(exist_ok=False)  # with the rights that the user's mask leaves
     try:
         write(temporary)

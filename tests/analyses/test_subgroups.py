@@ -175,7 +175,7 @@ def test_subgroups_need_complete_variables_of_the_imputation(study, tables):
     with pytest.raises(StudyError, match="'height' is not in the completed tables"):
         compare("subgroup", study, tables, "imputed", ask(subgroup="height"))
     gaps = tables.assign(third=tables["third"].mask(tables["index"] == 3))
-    with pytest.raises(StudyError, match="'third' has missing values that were not imputed"):
+    with pytest.raises(ValueError, match="'third' has missing values that were not imputed"):
         compare("subgroup", study, gaps, "imputed", ask(subgroup="third"))
     observed = compare("subgroup", study, gaps, "observed", ask(subgroup="third"))
     assert observed[0]["n"] == 150

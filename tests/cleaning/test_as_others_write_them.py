@@ -296,7 +296,7 @@ def test_an_older_or_locked_workbook_is_told_to_be_saved_again(tiny):
 
 
 def test_the_name_of_the_identifier_is_said(tiny):
-    tiny.change("config/dictionary.csv", "first,who,participant,", "first,who,person,")
+    tiny.change("config/dictionary.csv", "first,who,participant,", "first,who,somebody,")
     assert str(tiny.fails()) == (
         "config/dictionary.csv: the file 'first' has no column of the name 'participant', which "
         "identifies its rows; write 'participant' as the name of the raw column that does, "

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import BTHEB, CCP, DERIVED
 
 from ccp_analysis.archiving.verify import IDENTICAL, WITHIN, compare
 from ccp_analysis.results import KEY
 
 TESTS = Path(__file__).parents[1]
-STUDIES = {"connecting_people": CCP, "beat_the_blues": BTHEB}
+ROOT = TESTS.parent
+STUDIES = {"connecting_people": ROOT, "beat_the_blues": ROOT / "examples" / "beat_the_blues"}
+DERIVED = Path("data/derived")
 # None: what OpenBLAS chooses for the processor at hand.
 PROCESSORS = (None, "Haswell", "Nehalem")
 

@@ -201,6 +201,7 @@ def test_sections_follow_the_study(clustered: Folder, plain: Folder) -> None:
         "The primary outcome by every analysis",
         "Visit by visit",
         "Missing data",
+        "What could not be estimated",
         "Methods",
         "Limits",
         "Data and software",

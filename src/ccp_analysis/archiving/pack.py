@@ -47,11 +47,11 @@ CODE_FILES = (
     "environment.yml",
     "examples/README.md",
 )
-CODE_FOLDERS = (".ci", "benchmarks", "docs", "profiles", "src", "tests")
+CODE_FOLDERS = (".ci", "benchmarks", "docs", "profiles", "src", "tests", "tools")
 # Kinds of file of which code, tests and documents are made.
 CODE_KINDS = {
-    *(".R", ".css", ".csv", ".html", ".j2", ".json", ".lua", ".md", ".py", ".svg", ".toml", ".txt"),
-    *(".typ", ".xml", ".yaml", ".yml"),
+    *(".R", ".css", ".csv", ".dta", ".html", ".j2", ".json", ".lua", ".md", ".py", ".svg", ".toml"),
+    *(".txt", ".typ", ".xml", ".yaml", ".yml"),
 }
 # Not read: in a program an example of an address identifies nobody, and authors give their own.
 PROGRAMS = {".R", ".cff", ".css", ".j2", ".lock", ".lua", ".py", ".toml", ".typ"}

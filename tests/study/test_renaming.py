@@ -143,9 +143,9 @@ def both(old: pd.DataFrame, new: pd.DataFrame, change: Renaming) -> list[pd.Data
         tables.append(table.set_axis(pd.MultiIndex.from_arrays(key)))
     old, new = tables
     common = old.index.intersection(new.index)
-    # Where a tipping point lies, and in which quadrant, is imputed and in the key.
+    # In which quadrant a ratio lies is imputed and in the key.
     others = pd.concat([table[~table.index.isin(common)] for table in tables])
-    assert others["term"].isin(["difference at the tipping point", "icer"]).all()
+    assert others["term"].eq("icer").all()
     return [old.loc[common], new.loc[common]]
 
 
@@ -179,6 +179,8 @@ def test_any_other_names_move_what_was_imputed_by_chance_alone(results_of, tmp_p
     old, new = both(first, second, BACKWARDS)
     drawn = old["m"].notna() | old["inference"].isin(["bootstrap", "jackknife"])
     assert far(old[~drawn], new[~drawn]).empty
+    # Their Monte Carlo error is that at a tipping point, whose place is imputed as well.
+    drawn &= old["term"] != "difference at the tipping point"
     error = np.hypot(*(table["mc_error"].astype(float) for table in (old, new)))
     apart = (old["estimate"] - new["estimate"]).astype(float).abs() / error
     assert apart[drawn & (error > 0)].max() < 4

@@ -19,7 +19,7 @@ from scipy import stats
 
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import classical, fit_ols
-from ccp_analysis.models.reml import fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_covariance, cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import paired_team_means, sign_flip

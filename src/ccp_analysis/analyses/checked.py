@@ -13,8 +13,9 @@ from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.diagnostics import Residuals, classical_f, residuals_of
 from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.mixed import MixedFit
 from ccp_analysis.models.ols import RankDeficientError, classical, fit_ols
-from ccp_analysis.models.reml import RandomInterceptFit, fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.small_sample import JointTest, kenward_roger, kenward_roger_f
 from ccp_analysis.plan import PLAN
@@ -94,7 +95,7 @@ class Checked:
         return np.unique(self.sample.first[variable].to_numpy(dtype=str)).tolist()
 
     @cached_property
-    def random_intercept(self) -> RandomInterceptFit | None:
+    def random_intercept(self) -> MixedFit | None:
         """The model with a random intercept for clusters; None without clusters."""
         return (
             None if self.clusters is None else fit_random_intercept(self.X, self.y, self.clusters)

@@ -24,8 +24,9 @@ from ccp_analysis.analyses.rows import (
 )
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.mixed import MixedFit
 from ccp_analysis.models.ols import OlsFit, classical, fit_ols
-from ccp_analysis.models.reml import RandomInterceptFit, fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import (
@@ -228,7 +229,7 @@ def infer(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> tuple[Inf
 
 
 def variance_rows(
-    fit: RandomInterceptFit,
+    fit: MixedFit,
     ols: OlsFit,
     groups: np.ndarray,
     group: str,
@@ -245,7 +246,7 @@ def variance_rows(
     ]
 
 
-def with_status(rows: Rows, fit: RandomInterceptFit, chosen: Sample, group: str) -> Rows:
+def with_status(rows: Rows, fit: MixedFit, chosen: Sample, group: str) -> Rows:
     """Say where the group variance is zero."""
     at_zero = int((np.atleast_1d(fit.status) == "boundary").sum())
     if not at_zero:

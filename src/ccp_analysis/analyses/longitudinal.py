@@ -40,12 +40,12 @@ from ccp_analysis.analyses.rows import (
     with_note,
 )
 from ccp_analysis.errors import StudyError
+from ccp_analysis.models.mixed import MixedFit, fit_mixed
 from ccp_analysis.models.ols import fit_ols, grouping
-from ccp_analysis.models.reml import fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import PairedTeams, paired_team_means
-from ccp_analysis.models.visits import VisitFit, fit_visits
 from ccp_analysis.study import Study, Visit
 
 COMMON_BASELINE = "assumes that the arms had the same mean at baseline"
@@ -170,7 +170,7 @@ def _of_visits(
     """Fit a covariance over visits and report every visit at which the arms may differ."""
     person, visit = (chosen.first[c].to_numpy(dtype=int) for c in ("person", "visit"))
     team = chosen.codes(study.clusters.unit) if study.clusters else None
-    fit = fitted(fit_visits, X.columns, X.X, chosen.stacked("value"), person, visit, team=team)
+    fit = fitted(fit_mixed, X.columns, X.X, chosen.stacked("value"), person, visit, team=team)
     after = range(X.alike, len(visits))
     L = [X.difference(v) for v in after]
     L += [X.mean(v, active) for v in after for active in (False, True)]
@@ -193,7 +193,7 @@ def _of_visits(
     return rows
 
 
-def _variances(fit: VisitFit, study: Study, visits: list[Visit], ask: Question) -> Rows:
+def _variances(fit: MixedFit, study: Study, visits: list[Visit], ask: Question) -> Rows:
     """Return the variances of people at each visit and of teams, averaged over imputations."""
     v = len(visits)
     within = np.asarray(fit.covariance).reshape(-1, v, v).mean(axis=0)

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ccp_analysis.models.mixed import fit_mixed
 from ccp_analysis.models.small_sample import kenward_roger, satterthwaite
-from ccp_analysis.models.visits import fit_visits
 
 TABLE = Path(__file__).parents[1] / "tests" / "models" / "data" / "btheb.csv"
 SEED = 20261122
@@ -143,7 +143,7 @@ def gls_in_r() -> tuple[float, float] | str:
 
 def small() -> None:
     data = beat_the_blues()
-    ours = best_of(lambda: kenward_roger(fit_visits(*data), np.eye(11)), 20)
+    ours = best_of(lambda: kenward_roger(fit_mixed(*data), np.eye(11)), 20)
     print(f"Beat the Blues, unstructured, with Kenward-Roger, here: {1e3 * ours:.1f} ms")
     other = gls_in_r()
     if isinstance(other, str):
@@ -152,7 +152,7 @@ def small() -> None:
     theirs, likelihood = other
     print(f"the same without Kenward-Roger, nlme::gls: {1e3 * theirs:.0f} ms")
     print(f"ratio: {theirs / ours:.0f} (asked: 30)")
-    gain = -0.5 * fit_visits(*data).deviance - likelihood
+    gain = -0.5 * fit_mixed(*data).deviance - likelihood
     print(f"REML log likelihood, ours minus that of gls: {gain:.1e}")
 
 
@@ -162,7 +162,7 @@ def large() -> None:
     print(f"\nlarge trial: {size}")
     L = np.eye(X.shape[1])
     for name, infer in (("Satterthwaite", satterthwaite), ("Kenward-Roger", kenward_roger)):
-        seconds = best_of(lambda infer=infer: infer(fit_visits(X, y, person, visit), L), 7)
+        seconds = best_of(lambda infer=infer: infer(fit_mixed(X, y, person, visit), L), 7)
         published = PUBLISHED[name]
         print(
             f"{name}: {1e3 * seconds:.0f} ms; mmrm {published} s as published; ratio "
@@ -174,7 +174,7 @@ def convergence() -> None:
     print(f"\nfits that converge, of {DRAWS} draws")
     for name, design in MISSINGNESS.items():
         started = time.perf_counter()
-        fits = [fit_visits(*large_trial(seed, *design)) for seed in range(DRAWS)]
+        fits = [fit_mixed(*large_trial(seed, *design)) for seed in range(DRAWS)]
         seconds = (time.perf_counter() - started) / DRAWS
         share = np.mean([fit.status != "failed" for fit in fits])
         steps = max(int(fit.steps) for fit in fits)
@@ -184,7 +184,7 @@ def convergence() -> None:
 def infer(
     X: np.ndarray, y: np.ndarray, person: np.ndarray, visit: np.ndarray, options: dict
 ) -> None:
-    kenward_roger(fit_visits(X, y, person, visit, **options), np.eye(X.shape[1]))
+    kenward_roger(fit_mixed(X, y, person, visit, **options), np.eye(X.shape[1]))
 
 
 def growth() -> None:

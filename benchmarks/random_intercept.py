@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ccp_analysis.models.reml import fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.small_sample import kenward_roger
 
 TABLE = Path(__file__).parents[1] / "tests" / "models" / "data" / "clustered_trial.csv"

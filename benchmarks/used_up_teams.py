@@ -22,7 +22,7 @@ from scipy import stats
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.glm_inference import on_link_scale
 from ccp_analysis.models.ols import OlsFit, fit_ols
-from ccp_analysis.models.reml import fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import paired_team_means, sign_flip

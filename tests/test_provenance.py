@@ -254,7 +254,7 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
 
     assert changed("cleaning/score.py") == {"clean", "impute"}
     assert changed("imputation/chained.py") == {"impute"}
-    assert changed("models/reml.py") == {"analyse", "check", "sensitivity", "evaluate"}
+    assert changed("models/random_intercept.py") == {"analyse", "check", "sensitivity", "evaluate"}
     assert (
         {"tables", "figures", "report"}
         <= changed("reporting/format.py")

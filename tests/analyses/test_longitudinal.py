@@ -10,9 +10,9 @@ from trial import ask, pick
 
 from ccp_analysis.analyses.comparison import attempt, compare
 from ccp_analysis.errors import StudyError
+from ccp_analysis.models.mixed import fit_mixed
 from ccp_analysis.models.pooling import pool
 from ccp_analysis.models.small_sample import kenward_roger
-from ccp_analysis.models.visits import fit_visits
 from ccp_analysis.study import Study
 
 THREE = [
@@ -59,7 +59,7 @@ def by_hand(frame: pd.DataFrame, visits: list[str], model: str):
         parts.append(at * (long["y_before"] - long["y_before"].mean()).to_numpy()[:, None])
     person, team = (pd.factorize(long[c])[0] for c in ("participant", "team"))
     X = np.column_stack(parts)
-    fit = fit_visits(X, long["y"].to_numpy(), person, long["visit"].to_numpy(), team=team)
+    fit = fit_mixed(X, long["y"].to_numpy(), person, long["visit"].to_numpy(), team=team)
     k = len(visits)
     return fit, kenward_roger(fit, np.eye(X.shape[1])[k : 2 * k - int(baseline)])
 

@@ -18,7 +18,7 @@ from ccp_analysis.imputation.chained import Conditional, impute
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.pooling import pool
-from ccp_analysis.models.reml import fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.random import stream

@@ -22,7 +22,7 @@ from ccp_analysis.models.diagnostics import (
     variance_ratio,
 )
 from ccp_analysis.models.ols import RankDeficientError, fit_ols
-from ccp_analysis.models.reml import fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "diagnostics.json").read_text())

@@ -7,7 +7,7 @@ import pytest
 
 from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.pooling import pool
-from ccp_analysis.models.reml import fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_covariance, cluster_robust, hc3
 from ccp_analysis.models.small_sample import kenward_roger, kenward_roger_f, satterthwaite
 from ccp_analysis.models.team_level import paired_team_means, sign_flip
@@ -172,49 +172,6 @@ def test_joint_test_and_adjusted_means_on_the_boundary(trial, extra_reference):
     exact(joint.scaling, expected["F.scaling"])
     means = kenward_roger(fit, adjusted_means(X))
     assert_exact_rows(means, extra_reference["boundary_emmeans"], ("emmean", "SE", "df"))
-
-
-def test_unbounded_group_variance(trial, clustered_reference):
-    reference = clustered_reference["lmm_unbounded_y1"]
-    X = trial.design("arm", "y0", "trust")
-    fit = fit_random_intercept(X, trial["y1"], trial.groups, bounded=False)
-    assert fit.status == "ok"
-    np.testing.assert_allclose(fit.var_group, reference["var_team"], rtol=1e-4)
-    np.testing.assert_allclose(fit.var_resid, reference["var_resid"], rtol=1e-4)
-    np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-9)
-    np.testing.assert_allclose(
-        np.sqrt(np.diagonal(fit.cov)), column(reference["gls"], "Std.Error"), rtol=1e-4
-    )
-    ours = kenward_roger(fit, np.eye(7), information="observed")
-    assert_iterative_rows(ours, reference["mmrm_cs_kenward_roger_linear"])
-
-
-def test_negative_group_variance(trial, extra_reference):
-    reference = extra_reference["negative_variance"]
-    trust_means = np.array([trial["y1"][trial.trust == t].mean() for t in trial.trust])
-    team_means = np.array([trial["y1"][trial.groups == g].mean() for g in trial.groups])
-    y = trial["y1"] - 0.8 * (team_means - trust_means)
-    X = trial.design("arm", "y0", "trust")
-    fit = fit_random_intercept(X, y, trial.groups, bounded=False)
-    assert fit.status == "ok"
-    assert fit.var_group < 0.0
-    np.testing.assert_allclose(fit.var_group, reference["var_team"], rtol=1e-4)
-    np.testing.assert_allclose(fit.var_resid, reference["var_resid"], rtol=1e-4)
-    np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-9)
-    expected = column(reference["gls"], "Std.Error")
-    assert np.all(np.abs(fit.coef - column(reference["gls"], "Value")) <= 1e-4 * expected)
-    np.testing.assert_allclose(np.sqrt(np.diagonal(fit.cov)), expected, rtol=1e-4)
-    assert fit_random_intercept(X, y, trial.groups).status == "boundary"
-
-
-@pytest.mark.parametrize("outcome", ["costk", "qaly"])
-def test_fit_at_the_edge_is_refused(trial, outcome):
-    X = trial.design("arm", "y0", "trust")
-    fit = fit_random_intercept(X, trial[outcome], trial.groups, bounded=False)
-    assert fit.status == "refused"
-    assert "largest group" in str(fit.note)
-    assert np.isnan(kenward_roger(fit, np.eye(7)).std_error).all()
-    assert np.isnan(fit.coef).all() and np.isnan(fit.var_group)
 
 
 def test_repeated_measures(btheb_long, btheb_reference, extra_reference):

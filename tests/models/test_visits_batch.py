@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from visits_data import draw
 
-from ccp_analysis.models.reml import fit_random_intercept
+from ccp_analysis.models.mixed import fit_mixed
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.small_sample import kenward_roger, kenward_roger_f, satterthwaite
-from ccp_analysis.models.visits import fit_visits
 
 few = settings(max_examples=8, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -24,7 +24,7 @@ def everything(X, y, person, visit, team, model):
     """Return every number of a fit, and its status."""
     structure, team_structure = model
     options = {} if team_structure is None else {"team": team, "team_structure": team_structure}
-    fit = fit_visits(X, y, person, visit, structure, **options)
+    fit = fit_mixed(X, y, person, visit, structure, **options)
     L = np.eye(X.shape[-1])[3:]
     numbers = {}
     for infer in (kenward_roger, satterthwaite):
@@ -134,7 +134,7 @@ def test_missed_visits_may_be_rows_without_an_outcome(seed):
 @given(seeds)
 def test_compound_symmetry_is_a_random_intercept(seed):
     X, y, person, visit, _ = draw(seed, people=60)
-    fit, other = fit_visits(X, y, person, visit, "cs"), fit_random_intercept(X, y, person)
+    fit, other = fit_mixed(X, y, person, visit, "cs"), fit_random_intercept(X, y, person)
     assert other.status == "ok"
     np.testing.assert_allclose(fit.deviance, other.deviance, rtol=1e-10)
     np.testing.assert_allclose(fit.covariance[0, 1], other.var_group, rtol=1e-6)
@@ -180,7 +180,7 @@ def long_trial(seed, people, dropout, gaps, visits=10):
 )
 def test_every_draw_converges_whatever_is_missing(people, dropout, gaps, draws):
     for seed in range(draws):
-        fit = fit_visits(*long_trial(seed, people, dropout, gaps))
+        fit = fit_mixed(*long_trial(seed, people, dropout, gaps))
         assert fit.status == "ok", str(fit.note)
         assert fit.steps <= 20
 
@@ -188,7 +188,7 @@ def test_every_draw_converges_whatever_is_missing(people, dropout, gaps, draws):
 def test_teams_of_a_simulation_all_converge():
     X, y, person, visit, team = draw(33, people=150, teams=10, batch=(200,), team_sd=0.3)
     for team_structure in ("cs", "us"):
-        fit = fit_visits(X, y, person, visit, team=team, team_structure=team_structure)
+        fit = fit_mixed(X, y, person, visit, team=team, team_structure=team_structure)
         assert {"ok", "boundary"} == set(fit.status)
         inference = kenward_roger(fit, np.eye(7))
         assert np.isfinite(inference.df).all() and np.all(inference.df > 0.0)
@@ -196,7 +196,7 @@ def test_teams_of_a_simulation_all_converge():
 
 def test_unstructured_effects_of_few_teams_converge_at_the_edge():
     X, y, person, visit, team = draw(35, people=60, visits=5, teams=6, batch=(50,), team_sd=0.3)
-    fit = fit_visits(X, y, person, visit, team=team, team_structure="us")
+    fit = fit_mixed(X, y, person, visit, team=team, team_structure="us")
     assert {"ok", "boundary"} >= set(fit.status)
     assert np.all(np.linalg.eigvalsh(fit.team_covariance)[:, 0] > -1e-10)
     assert fit.steps.max() <= 40
@@ -207,7 +207,7 @@ def test_a_large_trial_takes_linear_memory_and_little_time():
     for options in ({}, {"team": team}):
         tracemalloc.start()
         started = time.process_time()
-        fit = fit_visits(X, y, person, visit, **options)
+        fit = fit_mixed(X, y, person, visit, **options)
         found = kenward_roger(fit, np.eye(7))
         seconds = time.process_time() - started
         peak = tracemalloc.get_traced_memory()[1]

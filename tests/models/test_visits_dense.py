@@ -7,12 +7,12 @@ import pytest
 from scipy.optimize import minimize
 from visits_data import Dense, clustered, coordinates, draw, spread_out
 
+from ccp_analysis.models.mixed import fit_mixed
+from ccp_analysis.models.mixed_algebra import VisitAlgebra
+from ccp_analysis.models.mixed_moments import visit_moments
+from ccp_analysis.models.mixed_structures import HeterogeneousSymmetry, Unstructured
 from ccp_analysis.models.small_sample import kenward_roger, satterthwaite
-from ccp_analysis.models.structures import HeterogeneousSymmetry, Unstructured
 from ccp_analysis.models.symmetric import pack
-from ccp_analysis.models.visit_algebra import VisitAlgebra
-from ccp_analysis.models.visit_moments import visit_moments
-from ccp_analysis.models.visits import fit_visits
 
 
 def random_covariance(rng, visits, rank):
@@ -116,7 +116,7 @@ def test_clustered_longitudinal_model_by_brute_force(team_structure):
         return whole + left + (n - p) * np.log(2.0 * np.pi)
 
     found = minimize(deviance, start, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-13})
-    fit = fit_visits(X, y, person, visit, "us", team=team, team_structure=team_structure)
+    fit = fit_mixed(X, y, person, visit, "us", team=team, team_structure=team_structure)
     assert fit.status in ("ok", "boundary")
     np.testing.assert_allclose(fit.deviance, found.fun, rtol=1e-8)
     assert fit.deviance <= found.fun + 1e-8
@@ -144,7 +144,7 @@ def test_clustered_longitudinal_model_by_brute_force(team_structure):
 @pytest.mark.parametrize("method", ["REML", "ML"])
 def test_heterogeneous_symmetry_written_out(method):
     X, y, person, visit, _ = draw(24, people=60)
-    fit = fit_visits(X, y, person, visit, "csh", method=method)
+    fit = fit_mixed(X, y, person, visit, "csh", method=method)
     assert fit.status == "ok"
     sd = np.sqrt(np.diagonal(fit.covariance))
     rho = fit.covariance[0, 1] / (sd[0] * sd[1])

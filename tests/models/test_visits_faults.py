@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from visits_data import draw
 
+from ccp_analysis.models.mixed import fit_mixed
+from ccp_analysis.models.mixed_layout import require_team_by_visit
 from ccp_analysis.models.ols import RankDeficientError
 from ccp_analysis.models.small_sample import kenward_roger, kenward_roger_f, satterthwaite
-from ccp_analysis.models.visit_layout import require_team_by_visit
-from ccp_analysis.models.visits import fit_visits
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def data():
 def assert_fails_alone(data, bad, options):
     X, y, person, visit, team = data
     options = {"team": team} if options else {}
-    fit = fit_visits(X, y, person, visit, **options)
+    fit = fit_mixed(X, y, person, visit, **options)
     L = np.eye(7)[3:]
     assert fit.status[bad] == "failed"
     assert str(fit.note[bad]).endswith(".")
@@ -32,7 +32,7 @@ def assert_fails_alone(data, bad, options):
     assert np.isnan(kenward_roger_f(fit, L).p_value[bad])
     for i in set(range(4)) - {bad}:
         design = X if X.ndim == 2 else X[i]
-        alone = fit_visits(design, y[i], person, visit, **options)
+        alone = fit_mixed(design, y[i], person, visit, **options)
         assert alone.status == fit.status[i] != "failed"
         np.testing.assert_allclose(fit.coef[i], alone.coef, rtol=1e-9)
         np.testing.assert_allclose(
@@ -66,7 +66,7 @@ def test_visits_that_repeat_each_other_fail_their_own_fit(data):
     first[person[visit == 0]] = y[3][visit == 0]
     again = (visit == 1) & ~np.isnan(first[person])
     y[3][again] = first[person[again]] + 0.5
-    fit = fit_visits(X, y, person, visit)
+    fit = fit_mixed(X, y, person, visit)
     assert fit.status.tolist() == ["ok", "ok", "ok", "failed"]
     assert "without bound" in fit.note[3]
 
@@ -74,14 +74,14 @@ def test_visits_that_repeat_each_other_fail_their_own_fit(data):
 def test_fewer_people_than_visits(data):
     X, y, person, visit, _ = data
     few = np.isin(person, [0, 1, 2])
-    fit = fit_visits(X[few][:, :3], y[:, few], person[few], visit[few])
+    fit = fit_mixed(X[few][:, :3], y[:, few], person[few], visit[few])
     assert (fit.status == "failed").all()
 
 
 def test_dependent_columns_are_named(data):
     X, y, person, visit, _ = data
     with pytest.raises(RankDeficientError, match="position 7"):
-        fit_visits(np.column_stack([X, X[:, 0] + X[:, 1]]), y, person, visit)
+        fit_mixed(np.column_stack([X, X[:, 0] + X[:, 1]]), y, person, visit)
 
 
 def test_codes_and_names(data):
@@ -96,35 +96,35 @@ def test_codes_and_names(data):
     ]
     for options, sentence in calls:
         with pytest.raises(ValueError, match=sentence):
-            fit_visits(X, y, person, visit, **options)
+            fit_mixed(X, y, person, visit, **options)
     with pytest.raises(ValueError, match="same n"):
-        fit_visits(X, y[:, 1:], person, visit)
+        fit_mixed(X, y[:, 1:], person, visit)
     with pytest.raises(ValueError, match="People must be one integer code for each of the"):
-        fit_visits(X, y, person[1:], visit)
+        fit_mixed(X, y, person[1:], visit)
     with pytest.raises(ValueError, match="Every outcome is missing"):
-        fit_visits(X, np.full(y.shape, np.nan), person, visit)
+        fit_mixed(X, np.full(y.shape, np.nan), person, visit)
     with pytest.raises(ValueError, match="has visit 1 more than once"):
-        fit_visits(X, y, person, np.where(visit == 2, 1, visit))
+        fit_mixed(X, y, person, np.where(visit == 2, 1, visit))
 
 
 def test_visits_that_are_too_few(data):
     X, y, person, visit, _ = data
     first = visit == 0
     with pytest.raises(ValueError, match="There is a single visit"):
-        fit_visits(X[first][:, [0, 3]], y[:, first], person[first], visit[first])
+        fit_mixed(X[first][:, [0, 3]], y[:, first], person[first], visit[first])
     apart = (visit == 2) == (person % 2 == 0)
     with pytest.raises(ValueError, match="Visits 0 and 2 are never seen in the same person"):
-        fit_visits(X[apart], y[:, apart], person[apart], visit[apart])
+        fit_mixed(X[apart], y[:, apart], person[apart], visit[apart])
     one = visit == person % 3
     with pytest.raises(ValueError, match="Nobody was seen at two visits"):
-        fit_visits(X[one], y[:, one], person[one], visit[one], "cs")
+        fit_mixed(X[one], y[:, one], person[one], visit[one], "cs")
 
 
 def test_teams_explained_by_the_design(data):
     X, y, person, visit, team = data
     dummies = np.equal.outer(team, np.arange(1, 6)).astype(float)
     with pytest.raises(ValueError, match="explains every difference between teams"):
-        fit_visits(np.column_stack([X[:, :3], dummies]), y, person, visit, team=team)
+        fit_mixed(np.column_stack([X[:, :3], dummies]), y, person, visit, team=team)
 
 
 def test_teams_explained_by_one_design_fail_alone(data):
@@ -132,7 +132,7 @@ def test_teams_explained_by_one_design_fail_alone(data):
     dummies = np.equal.outer(team, np.arange(1, 6)).astype(float)
     designs = np.stack([np.column_stack([X[:, :3], dummies])] * 4)
     designs[1:, :, 3:] += np.random.default_rng(1).normal(size=(3, len(team), 5))
-    fit = fit_visits(designs, y, person, visit, team=team)
+    fit = fit_mixed(designs, y, person, visit, team=team)
     assert [status == "failed" for status in fit.status] == [True, False, False, False]
     assert "explains every difference" in fit.note[0]
 
@@ -140,7 +140,7 @@ def test_teams_explained_by_one_design_fail_alone(data):
 def test_kenward_roger_needs_reml(data):
     X, y, person, visit, _ = data
     with pytest.raises(ValueError, match="needs a fit by REML"):
-        kenward_roger(fit_visits(X, y, person, visit, method="ML"), np.eye(7))
+        kenward_roger(fit_mixed(X, y, person, visit, method="ML"), np.eye(7))
 
 
 def test_an_arm_of_teams_needs_team_by_visit(data):

@@ -15,8 +15,8 @@ from visits_data import (
     read,
 )
 
+from ccp_analysis.models.mixed import fit_mixed
 from ccp_analysis.models.small_sample import kenward_roger, kenward_roger_f, satterthwaite
-from ccp_analysis.models.visits import fit_visits
 
 MMRM = read("btheb_visits.json")
 REPEATED = read("repeated.json")
@@ -48,7 +48,7 @@ def adjusted_means():
 )
 def test_mmrm_of_beat_the_blues(block, structure, infer):
     _, *data = beat_the_blues()
-    fit = fit_visits(*data, structure)
+    fit = fit_mixed(*data, structure)
     assert fit.status == "ok" and fit.note == ""
     assert fit.visits.tolist() == [2, 3, 5, 8]
     reference = MMRM[block]
@@ -67,7 +67,7 @@ def test_mmrm_of_beat_the_blues(block, structure, infer):
 
 def test_constrained_longitudinal_analysis():
     data, reference = constrained_baseline(), MMRM["clda_us_Kenward_Roger"]
-    fit = fit_visits(*data)
+    fit = fit_mixed(*data)
     assert fit.status == "ok"
     # mmrm stopped 3.5e-6 short of the optimum that gls and we find, and its estimates up to 2e-4
     # standard errors away: estimates are compared with gls, the rest with both.
@@ -84,7 +84,7 @@ def test_constrained_longitudinal_analysis_at_the_covariance_that_mmrm_found():
     X, y, person, visit = constrained_baseline()
     reference = MMRM["clda_us_Kenward_Roger"]
     covariance = mmrm_covariance("clda_us_Kenward_Roger")
-    fit = replace(fit_visits(X, y, person, visit), covariance=covariance)
+    fit = replace(fit_mixed(X, y, person, visit), covariance=covariance)
     assert_rows(kenward_roger(fit, np.eye(11)), reference["coef"], estimates=False)
     seen = ~np.isnan(y)
     at = np.searchsorted([0, 2, 3, 5, 8], visit[seen])
@@ -107,7 +107,7 @@ def test_constrained_longitudinal_analysis_at_the_covariance_that_mmrm_found():
 def test_generalised_least_squares(block, structure, method):
     _, *data = beat_the_blues()
     reference = REPEATED[block]
-    fit = fit_visits(*data, structure, method=method)
+    fit = fit_mixed(*data, structure, method=method)
     assert fit.status == "ok" and fit.method == method
     np.testing.assert_allclose(fit.deviance, reference["deviance"], rtol=1e-9)
     assert fit.deviance <= reference["deviance"] + 1e-9
@@ -128,7 +128,7 @@ def person_variances(fit):
 def test_team_and_team_by_visit_effects():
     X, y, person, visit, team = clustered()
     reference = REPEATED["team_cs"]
-    fit = fit_visits(X, y, person, visit, "cs", team=team, team_structure="cs")
+    fit = fit_mixed(X, y, person, visit, "cs", team=team, team_structure="cs")
     assert fit.status == "ok"
     np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-10)
     found = {row["grp"]: row["vcov"] for row in reference["vc"]}
@@ -154,7 +154,7 @@ def test_team_and_team_by_visit_effects():
     assert_rows(kenward_roger(fit, rows), reference["emmeans"], ("emmean", "SE", "df"))
     differences = kenward_roger(fit, rows[1::2] - rows[::2])
     assert_rows(differences, reference["contrasts"], ("estimate", "SE", "df", "p.value"))
-    ml = fit_visits(X, y, person, visit, "cs", team=team, method="ML")
+    ml = fit_mixed(X, y, person, visit, "cs", team=team, method="ML")
     np.testing.assert_allclose(ml.deviance, reference["ml_deviance"], rtol=1e-10)
 
 
@@ -172,7 +172,7 @@ def team_matrix(rows):
 def test_unstructured_team_effects():
     X, y, person, visit, team = clustered()
     reference = REPEATED["team_us"]
-    fit = fit_visits(X, y, person, visit, "cs", team=team, team_structure="us")
+    fit = fit_mixed(X, y, person, visit, "cs", team=team, team_structure="us")
     assert fit.status == "ok"
     np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-10)
     np.testing.assert_allclose(fit.team_covariance, team_matrix(reference["vc"]), rtol=1e-4)
@@ -187,14 +187,14 @@ def test_singular_team_effects():
     means = [np.bincount(code, y) / np.bincount(code) for code in (cell, team - 1)]
     flat = y - means[0][cell] + means[1][team - 1]
     reference = REPEATED["team_us_singular"]
-    fit = fit_visits(X, flat, person, visit, "cs", team=team, team_structure="us")
+    fit = fit_mixed(X, flat, person, visit, "cs", team=team, team_structure="us")
     assert fit.status == "boundary"
     assert "edge of what is allowed" in str(fit.note)
     np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-10)
     np.testing.assert_allclose(fit.team_covariance, team_matrix(reference["vc"]), rtol=1e-4)
     assert np.linalg.eigvalsh(fit.team_covariance)[1] < 1e-8 * person_variances(fit)[1]
     assert_rows(satterthwaite(fit, np.eye(4)), reference["satterthwaite"])
-    cs = fit_visits(X, flat, person, visit, "cs", team=team, team_structure="cs")
+    cs = fit_mixed(X, flat, person, visit, "cs", team=team, team_structure="cs")
     assert cs.status == "boundary"
     assert np.ptp(cs.team_covariance) == 0.0
 
@@ -202,7 +202,7 @@ def test_singular_team_effects():
 def test_team_intercepts_beside_unstructured_visits():
     X, y, person, visit, team = clustered()
     reference = REPEATED["team_intercept_us"]
-    fit = fit_visits(X, y, person, visit, "us", team=team, team_structure="intercept")
+    fit = fit_mixed(X, y, person, visit, "us", team=team, team_structure="intercept")
     assert fit.status == "ok"
     np.testing.assert_allclose(fit.deviance, reference["deviance"], rtol=1e-9)
     assert fit.deviance <= reference["deviance"] + 1e-9

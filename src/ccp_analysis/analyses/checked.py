@@ -15,8 +15,9 @@ from ccp_analysis.analyses.question import fitted, pair_of, require_comparable
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.diagnostics import Residuals, classical_f, residuals_of
 from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.mixed import MixedFit
 from ccp_analysis.models.ols import classical, fit_ols
-from ccp_analysis.models.reml import RandomInterceptFit, fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import JointTest, kenward_roger, kenward_roger_f
 from ccp_analysis.plan import PLAN
@@ -96,7 +97,7 @@ class Checked:
         return self.sample.groups(variable).names
 
     @cached_property
-    def random_intercept(self) -> RandomInterceptFit | None:
+    def random_intercept(self) -> MixedFit | None:
         """The model with a random intercept for clusters; None without clusters."""
         return (
             None if self.clusters is None else fit_random_intercept(self.X, self.y, self.clusters)

@@ -24,8 +24,9 @@ from ccp_analysis.analyses.rows import (
     with_note,
 )
 from ccp_analysis.errors import StudyError, status_of
+from ccp_analysis.models.mixed import MixedFit
 from ccp_analysis.models.ols import OlsFit, RankDeficientError, fit_ols
-from ccp_analysis.models.reml import RandomInterceptFit, fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import (
     PairedTeams,
@@ -253,7 +254,7 @@ def failed(study: Study, error: ValueError) -> dict[str, Any]:
 
 
 def variance_rows(
-    fit: RandomInterceptFit,
+    fit: MixedFit,
     ols: OlsFit,
     groups: np.ndarray,
     group: str,
@@ -270,7 +271,7 @@ def variance_rows(
     ]
 
 
-def with_status(rows: Rows, fit: RandomInterceptFit, chosen: Sample, group: str) -> Rows:
+def with_status(rows: Rows, fit: MixedFit, chosen: Sample, group: str) -> Rows:
     """Say where the group variance is zero."""
     at_zero = int((np.atleast_1d(fit.status) == "boundary").sum())
     if not at_zero:

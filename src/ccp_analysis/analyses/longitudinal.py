@@ -42,11 +42,11 @@ from ccp_analysis.analyses.rows import (
     with_note,
 )
 from ccp_analysis.errors import StudyError
+from ccp_analysis.models.mixed import MixedFit, fit_mixed
 from ccp_analysis.models.ols import fit_ols, grouping
-from ccp_analysis.models.reml import fit_random_intercept
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import PairedTeams, paired_team_means
-from ccp_analysis.models.visits import VisitFit, fit_visits
 from ccp_analysis.plan import ONE_SLOPE
 from ccp_analysis.study import Study, Visit
 
@@ -187,7 +187,7 @@ def _of_visits(
         if at.nunique() == 1:
             raise ValueError(f"the outcome is {at.iloc[0]:g} for everyone at {one.label}")
     team = chosen.codes(study.clusters.unit) if study.clusters else None
-    fit = fitted(fit_visits, X.columns, X.X, chosen.stacked("value"), person, visit, team=team)
+    fit = fitted(fit_mixed, X.columns, X.X, chosen.stacked("value"), person, visit, team=team)
     after = range(X.alike, len(visits))
     L = [X.difference(v) for v in after]
     L += [X.mean(v, active) for v in after for active in (False, True)]
@@ -209,7 +209,7 @@ def _of_visits(
     return rows
 
 
-def _variances(fit: VisitFit, study: Study, visits: list[Visit], ask: Question) -> Rows:
+def _variances(fit: MixedFit, study: Study, visits: list[Visit], ask: Question) -> Rows:
     """Return the variances of people at each visit and of teams, averaged over imputations."""
     v = len(visits)
     within = np.asarray(fit.covariance).reshape(-1, v, v).mean(axis=0)

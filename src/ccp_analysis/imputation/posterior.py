@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ccp_analysis.imputation.reference import NormalModel, Parameters
+from ccp_analysis.models.mixed import MixedFit
+from ccp_analysis.models.mixed_algebra import VisitAlgebra
+from ccp_analysis.models.mixed_structures import Unstructured
 from ccp_analysis.models.ols import OlsFit
-from ccp_analysis.models.structures import Unstructured
-from ccp_analysis.models.visit_algebra import VisitAlgebra
-from ccp_analysis.models.visits import VisitFit
 
 
 def draw_parameters(model: NormalModel, m: int, rng: np.random.Generator) -> Parameters:
@@ -59,7 +59,7 @@ def draw_parameters(model: NormalModel, m: int, rng: np.random.Generator) -> Par
     return Parameters(fit.coef + (shift + noise) * np.sqrt(unit), person * unit)
 
 
-def _draw_covariances(fit: VisitFit, m: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_covariances(fit: MixedFit, m: int, rng: np.random.Generator) -> np.ndarray:
     """Return covariances of the visits in the units of the fit's moments, shape (m, v, v)."""
     if fit.status != "ok":
         raise ValueError(f"parameters cannot be drawn: {fit.note}")

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccp_analysis.groups import groups
+from ccp_analysis.models.mixed import MixedFit, fit_mixed
 from ccp_analysis.models.ols import RANK_TOLERANCE, OlsFit, fit_ols
-from ccp_analysis.models.visits import VisitFit, fit_visits
 
 STRATEGIES = {
     "MAR": "missing at random",
@@ -102,7 +102,7 @@ class NormalModel:
         pairs of the difference between their teams.
     estimate : Parameters
         Without leading axes.
-    fit : VisitFit or OlsFit
+    fit : MixedFit or OlsFit
         Where they come from; least squares where there is a single visit.
     """
 
@@ -110,7 +110,7 @@ class NormalModel:
     design: np.ndarray
     contrast: np.ndarray
     estimate: Parameters
-    fit: VisitFit | OlsFit
+    fit: MixedFit | OlsFit
 
 
 def fit_normal_model(people: People) -> NormalModel:
@@ -152,7 +152,7 @@ def fit_normal_model(people: People) -> NormalModel:
         covariance = fit.sigma2.reshape(1, 1)
     else:
         person, visit = np.nonzero(seen)
-        fit = fit_visits(rows, outcome, person, visit)
+        fit = fit_mixed(rows, outcome, person, visit)
         covariance = fit.covariance
     if fit.status == "failed":
         raise ValueError(f"the imputation model was not fitted: {fit.note}")

@@ -8,7 +8,6 @@ carries to coefficients, and in some unit of variance.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from scipy.special import fdtrc
@@ -21,51 +20,12 @@ from ccp_analysis.models.inference import (
     positive_inverse,
     quadratic,
 )
+from ccp_analysis.models.mixed import MixedFit
+from ccp_analysis.models.mixed_pieces import MixedPieces
 from ccp_analysis.models.ols import times
 from ccp_analysis.models.used_up import UsedUp
 
 INFORMATION = ("expected", "observed")
-
-
-class Pieces(Protocol):
-    """Matrices of Kenward & Roger (1997), with their symbols; G_k is the derivative of V.
-
-    Attributes
-    ----------
-    unit : numpy.ndarray
-        Squared units of the outcome per unit of variance here, shape (...).
-    phi : numpy.ndarray
-        (X'V^-1 X)^-1, shape (..., p, p).
-    P : numpy.ndarray
-        P_k = -X'V^-1 G_k V^-1 X, shape (..., K, p, p).
-    expected, observed : numpy.ndarray
-        Twice the information of theta, shape (..., K, K).
-    spread : numpy.ndarray
-        Asymptotic covariance of theta by the observed information, along the boundary where a fit
-        lies on it; shape (..., K, K).
-    """
-
-    unit: np.ndarray
-    phi: np.ndarray
-    P: np.ndarray
-    expected: np.ndarray
-    observed: np.ndarray
-    spread: np.ndarray
-
-    def second(self, weights: np.ndarray) -> np.ndarray:
-        """Return sum_kl weights_kl X'V^-1 G_k V^-1 G_l V^-1 X, shape (..., p, p)."""
-
-
-class MixedFit(Protocol):
-    """Fits of a batch; NaN in the coefficients and pieces of those that failed."""
-
-    coef: np.ndarray
-    inverse: np.ndarray
-    method: str
-    information: str
-
-    def pieces(self) -> Pieces:
-        """Return the derivatives at the estimates."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +181,9 @@ def satterthwaite(fit: MixedFit, L: np.ndarray) -> Inference:
     return inference(linear(contrasts, fit.coef), variance * pieces.unit[..., None], df)
 
 
-def _parameter_covariance(fit: MixedFit, pieces: Pieces, information: str | None) -> np.ndarray:
+def _parameter_covariance(
+    fit: MixedFit, pieces: MixedPieces, information: str | None
+) -> np.ndarray:
     """Return W, the asymptotic covariance of theta, shape (..., K, K)."""
     information = fit.information if information is None else information
     if information not in INFORMATION:
@@ -231,7 +193,7 @@ def _parameter_covariance(fit: MixedFit, pieces: Pieces, information: str | None
     return 2.0 * positive_inverse(pieces.expected if information == "expected" else pieces.observed)
 
 
-def _adjusted(pieces: Pieces, weights: np.ndarray) -> np.ndarray:
+def _adjusted(pieces: MixedPieces, weights: np.ndarray) -> np.ndarray:
     """Return Phi_A = Phi + 2 Phi [sum W_ij (Q_ij - P_i Phi P_j)] Phi."""
     moved = pieces.P @ pieces.phi[..., None, :, :]
     mixed = np.einsum("...ij,...jab->...iab", weights, pieces.P)
@@ -239,7 +201,7 @@ def _adjusted(pieces: Pieces, weights: np.ndarray) -> np.ndarray:
     return pieces.phi + 2.0 * pieces.phi @ bias @ pieces.phi
 
 
-def _gradient(pieces: Pieces, directions: np.ndarray) -> np.ndarray:
+def _gradient(pieces: MixedPieces, directions: np.ndarray) -> np.ndarray:
     """Return the derivatives of l'Phi l in theta, (..., k, p) to (..., k, K)."""
     solved = directions @ pieces.phi
     bent = solved[..., None, :, :] @ pieces.P

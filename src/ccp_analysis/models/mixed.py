@@ -1,8 +1,9 @@
-"""Gaussian models for repeated measures: a covariance over visits, for people and for teams.
+"""Gaussian mixed models: a covariance over visits, for people and for teams.
 
 The outcome of a person at the visits attended is X b plus noise with covariance `structure`, plus,
 where teams are given, an effect of the team with covariance `team_structure` over visits. Missed
-visits are missing at random given the observed ones: the fit is by direct likelihood.
+visits are missing at random given the observed ones: the fit is by direct likelihood. With one
+visit this is the model with a random intercept (`fit_random_intercept`).
 """
 
 from __future__ import annotations
@@ -11,24 +12,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ccp_analysis.models.newton import Slopes, minimise
-from ccp_analysis.models.ols import OlsFit, fit_ols
-from ccp_analysis.models.structures import (
-    Joint,
-    nearest_proper,
-    structure_of_people,
-    structure_of_teams,
-)
-from ccp_analysis.models.symmetric import multiplicity, unpack
-from ccp_analysis.models.visit_algebra import (
+from ccp_analysis.models.mixed_algebra import (
     PROPER,
     VisitAlgebra,
     least_eigenvalue,
     of_patterns,
 )
-from ccp_analysis.models.visit_layout import VisitLayout, visit_layout
-from ccp_analysis.models.visit_moments import VisitMoments, visit_moments
-from ccp_analysis.models.visit_pieces import VisitPieces
+from ccp_analysis.models.mixed_layout import VisitLayout, visit_layout
+from ccp_analysis.models.mixed_moments import VisitMoments, visit_moments
+from ccp_analysis.models.mixed_pieces import MixedPieces
+from ccp_analysis.models.mixed_structures import (
+    Joint,
+    nearest_proper,
+    structure_of_people,
+    structure_of_teams,
+)
+from ccp_analysis.models.newton import Slopes, minimise
+from ccp_analysis.models.ols import OlsFit, fit_ols
+from ccp_analysis.models.symmetric import multiplicity, unpack
 
 # Shares of the variance that team effects are tried with before the search.
 TEAM_SHARES = (0.02, 0.2, 0.6)
@@ -57,7 +58,7 @@ NO_OPTIMUM = "The search for the covariance over visits did not converge."
 
 
 @dataclass(frozen=True)
-class VisitFit:
+class MixedFit:
     """Fits of a batch; NaN stands in every number of a failed fit.
 
     Attributes
@@ -121,12 +122,24 @@ class VisitFit:
         """Information that Kenward-Roger uses unless told: mmrm's, or with teams pbkrtest's."""
         return "observed" if self.team_covariance is None else "expected"
 
-    def pieces(self) -> VisitPieces:
+    @property
+    def var_resid(self) -> np.ndarray:
+        """Variance of a person at the first visit, within teams; shape (...)."""
+        return self.covariance[..., 0, 0]
+
+    @property
+    def var_group(self) -> np.ndarray:
+        """Variance of the teams' effects at the first visit, where teams are; shape (...)."""
+        if self.team_covariance is None:
+            raise ValueError("The model has no effects of teams.")
+        return self.team_covariance[..., 0, 0]
+
+    def pieces(self) -> MixedPieces:
         """Return what small-sample inference needs."""
-        return VisitPieces(self)
+        return MixedPieces(self)
 
 
-def fit_visits(
+def fit_mixed(
     X: np.ndarray,
     y: np.ndarray,
     person: np.ndarray,
@@ -136,7 +149,7 @@ def fit_visits(
     team: np.ndarray | None = None,
     team_structure: str = "cs",
     method: str = "REML",
-) -> VisitFit:
+) -> MixedFit:
     """Fit linear models to repeated measures, one row for every person and visit.
 
     Parameters
@@ -163,16 +176,16 @@ def fit_visits(
 
     Returns
     -------
-    VisitFit
+    MixedFit
 
     Raises
     ------
     RankDeficientError
         If every design of the batch has dependent columns.
     ValueError
-        If shapes do not fit, a name is unknown, there is a single visit, a visit stands twice in a
-        person, two visits are never seen together where their covariance is to be estimated, or
-        teams are fewer than two, explained by the design, or change within a person.
+        If shapes do not fit, a name is unknown, there is a single visit and no team, a visit stands
+        twice in a person, two visits are never seen together where their covariance is to be
+        estimated, or teams are fewer than two, explained by the design, or change within a person.
 
     Notes
     -----
@@ -196,7 +209,7 @@ def fit_visits(
     usable = failed == ""
     scale = np.sqrt(np.where(usable, ols.sigma2 * ols.df_resid / layout.rows, 1.0))
     moments = _moments(layout, ols, usable, scale)
-    problem = _VisitProblem(moments, joint, method == "REML")
+    problem = _Problem(moments, joint, method == "REML")
     free, converged, steps = _search(problem, ~usable.reshape(-1))
     return _at_optimum(problem, free, converged, steps, layout, ols, scale, failed)
 
@@ -220,15 +233,15 @@ def _moments(
 
 
 @dataclass(frozen=True)
-class _VisitProblem:
+class _Problem:
     """The criterion in the free coordinates of the covariances."""
 
     moments: VisitMoments
     joint: Joint
     reml: bool
 
-    def take(self, fits: np.ndarray) -> _VisitProblem:
-        return _VisitProblem(self.moments.take(fits), self.joint, self.reml)
+    def take(self, fits: np.ndarray) -> _Problem:
+        return _Problem(self.moments.take(fits), self.joint, self.reml)
 
     def algebra(self, free: np.ndarray) -> VisitAlgebra:
         return VisitAlgebra(self.moments, *self.joint.covariances(free), self.reml)
@@ -263,7 +276,7 @@ class _VisitProblem:
         )
 
 
-def _search(problem: _VisitProblem, skip: np.ndarray) -> tuple[np.ndarray, ...]:
+def _search(problem: _Problem, skip: np.ndarray) -> tuple[np.ndarray, ...]:
     """Minimise from one start after the other, until a fit arrives at a proper covariance.
 
     With few people at the same visits the likelihood may grow without bound towards a singular
@@ -284,14 +297,14 @@ def _search(problem: _VisitProblem, skip: np.ndarray) -> tuple[np.ndarray, ...]:
     return free, converged, steps
 
 
-def _collapsed(problem: _VisitProblem, free: np.ndarray) -> np.ndarray:
+def _collapsed(problem: _Problem, free: np.ndarray) -> np.ndarray:
     """Whether the covariance of the visits of a pattern is singular, shape (B,)."""
     person, _ = problem.joint.covariances(free)
     least = least_eigenvalue(of_patterns(problem.moments, person)).min(axis=-1)
     return least <= SINGULAR_CORRELATION
 
 
-def _start(problem: _VisitProblem, share: float) -> np.ndarray:
+def _start(problem: _Problem, share: float) -> np.ndarray:
     """Return free coordinates near the covariances that pairs of visits show, shape (B, K).
 
     The share is that of a compound symmetric covariance with half the variance between people.
@@ -322,7 +335,7 @@ def _start(problem: _VisitProblem, share: float) -> np.ndarray:
 
 
 def _at_optimum(
-    problem: _VisitProblem,
+    problem: _Problem,
     free: np.ndarray,
     converged: np.ndarray,
     steps: np.ndarray,
@@ -330,7 +343,7 @@ def _at_optimum(
     ols: OlsFit,
     scale: np.ndarray,
     failed: np.ndarray,
-) -> VisitFit:
+) -> MixedFit:
     """Evaluate everything at the chosen covariances and bring it back to the units of the data."""
     joint, v = problem.joint, problem.moments.visits
     person, team, singular = joint.snapped(free)
@@ -362,7 +375,7 @@ def _at_optimum(
         # The basis leaves |R|^2 out of |X'V^-1 X|.
         diagonal = np.diagonal(back, axis1=-2, axis2=-1)
         deviance = deviance - 2.0 * np.log(np.abs(diagonal)).sum(axis=-1)
-    return VisitFit(
+    return MixedFit(
         coef=ols.coef + shift * np.sqrt(square[..., 0]),
         cov=back @ phi @ np.swapaxes(back, -1, -2) * square,
         covariance=person.reshape(*batch, v, v) * square,

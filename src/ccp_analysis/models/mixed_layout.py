@@ -65,7 +65,7 @@ class VisitLayout:
                     f"Visits {a} and {b} are never seen in the same person: an unstructured "
                     "covariance cannot be estimated."
                 )
-        elif together.sum() == np.trace(together):
+        elif v > 1 and together.sum() == np.trace(together):
             raise ValueError(
                 "Nobody was seen at two visits: the covariance of a person's visits cannot be "
                 "estimated."
@@ -103,7 +103,7 @@ def visit_layout(
     Parameters
     ----------
     X, y, person, visit, team
-        As for `fit_visits`.
+        As for `fit_mixed`.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def visit_layout(
     Raises
     ------
     ValueError
-        As `fit_visits`, for shapes, codes, repeated and single visits.
+        As `fit_mixed`, for shapes, codes, repeated and single visits.
     """
     X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
     if X.ndim < 2 or y.ndim < 1 or X.shape[-2] != y.shape[-1]:
@@ -131,8 +131,8 @@ def visit_layout(
         raise ValueError("Every outcome is missing.")
     _, people = np.unique(codes[0], return_inverse=True)
     visits, at = np.unique(codes[1], return_inverse=True)
-    if len(visits) < 2:
-        raise ValueError("There is a single visit: a model for repeated measures needs two.")
+    if len(visits) < 2 and team is None:
+        raise ValueError("There is a single visit: a model without teams needs two.")
     key = people * len(visits) + at
     cells, counts = np.unique(key, return_counts=True)
     if counts.max() > 1:

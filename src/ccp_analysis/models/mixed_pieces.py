@@ -1,4 +1,4 @@
-"""Derivatives of a fit over visits in its covariance parameters, for small-sample inference."""
+"""Derivatives of a mixed model in its covariance parameters, for small-sample inference."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ccp_analysis.models.visit_algebra import VisitAlgebra
+from ccp_analysis.models.mixed_algebra import VisitAlgebra
 
 if TYPE_CHECKING:
-    from ccp_analysis.models.visits import VisitFit
+    from ccp_analysis.models.mixed import MixedFit
 
 # Curvature, relative to the largest, below which a direction counts as flat.
 PSEUDO_INVERSE = 1e-8
 
 
-class VisitPieces:
+class MixedPieces:
     """Matrices of Kenward & Roger (1997), with their symbols, for K parameters of covariances.
 
     In the basis of the design and in units of `scale` squared; shapes (..., p, p), (..., K, p, p)
@@ -26,7 +26,7 @@ class VisitPieces:
     derivatives of V is left out, which makes the adjustment independent of the coordinates.
     """
 
-    def __init__(self, fit: VisitFit) -> None:
+    def __init__(self, fit: MixedFit) -> None:
         self.fit, self.joint = fit, fit.structure
         self.batch = fit.coef.shape[:-1]
         self.valid = (fit.status != "failed").reshape(-1)

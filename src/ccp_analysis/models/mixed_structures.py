@@ -226,15 +226,18 @@ def structure_of_people(name: str, visits: int) -> Structure:
     Parameters
     ----------
     name : {"us", "cs", "csh"}
-        Unstructured, compound symmetry, heterogeneous compound symmetry.
+        Unstructured, compound symmetry, heterogeneous compound symmetry; of one visit all are its
+        variance.
     visits : int
-        Number of visits, at least two.
+        Number of visits.
 
     Raises
     ------
     ValueError
         If the name is unknown.
     """
+    if visits == 1 and name in ("us", "cs", "csh"):
+        return Components(np.ones((1, 1, 1)))
     if name == "us":
         return Unstructured(visits)
     if name == "csh":

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ccp_analysis.models.mixed_moments import VisitMoments
 from ccp_analysis.models.symmetric import (
     congruence,
     contract,
@@ -21,7 +22,6 @@ from ccp_analysis.models.symmetric import (
     products,
     sandwich,
 )
-from ccp_analysis.models.visit_moments import VisitMoments
 
 
 class TeamAlgebra:

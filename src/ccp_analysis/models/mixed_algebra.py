@@ -5,7 +5,7 @@ pattern), every sum over people is a contraction of W_s with the cross-products 
 Symbols as in Kenward & Roger (1997): Phi = (X'V^-1 X)^-1, P_k = -X'V^-1 G_k V^-1 X and
 Q_kl = X'V^-1 G_k V^-1 G_l V^-1 X, with G_k the derivative of V in coordinate k of `symmetric`.
 Effects shared by the people of a team add a low-rank part to V and change each of these by sums
-over teams (`team_algebra`).
+over teams (`mixed_groups`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
+from ccp_analysis.models.mixed_groups import TeamAlgebra
+from ccp_analysis.models.mixed_moments import VisitMoments, triangle_weights
 from ccp_analysis.models.symmetric import (
     congruence,
     contract,
@@ -24,8 +26,6 @@ from ccp_analysis.models.symmetric import (
     sandwich,
     unpack,
 )
-from ccp_analysis.models.team_algebra import TeamAlgebra
-from ccp_analysis.models.visit_moments import VisitMoments, triangle_weights
 
 # Smallest eigenvalue of a matrix scaled to a unit diagonal that counts as positive definite.
 PROPER = 1e-12

@@ -125,8 +125,7 @@ def test_groups_explained_by_the_design(data):
     X, y = data
     dummies = np.equal.outer(GROUPS, np.arange(6)).astype(float)
     absorbing = np.column_stack([dummies, X[:, 2]])
-    with pytest.raises(ValueError, match="explains every difference"):
-        fit_random_intercept(absorbing, y, GROUPS)
+    assert (fit_random_intercept(absorbing, y, GROUPS).status == "failed").all()
     other = np.column_stack([X, *(X[:, 2] ** power for power in (2, 3, 4, 5))])
     fit = fit_random_intercept(np.stack([absorbing, other]), y[:2], GROUPS)
     assert fit.status[0] == "failed" and fit.status[1] in ("ok", "boundary")
@@ -140,7 +139,7 @@ def test_nothing_varies_within_groups(data):
     designs = X[:, :2]
     fit = fit_random_intercept(designs, y, GROUPS)
     assert fit.status[1] == "failed"
-    assert "within groups" in fit.note[1]
+    assert "within teams" in fit.note[1]
     assert (fit.status[[0, 2, 3]] != "failed").all()
     assert fit.status[0] == fit_random_intercept(designs, y[0], GROUPS).status
 

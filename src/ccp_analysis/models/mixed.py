@@ -38,6 +38,9 @@ STARTS = (0.0, 0.4, 0.8)
 # Smallest eigenvalue of the correlations at which a person's covariance is called singular.
 SINGULAR_CORRELATION = 1e-8
 
+# Variance, as a share of that of the least squares residuals, that has gone to zero.
+VANISHED = 1e-12
+
 BOUNDARY = (
     "The covariance of team effects is estimated at the edge of what is allowed: a variance is "
     "zero, or the covariance is singular."
@@ -54,6 +57,7 @@ ABSORBED = (
     "The design explains every difference between teams: the variance of team effects cannot be "
     "told."
 )
+NO_RESIDUAL = "Nothing varies within teams beside the design: the residual variance goes to zero."
 NO_OPTIMUM = "The search for the covariance over visits did not converge."
 
 
@@ -185,7 +189,7 @@ def fit_mixed(
     ValueError
         If shapes do not fit, a name is unknown, there is a single visit and no team, a visit stands
         twice in a person, two visits are never seen together where their covariance is to be
-        estimated, or teams are fewer than two, explained by the design, or change within a person.
+        estimated, or teams are fewer than two or change within a person.
 
     Notes
     -----
@@ -203,8 +207,6 @@ def fit_mixed(
     layout.require_estimable(structure)
     ols = fit_ols(layout.X, layout.y)
     absorbed = layout.teams_absorbed(ols)
-    if absorbed.all():
-        raise ValueError(ABSORBED)
     failed = np.where(ols.status != "ok", ols.note, np.where(absorbed, ABSORBED, ""))
     usable = failed == ""
     scale = np.sqrt(np.where(usable, ols.sigma2 * ols.df_resid / layout.rows, 1.0))
@@ -348,10 +350,13 @@ def _at_optimum(
     joint, v = problem.joint, problem.moments.visits
     person, team, singular = joint.snapped(free)
     collapsed = _collapsed(problem, free)
+    vanished = np.diagonal(person, axis1=-2, axis2=-1).min(axis=-1) <= VANISHED
     edge = least_eigenvalue(person) <= SINGULAR_CORRELATION
     batch = ols.coef.shape[:-1]
     note = np.select(
-        [collapsed, ~converged, singular, edge], [COLLAPSED, NO_OPTIMUM, BOUNDARY, SINGULAR], ""
+        [collapsed, vanished & ~converged, ~converged, singular, edge],
+        [COLLAPSED, NO_RESIDUAL, NO_OPTIMUM, BOUNDARY, SINGULAR],
+        "",
     )
     note = np.where(failed != "", failed, note.reshape(batch))
     status = np.select(

@@ -34,8 +34,8 @@ def fit_random_intercept(
     RankDeficientError
         If every design of the batch has dependent columns.
     ValueError
-        If shapes do not fit, there are fewer than two groups, no group has two rows, the design
-        explains every difference between groups, or the method is unknown.
+        If shapes do not fit, there are fewer than two groups, no group has two rows, or the method
+        is unknown.
 
     Notes
     -----

@@ -59,13 +59,15 @@ run: study environment ## set up, then run the study from raw data to the report
 	exec $(WITH) $(SNAKEMAKE) --cores $(CORES) $(ELSEWHERE)
 
 test: lint ## set up, then the linters and the tests
-	$(WITH) $(BIN)/python -m pytest
+	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: environment ## set up, then the linters alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(WITH) $(BIN)/snakefmt --check Snakefile
 	$(WITH) $(SNAKEMAKE) --lint
+	$(WITH) $(BIN)/lint-imports --no-cache
+	$(WITH) $(BIN)/python tools/budget.py
 
 verify: study environment ## compare an archive's files with their checksums, and results with a rerun
 	@cd "$(STUDY)" && exec $(CLI) verify --cores $(CORES) --log logs/verify.log

@@ -435,3 +435,20 @@ def test_a_plan_without_sensitivity_has_an_empty_map(copy_of_ccp):
     table = run_stage(copy_of_ccp.path)
     assert table.empty
     assert pd.read_parquet(copy_of_ccp / "tipping.parquet").empty
+
+
+def test_a_model_of_visits_takes_no_zero_of_the_dead_for_an_answer(copy_of_ccp):
+    copy_of_ccp.change(
+        "config/analysis.yaml",
+        "outcomes: [social_capital]\n      scenarios",
+        "outcomes: [social_capital, utility]\n      scenarios",
+    )
+    copy_of_ccp.sensitivity()
+    rows = pd.read_parquet("data/derived/results/sensitivity.parquet")
+    rows = rows[rows["analysis"] == "reference_based"]
+    [row] = rows[rows["outcome"] == "utility"].to_dict("records")
+    assert row["status"] == "refused"
+    assert row["note"].startswith(
+        "at Six months a death decides the value of 1, which says nothing"
+    )
+    assert set(rows.loc[rows["outcome"] == "social_capital", "status"]) == {"ok"}

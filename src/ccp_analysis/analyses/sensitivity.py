@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from ccp_analysis.analyses.question import Question
 from ccp_analysis.analyses.reference_based import reference_rows
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
 from ccp_analysis.analyses.tipping import delta_rows, empty_map
-from ccp_analysis.errors import status_of
+from ccp_analysis.cleaning.deaths import valued_as_dead
+from ccp_analysis.errors import RefusedError, status_of
 from ccp_analysis.plan import Delta, Plan, ReferenceBased, Sensitivity
 from ccp_analysis.random import stream
 from ccp_analysis.results import results_table
@@ -57,6 +59,7 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
     people, tables = pd.read_parquet(participants), pd.read_parquet(imputed)
     asked = plan.sensitivity or Sensitivity()
     check_events(plan, study, dictionary)
+    dead = valued_as_dead(study, instruments, people)
     rows: Rows = []
     grids = [empty_map()]
     for entry in asked.reference_based:
@@ -65,6 +68,7 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
             ask = _question(outcome, outcome, study, plan, instruments, dictionary)
             rng = stream(plan.seed, "sensitivity", entry.id, outcome)
             try:
+                _require_living(outcome, study, dead)
                 found = reference_rows(entry, study, tables, people, ask, rng)
             except ValueError as error:
                 found = [_failed(entry.id, "ancova", study, ask, error)]
@@ -95,6 +99,17 @@ def _check_scenarios(entry: ReferenceBased, study: Study, people: pd.DataFrame) 
     for scenario in entry.scenarios:
         check_reasons(entry.id, scenario.reasons, study, people)
         check_arms(entry.id, scenario.delta, study)
+
+
+def _require_living(outcome: str, study: Study, dead: Mapping[str, pd.Series]) -> None:
+    """Raise RefusedError where a death decides values: the model would take them for answers."""
+    for visit in study.follow_ups:
+        if f"{outcome}_{visit.id}" in dead:
+            number = int(dead[f"{outcome}_{visit.id}"].sum())
+            raise RefusedError(
+                f"at {visit.label} a death decides the value of {number}, which says nothing of "
+                "what the living would have answered: a reference-based model would take it for one"
+            )
 
 
 def _check_delta(entry: Delta, study: Study, people: pd.DataFrame) -> None:

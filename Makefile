@@ -77,6 +77,7 @@ golden: ## run the shipped studies and keep their numbers as those that tests co
 	$(MAKE) --no-print-directory run STUDY=examples/beat_the_blues
 	cp reports/results.csv tests/golden/connecting_people.csv
 	cp examples/beat_the_blues/reports/results.csv tests/golden/beat_the_blues.csv
+	$(WITH) $(BIN)/python tests/golden/test_reruns.py
 
 archive: run ## run, then pack code, data and results into one file
 	@cd "$(STUDY)" && exec $(CLI) archive --log logs/archive.log

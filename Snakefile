@@ -406,7 +406,9 @@ rule codebook:
 onsuccess:
     for line in lines_of(PLAN, Path(DERIVED, "flow.json")):
         print(line)
-    print(not_estimated(Path("reports/results.csv")), end="")
+    # Where it is asked for some files alone there may be no table yet.
+    if Path("reports/results.csv").is_file():
+        print(not_estimated(Path("reports/results.csv")), end="")
     print(
         f"{STUDY.title}: done in {time.time() - STARTED:.0f} s; open "
         f"{Path('reports/report.html').resolve()}"

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ccp_analysis.dictionary import DICTIONARY, TOTALS, is_reserved, line_of
 from ccp_analysis.errors import denied
-from ccp_analysis.plan import PLAN, Plan
+from ccp_analysis.plan import PLAN, Analysis, Plan
 from ccp_analysis.reading import first_of, place
 from ccp_analysis.study import (
     ECONOMICS,
     INSTRUMENTS,
+    STUDY,
     Economics,
     Study,
     load_dictionary,
@@ -21,6 +22,7 @@ from ccp_analysis.study import (
 )
 
 FULL_HEALTH = 1.0
+CLUSTERED = ("mixed", "team-means")
 WRITTEN = (".", ".snakemake", "data", "data/derived", "logs", "reports")
 
 
@@ -61,12 +63,14 @@ def check(study: Study, plan: Plan, economics: Economics | None) -> None:
     Raises
     ------
     StudyError
-        If the plan names the identifier, the arm, a cluster or its pair as if it were measured; a
-        variable has a name that the pipeline needs for itself; codes of an ordinal variable are
-        analysed as numbers without `Plan.ordinal_as_numbers`; or the evaluation names a file, a
-        visit, a utility, an outcome or an arm that is not there. `faults` lists all.
+        If an analysis does not fit the design; the plan names the identifier, the arm, a cluster
+        or its pair as if it were measured; a variable has a name that the pipeline needs for
+        itself; codes of an ordinal variable are analysed as numbers without
+        `Plan.ordinal_as_numbers`; or the evaluation names a file, a visit, a utility, an outcome
+        or an arm that is not there. `faults` lists all.
     """
     faults = [
+        *_analyses(study, plan),
         *_design_variables(study, plan),
         *_reserved(study, plan, economics),
         *_ordinals(study, plan),
@@ -81,6 +85,55 @@ def check(study: Study, plan: Plan, economics: Economics | None) -> None:
         ]
     if faults:
         raise first_of(faults)
+
+
+def misfits(entry: Analysis, study: Study) -> Iterator[tuple[str, str]]:
+    """Return what of an analysis does not fit the design of the study.
+
+    Parameters
+    ----------
+    entry : Analysis
+        Of the plan.
+    study : Study
+        Visits, clusters, allocation.
+
+    Yields
+    ------
+    tuple of str
+        The key of the analysis that is at fault, and a sentence.
+    """
+    known = ", ".join(visit.id for visit in study.follow_ups)
+    if entry.visit and entry.visit not in {visit.id for visit in study.visits}:
+        yield (
+            "visit",
+            f"analysis '{entry.id}': visit '{entry.visit}' is not in {STUDY}; expected one of "
+            f"{known}.",
+        )
+    if entry.visit == study.baseline.id:
+        yield (
+            "visit",
+            f"analysis '{entry.id}' is at the baseline, to which it would be adjusted; expected "
+            f"one of {known}.",
+        )
+    if entry.model in CLUSTERED and study.clusters is None:
+        yield (
+            "model",
+            f"analysis '{entry.id}' (model: {entry.model}) needs clusters, which {STUDY} lacks; "
+            "expected another model.",
+        )
+    if entry.model == "clda" and entry.role != "sensitivity" and not study.randomised:
+        yield (
+            "role",
+            f"analysis '{entry.id}' (model: clda) takes the arms to be alike at baseline, which "
+            f"only randomisation makes them, and {STUDY} says randomised: false; expected role: "
+            "sensitivity.",
+        )
+
+
+def _analyses(study: Study, plan: Plan) -> Iterator[str]:
+    for at, entry in enumerate(plan.analyses):
+        for key, sentence in misfits(entry, study):
+            yield f"{place(PLAN, 'analyses', at, key)}: {sentence}"
 
 
 def _design_variables(study: Study, plan: Plan) -> Iterator[str]:

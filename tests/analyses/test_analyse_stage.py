@@ -338,8 +338,8 @@ PLANS = {
     "unknown visit": (
         "ancova, role: primary, model: ancova, visit: month6",
         "ancova, role: primary, model: ancova, visit: month9",
-        "config/analysis.yaml: visit 'month9' is not in config/study.yaml; expected one of "
-        "baseline, month6.",
+        "config/analysis.yaml: analysis 'ancova': visit 'month9' is not in config/study.yaml; "
+        "expected one of month6.",
     ),
     "baseline": (
         "ancova, role: primary, model: ancova, visit: month6",

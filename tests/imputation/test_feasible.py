@@ -81,7 +81,10 @@ def test_what_the_plan_adds_counts_as_a_coefficient():
 
 
 def test_a_team_or_an_arm_without_values():
-    for gone, said in ((TEAM == "T2", "the team T2"), (ARM == "a", "the arm a")):
+    for gone, said in (
+        (TEAM == "T2", "the team T2; with the method 2l.norm a team may be empty"),
+        (ARM == "a", "the arm a"),
+    ):
         assert asked(~gone)[1] == f"nobody was observed on it in {said}"
     both = ~np.isin(TEAM, ["T0", "T3"])
     assert asked(both)[1] == "nobody was observed on it in the teams T0, T3"

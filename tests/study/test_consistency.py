@@ -187,3 +187,33 @@ def test_without_an_evaluation_a_cost_is_a_variable_like_any_other(ccp_study):
     ccp_study.change(file, old, new)
     Path(ECONOMICS).unlink()
     check()
+
+
+MISFITS = {
+    "unknown visit": ("visit: month6, data: imputed}", "visit: month9, data: imputed}", "'month9'"),
+    "baseline": (
+        "visit: month6, data: imputed}",
+        "visit: baseline, data: imputed}",
+        "is at the baseline",
+    ),
+    "cLDA": ("id: clda_observed, role: sensitivity", "id: clda_observed, role: primary", "alike"),
+}
+
+
+@pytest.mark.parametrize("fault", MISFITS)
+def test_an_analysis_that_does_not_fit_the_design_names_its_line(ccp_study, fault):
+    old, new, sentence = MISFITS[fault]
+    ccp_study.change(PLAN, old, new)
+    with pytest.raises(StudyError) as caught:
+        check()
+    message = str(caught.value)
+    assert sentence in message
+    line = int(message.partition(", line ")[2].partition(":")[0])
+    below = (ccp_study / PLAN).read_text().splitlines()[line - 1 :]
+    assert new.partition(",")[0] in "\n".join(below)
+
+
+def test_a_mixed_model_without_clusters_is_a_fault_of_the_plan(btheb_study):
+    btheb_study.change(PLAN, "model: mmrm", "model: mixed, visit: month8")
+    with pytest.raises(StudyError, match=r"\(model: mixed\) needs clusters, which config/study"):
+        check()

@@ -59,7 +59,7 @@ def ancova(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
     inference, method = infer(study, chosen, fit, X.contrasts)
     rows = arm_rows(study, chosen, inference, ask.level)
     if not study.randomised:
-        rows[0]["note"] = ANCOVA_ASSUMES
+        rows[:1] = with_note(rows[:1], ANCOVA_ASSUMES)
     rows = complete(rows, study, chosen, ask, "ancova", method)
     return with_readings(rows, study, ask, chosen)
 
@@ -73,7 +73,7 @@ def change(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
     inference, method = infer(study, chosen, fit, X.contrasts)
     rows = arm_rows(study, chosen, inference, ask.level, MEAN_CHANGE)
     assumed = RANDOMISED if study.randomised else CHANGE_ASSUMES
-    rows[0]["note"] = assumed
+    rows[:1] = with_note(rows[:1], assumed)
     rows = complete(rows, study, chosen, ask, "change", method)
     if study.clusters:
 
@@ -110,7 +110,8 @@ def lord_row(study: Study, chosen: Sample, ask: Question) -> dict[str, Any]:
     L[0, 1], L[0, p + 1] = 1.0, -1.0
     inference = by_clusters(study, chosen, fit, L)
     [row] = pooled_rows(chosen, inference, ask.level)
-    return row | {"term": LORD, "level": contrast_label(study), "note": _verdict(row, ask)}
+    row |= {"term": LORD, "level": contrast_label(study)}
+    return with_note([row], _verdict(row, ask))[0]
 
 
 def _verdict(apart: dict[str, Any], ask: Question) -> str:
@@ -244,7 +245,7 @@ def beside(
         [row] = _paired_rows(study, chosen, fit, ask)
     except ValueError as error:
         return failed(study, error)
-    return row | {"note": note}
+    return with_note([row], note)[0]
 
 
 def failed(study: Study, error: ValueError) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import OlsFit
 from ccp_analysis.models.pooling import imputations_needed, pool
+from ccp_analysis.models.used_up import LEAST_DF
 from ccp_analysis.study import Study
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ DIFFERENCE = "difference"
 ADJUSTED_MEAN = "adjusted mean"
 PAIR_DIFFERENCE = "pair difference"
 INTRACLASS = "intraclass correlation"
+TOO_FEW = "the interval says next to nothing"
 REPEATABLE = 0.05  # wanted coefficient of variation of a standard error over repeated imputation
 
 
@@ -77,6 +79,8 @@ def pooled_rows(
         one.used_up.sentence() if one.used_up else ""
         for one in (inference.part((..., [k])) for k in range(len(summary.estimate)))
     ]
+    df = np.broadcast_to(inference.df, np.shape(inference.estimate))
+    why = [reason or _too_few(df[..., k]) for k, reason in enumerate(why)]
     refused = np.array([bool(reason) for reason in why])
     if refused[:needed].any() and not apart:
         raise RefusedError(next(filter(None, why[:needed])))
@@ -99,6 +103,8 @@ def pooled_rows(
         for k in range(len(low))
     ]
     for row in rows:
+        if row["df"] < LEAST_DF:
+            row["note"] = f"{row['df']:.2f} degrees of freedom are left by pooling: {TOO_FEW}"
         row["df"] = row["df"] if np.isfinite(row["df"]) else None
     m = data.m if data.imputed else None
     rows = [{**row, "conf_level": level, "df_num": 1, "m": m} for row in rows]
@@ -107,6 +113,15 @@ def pooled_rows(
         rows[k] |= dict.fromkeys(columns, np.nan) | {"df": None, "conf_level": None} | kept
         rows[k] |= {"df_num": None, "status": "refused", "note": why[k]}
     return rows
+
+
+def _too_few(df: np.ndarray) -> str:
+    """Return why fits that leave fewer than one degree of freedom are refused, else empty."""
+    df = df[np.isfinite(df)]
+    mean = len(df) / np.sum(1.0 / df) if len(df) else np.inf
+    if mean >= LEAST_DF:
+        return ""
+    return f"{mean:.2f} degrees of freedom are left, fewer than one: {TOO_FEW}"
 
 
 def arm_rows(

@@ -11,13 +11,12 @@ import pandas as pd
 from ccp_analysis import files
 from ccp_analysis.analyses.comparison import SUBGROUP, Question, attempt
 from ccp_analysis.analyses.lost import check_events
+from ccp_analysis.consistency import misfits
 from ccp_analysis.errors import StudyError
 from ccp_analysis.plan import LONGITUDINAL, PLAN, Analysis, Plan
 from ccp_analysis.results import results_table
 from ccp_analysis.study import (
-    STUDY,
     Column,
-    Study,
     load_dictionary,
     load_instruments,
     load_plan,
@@ -49,7 +48,8 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
     study, plan, instruments = load_study(), load_plan(), load_instruments()
     dictionary = load_dictionary(study)
     entry = plan.analysis(analysis)
-    _check(entry, study)
+    for _, sentence in misfits(entry, study):
+        raise StudyError(f"{PLAN}: {sentence}")
     check_events(plan, study, dictionary)
     tables = pd.read_parquet(imputed)
     rows = []
@@ -83,21 +83,6 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
     table = results_table([{**shared, **row} for row in rows], study.data_status)
     files.write_parquet(results, table)
     log.info("%s: %d rows", analysis, len(table))
-
-
-def _check(entry: Analysis, study: Study) -> None:
-    """Raise StudyError where an analysis does not fit the study's design."""
-    if entry.visit and study.visit(entry.visit) == study.baseline:
-        raise StudyError(
-            f"{PLAN}: analysis '{entry.id}' is at the baseline, to which it would be adjusted; "
-            f"expected one of {', '.join(v.id for v in study.follow_ups)}."
-        )
-    if entry.model == "clda" and entry.role != "sensitivity" and not study.randomised:
-        raise StudyError(
-            f"{PLAN}: analysis '{entry.id}' (model: clda) takes the arms to be alike at baseline, "
-            f"which only randomisation makes them, and {STUDY} says randomised: false; expected "
-            "role: sensitivity."
-        )
 
 
 def _check_headline(entry: Analysis, outcome: str, tables: pd.DataFrame) -> None:

@@ -147,7 +147,8 @@ def _refusal(
         empty = sorted(set(codes[lacking]) - set(codes[seen]))
         if empty:
             listed = ", ".join(empty)
-            return f"nobody was observed on it in the {what}{'s' * (len(empty) > 1)} {listed}"
+            way = "" if what == "arm" else f"; with the method 2l.norm a {what} may be empty"
+            return f"nobody was observed on it in the {what}{'s' * (len(empty) > 1)} {listed}{way}"
     for rows in members.strata(lacking):
         n1, coefficients = int((rows & seen).sum()), members.indicators(method, rows) + columns
         where = f" in the arm {members.arm[rows][0]}" if members.by_arm else ""

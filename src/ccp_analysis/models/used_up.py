@@ -15,6 +15,10 @@ import numpy as np
 
 # A direction is a cluster's own when no more than this share of it is left in the other clusters.
 OWN_TOLERANCE = 1e-10
+# With less than this in the others the fit follows the cluster all but there, as where a property
+# of a team is written down person by person with other last digits. Much more would refuse designs
+# that hold their level.
+NEARLY_OWN = 1e-8
 # Above this share of a contrast on directions of single clusters there is no inference. Designs
 # that leave something to compare have less than .001, others more than half.
 LARGEST_SHARE = 0.01
@@ -75,8 +79,8 @@ class UsedUp:
 
 
 def own_directions(values: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Keep the eigenvectors of S_g with eigenvalue 1, zero elsewhere, shape (..., G, p, p)."""
-    return vectors * (1.0 - values <= OWN_TOLERANCE)[..., None, :]
+    """Keep the eigenvectors of S_g with eigenvalues near 1, else zero, shape (..., G, p, p)."""
+    return vectors * (1.0 - values <= NEARLY_OWN)[..., None, :]
 
 
 def used_up(own: np.ndarray, directions: np.ndarray, codes: np.ndarray) -> UsedUp:

@@ -80,14 +80,17 @@ def test_what_the_plan_adds_counts_as_a_coefficient():
     assert "too few for 8 coefficients" in asked(some(12), plan)[1]
 
 
+WAY = "; with the method 2l.norm a team may be empty"
+
+
 def test_a_team_or_an_arm_without_values():
     for gone, said in (
-        (TEAM == "T2", "the team T2; with the method 2l.norm a team may be empty"),
+        (TEAM == "T2", f"the team T2{WAY}"),
         (ARM == "a", "the arm a"),
     ):
         assert asked(~gone)[1] == f"nobody was observed on it in {said}"
     both = ~np.isin(TEAM, ["T0", "T3"])
-    assert asked(both)[1] == "nobody was observed on it in the teams T0, T3"
+    assert asked(both)[1] == f"nobody was observed on it in the teams T0, T3{WAY}"
     assert asked(both, Asked(methods={"y": "2l.norm"}))[1] == ""
     without = members(cluster=ARM, unit="arm")
     assert asked(both, who=without)[1] == ""

@@ -44,6 +44,7 @@ CODE_FILES = (
     "CITATION.cff",
     "LICENSE",
     "README.md",
+    "budget.toml",
     "environment.yml",
     "examples/README.md",
 )

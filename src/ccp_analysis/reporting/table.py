@@ -73,12 +73,9 @@ def to_csv(table: Table, data_status: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Text; what a spreadsheet would take for a formula is `escaped`. A table without rows has
-        one that says so.
+        Text; what a spreadsheet would take for a formula is `escaped`.
     """
-    nothing = [["none", *[None] * (len(table.header) - 1)]]
-    cells = [[*row, data_status] for row in table.rows or nothing]
-    rows = [[escaped(cell or "") for cell in row] for row in cells]
+    rows = [[escaped(cell or "") for cell in [*row, data_status]] for row in table.rows]
     return pd.DataFrame(rows, columns=[*map(escaped, table.header), "data_status"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ccp_analysis import files
@@ -128,4 +129,7 @@ def run(
     """
     source = load(results, flow, queries, models, scales, points, prices, intervention)
     for name, table in build(source).items():
-        files.write_csv(out / f"{name}.csv", to_csv(table, source.study.data_status))
+        # A table without rows says so, and of what kind of data.
+        rows = table.rows or [["none", *[None] * (len(table.header) - 1)]]
+        written = to_csv(replace(table, rows=rows), source.study.data_status)
+        files.write_csv(out / f"{name}.csv", written)

@@ -92,6 +92,76 @@ def test_value_labels_of_a_column_of_single_precision_still_belong_to_their_numb
     assert sheet.labels == {"x": {"0.1": "Low", "1.5": "High"}}
 
 
+SIGNIFICANT = {"R": 15, "Python": 17, "Stata": 8, "nine": 9}
+
+
+def csv_of(tmp_path: Path, texts: list[str], **more) -> RawFile:
+    quoted = [f'"{text}"' for text in texts]
+    (tmp_path / "a.csv").write_text("\n".join(["x", *quoted]) + "\n")
+    return RawFile(path=tmp_path / "a.csv", rows="participant", **more)
+
+
+@pytest.mark.parametrize("program", SIGNIFICANT)
+@pytest.mark.parametrize("sign", ["point", "comma"])
+def test_single_precision_in_text_is_read_as_it_was_entered(tmp_path, program, sign):
+    decimals = [v for v in DECIMALS if v == v]
+    singles = [float(np.float32(v)) for v in decimals]
+    long = [repr(v) if program == "Python" else f"{v:.{SIGNIFICANT[program]}g}" for v in singles]
+    texts = [re.sub(r"^(-?)0\.", r"\1.", t) if program == "Stata" else t for t in long]
+    texts = [t.replace(".", ",") for t in texts] if sign == "comma" else texts
+    asked = column("number", missing={"-9.9": "not done"}, minimum=-0.285, maximum=16777216)
+    spec = csv_of(tmp_path, texts, decimal=sign)
+    sheet = read_raw(spec, [asked])
+    values, queries = decoded(sheet.cells["x"].astype(str).tolist(), asked, spec)
+    assert values.dropna().tolist() == [v for v in decimals if v != -9.9]
+    assert queries.loc[queries["severity"] != "note"].empty
+    assert [note.rule for note in sheet.notes] == ["stored in single precision"]
+
+
+@pytest.mark.parametrize("kind", ["dta", "sav", "xlsx", "csv"])
+def test_a_number_of_double_precision_leaves_the_others_of_its_column(tmp_path, kind):
+    numbers = np.array([36.6, *np.float32([-9.9, 0.6])])
+    asked = column("number", missing={"-9.9": "not done"}, maximum=0.6)
+    spec = (
+        csv_of(tmp_path, [repr(float(n)) for n in numbers])
+        if kind == "csv"
+        else written(tmp_path, kind, numbers)
+    )
+    assert read_raw(spec, [asked]).cells["x"].tolist() == ["36.6", "-9.9", "0.6"]
+
+
+@pytest.mark.parametrize("text", ["-9.89999961853027", "-9.899999618530273", "-9.8999996"])
+def test_among_doubles_codes_and_limits_of_single_precision_are_still_those(tmp_path, text):
+    texts = ["0.1234567891", text, "0.60000002", "0.30000001192092896", "1.10000002384186"]
+    asked = column("number", missing={"-9.9": "not done"}, maximum=0.6)
+    sheet = read_raw(csv_of(tmp_path, texts), [asked])
+    assert sheet.cells["x"].tolist() == ["0.1234567891", "-9.9", "0.6", *texts[3:]]
+    asked = column("category", codes={"1.1": ["Low"], "1.2": ["High"]})
+    assert read_raw(csv_of(tmp_path, texts), [asked]).cells["x"].tolist() == [*texts[:4], "1.1"]
+
+
+ENTERED = ["0.6000001", "1.234567", "0.60000000", "0.1234567891", "123456789", "2.00390625"]
+
+
+@pytest.mark.parametrize("text", ENTERED)
+def test_what_was_entered_with_its_digits_is_left_as_it_is(tmp_path, text):
+    sheet = read_raw(csv_of(tmp_path, [text, "1.5"]), [column("number", maximum=0.6)])
+    assert sheet.cells["x"].tolist() == [text, "1.5"]
+    assert sheet.notes == ()
+
+
+def test_a_missing_code_written_as_single_precision_is_kept(tmp_path):
+    asked = column("number", missing={"-9.899999618530273": "not done"})
+    sheet = read_raw(csv_of(tmp_path, ["-9.899999618530273", "0.60000002"]), [asked])
+    assert sheet.cells["x"].tolist() == ["-9.899999618530273", "0.6"]
+
+
+def test_identifiers_and_free_text_are_no_numbers(tmp_path):
+    for kind in ("id", "text"):
+        sheet = read_raw(csv_of(tmp_path, ["0.60000002"]), [column(kind)])
+        assert sheet.cells["x"].tolist() == ["0.60000002"]
+
+
 # --- codes and whole numbers with a fraction of zero ----------------------------------------------
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ccp_analysis.cleaning.delimited import read_delimited
+from ccp_analysis.cleaning.precision import as_entered
 from ccp_analysis.cleaning.sheet import Sheet
 from ccp_analysis.dictionary import Column
 from ccp_analysis.errors import StudyError, denied
@@ -52,8 +53,5 @@ def read_raw(file: RawFile, columns: Sequence[Column]) -> Sheet:
         from ccp_analysis.cleaning.statistical import read_statistical
 
         sheet = read_statistical(file, names)
-    if file.kind != "csv":
-        from ccp_analysis.cleaning.precision import as_entered
-
-        sheet = as_entered(sheet)
+    sheet = as_entered(sheet, columns, file.decimal)
     return replace(sheet, hidden=frozenset(c.column for c in columns if c.hidden))

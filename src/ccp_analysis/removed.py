@@ -36,6 +36,6 @@ def lines_of(plan: Plan, flow: Path) -> list[str]:
         return []
     found = removed_of(plan, json.loads(flow.read_text(encoding="utf-8")))
     return [
-        f"{outcome}: values set missing by cleaning: {words}; see {WHERE}"
+        f"{outcome}: answers or values set missing by cleaning: {words}; see {WHERE}"
         for outcome, words in found.items()
     ]

@@ -310,3 +310,10 @@ def test_very_many_columns_that_nobody_knows_are_listed_at_once(tiny):
     error = tiny.fails()
     assert len(error.faults) == 30_000
     assert "column 'c0' is not in the data dictionary" in str(error)
+
+
+def test_rows_passed_over_under_the_names_are_said(tiny):
+    tiny.change("config/study.yaml", "first.csv,", "first.csv, header_rows: 3,")
+    queries = tiny.clean()[1]
+    [rule] = [r for r in queries["rule"] if "header_rows" in r]
+    assert "though they look like the rows below: 2 ('P1'), 3 ('P2')" in rule

@@ -187,3 +187,11 @@ def test_a_note_about_a_column_is_answered_by_keeping_it(case):
     assert "is about all cells of a column; it can only be kept" in str(study.fails())
     study.write("config/decisions.csv", header + line.format("keep"))
     assert study.clean()[1]["decided_by"].tolist() == ["A. B."]
+
+
+def test_days_before_months_are_told_how_to_be_declared(tiny):
+    rows = "".join(f"P{k},lost,{13 + k}/02/2020,moved\n" for k in range(1, 6))
+    tiny.write("events.csv", "who,event,date,reason\n" + rows)
+    assert "what config/study.yaml says of the file (dates: day-first), or raise" in str(
+        tiny.fails()
+    )

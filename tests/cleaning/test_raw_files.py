@@ -144,7 +144,9 @@ def test_a_visit_of_nobody_stops_unless_it_is_still_to_come(tiny):
     tiny.write("second.csv", "who,score\n")
     assert str(tiny.fails()) == (
         "second.csv: no row found, and so nobody interviewed at 'after'; where that visit is still "
-        "to come, say 'expected: {after: 0}' in config/study.yaml."
+        "to come, say 'expected: {after: 0}' in config/study.yaml and ask for "
+        "data/derived/participants.parquet and reports/codebook.html: nothing can be analysed at "
+        "it yet."
     )
     tiny.write("config/study.yaml", STUDY + "expected: {after: 0}\n")
     people, queries, flow = tiny.clean()

@@ -119,9 +119,7 @@ def test_one_core_elsewhere_gives_the_same_bytes(
     result = other.run("--cores", "1")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "done in" in result.stdout + result.stderr
-    lost = (
-        "goal_attainment: values set missing by cleaning: 1 outside the limits; see data/derived/"
-    )
+    lost = "goal_attainment: answers or values set missing by cleaning: 1 outside the limits; see "
     assert lost in result.stdout + result.stderr
     report = other.folder / "reports/report.html"
     assert f"; open {report.resolve()}" in result.stdout + result.stderr

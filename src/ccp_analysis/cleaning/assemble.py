@@ -152,7 +152,8 @@ def _interviewed(
                 raise StudyError(
                     f"{study.files[visit.file].path}: no row found, and so nobody interviewed at "
                     f"'{visit.id}'; where that visit is still to come, say 'expected: "
-                    f"{{{visit.id}: 0}}' in {STUDY}."
+                    f"{{{visit.id}: 0}}' in {STUDY} and ask for data/derived/participants.parquet "
+                    "and reports/codebook.html: nothing can be analysed at it yet."
                 )
             present = among(people[PARTICIPANT], there)
         else:

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from ccp_analysis.cleaning.sheet import Sheet, categorical, check_header, names_of
+from ccp_analysis.cleaning.sheet import Sheet, categorical, check_header, names_of, passed_over
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reading import first_of
 from ccp_analysis.study import STUDY, RawFile
@@ -83,7 +83,7 @@ def read_delimited(file: RawFile, columns: Sequence[str]) -> Sheet:
             lines, table = _row_by_row(file, header, rows)
     with ThreadPoolExecutor() as pool:
         cells = pd.DataFrame(dict(zip(header, pool.map(categorical, table), strict=True)))
-    remarks = () if content.ended else (CUT,)
+    remarks = passed_over(top, first, below) + (() if content.ended else (CUT,))
     sheet = Sheet(file.path, cells, lines, remarks=remarks)
     return sheet.take(~_blank(cells))
 

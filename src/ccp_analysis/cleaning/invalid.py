@@ -15,6 +15,7 @@ from ccp_analysis.reading import first_of
 from ccp_analysis.study import STUDY, Study
 
 EXAMPLES = 3
+DAY_FIRST = r"^\s*[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{4}"
 LONG = 40  # letters of an example
 
 
@@ -81,8 +82,10 @@ def _expected(column: Column) -> str:
 
 
 def _hint(table: RawTable, column: Column, invalid: np.ndarray) -> str:
-    """Say what to declare where it is commas that are not valid."""
+    """Say what to declare where it is commas, or days before months, that are not valid."""
     texts = table.sheet.cells[column.column][invalid]
+    if column.type == "date" and texts.str.contains(DAY_FIRST).mean() > 0.5:
+        return " (dates: day-first)"
     marks = texts.str.contains(",", regex=False)
     commas = column.type in ("number", "integer", "ordinal") and marks.mean() > 0.5
     return " (decimal: comma, or either)" if commas else ""

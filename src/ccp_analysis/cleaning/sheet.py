@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,8 @@ from ccp_analysis.reading import first_of
 from ccp_analysis.study import STUDY
 
 STRINGS = pd.StringDtype(na_value=np.nan)
+Rows = Sequence[tuple[int, Sequence[str]]]
+QUOTED = 40  # letters of a cell that a remark quotes
 
 
 class Note(NamedTuple):
@@ -148,6 +152,29 @@ def names_of(
     """
     number, names = max(rows, key=lambda row: len({name.strip() for name in row[1]} & {*columns}))
     return number, [name.strip() for name in names]
+
+
+def passed_over(top: Rows, first: int, below: Rows) -> tuple[str, ...]:
+    """Say which rows under the names of a header look like those below it, and are passed over."""
+    forms = [{_form(cell) for cell in column} for column in zip_longest(*(r for _, r in below))]
+
+    def alike(row: Sequence[str]) -> bool:
+        filled = [(cell, of) for cell, of in zip(row, forms, strict=False) if cell.strip()]
+        return 2 * sum(_form(cell) in of for cell, of in filled) > len(filled)
+
+    under = [(number, row[0][:QUOTED]) for number, row in top if number > first and alike(row)]
+    if not under:
+        return ()
+    shown = ", ".join(f"{number} ('{cell}')" for number, cell in under)
+    return (
+        f"passed over as rows of the header, by header_rows in {STUDY}, though they look like the "
+        f"rows below: {shown}",
+    )
+
+
+def _form(cell: str | None) -> str:
+    """Return a cell with one letter for each word and one digit for each number."""
+    return re.sub("[0-9]+", "9", re.sub(r"[^\W\d_]+", "a", (cell or "").strip()))
 
 
 def check_header(

@@ -18,7 +18,14 @@ import pandas as pd
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.formula import ArrayFormula, DataTableFormula
 
-from ccp_analysis.cleaning.sheet import Note, Sheet, categorical_of, check_header, names_of
+from ccp_analysis.cleaning.sheet import (
+    Note,
+    Sheet,
+    categorical_of,
+    check_header,
+    names_of,
+    passed_over,
+)
 from ccp_analysis.errors import StudyError
 from ccp_analysis.reading import first_of
 from ccp_analysis.study import STUDY, RawFile
@@ -221,4 +228,6 @@ def _table(path: Path, name: str, top: Rows, rows: Rows, columns: Sequence[str])
     cells = pd.DataFrame(
         {column: categorical_of(text) for column, text in zip(header, texts, strict=True)}
     )
-    return Sheet(path, cells, np.array([n for n, _ in rows], np.int64), name=name, word="row")
+    numbers = np.array([n for n, _ in rows], np.int64)
+    remarks = passed_over(top, first, rows[:MOST])
+    return Sheet(path, cells, numbers, name=name, word="row", remarks=remarks)

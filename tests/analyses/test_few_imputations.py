@@ -66,7 +66,8 @@ def test_rows_of_a_model_say_so_as_the_report_expects():
     apart = (data["arm"] == "intervention") & (data["imputation"] == 2)
     data.loc[apart, "y_after"] += 5.0
     row = pick(compare("ancova", study(), data, "imputed", ask()), "difference")
-    assert row["note"].startswith("assumes that") and SENTENCE in row["note"]
+    assert row["note"].startswith("0.11 degrees of freedom are left by pooling: the interval says")
+    assert "; assumes that" in row["note"] and SENTENCE in row["note"]
     assert TOO_FEW.search(row["note"])
     assert SENTENCE not in TOO_FEW.sub("", row["note"])
     observed = pick(compare("ancova", study(), data, "observed", ask()), "difference")

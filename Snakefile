@@ -11,18 +11,16 @@ sys.path.insert(0, str(SOURCE))
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import faults_since
-from ccp_analysis.consistency import check, check_rights
+from ccp_analysis.config.check import check, check_rights
+from ccp_analysis.config.economics import load_economics
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
+from ccp_analysis.config.trial import configuration_files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
-from ccp_analysis.reporting.contents import figures_of, tables_of
-from ccp_analysis.results import not_estimated
-from ccp_analysis.study import (
-    configuration_files,
-    load_economics,
-    load_plan,
-    load_study,
-)
+from ccp_analysis.report.contents import figures_of, tables_of
+from ccp_analysis.results.table import not_estimated
 
 # Neither activation nor installation is needed: commands use this Python and this copy of the code.
 shell.prefix(

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from ccp_analysis.config.plan import ImputationPlan
 from ccp_analysis.imputation.chained import Conditional, impute
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.feasible import Members, feasible
@@ -35,7 +36,6 @@ from ccp_analysis.models.pooling import pool
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
-from ccp_analysis.plan import ImputationPlan
 from ccp_analysis.random import stream
 
 DATA = Path(__file__).parents[1] / "tests" / "models" / "data" / "clustered_trial.csv"

@@ -13,14 +13,15 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from ccp_analysis import results
 from ccp_analysis.analyses import checks, descriptive, sensitivity
 from ccp_analysis.analyses import stage as analyses
 from ccp_analysis.cleaning import stage as cleaning
+from ccp_analysis.config.plan import load_plan
 from ccp_analysis.economics import costs
 from ccp_analysis.economics import stage as economics
 from ccp_analysis.imputation import stage as imputation
-from ccp_analysis.study import load_plan
+from ccp_analysis.results import stage
+from ccp_analysis.results.table import read_results
 
 ROOT = Path(__file__).parents[1]
 CCP = ROOT
@@ -147,7 +148,7 @@ class StudyFolder:
         if Path("config/economics.yaml").is_file():
             self.evaluate()
         parts = sorted((DERIVED / "results").glob("*.parquet"))
-        results.run(parts=parts, out=Path("reports/results.csv"))
+        stage.run(parts=parts, out=Path("reports/results.csv"))
 
 
 def copy_study(source: Path, target: Path) -> StudyFolder:
@@ -218,7 +219,7 @@ def results_of() -> Callable[..., pd.DataFrame]:
             change(target)
         with inside(target):
             folder.all_results()
-        return results.read_results(target / "reports/results.csv")
+        return read_results(target / "reports/results.csv")
 
     return run
 

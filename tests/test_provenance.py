@@ -14,7 +14,7 @@ import pytest
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import COMMANDS
-from ccp_analysis.study import configuration_files
+from ccp_analysis.config.trial import configuration_files
 
 PACKAGE = Path(provenance.__file__).parent
 D = "data/derived"
@@ -220,13 +220,13 @@ def test_what_a_rule_declares_it_reads(ran, monkeypatch):
 
 def test_stages_know_nothing_of_later_stages():
     later = {
-        "clean": {"imputation", "analyses", "models", "economics", "reporting"},
-        "cost": {"imputation", "analyses", "models", "reporting"},
-        "impute": {"analyses", "economics", "reporting"},
-        "analyse": {"cleaning", "economics", "reporting"},
-        "evaluate": {"cleaning", "reporting"},
+        "clean": {"imputation", "analyses", "models", "economics", "report"},
+        "cost": {"imputation", "analyses", "models", "report"},
+        "impute": {"analyses", "economics", "report"},
+        "analyse": {"cleaning", "economics", "report"},
+        "evaluate": {"cleaning", "report"},
         "report": {"cleaning", "imputation", "models", "analyses", "economics"},
-        "results": {"cleaning", "imputation", "models", "analyses", "economics", "reporting"},
+        "results": {"cleaning", "imputation", "models", "analyses", "economics", "report"},
     }
     for command, rooms in later.items():
         used = {path.parent.name for path in provenance.modules_of(command)}
@@ -257,7 +257,7 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
     assert changed("models/random_intercept.py") == {"analyse", "check", "sensitivity", "evaluate"}
     assert (
         {"tables", "figures", "report"}
-        <= changed("reporting/format.py")
+        <= changed("report/format.py")
         <= {"tables", "figures", "report", "codebook"}
     )
     assert changed("files.py") == set(RUNS)

@@ -12,21 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccp_analysis import files
+from ccp_analysis.config.plan import Family, Plan
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.plan import Family, Plan
 from ccp_analysis.random import stream
-from ccp_analysis.results import (
+from ccp_analysis.results.families import adjusted
+from ccp_analysis.results.stage import run
+from ccp_analysis.results.table import (
     COLUMNS,
     KEY,
     NUMBERS,
     WHOLE,
-    adjusted,
     not_estimated,
     read_results,
     results_table,
-    run,
 )
-from ccp_analysis.study import Study
+from ccp_analysis.results.terms import Term, require_known
 
 ROW = {"analysis": "a", "outcome": "x", "term": "difference", "estimate": 0.1 + 0.2, "n": 3}
 
@@ -49,10 +50,10 @@ def test_rows_without_any_status():
 
 
 def test_rows_are_sorted_by_the_key():
-    rows = [ROW | {"outcome": o, "term": t} for o in "zxy" for t in ("b", "a")]
+    rows = [ROW | {"outcome": o, "term": t} for o in "zxy" for t in ("difference", "adjusted mean")]
     table = results_table(rows, "real")
     assert table["outcome"].tolist() == list("xxyyzz")
-    assert table["term"].tolist() == ["a", "b"] * 3
+    assert table["term"].tolist() == ["adjusted mean", "difference"] * 3
     shuffled = results_table(rows[::-1], "real")
     pd.testing.assert_frame_equal(table, shuffled)
 
@@ -77,7 +78,7 @@ def test_the_columns_are_those_of_the_design():
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9))
 def test_a_csv_file_keeps_every_number(tmp_path_factory, numbers):
     path = tmp_path_factory.mktemp("results") / "r.csv"
-    rows = [ROW | {"term": f"t{k:03d}", "estimate": x} for k, x in enumerate(numbers)]
+    rows = [ROW | {"level": f"t{k:03d}", "estimate": x} for k, x in enumerate(numbers)]
     table = results_table(rows, "real")
     files.write_csv(path, table)
     back = read_results(path)
@@ -294,3 +295,15 @@ def test_what_could_not_be_estimated_is_one_line_for_the_screen(tmp_path):
     files.write_csv(path, results_table([fine, bad], "synthetic"))
     sentence = "1 of 2 results could not be estimated (y): the report says why.\n"
     assert not_estimated(path) == sentence
+
+
+@pytest.mark.parametrize(("column", "word"), [("term", "diference"), ("model", "anova")])
+def test_a_word_that_is_not_of_the_vocabulary_is_not_written(column, word):
+    with pytest.raises(ValueError, match=f"'{word}' is not one of the words for '{column}'"):
+        results_table([ROW | {column: word}], "real")
+
+
+def test_a_variance_is_of_a_part_and_nothing_else_is():
+    require_known("term", Term.VARIANCE.of("team"))
+    with pytest.raises(ValueError, match="not one of the words"):
+        require_known("term", "difference: team")

@@ -26,13 +26,13 @@ COMMANDS = {
     "sensitivity": "ccp_analysis.analyses.sensitivity:run",
     "describe": "ccp_analysis.analyses.descriptive:run",
     "evaluate": "ccp_analysis.economics.stage:run",
-    "results": "ccp_analysis.results:run",
-    "tables": "ccp_analysis.reporting.tables:run",
-    "figures": "ccp_analysis.reporting.figures:run",
-    "report": "ccp_analysis.reporting.document:run",
-    "codebook": "ccp_analysis.reporting.codebook:run",
-    "archive": "ccp_analysis.archiving.pack:run",
-    "verify": "ccp_analysis.archiving.checksums:run",
+    "results": "ccp_analysis.results.stage:run",
+    "tables": "ccp_analysis.report.tables:run",
+    "figures": "ccp_analysis.report.figures:run",
+    "report": "ccp_analysis.report.document:run",
+    "codebook": "ccp_analysis.report.codebook:run",
+    "archive": "ccp_analysis.archive.pack:run",
+    "verify": "ccp_analysis.archive.checksums:run",
 }
 STOPPED = "stopped by "
 USAGE = f"usage: python -m ccp_analysis.cli COMMAND [options]\ncommands: {', '.join(COMMANDS)}"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ccp_analysis.plan import Plan
+from ccp_analysis.config.plan import Plan
 
 WHERE = "data/derived/queries.csv"
 

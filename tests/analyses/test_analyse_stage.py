@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.results import COLUMNS, KEY, NUMBERS, read_results
+from ccp_analysis.results.table import COLUMNS, KEY, NUMBERS, read_results
 
 BTHEB_R = Path(__file__).parents[1] / "models" / "data" / "btheb.json"
 

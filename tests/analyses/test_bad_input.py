@@ -8,8 +8,8 @@ import trial
 from trial import ask
 
 from ccp_analysis.analyses.comparison import attempt
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import Study
 
 MODELS = ("ancova", "change", "did", "mixed", "team-means", "clda", "logistic")
 

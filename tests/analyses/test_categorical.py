@@ -9,9 +9,9 @@ import trial
 from trial import CLOSED, ask, pick
 
 from ccp_analysis.analyses.comparison import attempt, compare
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.pooling import pool
-from ccp_analysis.study import Study
 
 NAMES = {"logistic": ("high", "odds ratio"), "poisson": ("count", "rate ratio")}
 

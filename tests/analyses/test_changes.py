@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trial import CLOSED, ask, pick
 
 from ccp_analysis.analyses.comparison import compare
-from ccp_analysis.study import Study
+from ccp_analysis.config.study import Study
 
 INFERRED = ("estimate", "std_error", "df", "conf_low", "conf_high")
 

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from trial import STUDY as TRIAL
 
-from ccp_analysis import results
 from ccp_analysis.analyses import checks
 from ccp_analysis.analyses.check_figures import COLUMNS, figure_table, points_of
 from ccp_analysis.analyses.checked import Checked, fit_checked
 from ccp_analysis.analyses.checks import check
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.random import stream
-from ccp_analysis.study import Study
+from ccp_analysis.results.table import results_table
 
 DATA = Path(__file__).parents[1] / "models" / "data"
 REFERENCE = json.loads((DATA / "diagnostics.json").read_text())
@@ -82,7 +82,7 @@ def fit(design: str, table: pd.DataFrame, covariates: tuple[str, ...] = ("age",)
 
 def table_of(design: str, table: pd.DataFrame) -> pd.DataFrame:
     rows = [{"analysis": "a", "outcome": "y", **row} for row in check(fit(design, table), "points")]
-    return results.results_table(rows, "synthetic")
+    return results_table(rows, "synthetic")
 
 
 def flags(table: pd.DataFrame) -> set[str]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ccp_analysis import results
 from ccp_analysis.analyses import checks
 from ccp_analysis.errors import StudyError
+from ccp_analysis.results import stage
+from ccp_analysis.results.table import read_results
 
 
 def one(table: pd.DataFrame, **wanted) -> pd.Series:
@@ -45,8 +46,8 @@ def test_the_stage_checks_every_outcome_and_its_rows_join_the_results(copy_of_cc
     names = set(people["participant"])
     assert not names & set(pd.concat(found)[["level", "note"]].to_numpy().ravel())
     parts = sorted(Path("data/derived/results").glob("*.parquet"))
-    results.run(parts=parts, out=Path("reports/results.csv"))
-    table = results.read_results(Path("reports/results.csv"))
+    stage.run(parts=parts, out=Path("reports/results.csv"))
+    table = read_results(Path("reports/results.csv"))
     assert (table["analysis"] == "checks_ancova").sum() == len(found[0])
 
 

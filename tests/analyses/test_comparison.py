@@ -11,8 +11,8 @@ import trial
 from trial import CLOSED, MODELS_DATA, ask, pick
 
 from ccp_analysis.analyses.comparison import attempt, compare
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import Study
 
 
 @pytest.fixture(scope="module")

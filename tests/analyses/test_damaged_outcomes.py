@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reporting import contents, document, figures, lookup, tables
-from ccp_analysis.reporting.convert import Head
-from ccp_analysis.results import read_results
+from ccp_analysis.report import contents, document, figures, lookup, tables
+from ccp_analysis.report.convert import Head
+from ccp_analysis.results.table import read_results
 
 RAW = Path(__file__).parents[2] / "data/raw"
 DERIVED = Path("data/derived")

@@ -9,11 +9,11 @@ import trial
 from trial import ask, pick
 
 from ccp_analysis.analyses.comparison import attempt, compare
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.mixed import fit_mixed
 from ccp_analysis.models.pooling import pool
 from ccp_analysis.models.small_sample import kenward_roger
-from ccp_analysis.study import Study
 
 THREE = [
     {"id": "before", "label": "Before", "months": 0},

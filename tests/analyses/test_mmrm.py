@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ccp_analysis import results
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reporting import lookup, sentences, tables_design, tables_models, tables_outcomes
-from ccp_analysis.results import KEY, NUMBERS, headline, read_results
-from ccp_analysis.study import load_plan, load_study
+from ccp_analysis.report import lookup, sentences, tables_design, tables_models, tables_outcomes
+from ccp_analysis.results import stage
+from ccp_analysis.results.families import headline
+from ccp_analysis.results.table import KEY, NUMBERS, read_results
 
 DATA = Path(__file__).parent / "data"
 MODELS = Path(__file__).parents[1] / "models" / "data"
@@ -147,7 +149,7 @@ def renamed(btheb_done, tmp_path_factory: pytest.TempPathFactory):
     table.to_parquet(file)
     with chdir(folder.path):
         folder.analyse("mmrm_observed")
-        results.run(
+        stage.run(
             parts=[DERIVED / "results/mmrm_observed.parquet"], out=Path("reports/results.csv")
         )
     return folder
@@ -187,7 +189,7 @@ def test_the_plan_names_the_visit_that_stands_for_an_analysis(renamed, tmp_path,
     before = pd.read_parquet(renamed / "data/derived/results/mmrm_observed.parquet")
     pd.testing.assert_frame_equal(again, before)
     out = Path("reports/results.csv")
-    results.run(parts=[DERIVED / "results/mmrm_observed.parquet"], out=out)
+    stage.run(parts=[DERIVED / "results/mmrm_observed.parquet"], out=out)
     table = read_results(out)
     assert table[table["p_adjusted"].notna()]["visit"].tolist() == ["week4"]
     folder.change(PLAN, "visit: week4", "visit: week3")

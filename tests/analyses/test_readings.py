@@ -13,10 +13,10 @@ from trial import ask, pick
 
 from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.analyses.sample_size import design_effect, detectable, required
+from ccp_analysis.config.plan import SampleSize
+from ccp_analysis.config.study import Study
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import fit_ols
-from ccp_analysis.plan import SampleSize
-from ccp_analysis.study import Study
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from ccp_analysis.analyses.comparison import Question, compare
+from ccp_analysis.config.study import Study
 from ccp_analysis.imputation.chained import Conditional, impute
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
@@ -22,7 +23,6 @@ from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.random import stream
-from ccp_analysis.study import Study
 
 DRAWS, M, ITERATIONS = 500, 5, 4
 MEAN, SD, ICC, CORRELATION, LOST = 14.0, 5.0, 0.05, 0.6, 0.16

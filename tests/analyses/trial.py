@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ccp_analysis.analyses.comparison import Question
-from ccp_analysis.study import Study
+from ccp_analysis.config.study import Study
 
 MODELS_DATA = Path(__file__).parents[1] / "models" / "data"
 CLOSED = {"rel": 1e-8}

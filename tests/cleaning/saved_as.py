@@ -11,8 +11,8 @@ import openpyxl
 import pandas as pd
 import pyreadstat
 
-from ccp_analysis.dictionary import Column, key_of
-from ccp_analysis.study import load_dictionary, load_study
+from ccp_analysis.config.dictionary import Column, key_of, load_dictionary
+from ccp_analysis.config.study import load_study
 
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 MISSING = {"-99": -99, "na": -98, "not asked": -97}

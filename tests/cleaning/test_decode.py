@@ -15,8 +15,8 @@ from ccp_analysis.cleaning.decode import decode, decode_one, note_spellings
 from ccp_analysis.cleaning.limits import check_limits
 from ccp_analysis.cleaning.queries import Queries
 from ccp_analysis.cleaning.sheet import Sheet, categorical_of
-from ccp_analysis.dictionary import Column
-from ccp_analysis.study import RawFile
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.study import RawFile
 
 
 def column(kind: str, **more) -> Column:

@@ -19,8 +19,8 @@ from ccp_analysis.cleaning import delimited
 from ccp_analysis.cleaning.delimited import read_delimited
 from ccp_analysis.cleaning.spreadsheet import read_spreadsheet, text_of
 from ccp_analysis.cleaning.statistical import read_statistical
+from ccp_analysis.config.study import RawFile
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import RawFile
 
 PARTICIPANTS = "data/derived/participants.parquet"
 

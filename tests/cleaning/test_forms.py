@@ -16,8 +16,8 @@ from test_decode import column, decoded
 
 from ccp_analysis.cleaning import decode as decoding
 from ccp_analysis.cleaning.read import read_raw
+from ccp_analysis.config.study import RawFile
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import RawFile
 
 AMBIGUOUS = ["1,234", "-12.345", "999.000"]
 

@@ -16,7 +16,7 @@ from tiny import DICTIONARY, RAW
 
 from ccp_analysis.cleaning.guard import guard, nhs_number
 from ccp_analysis.cleaning.sheet import Sheet, categorical_of
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column
 
 ROOT = Path(__file__).parents[2]
 DATE = dt.date(2021, 1, 1)

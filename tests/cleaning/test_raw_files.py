@@ -8,8 +8,8 @@ import pytest
 from tiny import DICTIONARY, RAW, STUDY
 
 from ccp_analysis.cleaning.delimited import read_delimited
+from ccp_analysis.config.study import RawFile
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import RawFile
 
 
 def test_everyone_recruited_is_one_row(tiny):

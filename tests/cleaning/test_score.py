@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ccp_analysis.cleaning.score import prorated, score_instruments
 from ccp_analysis.cleaning.value_set import read_value_set, utility
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.instruments import Instrument, load_instruments
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import Instrument, load_instruments
 
 NAN = np.nan
 

@@ -18,9 +18,11 @@ from ccp_analysis.cleaning import stage
 from ccp_analysis.cleaning.accounts import check_balance
 from ccp_analysis.cleaning.scales import cronbach_alpha
 from ccp_analysis.cleaning.value_set import read_value_set, utility
+from ccp_analysis.config.instruments import Instrument, load_instruments
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import escaped, unescaped, write_csv
-from ccp_analysis.study import Instrument, load_instruments, load_plan, load_study
 
 ROOT = Path(__file__).parents[2]
 

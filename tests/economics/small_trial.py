@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.plan import Plan
+from ccp_analysis.config.study import Study
 from ccp_analysis.economics.setting import Source, source
-from ccp_analysis.plan import Plan
-from ccp_analysis.study import Economics, Study
 
 TEAMS = 8
 SIZE = 9

@@ -11,11 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.instruments import load_instruments
+from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.economics.costs import total_costs
 from ccp_analysis.economics.intervention import none, read_intervention, shares
 from ccp_analysis.economics.prices import read_price_index, read_unit_costs, services_of
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import Economics, Study, load_dictionary, load_instruments, load_study
 
 ECONOMICS = {
     "price_year": 2020,

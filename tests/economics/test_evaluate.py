@@ -14,6 +14,9 @@ from small_trial import BLANK, DEAD, DEAD_AT, LOST, M, one, small
 
 from ccp_analysis.analyses.cross_sectional import ancova
 from ccp_analysis.analyses.question import Question
+from ccp_analysis.config.economics import load_economics
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
 from ccp_analysis.economics.bootstrap import Draws
 from ccp_analysis.economics.compared import MEASURES, compared
 from ccp_analysis.economics.estimation import ancova_rows, sur_rows
@@ -40,8 +43,7 @@ from ccp_analysis.economics.variations import PER_QALY, variation_rows
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.pooling import pool
 from ccp_analysis.models.sur import fit_sur
-from ccp_analysis.results import results_table
-from ccp_analysis.study import load_economics, load_plan, load_study
+from ccp_analysis.results.table import results_table
 
 TIGHT = {"rel": 1e-9, "abs": 1e-9}
 

@@ -16,6 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis.config.economics import load_economics
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
 from ccp_analysis.economics import costs as costing
 from ccp_analysis.economics import stage
 from ccp_analysis.economics.compared import compared
@@ -24,7 +27,6 @@ from ccp_analysis.economics.ratios import Effect, pooled_pair
 from ccp_analysis.economics.setting import main_setting, setting_of, source
 from ccp_analysis.economics.variations import PER_QALY
 from ccp_analysis.models.ratio import fieller
-from ccp_analysis.study import load_economics, load_plan, load_study
 
 DATA = Path(__file__).parent / "data"
 STUDY = DATA / "evaluation"

@@ -7,6 +7,7 @@ import pytest
 import small_trial
 from small_trial import LOST, one, small
 
+from ccp_analysis.config.economics import load_economics
 from ccp_analysis.economics import stage
 from ccp_analysis.economics.compared import WITHOUT_OWN, compared
 from ccp_analysis.economics.outcomes import BASELINE_COST, BASELINE_UTILITY, WITHOUT, evaluated
@@ -15,8 +16,7 @@ from ccp_analysis.economics.setting import main_setting, setting_of
 from ccp_analysis.economics.stage import main_rows
 from ccp_analysis.economics.variations import variation_rows
 from ccp_analysis.errors import StudyError
-from ccp_analysis.results import results_table
-from ccp_analysis.study import load_economics
+from ccp_analysis.results.table import results_table
 
 # ------------------------------------------------------------------ plans
 

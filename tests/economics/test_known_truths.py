@@ -14,6 +14,7 @@ import pytest
 from scipy.special import stdtr
 from scipy.stats import skew
 
+from ccp_analysis.config.study import Study
 from ccp_analysis.economics.compared import compared
 from ccp_analysis.economics.net_benefit import net_benefit_rows
 from ccp_analysis.economics.outcomes import (
@@ -36,7 +37,6 @@ from ccp_analysis.simulation.trial_with_costs import (
     moments,
 )
 from ccp_analysis.simulation.trial_with_costs import QALY as QALY_WEIGHTS
-from ccp_analysis.study import Study
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "known_truths.py"
 DRAWS = 1_000

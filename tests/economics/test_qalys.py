@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from small_trial import ECONOMICS, STUDY
 
+from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.study import Study
 from ccp_analysis.economics.qalys import (
     interview_times,
     nominal_times,
@@ -16,7 +18,6 @@ from ccp_analysis.economics.qalys import (
     visits_up_to_horizon,
 )
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import Economics, Study
 
 FOREVER = np.inf
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ccp_analysis.archiving.verify import IDENTICAL, WITHIN, compare
-from ccp_analysis.results import KEY
+from ccp_analysis.archive.verify import IDENTICAL, WITHIN, compare
+from ccp_analysis.results.table import KEY
 
 ROOT = Path(__file__).parents[2]
 STUDIES = {"connecting_people": ROOT, "beat_the_blues": ROOT / "examples" / "beat_the_blues"}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ccp_analysis.archiving.verify import IDENTICAL, WITHIN, compare
-from ccp_analysis.results import KEY
+from ccp_analysis.archive.verify import IDENTICAL, WITHIN, compare
+from ccp_analysis.results.table import KEY
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent

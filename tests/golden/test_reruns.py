@@ -13,7 +13,8 @@ import pandas as pd
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import COMMANDS
-from ccp_analysis.study import configuration_files, load_study
+from ccp_analysis.config.study import load_study
+from ccp_analysis.config.trial import configuration_files
 
 ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).with_name("reruns.csv")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.chained import Conditional, Derived, impute
 from ccp_analysis.imputation.derived import parse, scoring
-from ccp_analysis.study import Instrument
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis.config.plan import ImputationPlan
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.derived import parse
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.feasible import RESIDUAL_DF, Members, feasible
 from ccp_analysis.imputation.plan import Variable
-from ccp_analysis.plan import ImputationPlan
 
 NAN = np.nan
 TEAMS, SIZE = 4, 25

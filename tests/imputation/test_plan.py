@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.instruments import Instrument
+from ccp_analysis.config.plan import Plan
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.encoding import decode, encode
 from ccp_analysis.imputation.plan import Variable, imputation_variables, with_derived
 from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
-from ccp_analysis.plan import Plan
-from ccp_analysis.study import Economics, Instrument, Study
 
 NAN = np.nan
 STUDY = Study.model_validate(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ccp_analysis.config.plan import ImputationPlan
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.derived import parse
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.imputation.predictors import choose_predictors
-from ccp_analysis.plan import ImputationPlan
 
 NAN = np.nan
 

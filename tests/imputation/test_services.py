@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis.config.economics import load_economics
+from ccp_analysis.config.instruments import load_instruments
+from ccp_analysis.config.study import load_study
 from ccp_analysis.imputation import stage
 from ccp_analysis.imputation.chained import Conditional, impute
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.imputation.predictors import choose_predictors
 from ccp_analysis.imputation.services import read_services, total
-from ccp_analysis.study import load_economics, load_instruments, load_study
 
 DERIVED = Path("data/derived")
 VISITS = ("baseline", "month6")

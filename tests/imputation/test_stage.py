@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis.config.plan import load_plan
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation import stage
-from ccp_analysis.study import load_plan
 
 DESIGN = ["imputation", "participant", "arm", "team", "trust"]
 IMPUTED = Path("data/derived/imputed.parquet")

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ccp_analysis.dictionary import key_of
+from ccp_analysis.config.dictionary import key_of
 
 Names = dict[str, str]
 RAW, DICTIONARY = Path("data/raw"), Path("config/dictionary.csv")

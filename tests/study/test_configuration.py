@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.economics import load_economics
+from ccp_analysis.config.instruments import load_instruments, unit_of
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.reading import place, read_yaml
+from ccp_analysis.config.study import load_study
+from ccp_analysis.config.trial import configuration_files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reading import place, read_yaml
-from ccp_analysis.study import (
-    configuration_files,
-    load_dictionary,
-    load_economics,
-    load_instruments,
-    load_plan,
-    load_study,
-    unit_of,
-)
 
 
 def load_all() -> None:

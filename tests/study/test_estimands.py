@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from ccp_analysis.analyses.lost import check_events
+from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import load_dictionary, load_plan, load_study
 
 PLAN = "config/analysis.yaml"
 SECOND = {

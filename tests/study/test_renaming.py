@@ -11,7 +11,7 @@ import pytest
 import yaml
 from renaming import Renaming
 
-from ccp_analysis.results import KEY, NUMBERS
+from ccp_analysis.results.table import KEY, NUMBERS
 
 CCP = Path(__file__).parents[2]
 BTHEB = CCP / "examples/beat_the_blues"

@@ -19,11 +19,11 @@ from ccp_analysis.analyses.rows import (
     pooled_rows,
     with_note,
 )
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.glm import FAMILIES, GlmFit, fit_glm
 from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.study import Study
 
 AT_AVERAGE = "mean at average covariates"
 ARM = 1  # column of the design

@@ -12,7 +12,9 @@ import pandas as pd
 from ccp_analysis.analyses.clustered import jointly, named
 from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.question import fitted, pair_of, require_comparable
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
+from ccp_analysis.layout import PLAN
 from ccp_analysis.models.diagnostics import Residuals, classical_f, residuals_of
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.mixed import MixedFit
@@ -20,8 +22,6 @@ from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import JointTest, kenward_roger, kenward_roger_f
-from ccp_analysis.plan import PLAN
-from ccp_analysis.study import Study
 
 CHECKED = ("ancova", "mixed")
 TOO_FEW = "there are too few clusters, or too little variation, to test it"

@@ -31,11 +31,14 @@ from ccp_analysis.analyses.checked import (
     tested_row,
     verdict,
 )
+from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.instruments import load_instruments, unit_of
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
+from ccp_analysis.layout import PLAN
 from ccp_analysis.models.diagnostics import spline_terms, spread_slope, variance_ratio
-from ccp_analysis.plan import PLAN
-from ccp_analysis.results import results_table
-from ccp_analysis.study import load_dictionary, load_instruments, load_plan, load_study, unit_of
+from ccp_analysis.results.table import results_table
 
 log = logging.getLogger(__name__)
 

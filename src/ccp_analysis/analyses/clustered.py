@@ -8,13 +8,13 @@ from typing import TypeVar
 import numpy as np
 
 from ccp_analysis.analyses.design import Sample
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import RefusedError
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import OlsFit, classical
 from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.small_sample import JointTest
 from ccp_analysis.models.used_up import UsedUp
-from ccp_analysis.study import Study
 
 Found = TypeVar("Found", Inference, JointTest)
 

@@ -15,10 +15,11 @@ from ccp_analysis.analyses.longitudinal import clda, did, mmrm, repeated
 from ccp_analysis.analyses.question import Question as Question
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
 from ccp_analysis.analyses.subgroups import INTERACTION, subgroup
+from ccp_analysis.config.plan import ONE_SLOPE
+from ccp_analysis.config.reading import place
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError, status_of
-from ccp_analysis.plan import ONE_SLOPE, PLAN
-from ccp_analysis.reading import place
-from ccp_analysis.study import Study
+from ccp_analysis.layout import PLAN
 
 log = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from ccp_analysis.analyses.rows import (
     pooled_rows,
     with_note,
 )
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError, status_of
 from ccp_analysis.models.mixed import MixedFit
 from ccp_analysis.models.ols import OlsFit, RankDeficientError, fit_ols
@@ -34,7 +35,6 @@ from ccp_analysis.models.team_level import (
     sign_flip,
     sign_flip_interval,
 )
-from ccp_analysis.study import Study
 
 MEAN_CHANGE = "adjusted mean change"
 LORD = "ancova minus change score"

@@ -9,11 +9,14 @@ import pandas as pd
 
 from ccp_analysis import files
 from ccp_analysis.analyses.sample_size import sample_size_rows
+from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.instruments import load_instruments, unit_of
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import in_order
-from ccp_analysis.plan import PLAN
-from ccp_analysis.results import results_table
-from ccp_analysis.study import load_dictionary, load_instruments, load_plan, load_study, unit_of
+from ccp_analysis.layout import PLAN
+from ccp_analysis.results.table import results_table
 
 Rows = list[dict[str, Any]]
 

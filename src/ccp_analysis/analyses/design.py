@@ -9,10 +9,10 @@ import pandas as pd
 from formulaic import model_matrix
 from pandas.api.types import is_numeric_dtype
 
+from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import Groups, groups
 from ccp_analysis.refused import require_imputed
-from ccp_analysis.study import Study, Visit
 
 COMPLETED = "all-with-baseline"
 COMPLETE_CASES = "complete-case"

@@ -41,14 +41,14 @@ from ccp_analysis.analyses.rows import (
     pooled_rows,
     with_note,
 )
+from ccp_analysis.config.plan import ONE_SLOPE
+from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.mixed import MixedFit, fit_mixed
 from ccp_analysis.models.ols import fit_ols, grouping
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import PairedTeams, paired_team_means
-from ccp_analysis.plan import ONE_SLOPE
-from ccp_analysis.study import Study, Visit
 
 COMMON_BASELINE = "assumes that the arms had the same mean at baseline"
 SLOPES = {True: "the baseline has a slope at every visit", False: "the baseline has one slope"}

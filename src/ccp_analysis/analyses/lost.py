@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.analyses.design import Sample
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.plan import Plan, Scenario
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import in_order
-from ccp_analysis.plan import PLAN, Plan, Scenario
-from ccp_analysis.study import STUDY, Column, Study
+from ccp_analysis.layout import PLAN, STUDY
 
 # Beside the reasons of the column `left`: whoever is missing without one.
 UNKNOWN = "unknown"

@@ -11,8 +11,8 @@ import pandas as pd
 
 from ccp_analysis.analyses.dependence import at_fault
 from ccp_analysis.analyses.design import Sample, sample
+from ccp_analysis.config.study import Study
 from ccp_analysis.models.ols import DEPENDENT, RankDeficientError
-from ccp_analysis.study import Study
 
 
 @dataclass(frozen=True)

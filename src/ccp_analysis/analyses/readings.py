@@ -11,8 +11,8 @@ import pandas as pd
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows
+from ccp_analysis.config.study import Study
 from ccp_analysis.models.inference import detected_multiple
-from ccp_analysis.study import Study
 
 STANDARDISED = "standardised difference"
 DETECTABLE = "minimum detectable difference"

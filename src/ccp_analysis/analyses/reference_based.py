@@ -14,6 +14,8 @@ from ccp_analysis.analyses.jackknife import arm_means, jackknife
 from ccp_analysis.analyses.lost import delta_by_person, existing, strategy_by_person
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
 from ccp_analysis.analyses.rows import Rows, arm_rows, complete, contrast_label, with_note
+from ccp_analysis.config.plan import ReferenceBased, Scenario
+from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.posterior import draw_parameters
 from ccp_analysis.imputation.reference import (
@@ -25,10 +27,9 @@ from ccp_analysis.imputation.reference import (
     event_visits,
     fit_normal_model,
 )
+from ccp_analysis.layout import PLAN
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
-from ccp_analysis.plan import PLAN, ReferenceBased, Scenario
-from ccp_analysis.study import Study, Visit
 
 REPEATED = (
     "repeated-sampling variance: how the estimate would vary from study to study (jackknife, one "

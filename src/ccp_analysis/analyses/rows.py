@@ -9,13 +9,13 @@ import numpy as np
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.question import Question
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import RefusedError
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import OlsFit
 from ccp_analysis.models.pooling import imputations_needed, pool
 from ccp_analysis.models.used_up import LEAST_DF
-from ccp_analysis.study import Study
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from scipy.special import ndtri
 
+from ccp_analysis.config.plan import Plan, SampleSize
+from ccp_analysis.config.study import Study
 from ccp_analysis.models.inference import detected_multiple
-from ccp_analysis.plan import Plan, SampleSize
-from ccp_analysis.study import Study
 
 Rows = list[dict[str, Any]]
 

@@ -16,20 +16,13 @@ from ccp_analysis.analyses.reference_based import reference_rows
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
 from ccp_analysis.analyses.tipping import delta_rows, empty_map
 from ccp_analysis.cleaning.deaths import valued_as_dead
+from ccp_analysis.config.dictionary import Column, load_dictionary
+from ccp_analysis.config.instruments import Instrument, load_instruments, unit_of
+from ccp_analysis.config.plan import Delta, Plan, ReferenceBased, Sensitivity, load_plan
+from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import RefusedError, status_of
-from ccp_analysis.plan import Delta, Plan, ReferenceBased, Sensitivity
 from ccp_analysis.random import stream
-from ccp_analysis.results import results_table
-from ccp_analysis.study import (
-    Column,
-    Instrument,
-    Study,
-    load_dictionary,
-    load_instruments,
-    load_plan,
-    load_study,
-    unit_of,
-)
+from ccp_analysis.results.table import results_table
 
 log = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.lost import INTERVIEWED, existing, reasons
 from ccp_analysis.analyses.question import Question, fitted, pair_of
 from ccp_analysis.analyses.rows import DIFFERENCE
+from ccp_analysis.config.plan import Delta
+from ccp_analysis.config.study import Study
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.pooling import Pooled, pool
-from ccp_analysis.plan import Delta
-from ccp_analysis.study import Study
 
 # Models that are least squares: the estimate is linear in the outcome, its variance quadratic.
 LEAST_SQUARES = ("ancova", "change")

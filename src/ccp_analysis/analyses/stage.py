@@ -11,18 +11,14 @@ import pandas as pd
 from ccp_analysis import files
 from ccp_analysis.analyses.comparison import SUBGROUP, Question, attempt
 from ccp_analysis.analyses.lost import check_events
-from ccp_analysis.consistency import misfits
+from ccp_analysis.config.check import misfits
+from ccp_analysis.config.dictionary import Column, load_dictionary
+from ccp_analysis.config.instruments import load_instruments, unit_of
+from ccp_analysis.config.plan import LONGITUDINAL, Analysis, Plan, load_plan
+from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.plan import LONGITUDINAL, PLAN, Analysis, Plan
-from ccp_analysis.results import results_table
-from ccp_analysis.study import (
-    Column,
-    load_dictionary,
-    load_instruments,
-    load_plan,
-    load_study,
-    unit_of,
-)
+from ccp_analysis.layout import PLAN
+from ccp_analysis.results.table import results_table
 
 log = logging.getLogger(__name__)
 

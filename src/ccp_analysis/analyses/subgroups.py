@@ -11,6 +11,7 @@ from ccp_analysis.analyses.clustered import infer, jointly
 from ccp_analysis.analyses.design import ACTIVE, Sample, design, sample
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
 from ccp_analysis.analyses.rows import Rows, complete, contrast_label, pooled_rows, with_note
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import in_order
 from ccp_analysis.models.inference import linear
@@ -18,7 +19,6 @@ from ccp_analysis.models.ols import OlsFit, fit_ols
 from ccp_analysis.models.pooling_joint import pool_joint
 from ccp_analysis.models.small_sample import JointTest
 from ccp_analysis.refused import require_imputed
-from ccp_analysis.study import Study
 
 INTERACTION = "interaction"
 WITHIN = "subgroup difference"

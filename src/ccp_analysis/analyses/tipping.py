@@ -26,10 +26,10 @@ from ccp_analysis.analyses.shifted import (
     response,
     shifted,
 )
+from ccp_analysis.config.plan import Analysis, Delta
+from ccp_analysis.config.study import Study
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.pooling import Pooled
-from ccp_analysis.plan import Analysis, Delta
-from ccp_analysis.study import Study
 
 TIPPING = "tipping point"
 AT_TIP = "difference at the tipping point"

@@ -10,9 +10,11 @@ import pandas as pd
 from ccp_analysis.cleaning.flow import arms_of, counts_of, reasons_of
 from ccp_analysis.cleaning.spelling import BLANK
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, among
+from ccp_analysis.config.instruments import Instrument
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import in_order
-from ccp_analysis.study import STUDY, Instrument, Study
+from ccp_analysis.layout import STUDY
 
 
 def analysis_sets(study: Study, people: pd.DataFrame) -> list[dict[str, Any]]:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, among
+from ccp_analysis.config.reading import first_of
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import groups
-from ccp_analysis.reading import first_of
-from ccp_analysis.study import DICTIONARY, STUDY, Study
+from ccp_analysis.layout import DICTIONARY, STUDY
 
 
 def assemble(study: Study, tables: dict[str, RawTable]) -> pd.DataFrame:

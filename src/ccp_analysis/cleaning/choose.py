@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from ccp_analysis.cleaning.sheet import Sheet, spans
-from ccp_analysis.dictionary import DICTIONARY, Column, key_of
+from ccp_analysis.config.dictionary import Column, key_of
+from ccp_analysis.config.study import RawFile, Study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import STUDY, RawFile, Study
+from ccp_analysis.layout import DICTIONARY, STUDY
 
 
 def beside(study: Study, file: str) -> list[str]:

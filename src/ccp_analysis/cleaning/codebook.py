@@ -11,9 +11,10 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.instruments import Instrument
+from ccp_analysis.config.study import Study
 from ccp_analysis.groups import in_order
-from ccp_analysis.study import Instrument, Study
 
 TEXT = ["variable", "name", "visit", "visit_label", "source", "file", "column", "label", "type"]
 SUMMARY = ["mean", "sd", "minimum", "q1", "median", "q3", "maximum"]

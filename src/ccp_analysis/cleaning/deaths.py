@@ -7,7 +7,8 @@ import logging
 import pandas as pd
 
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
-from ccp_analysis.study import Instrument, Study, Visit
+from ccp_analysis.config.instruments import Instrument
+from ccp_analysis.config.study import Study, Visit
 
 log = logging.getLogger(__name__)
 

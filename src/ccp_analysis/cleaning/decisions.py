@@ -14,11 +14,12 @@ from ccp_analysis.cleaning.limits import possible
 from ccp_analysis.cleaning.queries import Asked, Queries
 from ccp_analysis.cleaning.rules import Finding
 from ccp_analysis.cleaning.table import RawTable
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.reading import first_of, read_table
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import NUMBER, unescaped
-from ccp_analysis.reading import first_of, read_table
-from ccp_analysis.study import DECISIONS, DICTIONARY, Study
+from ccp_analysis.layout import DECISIONS, DICTIONARY
 
 COLUMNS = ["file", "participant", "column", "raw_value", "action", "value", "who", "when", "why"]
 KEEP, REMOVE, CORRECT = ACTIONS = ("keep", "set missing", "correct")

@@ -21,9 +21,9 @@ from ccp_analysis.cleaning.spelling import (
     missing_numbers,
     reader_of,
 )
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.study import RawFile
 from ccp_analysis.groups import name_of
-from ccp_analysis.study import RawFile
 
 OUTSIDE = "outside the limits"
 # What needs no reading: written as nearly every number and identifier is.

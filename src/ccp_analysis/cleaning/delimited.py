@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from ccp_analysis.cleaning.sheet import Sheet, categorical, check_header, names_of, passed_over
+from ccp_analysis.config.reading import first_of
+from ccp_analysis.config.study import RawFile
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reading import first_of
-from ccp_analysis.study import STUDY, RawFile
+from ccp_analysis.layout import STUDY
 
 LARGE = 5_000_000  # bytes from which on a file in good order is read all at once
 ROWS = 20_000  # rows held as Python text at a time

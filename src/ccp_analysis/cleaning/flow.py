@@ -8,8 +8,8 @@ import pandas as pd
 
 from ccp_analysis.cleaning.assemble import in_time
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
+from ccp_analysis.config.study import Study
 from ccp_analysis.groups import in_order, place
-from ccp_analysis.study import Study
 
 UNKNOWN = "no reason recorded"
 

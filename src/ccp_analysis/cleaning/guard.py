@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ccp_analysis.cleaning.sheet import Sheet
-from ccp_analysis.dictionary import DICTIONARY, Column
-from ccp_analysis.reading import first_of
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.reading import first_of
+from ccp_analysis.layout import DICTIONARY
 
 # Texts of up to four letters and numbers of up to eight digits identify nobody.
 HARMLESS = r"^(?:.{0,4}|-?[0-9]{1,8}(?:[.,][0-9]*)?)$"

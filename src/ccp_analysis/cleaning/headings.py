@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from ccp_analysis.cleaning.sheet import Sheet
 from ccp_analysis.cleaning.spelling import BLANK, INVALID, reader_of
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.study import RawFile
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import STUDY, RawFile
+from ccp_analysis.layout import STUDY
 
 MOST = 10  # rows of a header, beside the first, that are looked for
 IMPORTED = re.compile(r'\s*\{\s*"ImportId"')  # as Qualtrics writes under its questions

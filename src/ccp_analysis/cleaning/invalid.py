@@ -10,9 +10,10 @@ from ccp_analysis.cleaning.decode import OUTSIDE
 from ccp_analysis.cleaning.limits import range_of
 from ccp_analysis.cleaning.spelling import EXPECTED, INVALID
 from ccp_analysis.cleaning.table import RawTable
-from ccp_analysis.dictionary import DICTIONARY, Column
-from ccp_analysis.reading import first_of
-from ccp_analysis.study import STUDY, Study
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.reading import first_of
+from ccp_analysis.config.study import Study
+from ccp_analysis.layout import DICTIONARY, STUDY
 
 EXAMPLES = 3
 DAY_FIRST = r"^\s*[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{4}"

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ccp_analysis.cleaning.sheet import Sheet
-from ccp_analysis.dictionary import DICTIONARY, Column, key_of
-from ccp_analysis.reading import first_of
+from ccp_analysis.config.dictionary import Column, key_of
+from ccp_analysis.config.reading import first_of
+from ccp_analysis.layout import DICTIONARY
 
 
 def check_labels(sheet: Sheet, columns: Sequence[Column]) -> Sheet:

@@ -9,7 +9,7 @@ import pandera.pandas as pandera
 from ccp_analysis.cleaning.decode import Decoded
 from ccp_analysis.cleaning.queries import Queries
 from ccp_analysis.cleaning.sheet import Sheet
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column
 
 HARD, SOFT = "hard", "soft"
 YEARS = (1900, 2100)  # in which a date can lie; 0019 is a year that lost its century

@@ -10,7 +10,7 @@ import pandas as pd
 from ccp_analysis.cleaning.flow import reasons_of
 from ccp_analysis.cleaning.spelling import BLANK
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
-from ccp_analysis.study import Study
+from ccp_analysis.config.study import Study
 
 NO_ROW = "no row in the file"
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from ccp_analysis.cleaning.sheet import Note, Sheet
 from ccp_analysis.cleaning.spelling import NUMBERS
-from ccp_analysis.dictionary import Column, key_of
+from ccp_analysis.config.dictionary import Column, key_of
 from ccp_analysis.groups import name_of
 
 SINGLE = "stored in single precision"

@@ -8,9 +8,10 @@ from dataclasses import replace
 from ccp_analysis.cleaning.delimited import read_delimited
 from ccp_analysis.cleaning.precision import as_entered
 from ccp_analysis.cleaning.sheet import Sheet
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.study import RawFile
 from ccp_analysis.errors import StudyError, denied
-from ccp_analysis.study import STUDY, RawFile
+from ccp_analysis.layout import STUDY
 
 
 def read_raw(file: RawFile, columns: Sequence[Column]) -> Sheet:

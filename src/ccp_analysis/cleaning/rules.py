@@ -10,8 +10,17 @@ import pandas as pd
 
 from ccp_analysis.cleaning.queries import Queries
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, among
-from ccp_analysis.rules import Age, Agree, NothingAfter, Order, Rule, Skip, Window, variables_of
-from ccp_analysis.study import Study
+from ccp_analysis.config.rules import (
+    Age,
+    Agree,
+    NothingAfter,
+    Order,
+    Rule,
+    Skip,
+    Window,
+    variables_of,
+)
+from ccp_analysis.config.study import Study
 
 WITHOUT_BASELINE = "interview without a baseline interview"
 AFTER_DATA_DATE = "after the date of the data"

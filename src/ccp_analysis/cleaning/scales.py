@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.cleaning.score import columns_by_name, items_of, visits_of
-from ccp_analysis.dictionary import Column
-from ccp_analysis.study import Instrument
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.instruments import Instrument
 
 COLUMNS = [
     "scale",

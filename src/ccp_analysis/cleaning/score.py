@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.cleaning.value_set import read_value_set, utility
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import DICTIONARY, INSTRUMENTS, Column, Instrument
+from ccp_analysis.layout import DICTIONARY, INSTRUMENTS
 
 
 def prorated(items: pd.DataFrame, score: str, minimum_answered: float) -> pd.Series:

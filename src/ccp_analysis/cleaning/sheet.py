@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ccp_analysis.reading import first_of
-from ccp_analysis.study import STUDY
+from ccp_analysis.config.reading import first_of
+from ccp_analysis.layout import STUDY
 
 STRINGS = pd.StringDtype(na_value=np.nan)
 Rows = Sequence[tuple[int, Sequence[str]]]

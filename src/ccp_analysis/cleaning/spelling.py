@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ccp_analysis.dictionary import Column, key_of
-from ccp_analysis.study import RawFile
+from ccp_analysis.config.dictionary import Column, key_of
+from ccp_analysis.config.study import RawFile
 
 BLANK, INVALID = "blank", "not valid"
 AS_IS, AS_LABEL, OTHERWISE = 0, 1, 2  # how a valid value is spelt

@@ -26,9 +26,10 @@ from ccp_analysis.cleaning.sheet import (
     names_of,
     passed_over,
 )
+from ccp_analysis.config.reading import first_of
+from ccp_analysis.config.study import RawFile
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reading import first_of
-from ccp_analysis.study import STUDY, RawFile
+from ccp_analysis.layout import STUDY
 
 COMPOUND = b"\xd0\xcf\x11\xe0"  # how files of the older Office formats begin
 # What openpyxl raises for files that are no workbooks, or broken ones.

@@ -34,10 +34,11 @@ from ccp_analysis.cleaning.rules import Finding, ask, fill_skipped, find
 from ccp_analysis.cleaning.scales import scale_table
 from ccp_analysis.cleaning.score import score_instruments
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, read_files
-from ccp_analysis.dictionary import Column
+from ccp_analysis.config.dictionary import Column, load_dictionary
+from ccp_analysis.config.instruments import load_instruments
+from ccp_analysis.config.rules import Rule, load_rules
+from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.rules import Rule, load_rules
-from ccp_analysis.study import Study, load_dictionary, load_instruments, load_study
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import pyreadstat
 
 from ccp_analysis.cleaning.sheet import Sheet, categorical_of, check_header
 from ccp_analysis.cleaning.spreadsheet import text_of
+from ccp_analysis.config.study import RawFile
 from ccp_analysis.errors import StudyError
-from ccp_analysis.study import RawFile
 
 # What pyreadstat raises for files that are not what their names say, or broken ones.
 BROKEN = (

@@ -18,11 +18,12 @@ from ccp_analysis.cleaning.queries import Queries
 from ccp_analysis.cleaning.read import read_raw
 from ccp_analysis.cleaning.sheet import Sheet
 from ccp_analysis.cleaning.spelling import BLANK
-from ccp_analysis.dictionary import Column, key_of
+from ccp_analysis.config.dictionary import Column, key_of
+from ccp_analysis.config.reading import first_of
+from ccp_analysis.config.study import RawFile, Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import name_of, names_of
-from ccp_analysis.reading import first_of
-from ccp_analysis.study import DICTIONARY, STUDY, RawFile, Study
+from ccp_analysis.layout import DICTIONARY, STUDY
 
 PARTICIPANT = "participant"
 MERGED = "inside merged cells"

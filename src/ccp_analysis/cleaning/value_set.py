@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from ccp_analysis.config.instruments import Instrument
+from ccp_analysis.config.reading import csv_rows, read_table
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reading import csv_rows, read_table
-from ccp_analysis.study import INSTRUMENTS, Instrument
+from ccp_analysis.layout import INSTRUMENTS
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from ccp_analysis.analyses.comparison import POPULATIONS
 from ccp_analysis.analyses.design import Design, Sample, design, sample
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_arms
 from ccp_analysis.analyses.rows import DIFFERENCE, Rows, complete, contrast_label
+from ccp_analysis.config.plan import Plan
+from ccp_analysis.config.study import Study
 from ccp_analysis.economics.outcomes import (
     BASELINE_COST,
     BASELINE_UTILITY,
@@ -25,8 +27,6 @@ from ccp_analysis.economics.outcomes import (
 from ccp_analysis.errors import status_of
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
-from ccp_analysis.plan import Plan
-from ccp_analysis.study import Study
 
 log = logging.getLogger(__name__)
 

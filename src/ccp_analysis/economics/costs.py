@@ -11,19 +11,14 @@ from pathlib import Path
 import pandas as pd
 
 from ccp_analysis import files
+from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.economics import Economics, load_economics
+from ccp_analysis.config.reading import place
+from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.economics.intervention import none, read_intervention, shares
 from ccp_analysis.economics.prices import price_table, read_price_index, read_unit_costs
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reading import place
-from ccp_analysis.study import (
-    ECONOMICS,
-    STUDY,
-    Economics,
-    Study,
-    load_dictionary,
-    load_economics,
-    load_study,
-)
+from ccp_analysis.layout import ECONOMICS, STUDY
 
 log = logging.getLogger(__name__)
 

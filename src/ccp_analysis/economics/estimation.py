@@ -13,6 +13,7 @@ from ccp_analysis.analyses.cross_sectional import team_means
 from ccp_analysis.analyses.design import design
 from ccp_analysis.analyses.question import fitted, pair_of, require_fits, require_varying
 from ccp_analysis.analyses.rows import Rows, arm_rows, contrast_label, pooled_rows, with_note
+from ccp_analysis.config.study import Study
 from ccp_analysis.economics.compared import (
     BOTH,
     MEASURES,
@@ -26,7 +27,6 @@ from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, sta
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.sur import fit_sur
-from ccp_analysis.study import Study
 
 ARM = 1  # column of a design
 RATIO = "ratio"

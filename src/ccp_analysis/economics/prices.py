@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from ccp_analysis.dictionary import TOTALS, Column, line_of
+from ccp_analysis.config.dictionary import TOTALS, Column, line_of
+from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.reading import first_of, place, read_table
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.reading import first_of, place, read_table
-from ccp_analysis.study import DICTIONARY, ECONOMICS, Economics, Study
+from ccp_analysis.layout import DICTIONARY, ECONOMICS
 
 log = logging.getLogger(__name__)
 

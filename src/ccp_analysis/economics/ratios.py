@@ -9,11 +9,11 @@ import numpy as np
 from ccp_analysis.analyses.clustered import require_inference
 from ccp_analysis.analyses.question import require_varying
 from ccp_analysis.analyses.rows import Rows, with_note
+from ccp_analysis.config.study import Study
 from ccp_analysis.economics.compared import Compared, contrast
 from ccp_analysis.economics.outcomes import COST
 from ccp_analysis.models.pooling import pool
 from ccp_analysis.models.ratio import fieller
-from ccp_analysis.study import Study
 
 ICER = "icer"
 QUADRANTS = (

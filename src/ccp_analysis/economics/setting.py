@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.config.economics import Economics, Shift, Variation
+from ccp_analysis.config.plan import Plan
+from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.economics.qalys import visits_up_to_horizon
 from ccp_analysis.errors import StudyError
-from ccp_analysis.evaluation import Shift, Variation
 from ccp_analysis.groups import groups
-from ccp_analysis.plan import Plan
-from ccp_analysis.study import ECONOMICS, STUDY, Economics, Study, Visit
+from ccp_analysis.layout import ECONOMICS, STUDY
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,12 @@ import pandas as pd
 from ccp_analysis import files
 from ccp_analysis.analyses.design import sample
 from ccp_analysis.analyses.rows import Rows
+from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.economics import load_economics
+from ccp_analysis.config.instruments import load_instruments, unit_of
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.reading import place
+from ccp_analysis.config.study import load_study
 from ccp_analysis.economics.bootstrap import Draws
 from ccp_analysis.economics.compared import BOTH, attempt, compared
 from ccp_analysis.economics.estimation import model_rows
@@ -26,18 +32,8 @@ from ccp_analysis.economics.uncertainty import MODEL, draw, draw_rows, figure_da
 from ccp_analysis.economics.use import unadjusted_rows, use_rows
 from ccp_analysis.economics.variations import PER_QALY, variation_rows
 from ccp_analysis.errors import StudyError
-from ccp_analysis.plan import PLAN
-from ccp_analysis.reading import place
-from ccp_analysis.results import results_table
-from ccp_analysis.study import (
-    ECONOMICS,
-    load_dictionary,
-    load_economics,
-    load_instruments,
-    load_plan,
-    load_study,
-    unit_of,
-)
+from ccp_analysis.layout import ECONOMICS, PLAN
+from ccp_analysis.results.table import results_table
 
 IMPUTED, OBSERVED = "imputed", "observed"
 

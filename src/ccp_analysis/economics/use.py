@@ -8,6 +8,7 @@ import numpy as np
 
 from ccp_analysis.analyses.design import COMPLETED, OBSERVED_VISITS, Sample
 from ccp_analysis.analyses.rows import Rows
+from ccp_analysis.config.study import Study
 from ccp_analysis.economics.outcomes import (
     COST,
     QALY,
@@ -17,7 +18,6 @@ from ccp_analysis.economics.outcomes import (
     visit_costs,
 )
 from ccp_analysis.economics.setting import Setting, Source
-from ccp_analysis.study import Study
 
 MEAN = "mean"
 SD = "standard deviation"

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.cleaning.deaths import valued_as_dead
+from ccp_analysis.config.instruments import Instrument
+from ccp_analysis.config.study import Study
 from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.imputation.services import ALIVE
-from ccp_analysis.study import Instrument, Study
 
 Ended = Mapping[str, np.ndarray]
 

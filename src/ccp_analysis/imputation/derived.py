@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.cleaning.score import score_instruments
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.errors import StudyError
-from ccp_analysis.plan import PLAN
-from ccp_analysis.study import Column, Instrument
+from ccp_analysis.layout import PLAN
 
 Function = Callable[[np.ndarray], np.ndarray]
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ccp_analysis.config.plan import Plan
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.imputation.predictors import Choice, choose_predictors
 from ccp_analysis.imputation.rules import method_of
-from ccp_analysis.plan import Plan
 
 PER_PREDICTOR = 10
 """Observed values for each predictor, beside the indicators of clusters or arms."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.config.study import Study
 from ccp_analysis.groups import in_order
 from ccp_analysis.imputation import Imputed
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.plan import Variable
-from ccp_analysis.study import Study
 
 SHOWN = 20  # imputations of which the values are kept for figures
 

@@ -8,11 +8,15 @@ from graphlib import CycleError, TopologicalSorter
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.instruments import Instrument
+from ccp_analysis.config.plan import LONGITUDINAL, Plan
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.derived import Rule, parse, scoring
 from ccp_analysis.imputation.services import COST, Services
-from ccp_analysis.plan import LONGITUDINAL, PLAN, Plan
-from ccp_analysis.study import ECONOMICS, INSTRUMENTS, Column, Economics, Instrument, Study
+from ccp_analysis.layout import ECONOMICS, INSTRUMENTS, PLAN
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.config.plan import Plan
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.plan import Variable, parts_of
-from ccp_analysis.plan import PLAN, Plan
+from ccp_analysis.layout import PLAN
 
 UNKNOWN = "cannot be imputed itself"
 SAME = 1 - 1e-9  # absolute correlation from which two columns are one

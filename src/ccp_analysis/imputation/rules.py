@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.config.plan import Plan
+from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.plan import Variable
-from ccp_analysis.plan import PLAN, Plan
-from ccp_analysis.study import INSTRUMENTS, Study
+from ccp_analysis.layout import INSTRUMENTS, PLAN
 
 
 def never_exist(

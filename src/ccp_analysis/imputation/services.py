@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.study import Study
 from ccp_analysis.imputation.derived import Rule
-from ccp_analysis.study import Economics, Study
 
 COST = "cost"
 ALIVE = "alive"

@@ -12,6 +12,11 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis import files
+from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.economics import load_economics
+from ccp_analysis.config.instruments import load_instruments
+from ccp_analysis.config.plan import Plan, load_plan
+from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import groups
 from ccp_analysis.imputation import figure_data
@@ -24,17 +29,8 @@ from ccp_analysis.imputation.plan import Variable, imputation_variables, with_de
 from ccp_analysis.imputation.predictors import Choice, needs
 from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
 from ccp_analysis.imputation.services import read_services
-from ccp_analysis.plan import Plan
 from ccp_analysis.random import stream
 from ccp_analysis.refused import NOT_IMPUTED
-from ccp_analysis.study import (
-    Study,
-    load_dictionary,
-    load_economics,
-    load_instruments,
-    load_plan,
-    load_study,
-)
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,293 @@
+"""Code, configuration, raw data and results in one ZIP file.
+
+In go the study in the current folder, with the results and reports of a run, and the repository
+whose code made them. Out comes a file whose bytes depend on nothing but what is in it: names in
+order, one time for all (the first that ZIP can hold), permissions by rule. Files are stored, not
+deflated: deflated bytes differ between zlib, its versions and zlib-ng, while most of the size (PDF,
+DOCX, PNG) is compressed already.
+
+What belongs to it is decided by names, so that the same comes out of a git checkout, of a copy of
+the folder and of an unpacked archive: of a study what its configuration names, of the code the
+kinds of file that code and documents are made of. What else lies there is left out and said. No
+link leads out of the folder, and what is packed is read before (`guarded`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ccp_analysis import __version__, files
+from ccp_analysis import archive as package
+from ccp_analysis.archive import ARCHIVED_RESULTS, MANIFEST, RESULTS
+from ccp_analysis.archive.guarded import allowed_columns, identifiable, identifiable_study
+from ccp_analysis.archive.inputs import (
+    input_files,
+    kept_files,
+    refuse_links,
+    unnamed_files,
+)
+from ccp_analysis.config.economics import load_economics
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.reading import first_of
+from ccp_analysis.config.study import Study, load_study
+from ccp_analysis.errors import StudyError
+from ccp_analysis.layout import DECISIONS, STUDY
+from ccp_analysis.report.contents import figures_of, tables_of
+
+# Without these an unpacked archive cannot run.
+NEEDED = ("Makefile", "Snakefile", "pyproject.toml", "requirements.lock")
+CODE_FILES = (
+    *NEEDED,
+    ".gitattributes",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "LICENSE",
+    "README.md",
+    "budget.toml",
+    "environment.yml",
+    "examples/README.md",
+)
+CODE_FOLDERS = (".ci", "benchmarks", "docs", "profiles", "src", "tests", "tools")
+# Kinds of file of which code, tests and documents are made.
+CODE_KINDS = {
+    *(".R", ".css", ".csv", ".dta", ".html", ".j2", ".json", ".lua", ".md", ".py", ".svg", ".toml"),
+    *(".txt", ".typ", ".xml", ".yaml", ".yml"),
+}
+# Not read: in a program an example of an address identifies nobody, and authors give their own.
+PROGRAMS = {".R", ".cff", ".css", ".j2", ".lock", ".lua", ".py", ".toml", ".typ"}
+STUDY_FILES = ("LICENSE", "README.md", "data/README.md", "reports/README.md")
+EXECUTABLE = (".ci/run",)
+FIRST_DAY = (1980, 1, 1, 0, 0, 0)
+
+
+def run(*, out: Path | None = None) -> None:
+    """Pack the study, its results and the code into one file.
+
+    Parameters
+    ----------
+    out : Path, optional
+        The ZIP file; ``dist/<study id>-<version>.zip`` in the study folder by default.
+
+    Raises
+    ------
+    StudyError
+        If a result, a report or a file that the study names is missing; if a link leads out of the
+        folder; if something could identify a person.
+    """
+    study = load_study()
+    top = f"{study.id}-{__version__}"
+    out = out or Path("dist", f"{top}.zip")
+    place = _place(study)
+    chosen = _contents(study, place)
+    content = {
+        name: path.read_bytes()
+        for name, path in chosen.files.items()
+        if path.resolve() != out.resolve()
+    }
+    listed = manifest(content)
+    content[(place / MANIFEST.as_posix()).as_posix()] = listed
+    files.write_whole(out, lambda target: write_zip(target, top, content))
+    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    size = out.stat().st_size / 1e6
+    print(f"{out}: {len(content)} files, {size:.1f} MB, {study.data_label}, SHA-256 {digest}.")
+    print(f"{place / MANIFEST.as_posix()} in it: SHA-256 {hashlib.sha256(listed).hexdigest()}.")
+    for sentence in chosen.left_out:
+        print(f"Left out: {sentence}.")
+    if study.data_status == "real":
+        print("It contains participants' data (data/raw): keep it and pass it on as such.")
+    if allowed := allowed_columns(study):
+        print(f"Columns that may identify people, by the dictionary: {', '.join(allowed)}.")
+    named = f" STUDY={place}" if place.parts else ""
+    print(f"To check it: unpack it, and in the folder {top} run 'make verify{named}'.")
+
+
+@dataclass
+class Chosen:
+    """What goes into an archive, name → file, and in words what is left out and why."""
+
+    files: dict[str, Path] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def leave(self, paths: list[Path], why: str) -> None:
+        """Note files that are left out, if there are any."""
+        if paths:
+            self.left_out.append(f"{', '.join(path.as_posix() for path in paths)}: {why}")
+
+
+def _place(study: Study) -> PurePosixPath:
+    """Return where the study folder stands in the archive; one from outside goes to examples/."""
+    here, repository = Path.cwd().resolve(), package.REPOSITORY.resolve()
+    if here.is_relative_to(repository):
+        return PurePosixPath(here.relative_to(repository).as_posix())
+    return PurePosixPath("examples", study.id)
+
+
+def _contents(study: Study, place: PurePosixPath) -> Chosen:
+    """Return what is packed; StudyError where a link leads out or somebody could be identified."""
+    chosen = repository_files(package.REPOSITORY, place)
+    own, reports = _study_files(study, chosen), _reports(study)
+    refuse_links([*own, *reports], Path())
+    faults = identifiable_study(study, own)
+    faults += [fault for path in reports for fault in identifiable(path, study.data_date)]
+    if faults:
+        raise first_of(faults)
+    chosen.files |= {(place / path.as_posix()).as_posix(): path for path in own}
+    archived = place / ARCHIVED_RESULTS.parent
+    names = {path.relative_to(RESULTS.parent).as_posix(): path for path in reports}
+    chosen.files |= {(archived / name).as_posix(): path for name, path in names.items()}
+    return chosen
+
+
+def _study_files(study: Study, chosen: Chosen, where: str = "") -> list[Path]:
+    """Return the files of the study in the current folder that its configuration names."""
+    own = sorted({*input_files(study), *(Path(n) for n in STUDY_FILES if Path(n).is_file())})
+    chosen.leave([Path(where, path) for path in unnamed_files(own)], "no configuration names it")
+    return own
+
+
+def repository_files(repository: Path, packed: PurePosixPath | None = None) -> Chosen:
+    """Return the code, and the configuration and raw data of the studies beside the one packed.
+
+    Parameters
+    ----------
+    repository : Path
+        Its folder.
+    packed : PurePosixPath, optional
+        The study folder that is packed, relative to the repository: its files are left to it.
+
+    Returns
+    -------
+    Chosen
+        Raw data and decisions of other studies are not in it where they are a real trial's, nor
+        anything of a study whose configuration cannot be read.
+
+    Raises
+    ------
+    StudyError
+        If a file is missing without which the archive could not be run, a link leads out, or
+        somebody could be identified.
+    """
+    chosen = Chosen()
+    with contextlib.chdir(repository):
+        code = _code_files(chosen)
+    chosen.files |= {path.as_posix(): repository / path for path in code}
+    for folder in _studies(repository):
+        where = folder.relative_to(repository).as_posix()
+        if packed is not None and PurePosixPath(where) == packed:
+            continue
+        refuse_links([folder], repository)
+        with contextlib.chdir(folder):
+            own = _shared_files("" if where == "." else where, chosen)
+        chosen.files |= {(folder / p).relative_to(repository).as_posix(): folder / p for p in own}
+    return chosen
+
+
+def _code_files(chosen: Chosen) -> list[Path]:
+    """Return the code and its documents, of the repository in the current folder."""
+    for name in NEEDED:
+        if not Path(name).is_file():
+            raise StudyError(
+                f"{Path.cwd() / name}: the file is missing; an archive is made from a whole copy "
+                "of the repository."
+            )
+    found = [path for folder in CODE_FOLDERS for path in kept_files(Path(folder))]
+    named = [Path(name) for name in (*CODE_FILES, *EXECUTABLE)]
+    refuse_links([*found, *named], Path())
+    code = {path for path in found if path.is_file() and path.suffix in CODE_KINDS}
+    code |= {path for path in named if path.is_file()}
+    others = [path for path in found if path not in code]
+    chosen.leave(others, "no kind of file that code and documents are made of")
+    read = sorted(path for path in code if path.suffix not in PROGRAMS)
+    if faults := [fault for path in read for fault in identifiable(path)]:
+        raise first_of(faults)
+    return sorted(code)
+
+
+def _studies(repository: Path) -> list[Path]:
+    """Return the study folders of the repository."""
+    folders = [repository, *sorted((repository / "examples").glob("*/"))]
+    return [folder for folder in folders if (folder / STUDY).is_file()]
+
+
+def _shared_files(where: str, chosen: Chosen) -> list[Path]:
+    """Return what goes along of the study in the current folder, which is not the one packed."""
+    named = where or "the repository's root"
+    try:
+        study = load_study()
+        own = _study_files(study, chosen, where)
+    except StudyError as error:
+        chosen.left_out.append(f"the study of {named}, which could not be run: {str(error)[:-1]}")
+        return []
+    if study.data_status == "real":
+        chosen.left_out.append(
+            f"the raw data of {named} and its decisions, which are not marked synthetic or public "
+            "and are not the study packed"
+        )
+        raw = {file.path for file in study.files.values()}
+        own = [path for path in own if path not in raw and path != DECISIONS]
+    refuse_links(own, Path())
+    if faults := identifiable_study(study, own):
+        raise first_of([f"{where}/{fault}" if where else fault for fault in faults])
+    return own
+
+
+def _reports(study: Study) -> list[Path]:
+    """Return the results table, tables, figures and documents that a run of the study makes."""
+    economics, plan = load_economics(), load_plan()
+    reports = [
+        RESULTS,
+        *(Path(f"reports/tables/{name}.csv") for name in tables_of(study, economics, plan)),
+        *(
+            Path(f"reports/figures/{name}.{kind}")
+            for name in figures_of(study, economics, plan)
+            for kind in ("svg", "png")
+        ),
+        *(Path(f"reports/report.{kind}") for kind in ("html", "docx", "pdf")),
+        *(Path(f"reports/codebook.{kind}") for kind in ("html", "csv")),
+    ]
+    for path in reports:
+        if not path.is_file():
+            raise StudyError(f"{path}: the file is missing; run `make run` first.")
+    return reports
+
+
+def manifest(content: dict[str, bytes]) -> bytes:
+    """Return a list of the files with their SHA-256, as ``sha256sum --check`` reads it.
+
+    Parameters
+    ----------
+    content : dict
+        Name → content.
+
+    Returns
+    -------
+    bytes
+        One line for each file, sorted by name.
+    """
+    lines = (f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content))
+    return "".join(lines).encode()
+
+
+def write_zip(target: Path, top: str, content: dict[str, bytes]) -> None:
+    """Write files into a ZIP file whose bytes depend on their names and contents alone.
+
+    Parameters
+    ----------
+    target : Path
+        The file to write.
+    top : str
+        The one folder in which everything stands.
+    content : dict
+        Name within that folder → content.
+    """
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(content):
+            entry = zipfile.ZipInfo(f"{top}/{name}", FIRST_DAY)
+            entry.create_system = 3  # Unix, wherever it is written: permissions are read
+            entry.external_attr = (0o100755 if name in EXECUTABLE else 0o100644) << 16
+            archive.writestr(entry, content[name])

@@ -1,0 +1,1 @@
+"""The configuration of a study, ``config/``, as checked values."""

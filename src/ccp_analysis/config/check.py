@@ -1,0 +1,264 @@
+"""What is asked before anything is computed: rights, and whether the configuration agrees."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ccp_analysis.config.dictionary import TOTALS, is_reserved, line_of, load_dictionary
+from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.instruments import load_instruments
+from ccp_analysis.config.plan import Analysis, Plan
+from ccp_analysis.config.reading import first_of, place
+from ccp_analysis.config.study import Study
+from ccp_analysis.errors import denied
+from ccp_analysis.layout import DICTIONARY, ECONOMICS, INSTRUMENTS, PLAN, STUDY
+
+FULL_HEALTH = 1.0
+CLUSTERED = ("mixed", "team-means")
+WRITTEN = (".", ".snakemake", "data", "data/derived", "logs", "reports")
+
+
+def check_rights(paths: Iterable[str]) -> None:
+    """Check that the files of the study in the current folder can be read and written.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Files to be read; whoever reads them says so where one is not there.
+
+    Raises
+    ------
+    StudyError
+        If one may not be read, or a folder for results may not be written in; `faults` lists all.
+    """
+    refused = [path for path in dict.fromkeys(paths) if not _may(path, os.R_OK)]
+    refused += [str(Path(path).absolute()) for path in WRITTEN if not _may(path, os.W_OK)]
+    if refused:
+        errors = [OSError(errno.EACCES, os.strerror(errno.EACCES), path) for path in refused]
+        raise first_of([denied(error) for error in errors])
+
+
+def _may(path: str, mode: int) -> bool:
+    return not os.access(path, os.F_OK) or os.access(path, mode)
+
+
+def check(study: Study, plan: Plan, economics: Economics | None) -> None:
+    """Check the parts of the configuration in the current folder against each other.
+
+    Parameters
+    ----------
+    study, plan : Study, Plan
+        Design, and what is asked.
+    economics : Economics or None
+        The evaluation, where there is one.
+
+    Raises
+    ------
+    StudyError
+        If an analysis does not fit the design; the plan names the identifier, the arm, a cluster
+        or its pair as if it were measured; a variable has a name that the pipeline needs for
+        itself; codes of an ordinal variable are analysed as numbers without
+        `Plan.ordinal_as_numbers`; or the evaluation names a file, a visit, a utility, an outcome
+        or an arm that is not there. `faults` lists all.
+    """
+    faults = [
+        *_analyses(study, plan),
+        *_design_variables(study, plan),
+        *_reserved(study, plan, economics),
+        *_ordinals(study, plan),
+    ]
+    if economics:
+        faults += [
+            *_missing_files(economics),
+            *_horizon(study, economics),
+            *_utilities(study, economics),
+            *_outcomes(plan, economics),
+            *_arms(study, economics),
+        ]
+    if faults:
+        raise first_of(faults)
+
+
+def misfits(entry: Analysis, study: Study) -> Iterator[tuple[str, str]]:
+    """Return what of an analysis does not fit the design of the study.
+
+    Parameters
+    ----------
+    entry : Analysis
+        Of the plan.
+    study : Study
+        Visits, clusters, allocation.
+
+    Yields
+    ------
+    tuple of str
+        The key of the analysis that is at fault, and a sentence.
+    """
+    known = ", ".join(visit.id for visit in study.follow_ups)
+    if entry.visit and entry.visit not in {visit.id for visit in study.visits}:
+        yield (
+            "visit",
+            f"analysis '{entry.id}': visit '{entry.visit}' is not in {STUDY}; expected one of "
+            f"{known}.",
+        )
+    if entry.visit == study.baseline.id:
+        yield (
+            "visit",
+            f"analysis '{entry.id}' is at the baseline, to which it would be adjusted; expected "
+            f"one of {known}.",
+        )
+    if entry.model in CLUSTERED and study.clusters is None:
+        yield (
+            "model",
+            f"analysis '{entry.id}' (model: {entry.model}) needs clusters, which {STUDY} lacks; "
+            "expected another model.",
+        )
+    if entry.model == "clda" and entry.role != "sensitivity" and not study.randomised:
+        yield (
+            "role",
+            f"analysis '{entry.id}' (model: clda) takes the arms to be alike at baseline, which "
+            f"only randomisation makes them, and {STUDY} says randomised: false; expected role: "
+            "sensitivity.",
+        )
+
+
+def _analyses(study: Study, plan: Plan) -> Iterator[str]:
+    for at, entry in enumerate(plan.analyses):
+        for key, sentence in misfits(entry, study):
+            yield f"{place(PLAN, 'analyses', at, key)}: {sentence}"
+
+
+def _design_variables(study: Study, plan: Plan) -> Iterator[str]:
+    """Name the design variables that the plan lists among what was measured of people."""
+    design = {"participant": "the identifier", study.arms.variable: "the arm"}
+    if clusters := study.clusters:
+        design |= {clusters.unit: f"the {clusters.unit_label}"}
+        design |= {clusters.pair: f"the {clusters.pair_label}"}
+    named: list[tuple[tuple[str | int, ...], str]] = []
+    for key in ("covariates", "baseline_table"):
+        named += [((key, at), name) for at, name in enumerate(getattr(plan, key))]
+    named += [
+        (("imputation", "auxiliary", at), name) for at, name in enumerate(plan.imputation.auxiliary)
+    ]
+    named += [(("subgroups", at, "variable"), s.variable) for at, s in enumerate(plan.subgroups)]
+    named += [(("outcomes", at, "id"), outcome.id) for at, outcome in enumerate(plan.outcomes)]
+    for keys, name in named:
+        if name in design:
+            key = ".".join(str(part) for part in keys if isinstance(part, str))
+            yield (
+                f"{place(PLAN, *keys)}: {key} names '{name}', which is {design[name]}: it is part "
+                "of the design, and of every model that needs it, already; expected a variable "
+                "that was measured of people."
+            )
+
+
+def _reserved(study: Study, plan: Plan, economics: Economics | None) -> Iterator[str]:
+    """Name the variables that are called as a column of the pipeline's own is."""
+    named = {
+        f"{DICTIONARY}, line {line_of(column)}": [column.variable]
+        for column in load_dictionary(study)
+        if study.files[column.file].rows != "event" and column.name in TOTALS
+    }
+    for name in plan.imputation.derived:
+        named[place(PLAN, "imputation", "derived", name)] = [name]
+    for name, instrument in load_instruments().items():
+        scores = [name, *(f"{name}_{part}" for part in instrument.subscales)]
+        visits = ["", *(f"_{visit.id}" for visit in study.visits)]
+        where = place(INSTRUMENTS, "instruments", name)
+        named[where] = [f"{score}{visit}" for score in scores for visit in visits]
+    for where, variables in named.items():
+        for name in variables:
+            if is_reserved(name, study, economics is not None):
+                yield (
+                    f"{where}: the variable '{name}' has a name that the pipeline needs for "
+                    "itself; expected another."
+                )
+
+
+def _ordinals(study: Study, plan: Plan) -> Iterator[str]:
+    """Name ordinal variables whose codes are analysed as numbers though the plan does not say so.
+
+    Items of an instrument are numbers by the instrument's `score`.
+    """
+    ordinals = [column for column in load_dictionary(study) if column.type == "ordinal"]
+    names = {name: column.name for column in ordinals for name in (column.name, column.variable)}
+    uses: list[tuple[tuple[str, ...], list[str]]] = [
+        (("outcomes",), [outcome.id for outcome in plan.outcomes]),
+        (("covariates",), plan.covariates),
+        (("baseline_table",), plan.baseline_table),
+        (("subgroups",), [subgroup.variable for subgroup in plan.subgroups]),
+        (("imputation", "auxiliary"), plan.imputation.auxiliary),
+    ]
+    said = {names.get(name) for name in plan.ordinal_as_numbers}
+    yield from (
+        f"{place(PLAN, *keys)}: {'.'.join(keys)}: '{name}' is ordinal, so that its codes are "
+        "analysed as numbers only if ordinal_as_numbers lists it; do so, or give it the type "
+        f"category in {DICTIONARY}."
+        for keys, used in uses
+        for name in used
+        if name in names and names[name] not in said
+    )
+    yield from (
+        f"{place(PLAN, 'ordinal_as_numbers')}: ordinal_as_numbers names '{name}'; expected a "
+        f"variable of the type ordinal in {DICTIONARY}."
+        for name in plan.ordinal_as_numbers
+        if name not in names
+    )
+
+
+def _missing_files(economics: Economics) -> Iterator[str]:
+    paths = {("unit_costs",): economics.unit_costs, ("price_index",): economics.price_index}
+    if economics.intervention:
+        paths["intervention", "costs"] = economics.intervention.costs
+    for keys, path in paths.items():
+        if path is not None and not path.is_file():
+            where = f"{place(ECONOMICS, *keys)}: {'.'.join(keys)}"
+            yield f"{where}: {path}: the file is missing; expected a CSV file there."
+
+
+def _horizon(study: Study, economics: Economics) -> Iterator[str]:
+    months = [visit.months for visit in study.follow_ups]
+    if economics.months not in months:
+        yield (
+            f"{place(ECONOMICS, 'months')}: the horizon is {economics.months:g} months, at which "
+            f"there is no visit; expected {' or '.join(f'{m:g}' for m in months)}."
+        )
+
+
+def _utilities(study: Study, economics: Economics) -> Iterator[str]:
+    """Name what is no utility: of a utility the highest value is full health."""
+    highest = {column.name: column.maximum for column in load_dictionary(study)}
+    highest |= {name: instrument.range[1] for name, instrument in load_instruments().items()}
+    named: dict[tuple[str, ...], str | None] = {("utility",): economics.utility}
+    named |= {("sensitivity", v.id, "utility"): v.utility for v in economics.sensitivity}
+    for keys, name in named.items():
+        if name is not None and (highest.get(name) is None or highest[name] > FULL_HEALTH):
+            yield (
+                f"{place(ECONOMICS, *keys)}: {'.'.join(keys)} is '{name}'; expected an instrument "
+                "or variable on the scale of utility, whose highest value, full health, is 1."
+            )
+
+
+def _outcomes(plan: Plan, economics: Economics) -> Iterator[str]:
+    outcomes = [outcome.id for outcome in plan.outcomes]
+    for name in economics.cost_per:
+        if name not in outcomes:
+            yield (
+                f"{place(ECONOMICS, 'cost_per')}: cost_per names '{name}'; expected outcomes of "
+                f"{PLAN}: {', '.join(outcomes)}."
+            )
+
+
+def _arms(study: Study, economics: Economics) -> Iterator[str]:
+    expected = " or ".join(study.arms.levels)
+    for variation in economics.sensitivity:
+        named = {**variation.delta.cost, **variation.delta.utility} if variation.delta else {}
+        for arm in named:
+            if arm not in study.arms.levels:
+                yield (
+                    f"{place(ECONOMICS, 'sensitivity', variation.id, 'delta')}: sensitivity "
+                    f"'{variation.id}' names the arm '{arm}'; expected {expected}."
+                )

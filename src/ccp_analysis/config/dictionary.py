@@ -1,0 +1,233 @@
+"""The data dictionary: one row for each raw column, and what it means."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ValidationError
+
+from ccp_analysis.config.reading import Strict, complaints, first_of, read_table
+from ccp_analysis.layout import DICTIONARY
+
+if TYPE_CHECKING:
+    from ccp_analysis.config.study import Study
+
+NUMERIC = ("integer", "number", "ordinal")
+LIMITS = ("minimum", "maximum", "soft_minimum", "soft_maximum")
+# What the pipeline calls columns of its own, beside those that begin with an underscore: variables,
+# stems of variables of a visit, and those of an evaluation, which no service may be called either.
+RESERVED = ("imputation", "left", "months", "person", "table", "value", "visit")
+RESERVED_AT_VISITS = ("alive", "interviewed")
+TOTALS = ("cost", "intervention")
+OPTIONAL = ("soft_minimum", "soft_maximum", "identifying", "note")
+
+
+class Column(Strict):
+    """One row of the data dictionary: a raw column and what it means.
+
+    What lies outside `minimum` to `maximum` is impossible, what lies outside `soft_minimum` to
+    `soft_maximum` implausible. `identifying` says whether the column may hold what can identify a
+    person: allowed, or for cleaning only, and then it goes no further.
+    """
+
+    file: str
+    column: str
+    name: str
+    visit: str
+    label: str
+    type: Literal["id", "integer", "number", "category", "ordinal", "date", "text"]
+    codes: dict[str, list[str]]
+    missing: dict[str, str]
+    minimum: float | None
+    maximum: float | None
+    unit: str
+    soft_minimum: float | None = None
+    soft_maximum: float | None = None
+    identifying: Literal["", "allowed", "cleaning only"] = ""
+    note: str = ""
+
+    @property
+    def variable(self) -> str:
+        """Name of the variable in the participants table: with the visit where there is one."""
+        return f"{self.name}_{self.visit}" if self.visit else self.name
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its values are numbers."""
+        return self.type in NUMERIC
+
+    @property
+    def hidden(self) -> bool:
+        """Whether its values stand in no query and go no further than cleaning."""
+        return self.type == "text" or self.identifying == "cleaning only"
+
+    def meanings(self) -> dict[str, str]:
+        """Return every spelling of every code, in one case and spacing, with the code it means.
+
+        Raises
+        ------
+        ValueError
+            If a spelling belongs to two codes.
+        """
+        found: dict[str, str] = {}
+        for code, names in self.codes.items():
+            for name in [code, *names]:
+                spelling = key_of(name)
+                if found.setdefault(spelling, code) != code:
+                    raise ValueError(f"'{name}' belongs to the codes {found[spelling]} and {code}")
+        return found
+
+
+def key_of(text: str) -> str:
+    """Return text without surrounding and repeated white space, in one case: for comparing."""
+    return " ".join(text.split()).casefold()
+
+
+def load_dictionary(study: Study) -> list[Column]:
+    """Read the data dictionary, one `Column` for each raw column.
+
+    Parameters
+    ----------
+    study : Study
+        For the files and visits that rows may name.
+
+    Raises
+    ------
+    StudyError
+        Names the first fault with its line; `faults` lists all.
+    """
+    columns: list[Column] = []
+    faults: list[str] = []
+    seen: dict[tuple[str, ...], int] = {}
+    required = [key for key in Column.model_fields if key not in OPTIONAL]
+    for line, row in read_table(DICTIONARY, required, OPTIONAL):
+        where = f"{DICTIONARY}, line {line}"
+        content: dict[str, Any] = {key: row.get(key, "") for key in Column.model_fields}
+        content["codes"] = _codes(row["codes"])
+        content["missing"] = {code: "; ".join(why) for code, why in _codes(row["missing"]).items()}
+        content |= {key: _number(content[key]) for key in LIMITS}
+        try:
+            column = Column.model_validate(content)
+        except ValidationError as error:
+            faults += complaints(where, error)
+            continue
+        columns.append(column)
+        faults += [f"{where}: {fault}." for fault in _faults(column, study)]
+        for key, what in _unique(column, study):
+            if key in seen:
+                faults.append(f"{where}: {what} stands already in line {seen[key]}.")
+            seen.setdefault(key, line)
+    if faults:
+        raise first_of(faults)
+    return columns
+
+
+def is_reserved(variable: str, study: Study, totals: bool = False) -> bool:
+    """Return whether the pipeline has a column of its own of that name.
+
+    Parameters
+    ----------
+    variable : str
+        Name in the participants table, with the visit where it has one.
+    study : Study
+        Visits.
+    totals : bool
+        Whether there is an evaluation, which has the `TOTALS` too.
+    """
+    stems = [*RESERVED_AT_VISITS, *(TOTALS if totals else ())]
+    at_visits = {f"{stem}_{visit.id}" for stem in stems for visit in study.visits}
+    return variable in at_visits or variable in RESERVED
+
+
+def line_of(column: Column) -> int:
+    """Return the line of the data dictionary in which a column stands."""
+    rows = read_table(DICTIONARY, ["file", "column"])
+    return next(n for n, r in rows if (r["file"], r["column"]) == (column.file, column.column))
+
+
+def _number(text: str) -> float | str | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text
+
+
+def _codes(text: str) -> dict[str, list[str]]:
+    codes = {}
+    for part in filter(None, (p.strip() for p in text.split(";"))):
+        code, _, names = part.partition("=")
+        codes[code.strip()] = [n.strip() for n in names.split("|") if n.strip()]
+    return codes
+
+
+def _faults(column: Column, study: Study) -> Iterator[str]:
+    """Yield what is wrong with a row as such."""
+    if not re.fullmatch("[a-z][a-z0-9_]*", column.name):
+        yield f"name '{column.name}' found; expected small letters, digits and underscores"
+    if column.file not in study.files:
+        yield f"file '{column.file}' is not in config/study.yaml"
+    if column.visit not in ("", *(visit.id for visit in study.visits)):
+        yield f"visit '{column.visit}' is not in config/study.yaml"
+    if column.type in ("category", "ordinal") and not column.codes:
+        yield f"a {column.type} needs codes, as in 0=No;1=Yes"
+    events = column.file in study.files and study.files[column.file].rows == "event"
+    if not events and is_reserved(column.variable, study):
+        yield (
+            f"the variable '{column.variable}' has a name that the pipeline needs for itself; "
+            "expected another (the column of the file keeps its own)"
+        )
+    if column.type == "ordinal":
+        for code in column.codes:
+            if not isinstance(_number(code), float):
+                yield f"code '{code}' found; the codes of an ordinal are numbers"
+    try:
+        column.meanings()
+    except ValueError as error:
+        yield str(error)
+    if any(getattr(column, key) is not None for key in LIMITS) and not column.numeric:
+        yield f"a minimum or maximum does not go with the type {column.type}"
+    yield from _limit_faults(column)
+    yield from _missing_faults(column)
+
+
+def _limit_faults(column: Column) -> Iterator[str]:
+    """Yield the first limits that contradict each other; the hard ones come first."""
+    order = ("minimum", "soft_minimum", "soft_maximum", "maximum")
+    pairs = sorted(itertools.combinations(order, 2), key=lambda pair: pair != (order[0], order[3]))
+    for low, high in pairs:
+        lower, upper = getattr(column, low), getattr(column, high)
+        if lower is not None and upper is not None and lower > upper:
+            names = (low.replace("_", " "), high.replace("_", " "))
+            yield f"the {names[0]} {lower:g} lies above the {names[1]} {upper:g}"
+            return
+
+
+def _missing_faults(column: Column) -> Iterator[str]:
+    """Yield codes for what is missing that are also answers."""
+    spellings = {key_of(name) for code, names in column.codes.items() for name in (code, *names)}
+    limits = (column.minimum, column.maximum)
+    for code in column.missing:
+        number = _number(code)
+        within = isinstance(number, float) and limits != (None, None) and column.numeric
+        low, high = (-math.inf if limits[0] is None else limits[0]), limits[1]
+        if key_of(code) in spellings:
+            yield f"'{code}' is both one of the codes and a code for missing"
+        elif within and low <= number <= (math.inf if high is None else high):
+            yield f"'{code}' is a code for missing and also lies within the limits"
+
+
+def _unique(column: Column, study: Study) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what may stand only once: the column in its file, the variable among all files.
+
+    Identifiers link files and so stand in several; files of events are not joined to the others.
+    """
+    yield ("column", column.file, column.column), f"column '{column.column}'"
+    links = {"participant", study.clusters.unit if study.clusters else "participant"}
+    file = study.files.get(column.file)
+    apart = column.name in links or (file is not None and file.rows == "event")
+    place = (column.file,) if apart else ()
+    yield ("variable", column.variable, *place), f"the variable '{column.variable}'"

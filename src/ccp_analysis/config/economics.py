@@ -1,0 +1,174 @@
+"""The plan of the economic evaluation: perspectives, prices, horizon, and what is varied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ccp_analysis.config.reading import Name, Strict, load
+from ccp_analysis.layout import ECONOMICS
+
+CHEERS_ITEMS = 28  # of the checklist of 2022
+Share = Literal["participants", "teams", "caseload"]
+Multiple = Annotated[float, Field(ge=0)]
+
+
+class Perspective(Strict):
+    """Whose costs count: a set of services.
+
+    `services` are names of raw variables; a ``*`` stands for any letters.
+    """
+
+    label: str
+    services: list[str] = Field(min_length=1)
+
+
+class Intervention(Strict):
+    """What the intervention itself costs, and over whom it is spread.
+
+    `share`: over the participants of the active arm; first equally over its clusters, then over
+    the participants of each; or over everyone whom these clusters serve (`caseload`), as training
+    benefits them too.
+    """
+
+    costs: Path
+    share: Share
+    caseload: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _caseload(self) -> Intervention:
+        if self.share == "caseload" and self.caseload is None:
+            raise ValueError("share: caseload needs the number of people served, as 'caseload'")
+        return self
+
+
+class Shift(Strict):
+    """Deltas added to follow-up values that were imputed: measure, then arm, then delta."""
+
+    cost: dict[str, float] = {}
+    utility: dict[str, float] = {}
+
+
+class Variation(Strict):
+    """One sensitivity analysis: what differs from the main evaluation.
+
+    `unit_costs` multiplies the price of every service, or of those named; `winsorise` sets costs
+    above that quantile (of each visit, both arms together) to it; `times` places utilities at the
+    interviews as they took place instead of the nominal visits; `share` spreads the cost of the
+    intervention by another rule, `intervention` multiplies it.
+    """
+
+    id: Name
+    label: str
+    perspective: str | None = None
+    utility: str | None = None
+    unit_costs: Multiple | dict[str, Multiple] | None = None
+    data: Literal["observed"] | None = None
+    winsorise: float | None = Field(default=None, gt=0.5, lt=1)
+    share: Share | None = None
+    intervention: Multiple | None = None
+    times: Literal["interviews"] | None = None
+    delta: Shift | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Variation:
+        where = f"sensitivity '{self.id}'"
+        varied = type(self).model_fields.keys() - {"id", "label"}
+        if all(getattr(self, name) is None for name in varied):
+            raise ValueError(f"{where} differs in nothing from the main evaluation")
+        if self.unit_costs == {}:
+            raise ValueError(f"{where}: unit_costs names no service; expected service: multiple")
+        if self.delta is not None:
+            if not (self.delta.cost or self.delta.utility):
+                raise ValueError(f"{where}: delta names no arm; expected {{cost: {{arm: pounds}}}}")
+            if self.data == "observed":
+                raise ValueError(
+                    f"{where}: delta is added to imputed values, and data: observed has none; "
+                    "expected one of the two"
+                )
+        return self
+
+
+class Bootstrap(Strict):
+    """The two-stage bootstrap: how many draws, and rounds of imputation in each."""
+
+    draws: int = Field(default=5000, ge=100)
+    iterations: int = Field(default=5, ge=1)
+
+
+class Economics(Strict):
+    """The economic evaluation: ``config/economics.yaml``.
+
+    The first perspective and the first of the `main_thresholds` are those of the main evaluation;
+    thresholds are in the currency for each quality-adjusted life year. `cost_per` names outcomes of
+    the plan of which a unit is set beside the cost. `statements` answer items of the CHEERS
+    checklist, by their number, that no analysis can answer.
+    """
+
+    price_year: int
+    currency: Literal["GBP"]
+    unit_costs: Path
+    price_index: Path | None = None
+    perspectives: dict[Name, Perspective] = Field(min_length=1)
+    intervention: Intervention | None = None
+    utility: str
+    months: float = Field(gt=0, le=12)
+    thresholds: list[Annotated[float, Field(ge=0)]] = Field(min_length=2)
+    main_thresholds: list[float] = Field(min_length=1)
+    variance_power: float = Field(default=1.5, ge=1, le=2)
+    cost_per: list[str] = []
+    bootstrap: Bootstrap = Bootstrap()
+    sensitivity: list[Variation] = []
+    statements: dict[int, str] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Economics:
+        for row, (before, after) in enumerate(pairwise(self.thresholds), start=2):
+            if before >= after:
+                raise ValueError(
+                    f"thresholds: number {row} of the list is {after:g} and stands behind "
+                    f"{before:g}; expected in increasing order"
+                )
+        for threshold in self.main_thresholds:
+            if threshold not in self.thresholds:
+                raise ValueError(f"main_thresholds: {threshold:g} is not one of the thresholds")
+        for name in ("main_thresholds", "cost_per"):
+            for value, times in Counter(getattr(self, name)).items():
+                if times > 1:
+                    label = value if isinstance(value, str) else f"{value:g}"
+                    raise ValueError(f"{name}: {label} stands {times} times; expected once")
+        for item in self.statements:
+            if not 1 <= item <= CHEERS_ITEMS:
+                raise ValueError(
+                    f"statements: {item} is no item of the CHEERS checklist; expected 1 to "
+                    f"{CHEERS_ITEMS}"
+                )
+        ids = [variation.id for variation in self.sensitivity]
+        if len(set(ids)) < len(ids):
+            raise ValueError("sensitivity: every entry needs an id of its own")
+        for variation in self.sensitivity:
+            where = f"sensitivity '{variation.id}'"
+            if variation.perspective not in (None, *self.perspectives):
+                raise ValueError(
+                    f"{where}: '{variation.perspective}' is not one of the perspectives"
+                )
+            costed = variation.share or variation.intervention is not None
+            if costed and self.intervention is None:
+                raise ValueError(f"{where}: there is no cost of an intervention")
+            if variation.share == "caseload" and self.intervention.caseload is None:
+                raise ValueError(f"{where}: intervention.caseload is expected, the people served")
+        return self
+
+    @property
+    def main(self) -> str:
+        """Id of the main perspective."""
+        return next(iter(self.perspectives))
+
+
+def load_economics() -> Economics | None:
+    """Read ``config/economics.yaml``; None where the study has no economic evaluation."""
+    return load(Economics, ECONOMICS) if ECONOMICS.is_file() else None

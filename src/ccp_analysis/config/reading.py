@@ -1,0 +1,358 @@
+"""Reading YAML and CSV files: whatever is wrong with them becomes a sentence with file and line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ccp_analysis.errors import StudyError, denied
+
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+# Words for the two commonest complaints of pydantic; its own serve for the rest.
+_WORDS = {"extra_forbidden": "unknown key", "missing": "is missing"}
+# An entry is named by one word, its list by the other.
+_LISTS = {"analysis": "analyses", "estimand": "estimands", "family": "families"}
+_NAMED = re.compile(
+    r"(?P<key>[a-z_.]+)(?: '(?P<entry>[^']+)')?: (?:number (?P<number>\d+) of the list)?"
+)
+# More than any configuration needs.
+LEVELS = 50
+ENTRIES = 20_000
+BYTES = 1_000_000
+LONG = 200  # letters of a value that a sentence repeats
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Key = tuple[str, ...]
+Lines = dict[Key, int]
+
+
+class Strict(BaseModel):
+    """A part of the configuration: unknown keys, infinities and NaN are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Config = TypeVar("Config", bound=Strict)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML of bounded size in which a key stands once and a scalar is what is written.
+
+    The plain loader keeps the last of several keys, reads the code `01` as 1, `010` as 8 and `no`
+    as false, and lets a few lines of aliases stand for more than any memory holds.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.depth = self.entries = 0
+        self.extents: dict[yaml.Node, tuple[int, int]] = {}  # entries and levels of a node
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        mark, alias = event.start_mark, isinstance(event, yaml.AliasEvent)
+        self.depth += 1
+        self.entries += 1
+        self._within(self.entries, self.depth, mark)
+        node = super().compose_node(parent, index)
+        if node is not None and not alias:
+            parts = node.value if isinstance(node, yaml.CollectionNode) else []
+            parts = [part for pair in parts for part in pair] if _is_mapping(node) else parts
+            inside = [self.extents[part] for part in parts]
+            levels = 1 + max((depth for _, depth in inside), default=0)
+            self.extents[node] = 1 + sum(entries for entries, _ in inside), levels
+        elif node is not None and node not in self.extents:
+            raise yaml.composer.ComposerError(
+                problem=f"'*{event.anchor}' stands within what it stands for", problem_mark=mark
+            )
+        if node is not None:
+            entries, levels = self.extents[node]
+            self._within(entries, self.depth + levels - 1, mark)
+        self.depth -= 1
+        return node
+
+    @staticmethod
+    def _within(entries: int, levels: int, mark: yaml.Mark) -> None:
+        """Raise an error for more than any configuration needs."""
+        problem = ""
+        if levels > LEVELS:
+            problem = f"more than {LEVELS} levels one within another; write it with fewer"
+        elif entries > ENTRIES:
+            problem = (
+                f"more than {ENTRIES} entries, those behind an alias counted wherever it stands; "
+                "write it with fewer, and without aliases of aliases"
+            )
+        if problem:
+            raise yaml.composer.ComposerError(problem=problem, problem_mark=mark)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        problem=f"the key '{key.value}' stands twice", problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+# Only what is empty is anything but text, and << joins mappings; pydantic knows what is a number.
+_KINDS = {"null", "merge"}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag.rpartition(":")[2] in _KINDS]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.yaml_constructors = {
+    tag: make
+    for tag, make in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or tag.rpartition(":")[2] in {"null", "str", "seq", "map"}
+}
+
+
+def _is_mapping(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode)
+
+
+def read_text(path: Path, expected: str) -> str:
+    """Read a text file.
+
+    Parameters
+    ----------
+    path : Path
+        The file, in UTF-8 with or without byte order mark.
+    expected : str
+        What to say, behind a semicolon, where the file is missing.
+
+    Raises
+    ------
+    StudyError
+        If the file is missing, cannot be read or is not UTF-8.
+    """
+    if not path.is_file():
+        raise StudyError(f"{path}: the file is missing; {expected}.")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StudyError(denied(error)) from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise StudyError(
+            f"{path}, line {line}: not UTF-8 text; expected a file saved as UTF-8."
+        ) from error
+
+
+def csv_rows(path: Path, expected: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield every row with content, the header first, and the line on which it begins.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file (UTF-8, comma).
+    expected : str
+        As in `read_text`.
+
+    Raises
+    ------
+    StudyError
+        If the file is missing, is not UTF-8, is empty, is not readable as CSV, or a row has another
+        number of cells than the header.
+    """
+    reader = csv.reader(io.StringIO(read_text(path, expected), newline=""), strict=True)
+    begin, cells = 1, None
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                cells = len(row) if cells is None else cells
+                if len(row) != cells:
+                    raise StudyError(
+                        f"{path}, line {begin}: {len(row)} cells found, {cells} expected as in "
+                        "the header."
+                    )
+                yield begin, row
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise StudyError(f"{path}, line {begin}: not readable as CSV ({error}).") from error
+    if cells is None:
+        raise StudyError(f"{path}: the file is empty; expected a header and rows.")
+
+
+def read_table(
+    path: Path, columns: Sequence[str], optional: Sequence[str] | None = None
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a configuration table with their line numbers (the header is line 1).
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file (UTF-8, comma).
+    columns : sequence of str
+        The columns it must have.
+    optional : sequence of str, optional
+        The columns it may have beside them; any by default.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be read (see `csv_rows`), a column is missing or stands twice, or is
+        neither expected nor optional.
+    """
+    rows = csv_rows(path, "expected a CSV file there")
+    line, names = next(rows)
+    header = [name.strip() for name in names]
+    for name in columns:
+        if header.count(name) != 1:
+            what = "stands twice" if name in header else "is missing from the header"
+            raise StudyError(f"{path}, line {line}: column '{name}' {what}.")
+    known = None if optional is None else {*columns, *optional}
+    for name in header:
+        if known is not None and (name not in known or header.count(name) > 1):
+            raise StudyError(
+                f"{path}, line {line}: column '{name}' is not expected there or stands twice; "
+                f"expected {', '.join([*columns, *(optional or ())])}."
+            )
+    for line, row in rows:
+        yield line, dict(zip(header, (cell.strip() for cell in row), strict=True))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of keys with values; StudyError if it is anything else."""
+    return _read_yaml(path)[0]
+
+
+def _read_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
+    """Read a YAML file, and the line on which each key and each entry of a list begins."""
+    text = read_text(path, "expected a YAML file there")
+    if len(text) > BYTES:
+        raise StudyError(f"{path}: {len(text)} letters found; expected no more than {BYTES}.")
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        content = None if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise StudyError(f"{path}, line {line}: not valid YAML ({error.problem}).") from error
+    except (yaml.YAMLError, ValueError) as error:  # a control character; a 30th of February
+        raise StudyError(f"{path}: not valid YAML ({str(error).splitlines()[0]}).") from error
+    if not isinstance(content, dict):
+        kind = {list: "a list", str: "text"}.get(type(content), "nothing")
+        raise StudyError(f"{path}: expected keys with values, found {kind}.")
+    return content, dict(_lines(node))
+
+
+def _lines(node: yaml.Node | None, at: tuple[str, ...] = ()) -> Iterator[tuple[Key, int]]:
+    """Yield the path of every key and every entry of a list with its line.
+
+    An entry with an id is also found by that, as ``("sensitivity", "societal")``.
+    """
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                yield (*at, key.value), key.start_mark.line + 1
+                yield from _lines(value, (*at, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, entry in enumerate(node.value):
+            yield (*at, str(number)), entry.start_mark.line + 1
+            if isinstance(entry, yaml.MappingNode):
+                for key, value in entry.value:
+                    if key.value == "id" and isinstance(value, yaml.ScalarNode):
+                        yield (*at, value.value), entry.start_mark.line + 1
+            yield from _lines(entry, (*at, str(number)))
+
+
+def place(path: Path, *keys: str | int) -> str:
+    """Return a YAML file and the line of a key in it, as the beginning of a sentence.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which was read before.
+    *keys : str or int
+        The way to the key: keys, numbers from 0 or ids of entries of a list. Of a key that does not
+        stand there the line is that of the last one on the way that does.
+    """
+    return _place(str(path), _read_yaml(path)[1], [str(key) for key in keys])
+
+
+def _place(where: str, lines: Lines, keys: Sequence[str]) -> str:
+    found = [lines.get(tuple(keys[:depth])) for depth in range(1, len(keys) + 1)]
+    line = next((line for line in reversed(found) if line is not None), None)
+    return where if line is None else f"{where}, line {line}"
+
+
+def load(model: type[Config], path: Path) -> Config:
+    """Read a YAML file as a model; StudyError names the first fault, its `faults` all of them."""
+    content, lines = _read_yaml(path)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise first_of(complaints(str(path), error, lines)) from error
+
+
+def complaints(where: str, error: ValidationError, lines: Lines | None = None) -> list[str]:
+    """Turn pydantic's list of complaints into sentences that begin with the place.
+
+    Parameters
+    ----------
+    where : str
+        The file, or the file and the line.
+    error : pydantic.ValidationError
+        What was found.
+    lines : dict, optional
+        Path of a key → its line, of a file of keys; the sentences then name the line of the key
+        that they complain of, or of the nearest one above it.
+    """
+    faults = []
+    for complaint in error.errors():
+        key = ".".join(str(part) for part in complaint["loc"])
+        what = _WORDS.get(complaint["type"], complaint["msg"].removeprefix("Value error, "))
+        found = complaint.get("input")
+        shown = f" (found: {_shown(found)})" if isinstance(found, str | int | float) else ""
+        keys = [str(part) for part in complaint["loc"]]
+        if complaint["type"] == "value_error":
+            keys += _named(what)
+        at = _place(where, lines, keys) if lines else where
+        faults.append(f"{at}: {key + ': ' if key else ''}{what}{shown}.")
+    return faults
+
+
+def _shown(found: str | float) -> str:
+    """Return a value as it is written: a number bare, text within marks and not without end."""
+    text = str(found)
+    try:
+        float(text)
+    except ValueError:
+        return repr(text[:LONG] + "…" * (len(text) > LONG))
+    return text[:LONG]
+
+
+def _named(sentence: str) -> list[str]:
+    """Return the key, and the entry, with which a complaint of a model begins.
+
+    As in "thresholds: number 3 of the list is …" or "sensitivity 'societal': …".
+    """
+    named = _NAMED.match(sentence)
+    if named is None:
+        return []
+    entry = named["entry"] or (str(int(named["number"]) - 1) if named["number"] else None)
+    key = _LISTS.get(named["key"], named["key"]) if entry else named["key"]
+    return [*key.split("."), *([entry] if entry else [])]
+
+
+def first_of(faults: Sequence[str]) -> StudyError:
+    """Return the error that says the first of some faults and carries all for the log.
+
+    A fault is one line, whatever stands in the cell that it quotes: control characters, line breaks
+    and marks that turn the direction of writing become blanks.
+    """
+    lines = [UNPRINTABLE.sub(" ", fault) for fault in faults]
+    more = f" ({len(lines) - 1} more in the log)" if len(lines) > 1 else ""
+    return StudyError(lines[0] + more, lines)

@@ -1,0 +1,226 @@
+"""What the study is, its arms, visits, files and clusters: ``config/study.yaml``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ccp_analysis.config.reading import Name, Share, Strict, load
+from ccp_analysis.errors import StudyError
+from ccp_analysis.layout import PLAN, STUDY
+
+
+class Visit(Strict):
+    """A planned interview; `file` holds one row for each person interviewed, where there is one.
+
+    `date` names the date of the interview, `reason` the reason why somebody has none.
+    """
+
+    id: Name
+    label: str
+    months: float = Field(ge=0)
+    file: str | None = None
+    reason: str | None = None
+    date: str | None = None
+
+
+Format = Literal["csv", "xlsx", "sav", "dta"]
+
+
+class RawFile(Strict):
+    """A raw file, how it is written, what one of its rows is, and how many there should be.
+
+    `header_rows` are the rows of its header, one of which names the columns; `where` are the texts
+    that some columns must hold in its rows, the rest of the file being left to others.
+    """
+
+    path: Path
+    rows: Literal["participant", "cluster", "event"]
+    format: Format | None = None
+    delimiter: Literal["comma", "semicolon", "tab"] | None = None
+    encoding: Literal["utf-8", "latin-1", "windows-1252"] | None = None
+    decimal: Literal["point", "comma", "either"] = "point"
+    dates: Literal["iso", "day-first"] = "iso"
+    sheet: str | None = None
+    header_rows: int = Field(default=1, ge=1, le=20)
+    where: dict[str, str] = {}
+    expected: int | None = None
+
+    @model_validator(mode="after")
+    def _written(self) -> RawFile:
+        if self.kind is None:
+            raise ValueError(
+                f"'{self.path}' is of no format that is read; save it as .xlsx (a spreadsheet), "
+                ".csv (text), .sav (SPSS) or .dta (Stata), or where only its name says otherwise "
+                "give the format: csv, xlsx, sav or dta"
+            )
+        for key, kinds in {"delimiter": "csv", "encoding": "csv sav dta", "sheet": "xlsx"}.items():
+            if getattr(self, key) is not None and self.kind not in kinds.split():
+                raise ValueError(f"'{key}' does not go with the format {self.kind}")
+        if self.header_rows > 1 and self.kind in ("sav", "dta"):
+            raise ValueError(f"'header_rows' does not go with the format {self.kind}")
+        if self.decimal != "point" and self.kind != "csv":
+            raise ValueError(f"a decimal comma does not go with the format {self.kind}")
+        return self
+
+    @property
+    def kind(self) -> Format | None:
+        """The format: as declared, otherwise by the suffix."""
+        suffixes: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".txt": "csv"}
+        suffixes |= {".xlsx": "xlsx", ".sav": "sav", ".dta": "dta"}
+        return self.format or suffixes.get(self.path.suffix.lower())
+
+    @property
+    def words(self) -> str:
+        """Its name, with the rows that are meant where other files of the study share it."""
+        rows = ", ".join(f"{column}: {text}" for column, text in self.where.items())
+        return f"{self.path.name} ({rows})" if rows else self.path.name
+
+    @property
+    def separator(self) -> str:
+        """The delimiter as a character: as declared, otherwise by the suffix."""
+        name = self.delimiter or ("tab" if self.path.suffix.lower() == ".tsv" else "comma")
+        return {"comma": ",", "semicolon": ";", "tab": "\t"}[name]
+
+
+class Arms(Strict):
+    """The two arms; effects are the other arm minus the reference."""
+
+    variable: Name
+    reference: str
+    levels: dict[str, str]
+
+    @model_validator(mode="after")
+    def _two(self) -> Arms:
+        if len(self.levels) != 2 or self.reference not in self.levels:
+            raise ValueError("two arms are expected, one of them the reference")
+        return self
+
+    @property
+    def active(self) -> str:
+        """The arm that is compared with the reference."""
+        return next(arm for arm in self.levels if arm != self.reference)
+
+    @property
+    def ordered(self) -> list[str]:
+        """Both arms, the reference first."""
+        return [self.reference, self.active]
+
+
+class Clusters(Strict):
+    """The unit of allocation, and the pairs of units that hold one of each arm."""
+
+    unit: Name
+    pair: Name
+    unit_label: str
+    pair_label: str
+
+
+class Losses(Strict):
+    """Where it is recorded why somebody left: a file with a row for each event.
+
+    `death` is the event after which utility is 0.
+    """
+
+    file: str
+    event: str
+    date: str
+    reason: str
+    ending: list[str]
+    death: str | None = None
+
+
+class Invalid(Strict):
+    """How many cells of a column may be not valid, or outside its limits, before the run stops."""
+
+    share: Share = Field(
+        default=0.05, description="Of the filled cells: neither blank nor a code for missing."
+    )
+    cells: int = Field(default=5, ge=1, description="So many at least; fewer never stop the run.")
+
+
+class Study(Strict):
+    """What the study is: ``config/study.yaml``."""
+
+    id: Name
+    title: str
+    short_title: str
+    registration: str
+    data_status: Literal["synthetic", "public", "real"]
+    data_date: dt.date
+    randomised: bool
+    arms: Arms
+    visits: list[Visit] = Field(min_length=2)
+    files: dict[str, RawFile] = Field(min_length=1)
+    clusters: Clusters | None = None
+    losses: Losses | None = None
+    expected: dict[str, int] = {}
+    invalid: Invalid = Invalid()
+    complete_case: list[str] = []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        ids = [visit.id for visit in self.visits]
+        if len(set(ids)) < len(ids):
+            raise ValueError("visits: every visit needs an id of its own")
+        if any(a.months >= b.months for a, b in zip(self.visits, self.visits[1:], strict=False)):
+            raise ValueError("visits: months must increase from visit to visit")
+        named = [(v.file, "participant") for v in self.visits if v.file]
+        named += [(self.losses.file, "event")] if self.losses else []
+        for file, rows in [(self.roster, "participant"), *named]:
+            if file not in self.files:
+                raise ValueError(f"'{file}' is not one of the files ({', '.join(self.files)})")
+            if self.files[file].rows != rows:
+                raise ValueError(f"files: '{file}' needs rows: {rows}")
+        for one in ids:
+            if any(one.endswith(f"_{other}") for other in ids):
+                raise ValueError(f"visits: '{one}' ends in the id of another visit")
+        for key in self.expected:
+            if key != "recruited" and key not in ids:
+                raise ValueError(f"expected: '{key}' is neither 'recruited' nor a visit")
+        return self
+
+    @property
+    def baseline(self) -> Visit:
+        """The first visit."""
+        return self.visits[0]
+
+    @property
+    def follow_ups(self) -> list[Visit]:
+        """All visits after the baseline."""
+        return self.visits[1:]
+
+    @property
+    def roster(self) -> str:
+        """The id of the file that lists everyone recruited: the first one."""
+        return next(iter(self.files))
+
+    def visit(self, visit: str) -> Visit:
+        """Return the visit of that id; StudyError if there is none."""
+        for candidate in self.visits:
+            if candidate.id == visit:
+                return candidate
+        known = ", ".join(v.id for v in self.visits)
+        raise StudyError(f"{PLAN}: visit '{visit}' is not in {STUDY}; expected one of {known}.")
+
+    def position(self, visit: str) -> int:
+        """Return the place of a visit in time, by which visits are ordered everywhere.
+
+        What is of all visits together, and so names none, comes first.
+        """
+        return self.visits.index(self.visit(visit)) if visit else -1
+
+    @property
+    def data_label(self) -> str:
+        """The words by which every table and page says what kind of data it rests on."""
+        return {"synthetic": "SYNTHETIC DATA", "public": "public data", "real": "study data"}[
+            self.data_status
+        ]
+
+
+def load_study() -> Study:
+    """Read ``config/study.yaml``; StudyError names the first fault, its `faults` all of them."""
+    return load(Study, STUDY)

@@ -1,0 +1,1 @@
+"""The results table: one row is one estimate, whatever analysis it comes from."""

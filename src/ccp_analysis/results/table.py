@@ -1,0 +1,138 @@
+"""The results table: one row is one estimate, whatever analysis it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ccp_analysis.config.study import Study
+from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import groups
+from ccp_analysis.results.terms import VOCABULARY, Status, require_known
+
+KEY = [
+    "analysis",
+    "outcome",
+    "visit",
+    "scale",
+    "estimand",
+    "population",
+    "model",
+    "inference",
+    "term",
+    "level",
+    "subgroup",
+    "perspective",
+    "threshold",
+    "delta",
+]
+ESTIMATES = [
+    "estimate",
+    "std_error",
+    "df_num",
+    "df",
+    "statistic",
+    "p_value",
+    "conf_low",
+    "conf_high",
+    "conf_level",
+]
+SIZES = ["n", "n_clusters", "m", "fmi", "mc_error"]
+COLUMNS = [
+    "analysis",
+    "role",
+    *KEY[1:],
+    *ESTIMATES,
+    "family",
+    "p_adjusted",
+    *SIZES,
+    "status",
+    "note",
+    "data_status",
+]
+NUMBERS = ["threshold", "delta", *ESTIMATES, "p_adjusted", *SIZES]
+WHOLE = ["df_num", "n", "n_clusters", "m"]
+
+
+def results_table(rows: list[dict[str, Any]], data_status: str) -> pd.DataFrame:
+    """Make a results table of rows.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Keys are columns of the table; absent ones are missing, `status` is then ok.
+    data_status : str
+        synthetic, public or real.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `COLUMNS`, sorted by the unique key `KEY`.
+
+    Raises
+    ------
+    ValueError
+        If a row has an unknown column or a word that is not of the vocabulary (`results.terms`),
+        or two rows have the same key.
+    """
+    unknown = {column for row in rows for column in row} - set(COLUMNS)
+    if unknown:
+        raise ValueError(f"unknown columns of the results table: {', '.join(sorted(unknown))}")
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["data_status"] = data_status
+    text = [column for column in COLUMNS if column not in NUMBERS]
+    table[text] = table[text].astype(object).where(table[text].notna(), "").astype(str)
+    table["status"] = table["status"].replace("", Status.OK.value)
+    for column in VOCABULARY:
+        for word in table[column].unique():
+            require_known(column, word)
+    return by_key(_numbers(table))
+
+
+def by_key(table: pd.DataFrame, study: Study | None = None) -> pd.DataFrame:
+    """Sort by the key: numbers as they are, text as groups are, and a study's visits in time."""
+    twice = table[table.duplicated(KEY, keep=False)]
+    if not twice.empty:
+        raise ValueError(f"two results have one key: {twice.iloc[0][KEY].to_dict()}")
+
+    def place(column: pd.Series) -> Any:
+        if study and column.name == "visit":
+            return column.map(study.position)
+        return column if column.name in NUMBERS else groups(column).codes
+
+    return table.sort_values(KEY, kind="stable", key=place, ignore_index=True)
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Read a results table written as CSV: text columns as text, empty where there is none."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if list(table.columns) != COLUMNS:
+        raise StudyError(f"{path}: not a results table; expected the columns {', '.join(COLUMNS)}.")
+    return _numbers(table)
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    table[NUMBERS] = table[NUMBERS].apply(pd.to_numeric).astype(float)
+    table[WHOLE] = table[WHOLE].astype("Int64")
+    return table
+
+
+def not_estimated(path: Path) -> str:
+    """Say in a line of which outcomes something could not be estimated; empty where of none.
+
+    Parameters
+    ----------
+    path : Path
+        The results table, as CSV.
+    """
+    table = read_results(path)
+    failed = table[table["status"].isin(["failed", "refused"])]
+    if failed.empty:
+        return ""
+    names = ", ".join(sorted(set(failed["outcome"])))
+    return (
+        f"{len(failed)} of {len(table)} results could not be estimated ({names}): the report says "
+        "why.\n"
+    )

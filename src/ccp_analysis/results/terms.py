@@ -1,0 +1,205 @@
+"""The words of the results table: what a row may say it is, each once.
+
+Whoever writes a row and whoever asks for one names a member. A word that is no member is refused
+when it is written (`results.table`) and when it is asked for.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Role(StrEnum):
+    """What part an analysis plays in the plan."""
+
+    PRIMARY = "primary"
+    SUPPORTING = "supporting"
+    SENSITIVITY = "sensitivity"
+    DESCRIPTIVE = "descriptive"
+
+
+class Status(StrEnum):
+    """What became of an estimate."""
+
+    OK = "ok"
+    BOUNDARY = "boundary"  # a variance is zero: valid, and conservative
+    FLAGGED = "flagged"  # a check found what it looks for
+    FAILED = "failed"  # a fit did not succeed
+    REFUSED = "refused"  # the design cannot give it
+
+
+class Population(StrEnum):
+    """Whose values an estimate rests on."""
+
+    COMPLETED = "all-with-baseline"
+    COMPLETE_CASES = "complete-case"
+    OBSERVED_VISITS = "observed-follow-ups"
+
+
+class Model(StrEnum):
+    """What was fitted."""
+
+    ANCOVA = "ancova"
+    CHANGE = "change"
+    DID = "did"
+    MIXED = "mixed"
+    TEAM_MEANS = "team-means"
+    REPEATED = "repeated"
+    MMRM = "mmrm"
+    MMRM_ONE_SLOPE = "mmrm-one-slope"
+    CLDA = "clda"
+    LOGISTIC = "logistic"
+    POISSON = "poisson"
+    SUR = "sur"
+    LOG_LINK = "log-link"
+    NET_BENEFIT = "net-benefit"
+    TWO_STAGE_BOOTSTRAP = "two-stage-bootstrap"
+    DESCRIPTIVE = "descriptive"
+    NONE = "none"
+
+
+class Inference(StrEnum):
+    """How standard error, interval and test were made; after a comma, what is particular to it."""
+
+    CR2 = "cr2"
+    CR2_LOG = "cr2, log scale"
+    CR2_COMPLETE_DATA = "cr2, complete-data df"
+    CR2_SATTERTHWAITE = "cr2, satterthwaite df"
+    KENWARD_ROGER = "kenward-roger"
+    KENWARD_ROGER_COMPLETE_DATA = "kenward-roger, complete-data df"
+    KENWARD_ROGER_SATTERTHWAITE = "kenward-roger, satterthwaite df"
+    T = "t"
+    T_COMPLETE_DATA = "t, complete-data df"
+    T_SATTERTHWAITE = "t, satterthwaite df"
+    HC3 = "hc3"
+    HC3_LOG = "hc3, log scale"
+    MODEL = "model"
+    PAIRED_T = "paired-t"
+    SIGN_FLIP = "sign-flip"
+    F = "f"
+    D1 = "d1"
+    AHT_F = "aht-f"
+    FIELLER = "fieller"
+    BOOTSTRAP = "bootstrap"
+    JACKKNIFE = "jackknife"
+    DELETION_T = "deletion-t, bonferroni"
+    SHAPIRO_WILK = "shapiro-wilk"
+    NORMAL = "normal"
+    NONE = "none"
+
+    def by(self, rule: str) -> Inference:
+        """Return it with the rule by which imputations leave degrees of freedom."""
+        return self if rule == "barnard-rubin" else Inference(f"{self}, {rule} df")
+
+    @property
+    def on_log_scale(self) -> Inference:
+        """The same, of a logarithm."""
+        return Inference(f"{self}, log scale")
+
+
+class Term(StrEnum):
+    """What is estimated."""
+
+    DIFFERENCE = "difference"
+    ADJUSTED_MEAN = "adjusted mean"
+    ADJUSTED_MEAN_CHANGE = "adjusted mean change"
+    MEAN_AT_AVERAGE = "mean at average covariates"
+    PAIR_DIFFERENCE = "pair difference"
+    LORD = "ancova minus change score"
+    STANDARDISED = "standardised difference"
+    DETECTABLE = "minimum detectable difference"
+    BEYOND_MCID = "difference beyond MCID"
+    ODDS_RATIO = "odds ratio"
+    RATE_RATIO = "rate ratio"
+    LOG_ODDS_RATIO = "log odds ratio"
+    LOG_RATE_RATIO = "log rate ratio"
+    INTERACTION = "interaction"
+    WITHIN_SUBGROUP = "subgroup difference"
+    VARIANCE = "variance"  # of a part, as `of` names it
+    INTRACLASS = "intraclass correlation"
+    # Deltas added to what was imputed
+    TIPPING_POINT = "tipping point"
+    AT_TIPPING_POINT = "difference at the tipping point"
+    # Checks of assumptions and influence
+    ALL_CHECKS = "all checks"
+    NORMALITY = "normality of residuals"
+    HETEROSCEDASTICITY = "heteroscedasticity"
+    VARIANCE_RATIO = "variance ratio between arms"
+    LINEARITY = "linearity of the baseline"
+    SLOPES = "homogeneity of slopes"
+    CLUSTER_EFFECTS = "predicted cluster effects"
+    OUTLYING_PAIR = "outlying pair"
+    COOK = "Cook's distance"
+    ABOVE_COOK = "people above 4/n"
+    WITHOUT_PAIR = "difference without one pair"
+    WITHOUT_CLUSTER = "difference without one cluster"
+    CHANGE_WITHOUT_PAIR = "change without one pair"
+    CHANGE_WITHOUT_CLUSTER = "change without one cluster"
+    # Descriptions
+    NUMBER = "number"
+    OBSERVED = "observed"
+    MISSING = "missing"
+    PROPORTION = "proportion"
+    MEAN = "mean"
+    SD = "sd"
+    STANDARD_DEVIATION = "standard deviation"
+    MEDIAN = "median"
+    LOWER_QUARTILE = "lower quartile"
+    UPPER_QUARTILE = "upper quartile"
+    MINIMUM = "minimum"
+    MAXIMUM = "maximum"
+    # Planned and achieved numbers
+    AT_BASELINE = "participants at baseline"
+    AT_FOLLOW_UP = "participants at follow-up"
+    CLUSTERS = "clusters"
+    PLANNED_DIFFERENCE = "planned difference"
+    DESIGN_EFFECT = "design effect"
+    DETECTABLE_DIFFERENCE = "detectable difference"
+    REQUIRED = "required participants"
+    # Costs and effects
+    USERS = "users"
+    MEAN_USE = "mean use"
+    SD_OF_USE = "standard deviation of use"
+    MEAN_COST = "mean cost"
+    RATIO = "ratio"
+    RESIDUAL_CORRELATION = "residual correlation"
+    ICER = "icer"
+    QUADRANT_SHARE = "quadrant share"
+    COST_EFFECTIVE = "probability cost-effective"
+
+    def of(self, part: str) -> str:
+        """Return the term of a part, such as the variance between teams."""
+        return f"{self}{OF}{part}"
+
+
+OF: Final = ": "
+PARTED: Final = (Term.VARIANCE,)  # terms that are written of a part
+VOCABULARY: Final[dict[str, type[StrEnum]]] = {
+    "role": Role,
+    "status": Status,
+    "population": Population,
+    "model": Model,
+    "inference": Inference,
+    "term": Term,
+}
+
+
+def require_known(column: str, value: object) -> None:
+    """Raise ValueError where a word is not of the vocabulary of its column.
+
+    Parameters
+    ----------
+    column : str
+        Of the results table; columns that are not in `VOCABULARY` take any value.
+    value : object
+        What is written or asked for; nothing (empty, missing) is always taken.
+    """
+    words = VOCABULARY.get(column)
+    if words is None or value is None or value != value or value == "":
+        return
+    whole = str(value)
+    stem, parted, _ = whole.partition(OF)
+    known = {str(word) for word in (PARTED if parted and words is Term else words)}
+    if (stem if parted else whole) not in known:
+        raise ValueError(f"'{whole}' is not one of the words for '{column}' ({words.__name__})")

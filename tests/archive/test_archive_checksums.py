@@ -1,0 +1,217 @@
+"""The files of an unpacked archive: what is changed, missing or added is named, no more."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from small_repository import ROWS, write, write_results
+
+from ccp_analysis import archive as package
+from ccp_analysis import cli
+from ccp_analysis.archive import MANIFEST, checksums, pack, verify
+from ccp_analysis.errors import StudyError
+
+# One of each kind: the title in the configuration, a line of the source, a number in the report and
+# in a table, a cell of the raw data.
+TAMPERED = {
+    "archived/report.html": ("html", "html, p = .04"),
+    "archived/tables/flow.csv": ("1", "2"),
+    "config/study.yaml": ("A small study", "A large study"),
+    "data/raw/people.csv": ("small1,a", "small1,b"),
+    "src/small/__init__.py": ('"""Small."""', '"""Large."""'),
+}
+
+
+def unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pack the study in the current folder and unpack it; its code counts from then on."""
+    pack.run(out=folder / "packed.zip")
+    with zipfile.ZipFile(folder / "packed.zip") as archive:
+        archive.extractall(folder / "unpacked")
+    [top] = (folder / "unpacked").iterdir()
+    monkeypatch.setattr(package, "REPOSITORY", top)
+    return top
+
+
+@pytest.fixture
+def top(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of an unpacked archive; it is the current one."""
+    found = unpacked(tmp_path, monkeypatch)
+    monkeypatch.chdir(found)
+    return found
+
+
+def tamper(name: str) -> None:
+    old, new = TAMPERED[name]
+    text = Path(name).read_text(encoding="utf-8")
+    assert old in text
+    Path(name).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_an_archive_as_it_was_unpacked(top, capsys):
+    assert checksums.check() == []
+    said = capsys.readouterr().out
+    digest = hashlib.sha256(MANIFEST.read_bytes()).hexdigest()
+    number = len(MANIFEST.read_text().splitlines())
+    assert f"published one:\n  {digest}\n" in said
+    assert said.endswith(f"All {number} files are as they were packed.\n")
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_a_changed_file_is_named(top, name):
+    tamper(name)
+    assert checksums.check() == [f"{name}: changed"]
+
+
+def test_all_changed_files_are_named_in_one_go_before_the_rerun(top, capsys, monkeypatch):
+    for name in TAMPERED:
+        tamper(name)
+    rerun = write_results(top / "reports/results.csv", ROWS).to_csv(index=False)
+    script = (
+        "import pathlib, sys; f = pathlib.Path(sys.argv[1], 'reports'); f.mkdir(); "
+        "(f / 'results.csv').write_text(sys.argv[2])"
+    )
+    command = [sys.executable, "-c", script]
+    monkeypatch.setattr(verify, "snakemake", lambda folder, _: [*command, str(folder), rerun])
+    assert cli.main(["verify", "--log", "logs/verify.log"]) == 1
+    said = capsys.readouterr().out
+    named = [line.strip() for line in said.partition("Running the study again")[0].splitlines()]
+    assert named[-6] == "Not as packed (5 of the files):"
+    assert named[-5:] == [f"{name}: changed" for name in TAMPERED]
+    assert "Verified: 3 rows identical" in said
+    assert said.endswith(f"Not verified: not as packed: {', '.join(TAMPERED)}.\n")
+    assert all(f"{name}: changed" in Path("logs/verify.log").read_text() for name in TAMPERED)
+
+
+def test_missing_and_added_files_are_named(top):
+    Path("docs/statistics.md").unlink()
+    shutil.rmtree("examples/other/data/raw")
+    write(Path("src/small/more.py"), "x = 1\n")
+    write(Path("numpy.py"), "x = 1\n")
+    write(Path("data/raw/more.csv"), "a\n")
+    write(Path("archived/tables/more.csv"), "a\n")
+    Path("config/more").symlink_to("/etc")
+    assert checksums.check() == [
+        "archived/tables/more.csv: added",
+        "config/more: added",
+        "data/raw/more.csv: added",
+        "docs/statistics.md: missing",
+        "examples/other/data/raw/README.md: missing",
+        "examples/other/data/raw/people.csv: missing",
+        "numpy.py: added",
+        "src/small/more.py: added",
+    ]
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_a_file_in_whose_place_something_else_stands(top, name):
+    Path(name).unlink()
+    Path(name).mkdir()
+    assert checksums.check() == [f"{name}: missing"]
+    Path(name).rmdir()
+    Path(name).symlink_to("/nowhere")
+    assert checksums.check() == [f"{name}: missing"]
+
+
+def test_what_running_an_archive_makes_is_no_fault(top):
+    made = [
+        *("reports/report.html", "reports/tables/flow.csv", "data/derived/imputed.parquet"),
+        *("logs/verify.log", ".snakemake/log/1.log", ".run.lock", ".venv/bin/python", ".venv.lock"),
+        *(".cache/x", "dist/small.zip", "src/small/__pycache__/x.pyc", "src/small.egg-info/x"),
+        *(".pytest_cache/x", ".hypothesis/x", ".ruff_cache/x", ".git/HEAD", "config/study.yaml~"),
+        *("examples/other/reports/report.html", "examples/other/data/derived/x.csv"),
+        *("examples/other/logs/clean.log", "data/.DS_Store"),
+    ]
+    for name in made:
+        write(Path(name), "made")
+    assert checksums.check() == []
+    # A file that was packed counts wherever it stands.
+    write(Path("reports/README.md"), "Other reports.\n")
+    assert checksums.check() == ["reports/README.md: changed"]
+
+
+def test_dates_permissions_and_place_do_not_count(top, monkeypatch):
+    for path in top.rglob("*"):
+        os.utime(path, (1_500_000_000, 1_500_000_000))
+        if path.is_file():
+            path.chmod(0o600)
+    monkeypatch.chdir(top.parent)
+    moved = top.rename(top.parent / "in another place")
+    monkeypatch.chdir(moved)
+    assert checksums.check() == []
+
+
+def test_a_study_under_examples_speaks_for_the_whole_archive(repository, tmp_path, monkeypatch):
+    monkeypatch.chdir(repository / "examples/other")
+    top = unpacked(tmp_path, monkeypatch)
+    monkeypatch.chdir(top / "examples/other")
+    assert checksums.check() == []
+    write(top / "docs/statistics.md", "# Other\n")
+    write(Path("archived/report.html"), "other")
+    assert checksums.check() == [
+        "docs/statistics.md: changed",
+        "examples/other/archived/report.html: changed",
+    ]
+
+
+def test_without_its_manifest_an_archive_is_not_verified(top, capsys):
+    MANIFEST.unlink()
+    assert checksums.check() == ["archived/MANIFEST.sha256: missing"]
+    assert "no file of the archive can be compared" in capsys.readouterr().out
+
+
+def test_a_study_that_is_no_archive_has_no_checksums(repository, capsys):
+    shutil.rmtree("archived")
+    assert checksums.check() == []
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "line 1: expected a SHA-256, two blanks"),
+        ("{0}  README.md\nhello\n", "line 2: expected a SHA-256, two blanks"),
+        ("{0}  README.md\n{0}  README.md\n", "line 2: 'README.md' stands twice or lies"),
+        ("{0}  ../README.md\n", "line 1: '../README.md' stands twice or lies outside"),
+        ("{0}  /etc/passwd\n", "line 1: '/etc/passwd' stands twice or lies outside"),
+        ("{0}  README.md\n", "it is not that of"),
+        ("{0}  examples/x/archived/results.csv\n", "it is not that of"),
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(top, text, fault):
+    MANIFEST.write_text(text.format("0" * 64))
+    with pytest.raises(StudyError) as caught:
+        checksums.check()
+    assert str(caught.value).startswith("archived/MANIFEST.sha256")
+    assert fault in str(caught.value)
+
+
+def test_other_code_than_that_of_the_archive_is_said(top, capsys, monkeypatch, repository):
+    monkeypatch.setattr(package, "REPOSITORY", repository)
+    assert checksums.check() == []
+    assert f"The code that runs is that of {repository}, not that of" in capsys.readouterr().out
+
+
+def test_checksums_need_no_more_of_the_code_than_their_own():
+    """So that a file of the code is named, whatever a change to it does."""
+    script = (
+        "import sys, ccp_analysis.cli, ccp_analysis.archive.checksums; "
+        "print(*sorted(n for n in sys.modules if n.startswith('ccp_analysis')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": str(Path(checksums.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [
+        *("ccp_analysis", "ccp_analysis.archive", "ccp_analysis.archive.checksums"),
+        *("ccp_analysis.cli", "ccp_analysis.errors"),
+    ]

@@ -1,0 +1,492 @@
+"""The archive: what is in it, and that the same contents give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+
+import openpyxl
+import pytest
+from small_repository import CODE, DICTIONARY, LEFT_OUT, PLAN, make_study, write
+
+from ccp_analysis import __version__
+from ccp_analysis import archive as package
+from ccp_analysis.archive import pack
+from ccp_analysis.errors import StudyError
+
+TOP = f"small-{__version__}"
+ZIP = Path(f"dist/{TOP}.zip")
+CONFIG = ["analysis.yaml", "dictionary.csv", "instruments.yaml", "study.yaml"]
+
+
+def names_in(path: Path, top: str = TOP) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return [name.removeprefix(f"{top}/") for name in archive.namelist()]
+
+
+def unpack(path: Path, folder: Path) -> Path:
+    """Unpack an archive and return its one folder."""
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+    (top,) = folder.iterdir()
+    return top
+
+
+def set_dates(folder: Path, when: int) -> None:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            os.utime(Path(place, name), (when, when))
+
+
+def test_it_holds_code_configuration_raw_data_and_results_and_nothing_else(repository):
+    pack.run()
+    expected = {
+        *CODE,
+        "archived/MANIFEST.sha256",
+        "archived/results.csv",
+        "archived/report.html",
+        "archived/report.docx",
+        "archived/report.pdf",
+        "archived/codebook.csv",
+        "archived/codebook.html",
+        *(f"config/{name}" for name in CONFIG),
+        "data/raw/README.md",
+        "data/raw/people.csv",
+        "reports/README.md",
+        *(f"examples/other/config/{name}" for name in CONFIG),
+        "examples/other/data/raw/README.md",
+        "examples/other/data/raw/people.csv",
+        "examples/other/reports/README.md",
+    }
+    found = names_in(ZIP)
+    shown = {n for n in found if n.startswith(("archived/tables/", "archived/figures/"))}
+    assert {"archived/tables/flow.csv", "archived/figures/forest.svg"} <= shown
+    assert "archived/tables/of_an_earlier_plan.csv" not in shown
+    assert set(found) - shown == expected
+    assert found == sorted(found)
+    assert not set(LEFT_OUT) - {"archived/results.csv"} & set(found)
+
+
+def test_the_archived_results_are_those_of_the_run(repository, tmp_path):
+    pack.run()
+    top = unpack(ZIP, tmp_path / "unpacked")
+    assert (top / "archived/results.csv").read_bytes() == Path("reports/results.csv").read_bytes()
+    assert (top / "data/raw/people.csv").read_text() == Path("data/raw/people.csv").read_text()
+    assert (top / "src/small/templates/report.md").read_text(encoding="utf-8") == "# Report ü\n"
+
+
+def test_the_same_contents_give_the_same_bytes(repository, tmp_path, monkeypatch):
+    pack.run()
+    first = ZIP.read_bytes()
+    set_dates(repository, 1_500_000_000)
+    Path("README.md").chmod(0o600)
+    pack.run()
+    assert ZIP.read_bytes() == first
+
+    copy = tmp_path / "another place" / "copy"
+    shutil.copytree(repository, copy)
+    monkeypatch.chdir(copy)
+    monkeypatch.setattr(package, "REPOSITORY", copy)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        pack.run(out=tmp_path / "other.zip")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert (tmp_path / "other.zip").read_bytes() == first
+
+
+def test_other_contents_give_other_bytes(repository):
+    pack.run()
+    first = ZIP.read_bytes()
+    write(Path("data/raw/people.csv"), "participant,arm\nsmall1,b\n")
+    pack.run()
+    assert ZIP.read_bytes() != first
+
+
+def test_an_unpacked_archive_that_was_run_gives_the_same_archive(repository, tmp_path, monkeypatch):
+    pack.run()
+    first = ZIP.read_bytes()
+    top = unpack(ZIP, tmp_path / "unpacked")
+    for path in (top / "archived").rglob("*"):
+        if path.is_file() and path.name != "MANIFEST.sha256":
+            copy = top / "reports" / path.relative_to(top / "archived")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+    monkeypatch.chdir(top)
+    monkeypatch.setattr(package, "REPOSITORY", top)
+    pack.run()
+    assert ZIP.read_bytes() == first
+
+
+def test_every_entry_has_the_same_date_and_permissions_by_rule(repository):
+    pack.run()
+    with zipfile.ZipFile(ZIP) as archive:
+        entries = archive.infolist()
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
+    assert {entry.create_system for entry in entries} == {3}
+    modes = {entry.filename: entry.external_attr >> 16 for entry in entries}
+    assert modes.pop(f"{TOP}/.ci/run") == 0o100755
+    assert set(modes.values()) == {0o100644}
+
+
+def test_the_manifest_lists_every_other_file_as_sha256sum_reads_it(repository, tmp_path):
+    pack.run()
+    top = unpack(ZIP, tmp_path / "unpacked")
+    manifest = (top / "archived/MANIFEST.sha256").read_text(encoding="utf-8").splitlines()
+    listed = [line[66:] for line in manifest]
+    assert listed == [name for name in names_in(ZIP) if name != "archived/MANIFEST.sha256"]
+    for line in manifest:
+        digest, name = line[:64], line[66:]
+        assert line[64:66] == "  "
+        assert hashlib.sha256((top / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.skipif(not shutil.which("sha256sum"), reason="needs sha256sum")
+def test_sha256sum_accepts_the_manifest_and_finds_a_changed_file(repository, tmp_path):
+    pack.run()
+    top = unpack(ZIP, tmp_path / "unpacked")
+    check = ["sha256sum", "--check", "--strict", "--quiet", "archived/MANIFEST.sha256"]
+    assert subprocess.run(check, cwd=top, capture_output=True).returncode == 0
+    write(top / "data/raw/people.csv", "changed")
+    changed = subprocess.run(check, cwd=top, capture_output=True, text=True)
+    assert changed.returncode == 1
+    assert "data/raw/people.csv: FAILED" in changed.stdout
+
+
+def test_a_study_under_examples_comes_with_the_whole_code(repository, monkeypatch, capsys):
+    monkeypatch.chdir(repository / "examples/other")
+    pack.run()
+    top = f"other-{__version__}"
+    found = set(names_in(Path(f"dist/{top}.zip"), top))
+    assert set(CODE) <= found
+    assert {"config/study.yaml", "data/raw/people.csv"} <= found
+    assert {
+        "examples/other/config/study.yaml",
+        "examples/other/data/raw/people.csv",
+        "examples/other/archived/results.csv",
+        "examples/other/archived/report.pdf",
+        "examples/other/archived/MANIFEST.sha256",
+    } <= found
+    assert not [name for name in found if name.startswith("archived/")]
+    assert "'make verify STUDY=examples/other'" in capsys.readouterr().out
+
+
+def test_a_study_outside_the_repository_stands_under_examples(repository, tmp_path, monkeypatch):
+    make_study(tmp_path / "elsewhere", "other", "synthetic")
+    write(tmp_path / "elsewhere/data/raw/people.csv", "participant,arm\nnew,a\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    pack.run(out=tmp_path / "other.zip")
+    top = unpack(tmp_path / "other.zip", tmp_path / "unpacked")
+    raw = (top / "examples/other/data/raw/people.csv").read_text()
+    assert raw == "participant,arm\nnew,a\n"
+
+
+def test_synthetic_data_are_called_so(repository, capsys):
+    pack.run()
+    said = capsys.readouterr().out
+    digest = hashlib.sha256(ZIP.read_bytes()).hexdigest()
+    assert said.startswith(f"{ZIP}: {len(names_in(ZIP))} files, ")
+    assert f"SYNTHETIC DATA, SHA-256 {digest}." in said
+    assert "participants' data" not in said
+
+
+def test_real_data_are_packed_and_said_to_be(repository, capsys):
+    make_study(repository, "small", "real")
+    pack.run()
+    assert "It contains participants' data (data/raw)" in capsys.readouterr().out
+    assert "data/raw/people.csv" in names_in(ZIP)
+
+
+def test_real_data_of_another_study_are_left_out(repository, capsys):
+    make_study(repository / "examples/other", "other", "real")
+    pack.run()
+    found = names_in(ZIP)
+    assert "examples/other/config/study.yaml" in found
+    assert "examples/other/data/raw/people.csv" not in found
+    assert "Left out: the raw data of examples/other" in capsys.readouterr().out
+
+
+def test_the_manifest_can_be_compared_with_a_published_one(repository, tmp_path, capsys):
+    pack.run()
+    top = unpack(ZIP, tmp_path / "unpacked")
+    digest = hashlib.sha256((top / "archived/MANIFEST.sha256").read_bytes()).hexdigest()
+    assert f"archived/MANIFEST.sha256 in it: SHA-256 {digest}." in capsys.readouterr().out
+
+
+def test_what_nothing_names_is_left_out_and_said(repository, capsys):
+    pack.run()
+    said = capsys.readouterr().out
+    assert (
+        "Left out: config/contacts.csv, data/raw/Thumbs.db, data/raw/contacts.csv: "
+        "no configuration names it." in said
+    )
+    assert "Left out: docs/contacts.xlsx: no kind of file that code and documents are" in said
+
+
+def test_decisions_on_real_data_of_another_study_are_left_out(repository):
+    other = repository / "examples/other"
+    make_study(other, "other", "real")
+    write(other / "config/decisions.csv", "file,row,participant,column,raw_value\n")
+    pack.run()
+    assert "examples/other/config/decisions.csv" not in names_in(ZIP)
+    make_study(other, "other", "public")
+    pack.run()
+    assert "examples/other/config/decisions.csv" in names_in(ZIP)
+
+
+def test_a_study_that_could_not_be_run_is_left_out_and_said(repository, capsys):
+    (repository / "examples/other/data/raw/people.csv").unlink()
+    pack.run()
+    assert not [name for name in names_in(ZIP) if name.startswith("examples/other")]
+    assert (
+        "Left out: the study of examples/other, which could not be run: data/raw/people.csv: "
+        "the raw file is missing; expected by config/study.yaml." in capsys.readouterr().out
+    )
+
+
+# --- links ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["data/raw/people.csv", "config/dictionary.csv", "src/small/__init__.py", "LICENSE"]
+    + ["reports/report.html", "reports/tables/flow.csv", "examples/other/data/raw/people.csv"],
+)
+def test_a_link_to_a_file_elsewhere_is_refused(repository, tmp_path, link):
+    path = Path(link)
+    shutil.copy(path, tmp_path / "elsewhere")
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    folder = repository / ("examples/other" if link.startswith("examples") else "")
+    name = link.removeprefix("examples/other/")
+    with pytest.raises(StudyError) as caught:
+        pack.run()
+    assert str(caught.value) == (
+        f"{name}: is a link that leads out of {folder}; an archive holds files of its own folder "
+        "only: put the file itself there, or take the link away."
+    )
+    assert not ZIP.exists()
+
+
+@pytest.mark.parametrize("link", ["config", "data", "data/raw", "src/small", "docs", "reports"])
+def test_a_link_to_a_folder_elsewhere_is_refused(repository, tmp_path, link):
+    Path(link).rename(tmp_path / "elsewhere")
+    Path(link).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StudyError, match=rf"^{link}: is a link that leads out of "):
+        pack.run()
+
+
+def test_a_whole_study_that_lies_elsewhere_is_refused(repository, tmp_path):
+    (repository / "examples/other").rename(tmp_path / "elsewhere")
+    (repository / "examples/other").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StudyError, match=r"examples/other: is a link that leads out of "):
+        pack.run()
+
+
+def test_a_chain_of_links_is_followed_to_its_end(repository, tmp_path):
+    write(tmp_path / "elsewhere.md", "secret")
+    Path("docs/one.md").symlink_to("two.md")
+    Path("docs/two.md").symlink_to(tmp_path / "elsewhere.md")
+    with pytest.raises(StudyError, match=r"^docs/one.md: is a link that leads out of "):
+        pack.run()
+
+
+@pytest.mark.parametrize(
+    ("target", "fault"), [("../src", "is a link to a folder"), ("gone.md", "leads nowhere")]
+)
+def test_other_links_that_hold_no_file_are_refused(repository, target, fault):
+    Path("docs/more.md").symlink_to(target)
+    with pytest.raises(StudyError, match=rf"^docs/more.md: .*{fault}; an archive holds files"):
+        pack.run()
+
+
+def test_a_link_within_the_folder_is_packed_with_its_content(repository):
+    Path("docs/again.md").symlink_to("statistics.md")
+    pack.run()
+    with zipfile.ZipFile(ZIP) as archive:
+        assert archive.read(f"{TOP}/docs/again.md") == b"# Statistics\n"
+
+
+def test_a_study_reached_by_a_link_is_its_own_folder(repository, tmp_path, monkeypatch):
+    (tmp_path / "short").symlink_to(repository)
+    monkeypatch.chdir(tmp_path / "short")
+    pack.run()
+    assert "data/raw/people.csv" in names_in(ZIP)
+
+
+# --- what could identify a person -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place", "kind"),
+    [
+        ("data/raw/people.csv", "participant,arm\na@b.org,a\n", "line 2", "an e-mail address"),
+        ("data/raw/README.md", "Ask a@b.org.\n", "line 1", "an e-mail address"),
+        ("config/analysis.yaml", PLAN + "# a@b.org\n", "line 9", "an e-mail address"),
+        ("reports/tables/flow.csv", "a\n1,020 7946 0123\n", "line 2", "a telephone number"),
+        ("reports/tables/flow.csv", "a\n1,14/02/1961\n", "line 2", "a date that can be a date"),
+        ("reports/codebook.csv", "x\nnumber 943 476 5919\n", "line 2", "an NHS number"),
+        ("reports/report.html", "<p>At <b>SW1A</b> 2AA</p>", "in the text", "a postcode"),
+        ("reports/report.html", '<img alt="of a@b.org">', "in the text", "an e-mail address"),
+        ("reports/figures/forest.svg", "<svg><text>a@b.org</text></svg>", "in the text", "an e-"),
+        (
+            "reports/figures/forest.svg",
+            "<svg><!-- a@b.org --><path/></svg>",
+            "in the text",
+            "an e-",
+        ),
+        ("docs/statistics.md", "x\nAsk a@b.org\n", "line 2", "an e-mail address"),
+        ("tests/people.csv", "name\na@b.org\n", "line 2", "an e-mail address"),
+        ("examples/other/data/raw/people.csv", "participant,arm\na@b.org,a\n", "line 2", "an e-"),
+    ],
+)
+def test_what_could_identify_a_person_is_not_packed(repository, name, text, place, kind):
+    write(Path(name), text)
+    with pytest.raises(StudyError) as caught:
+        pack.run()
+    assert str(caught.value).startswith(f"{name}, {place}")
+    assert f": {kind}" in str(caught.value)
+    assert not any(secret in str(caught.value) for secret in ("a@b", "7946", "SW1A", "1961", "943"))
+    assert not ZIP.exists()
+
+
+def test_a_document_is_read_whole(repository):
+    with zipfile.ZipFile("reports/report.docx", "w") as document:
+        text = "<w:p><w:r><w:t>Ask a</w:t></w:r><w:r><w:t>@b.org</w:t></w:r></w:p><w:p>Yes</w:p>"
+        document.writestr("word/document.xml", text)
+    with pytest.raises(
+        StudyError, match=r"^reports/report.docx, part word/document.xml: an e-mail"
+    ):
+        pack.run()
+
+
+def test_a_sheet_that_is_not_read_is_looked_at_too(repository):
+    book = openpyxl.Workbook()
+    for row in (["participant", "arm"], ["p1", "a"]):
+        book.active.append(row)
+    book.active.title = "data"
+    book.create_sheet("addresses").append(["p1", "a@b.org"])
+    book.save("data/raw/people.xlsx")
+    config = Path("config/study.yaml")
+    raw = "data/raw/people.xlsx, sheet: data"
+    write(config, config.read_text().replace("data/raw/people.csv", raw))
+    with pytest.raises(StudyError, match="people.xlsx, sheet 'addresses', row 1: an e-mail"):
+        pack.run()
+
+
+def test_every_sheet_is_read_by_what_the_dictionary_says_of_it(repository):
+    book = openpyxl.Workbook()
+    book.active.title = "people"
+    for row in (["participant", "arm"], ["p1", "a"]):
+        book.active.append(row)
+    for row in (["participant", "mail"], ["p1", "a@b.org"]):
+        (book["mails"] if "mails" in book.sheetnames else book.create_sheet("mails")).append(row)
+    book.save("data/raw/people.xlsx")
+    config, dictionary = Path("config/study.yaml"), Path("config/dictionary.csv")
+    old, raw = "{path: data/raw/people.csv, rows: participant}", "path: data/raw/people.xlsx"
+    one, other = (f"{{{raw}, rows: participant, sheet: {name}}}" for name in book.sheetnames)
+    write(config, config.read_text().replace(old, f"{one}\n  mails: {other}"))
+    mails = "mails,participant,participant,,Participant,id,,,,,,\nmails,mail,mail,,Mail,text,,,,,,"
+    write(dictionary, DICTIONARY + mails + "allowed\n")
+    pack.run()
+    write(dictionary, DICTIONARY + mails + "\n")
+    with pytest.raises(StudyError, match="sheet 'mails', row 2, column 'mail': an e-mail address"):
+        pack.run()
+
+
+def test_a_column_that_may_identify_is_packed_and_said(repository, capsys):
+    write(Path("data/raw/people.csv"), "participant,arm,mail\np1,a,a@b.org\n")
+    allowed = DICTIONARY + "people,mail,mail,,Mail,text,,,,,,allowed\n"
+    write(Path("config/dictionary.csv"), allowed)
+    pack.run()
+    said = capsys.readouterr().out
+    assert "Columns that may identify people, by the dictionary: mail (people)." in said
+
+
+def test_what_only_a_drawing_program_reads_identifies_nobody(repository):
+    path = '<path d="M 943\n476 5919 L e3 6ea SW1A 2AA" style="stroke: #e3e6ea"/>'
+    image = '<image xlink:href="data:image/png;base64,iVBO\nSW1A2AA\nN6 2BE=="/>'
+    write(Path("reports/figures/forest.svg"), f"<svg>{path}{image}</svg>")
+    pack.run()
+
+
+def test_digits_of_a_checksum_identify_nobody(repository):
+    write(
+        Path("docs/hashes.md"), "sha256:8375962579d537364cc0efa19b1474481915d3a793f9fc0774901814\n"
+    )
+    pack.run()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["results.csv", "report.html", "report.docx", "report.pdf", "tables/flow.csv"]
+    + ["figures/forest.png"],
+)
+def test_without_results_or_reports_it_says_to_run_first(repository, name):
+    Path("reports", name).unlink()
+    with pytest.raises(StudyError, match=rf"^reports/{name}: the file is missing; run `make run`"):
+        pack.run()
+    assert not ZIP.exists()
+
+
+def test_a_missing_raw_file_is_named(repository):
+    Path("data/raw/people.csv").unlink()
+    with pytest.raises(StudyError, match=r"^data/raw/people.csv: the raw file is missing;"):
+        pack.run()
+    assert not ZIP.exists()
+
+
+@pytest.mark.parametrize("path", ["../people.csv", "/people.csv"])
+def test_a_raw_file_outside_the_study_is_refused(repository, path):
+    config = Path("config/study.yaml")
+    write(config, config.read_text().replace("data/raw/people.csv", path))
+    with pytest.raises(StudyError, match="'people' .* lies outside the study folder"):
+        pack.run()
+
+
+@pytest.mark.parametrize("name", ["Makefile", "Snakefile", "pyproject.toml", "requirements.lock"])
+def test_an_archive_that_could_not_be_run_is_not_made(repository, name):
+    Path(name).unlink()
+    with pytest.raises(StudyError, match=rf"{name}: the file is missing; an archive is made from"):
+        pack.run()
+
+
+def test_a_failure_leaves_the_older_archive_and_nothing_else(repository, monkeypatch):
+    write(ZIP, "older")
+
+    def fail(target: Path, top: str, content: dict[str, bytes]) -> None:
+        target.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(pack, "write_zip", fail)
+    with pytest.raises(OSError, match="no space left"):
+        pack.run()
+    assert ZIP.read_text() == "older"
+    assert sorted(path.name for path in Path("dist").iterdir()) == ["older.zip", ZIP.name]
+
+
+def test_an_archive_beside_the_code_does_not_hold_the_one_before(repository):
+    out = Path("docs/small.zip")
+    pack.run(out=out)
+    first = out.read_bytes()
+    pack.run(out=out)
+    assert out.read_bytes() == first
+
+
+def test_every_committed_file_is_in_the_archive():
+    root = package.REPOSITORY
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=False
+    )
+    committed = set(listing.stdout.split("\0")) - {""}
+    if not (root / ".git").exists() or not committed:
+        pytest.skip("not in a git checkout")
+    assert {n for n in committed if (root / n).is_file()} <= set(pack.repository_files(root).files)

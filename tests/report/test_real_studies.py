@@ -1,0 +1,77 @@
+"""The report of both studies, from what the stages before it really write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from ccp_analysis.report import contents, figures, lookup, sentences, tables
+from ccp_analysis.report.convert import Head
+from ccp_analysis.report.document import render
+
+
+@pytest.fixture(params=["ccp_done", "btheb_done"])
+def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> lookup.Source:
+    folder = request.getfixturevalue(request.param)
+    monkeypatch.chdir(folder.path)
+    derived = Path("data/derived")
+    return lookup.load(
+        Path("reports/results.csv"),
+        derived / "flow.json",
+        derived / "queries.csv",
+        derived / "imputation_models.csv",
+        scales=_there(derived / "scales.csv"),
+        points=_there(derived / "figure_data"),
+        prices=_there(derived / "prices.parquet"),
+        intervention=_there(derived / "intervention.parquet"),
+    )
+
+
+def _there(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+def test_no_table_lacks_what_the_stages_wrote(source: lookup.Source) -> None:
+    built = tables.build(source)
+    empty = {name for name, table in built.items() if not table.rows}
+    # Scales and checks are made by commands that these copies of the studies have not run.
+    unmade = {"scales", "checks", "checks_others", "left_out"}
+    # Everything could be estimated.
+    unmade |= {"failed"}
+    assert empty <= {"queries", "query_counts", *unmade}
+    assert len(built["comparison"].rows) == len(source.plan.outcomes)
+    differences = [a for a in source.plan.analyses if a.outcomes is None]
+    assert len(built["methods"].rows) >= len(differences)
+    for name in ("comparison", "baseline", "observed", "missing"):
+        gaps = [row for row in built[name].rows if None in row]
+        # What is not imputed has no number of imputations, and a mean has no categories.
+        assert all(row.count(None) <= 1 for row in gaps), name
+
+
+def test_every_label_is_in_words(source: lookup.Source) -> None:
+    codes = {o.id for o in source.plan.outcomes} | set(source.study.arms.levels)
+    codes |= {visit.id for visit in source.study.visits}
+    for name, table in tables.build(source).items():
+        if name not in ("queries", "imputation_models"):
+            cells = {cell for row in table.rows for cell in row} | set(table.header)
+            assert not codes & cells, name
+
+
+def test_figures_are_drawn(source: lookup.Source) -> None:
+    drawn = 0
+    for name in contents.figures_of(source.study, source.economics, source.plan):
+        if figures.is_drawn(source, name):
+            assert isinstance(figures.draw(source, name), Figure)
+            drawn += 1
+    assert drawn >= 5
+
+
+def test_the_text_has_the_summary(source: lookup.Source) -> None:
+    study = source.study
+    head = Head(study.title, "Report", study.short_title, study.data_date, study.data_label, True)
+    text = render(source, head).replace("\\", "")
+    for paragraph in sentences.summary(source):
+        assert paragraph in text
+    assert "None" not in text

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from made_up import Folder, flow_of
+
+from ccp_analysis.report import sentences, sentences_design
+from ccp_analysis.report.sentences import quantity
+
+
+def test_the_primary_sentence(clustered: Folder) -> None:
+    people, primary, secondary, money = sentences.summary(clustered.source())
+    assert people == (
+        "Of 41 people recruited, 40 had a baseline interview and 33 were interviewed at end."
+    )
+    assert primary.startswith(
+        "Sleep at end (primary outcome): the adjusted difference, New care minus Usual care, was "
+        "−0.55 points (95% confidence interval −3.49 to 2.39; p = 0.57; ANCOVA, imputed; "
+        "40 participants in 4 wards, 5 imputations). "
+        "The data are compatible with differences from 3.49 points in favour of Usual care to "
+        "2.39 points in favour of New care. "
+        "The interval excludes a difference of 3 points or more in favour of New care; the "
+        "interval does not exclude a difference of 3 points or more in favour of Usual care. "
+        "By the other analyses it was between −0.91 points (ANCOVA, complete cases) and "
+        "1.20 points (Change score, imputed), with intervals that reach from −14.70 points to "
+        "13.30 points; the interval of Change score, imputed (0.10 to 2.30) does not include "
+        "zero. ANCOVA and the change score disagree (Lord's paradox): the interval of "
+        "their difference"
+    )
+    assert "Pain at the −1.25 (−1.88 to −0.62)" in secondary
+    assert "in costs −£1,234 (−4,400 to 1,931; ANCOVA, imputed)" in money
+
+
+def test_what_cleaning_set_missing_in_outcomes_is_said(clustered: Folder) -> None:
+    source = clustered.source()
+    lost = [
+        {"name": "sleep", "n": 3, "reasons": {"not valid": 2, "outside the limits": 1}},
+        {"name": "pain", "n": 1200, "reasons": {"not valid": 1200}},
+        {"name": "age", "n": 4, "reasons": {"not valid": 4}},
+    ]
+    people, removed, *others = sentences.summary(
+        replace(source, flow=source.flow | {"set_missing": lost})
+    )
+    assert [people, *others] == sentences.summary(source)
+    assert removed == (
+        "Cleaning set values of outcomes missing. Sleep: 3 (2 not valid, 1 outside the limits); "
+        "Pain at the: 1,200 not valid."
+    )
+
+
+def test_without_a_direction_none_is_claimed(plain: Folder) -> None:
+    _, primary = sentences.summary(plain.source())
+    assert "from 4.6 points lower to 0.4 points higher with Drug B." in primary
+    assert "favour" not in primary
+    assert "90% confidence interval −4.6 to 0.4; p = 0.052;" in primary
+
+
+def test_an_interval_without_zero_and_a_failure_are_said(plain: Folder) -> None:
+    _, primary = sentences.summary(plain.source())
+    assert (
+        "the intervals of Repeated measures, observed visits (−3.8 to −0.6) and MMRM "
+        "with baseline by visit, observed visits (−4.3 to −0.4) do not include zero"
+    ) in primary
+    assert "could not be fitted (2 of 2 fits of the mixed model did not converge)" in primary
+
+
+def test_an_interval_on_one_side_favours_one_arm(clustered: Folder) -> None:
+    source = clustered.source()
+    pain = source.plan.outcomes[1].model_copy(update={"role": "primary"})
+    plan = source.plan.model_copy(update={"outcomes": [pain]})
+    text = sentences.summary(replace(source, plan=plan))[1]
+    assert (
+        "compatible with differences from 1.88 points to 0.62 points in favour of New care."
+    ) in text
+
+
+def test_a_primary_analysis_without_an_estimate_is_said(plain: Folder) -> None:
+    source = plain.source()
+    rows = [row for row in source.results if row["analysis"] != "main"]
+    _, primary = sentences.summary(replace(source, results=rows))
+    assert primary.startswith("Mood: the primary analysis has no estimate.")
+
+
+def test_nothing_is_called_no_effect_or_significant(clustered: Folder, plain: Folder) -> None:
+    for folder in (clustered, plain):
+        source = folder.source()
+        said = [*sentences.summary(source), *sentences_design.could_be(source)]
+        text = " ".join([*said, *sentences_design.checked(source)]).lower()
+        for word in ("no effect", "no difference", "significant", "effective"):
+            assert word not in text
+
+
+def _numbers_in(value: Any) -> Iterator[float]:
+    if isinstance(value, bool) or value is None:
+        return
+    if isinstance(value, int | float):
+        yield float(value)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _numbers_in(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _numbers_in(part)
+
+
+def test_every_number_of_the_summary_is_a_result(clustered: Folder, plain: Folder) -> None:
+    for folder in (clustered, plain):
+        source = folder.source()
+        config = [source.study.model_dump(), source.plan.model_dump()]
+        config += [source.economics.model_dump()] if source.economics else []
+        config += [i.model_dump() for i in source.instruments.values()]
+        known = {abs(n) for n in _numbers_in([source.results, flow_of(folder), config])}
+        known.add(source.plan.confidence_level * 100)
+        labels = " ".join(visit.label for visit in source.study.visits)
+        notes = " ".join(row["note"] for row in source.results)
+        texts = [*sentences.summary(source), *sentences_design.could_be(source)]
+        for text in [*texts, *sentences_design.paradox(source), *sentences_design.checked(source)]:
+            for found in re.findall(r"\d[\d,]*(?:\.\d+)?", text):
+                places = len(found.partition(".")[2])
+                value = float(found.replace(",", ""))
+                rounded = any(abs(value - n) <= 0.5 * 10**-places + 1e-9 for n in known)
+                assert rounded or found in labels or found in notes, (found, text)
+
+
+def test_quantities() -> None:
+    assert quantity(-250.4, 0, "pounds") == "−£250"
+    assert quantity(250.6, 0, "pounds") == "£251"
+    assert quantity(1.5, 1, "points") == "1.5 points"
+    assert quantity(0.5, 2, "utility") == "0.50"
+
+
+def test_another_visit_is_not_compared(plain: Folder) -> None:
+    _, primary = sentences.summary(plain.source())
+    assert "−1.2" not in primary
+
+
+def test_intervals_are_not_called_adjusted(clustered: Folder) -> None:
+    secondary = sentences.summary(clustered.source())[2]
+    assert "These intervals are not adjusted for their number; p-values adjusted" in secondary
+
+
+def test_what_a_difference_could_be(clustered: Folder, plain: Folder) -> None:
+    detectable, mcid, unknown, planned = sentences_design.could_be(clustered.source())
+    assert "is 3.46 points for Sleep, at the fitted variances, with a power of 80%." in detectable
+    assert mcid.startswith("Sleep: the interval excludes a difference of 3 points or more")
+    assert unknown.startswith("No minimal clinically important difference is declared for Pain")
+    assert planned.endswith("The difference to be found was 2.0 points (SD 5, power 80%).")
+    assert not any("smallest true" in text for text in sentences_design.could_be(plain.source()))
+
+
+def test_fragility_is_no_violated_assumption(clustered: Folder) -> None:
+    assumptions, fragile = sentences_design.checked(clustered.source())
+    assert assumptions == (
+        "Departures from what the models assume were found for Sleep (homogeneity of slopes)."
+    )
+    assert fragile.startswith("The result hangs on few for Sleep:")
+    assert "violates no assumption" in fragile
+
+
+def test_agreement_is_said_by_outcome_and_only_disagreement_in_the_summary(
+    clustered: Folder,
+) -> None:
+    source = clustered.source()
+
+    def said(note: str) -> tuple[list[str], str]:
+        rows = [row | {"note": note} if "paradox" in row["note"] else row for row in source.results]
+        changed = replace(source, results=rows)
+        return sentences_design.paradox(changed), sentences.summary(changed)[1]
+
+    details = "the interval of their difference, 0.1 to 0.9 points, lies within the MCID"
+    agreed, summary = said(f"ANCOVA and the change score agree to within the MCID: {details}")
+    assert agreed == [
+        f"ANCOVA and the change score agree to within the MCID: Sleep (imputed: {details})."
+    ]
+    assert "ANCOVA and the change score" not in summary
+    unjudged, summary = said(
+        "whether ANCOVA and the change score agree cannot be judged without an MCID: the interval"
+    )
+    assert unjudged == [
+        "Whether ANCOVA and the change score agree cannot be judged without an MCID, and none is "
+        "declared for Sleep: the table has the intervals of the difference between the two."
+    ]
+    assert "ANCOVA and the change score" not in summary
+
+
+def test_two_intervals_that_include_zero_are_not_called_alike(
+    clustered: Folder, plain: Folder
+) -> None:
+    for folder in (clustered, plain):
+        source = folder.source()
+        said = [*sentences.summary(source), *sentences_design.paradox(source)]
+        text = " ".join([*said, *sentences_design.checked(source)])
+        for words in ("all of their intervals", "both intervals", "throughout", "conclusion"):
+            assert words not in text

@@ -1,0 +1,222 @@
+"""What of the configuration does not agree: a sentence each, all at once, before any job."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ccp_analysis.config import check as check_module
+from ccp_analysis.config.check import check_rights
+from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.economics import load_economics
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
+from ccp_analysis.errors import StudyError
+
+ECONOMICS = "config/economics.yaml"
+FAULTS = {
+    "horizon": ("months: 6 ", "months: 5 ", "the horizon is 5 months, at which there is no visit"),
+    "no utility": ("utility: utility ", "utility: wellbeing ", "utility is 'wellbeing'; expected"),
+    "unknown utility": ("utility: utility ", "utility: utilty ", "utility is 'utilty'; expected"),
+    "another utility": ("utility: utility_3l", "utility: eq_vas", "value_set.utility is 'eq_vas'"),
+    "cost per": (
+        "[social_capital]",
+        "[happiness]",
+        "cost_per names 'happiness'; expected outcomes",
+    ),
+    "arm": ("{cost: {intervention: 500}}", "{cost: {active: 500}}", "names the arm 'active'"),
+    "index": ("price_index.csv", "index.csv", "price_index: config/index.csv: the file is missing"),
+}
+
+
+def check() -> None:
+    check_module.check(load_study(), load_plan(), load_economics())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_names_its_line(ccp_study, fault):
+    old, new, sentence = FAULTS[fault]
+    ccp_study.change(ECONOMICS, old, new)
+    text = (ccp_study / ECONOMICS).read_text().splitlines()
+    with pytest.raises(StudyError) as caught:
+        check()
+    message = str(caught.value)
+    assert sentence in message
+    line = int(message.partition(", line ")[2].partition(":")[0])
+    near = "\n".join(text[line - 1 : line + 1])
+    assert new.strip() in near
+
+
+def test_all_faults_are_listed(ccp_study):
+    ccp_study.change(ECONOMICS, "months: 6 ", "months: 5 ")
+    Path("config/unit_costs.csv").unlink()
+    Path("config/intervention_cost.csv").unlink()
+    with pytest.raises(StudyError, match=r"2 more in the log") as caught:
+        check()
+    assert len(caught.value.faults) == 3
+    assert "intervention.costs: config/intervention_cost.csv: the file is missing" in str(
+        caught.value.faults
+    )
+
+
+PLAN, DICTIONARY = "config/analysis.yaml", "config/dictionary.csv"
+
+
+def _ordinal(study, *names: str) -> None:
+    """Make numbers of the study ordinal, with two codes."""
+    table = pd.read_csv(study / DICTIONARY, dtype=str, keep_default_na=False)
+    where = table["name"].isin(names)
+    table.loc[where, ["type", "codes"]] = ["ordinal", "0=No;1=Yes"]
+    table.loc[where, [c for c in table if c.endswith("imum")]] = ""
+    table.to_csv(study / DICTIONARY, index=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("eq_vas", "outcomes"), ("age", "covariates"), ("years_in_contact", "baseline_table")],
+)
+def test_ordinals_are_numbers_only_if_the_plan_says_so(ccp_study, name, key):
+    text = (ccp_study / DICTIONARY).read_text()
+    _ordinal(ccp_study, name)
+    with pytest.raises(StudyError) as caught:
+        check()
+    [fault] = [f for f in caught.value.faults if f": {key}: " in f]
+    assert f"'{name}' is ordinal" in fault
+    assert "only if ordinal_as_numbers lists it" in fault
+    line = int(fault.partition(", line ")[2].partition(":")[0])
+    assert (ccp_study / PLAN).read_text().splitlines()[line - 1].startswith(f"{key}:")
+    ccp_study.change(PLAN, "covariates:", f"ordinal_as_numbers: [{name}]\ncovariates:")
+    check()
+    (ccp_study / DICTIONARY).write_text(text)
+    with pytest.raises(StudyError, match=f"ordinal_as_numbers names '{name}'; expected"):
+        check()
+
+
+def test_items_of_an_instrument_are_numbers_by_its_score(ccp_study):
+    _ordinal(ccp_study, "rgu_01", "rgu_02")
+    check()
+
+
+def test_what_may_not_be_read_or_written_is_a_sentence_each(ccp_study, monkeypatch):
+    """Rights are asked for, not tried: whoever runs tests as root has them all."""
+    shut = {"data/raw/teams.csv": os.R_OK, "data": os.W_OK}
+    monkeypatch.setattr(
+        check_module.os, "access", lambda path, mode: mode == os.F_OK or shut.get(path) != mode
+    )
+    with pytest.raises(StudyError, match=r"1 more in the log") as caught:
+        check_rights(["data/raw/baseline.csv", "data/raw/teams.csv", "data/raw/teams.csv"])
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "data/raw/teams.csv",
+        str(ccp_study / "data"),
+    ]
+    assert all("give the account that runs this" in fault for fault in caught.value.faults)
+
+
+def test_what_is_not_there_is_no_question_of_rights(ccp_study):
+    check_rights(["data/raw/nowhere.csv"])
+
+
+def test_studies_as_they_are_shipped_are_consistent(ccp_study):
+    for _ in range(2):
+        check()
+        Path(ECONOMICS).unlink(missing_ok=True)
+
+
+PLAN = "config/analysis.yaml"
+DESIGN = {"team": "the team", "trust": "the Trust", "arm": "the arm", "participant": "the identif"}
+LISTED = {
+    "covariates": ("covariates: [age, years_in_contact]", "covariates: [age, {}]"),
+    "imputation.auxiliary": ("auxiliary: []", "auxiliary: [gender, {}]"),
+    "subgroups.variable": ("{variable: years_in_contact,", "{variable: {},"),
+    "baseline_table": ("baseline_table: [age,", "baseline_table: [{},"),
+    "outcomes.id": ("  - {id: eq_vas,", "  - {id: {}, role: secondary}\n  - {id: eq_vas,"),
+}
+
+
+@pytest.mark.parametrize("name", DESIGN)
+@pytest.mark.parametrize("key", LISTED)
+def test_a_design_variable_is_nothing_that_was_measured(ccp_study, key, name):
+    old, new = LISTED[key]
+    new = new.replace("{}", name)
+    ccp_study.change(PLAN, old, new)
+    text = (ccp_study / PLAN).read_text().splitlines()
+    line = next(n for n, row in enumerate(text, start=1) if new.splitlines()[0] in row)
+    with pytest.raises(StudyError) as caught:
+        check()
+    start = f"{PLAN}, line {line}: {key} names '{name}', which is {DESIGN[name]}"
+    assert str(caught.value).startswith(start)
+
+
+def test_every_design_variable_that_the_plan_lists_is_named(ccp_study):
+    ccp_study.change(PLAN, "[age, years_in_contact]", "[team, trust, arm]")
+    with pytest.raises(StudyError) as caught:
+        check()
+    assert len(caught.value.faults) == 3
+
+
+@pytest.mark.parametrize("name", ["imputation", "left", "months", "person", "table", "value"])
+def test_a_variable_called_as_a_column_of_the_pipeline_is_refused_by_line(ccp_study, name):
+    """Silently taken, it would be overwritten by, or mistaken for, the pipeline's own."""
+    row = f"baseline,gender,{name},,"
+    ccp_study.change("config/dictionary.csv", "baseline,gender,gender,,", row)
+    text = (ccp_study / "config/dictionary.csv").read_text().splitlines()
+    line = next(n for n, one in enumerate(text, start=1) if one.startswith(row))
+    sentence = f"config/dictionary.csv, line {line}: the variable '{name}' has a name that the"
+    with pytest.raises(StudyError, match=sentence):
+        load_dictionary(load_study())
+
+
+RESERVED = {
+    "alive_month6": ("config/dictionary.csv", "followup,eq_vas,eq_vas,", "followup,eq_vas,alive,"),
+    "interviewed_month6": (PLAN, "  methods: {}", "  derived: {interviewed_month6: age * 2}"),
+    "cost_baseline": ("config/instruments.yaml", "  wellbeing:", "  cost:"),
+    "cost_month6": ("config/dictionary.csv", "followup,eq_vas,eq_vas,", "followup,eq_vas,cost,"),
+}
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_what_the_pipeline_computes_at_a_visit_is_no_name_either(ccp_study, name):
+    file, old, new = RESERVED[name]
+    ccp_study.change(file, old, new)
+    with pytest.raises(StudyError, match=rf"^{file}, line \d+: the variable '{name}' has a name"):
+        check()
+
+
+def test_without_an_evaluation_a_cost_is_a_variable_like_any_other(ccp_study):
+    file, old, new = RESERVED["cost_month6"]
+    ccp_study.change(file, old, new)
+    Path(ECONOMICS).unlink()
+    check()
+
+
+MISFITS = {
+    "unknown visit": ("visit: month6, data: imputed}", "visit: month9, data: imputed}", "'month9'"),
+    "baseline": (
+        "visit: month6, data: imputed}",
+        "visit: baseline, data: imputed}",
+        "is at the baseline",
+    ),
+    "cLDA": ("id: clda_observed, role: sensitivity", "id: clda_observed, role: primary", "alike"),
+}
+
+
+@pytest.mark.parametrize("fault", MISFITS)
+def test_an_analysis_that_does_not_fit_the_design_names_its_line(ccp_study, fault):
+    old, new, sentence = MISFITS[fault]
+    ccp_study.change(PLAN, old, new)
+    with pytest.raises(StudyError) as caught:
+        check()
+    message = str(caught.value)
+    assert sentence in message
+    line = int(message.partition(", line ")[2].partition(":")[0])
+    below = (ccp_study / PLAN).read_text().splitlines()[line - 1 :]
+    assert new.partition(",")[0] in "\n".join(below)
+
+
+def test_a_mixed_model_without_clusters_is_a_fault_of_the_plan(btheb_study):
+    btheb_study.change(PLAN, "model: mmrm", "model: mixed, visit: month8")
+    with pytest.raises(StudyError, match=r"\(model: mixed\) needs clusters, which config/study"):
+        check()

@@ -24,8 +24,9 @@ from ccp_analysis.errors import StudyError
 from ccp_analysis.models.glm import FAMILIES, GlmFit, fit_glm
 from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
 from ccp_analysis.models.inference import Inference
+from ccp_analysis.results import terms
+from ccp_analysis.results.terms import Model, Term
 
-AT_AVERAGE = "mean at average covariates"
 ARM = 1  # column of the design
 
 
@@ -40,8 +41,8 @@ class _Kind:
     unclustered: str
 
 
-LOGISTIC = _Kind("logistic", "binomial", "odds ratio", "risk", "model")
-POISSON = _Kind("poisson", "poisson", "rate ratio", None, "HC3")
+LOGISTIC = _Kind(Model.LOGISTIC, "binomial", Term.ODDS_RATIO, "risk", "model")
+POISSON = _Kind(Model.POISSON, "poisson", Term.RATE_RATIO, None, "HC3")
 
 
 def logistic(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
@@ -70,7 +71,7 @@ def _compare(kind: _Kind, study: Study, imputed: pd.DataFrame, data: str, ask: Q
     unit = {"scale": kind.scale or ask.scale}
     rows += [row | unit for row in _marginal_rows(study, chosen, marginal, ask)]
     rows += [row | unit for row in _average_rows(study, chosen, fit, X.contrasts[1:], how, ask)]
-    rows = complete(rows, study, chosen, ask, kind.model, how["kind"].lower())
+    rows = complete(rows, study, chosen, ask, kind.model, terms.Inference(how["kind"].lower()))
     return with_readings(rows, study, replace(ask, mcid=None))
 
 
@@ -96,7 +97,7 @@ def _ratio_rows(
     """Return the log ratio, pooled on its own scale, and the ratio with its limits transformed."""
     [row] = pooled_rows(chosen, inference, ask.level)
     row |= {"level": contrast_label(study)}
-    log_ratio = {**row, "term": f"log {kind.ratio}", "scale": f"log {kind.ratio}"}
+    log_ratio = {**row, "term": Term(f"log {kind.ratio}"), "scale": f"log {kind.ratio}"}
     ratio = {**row, "term": kind.ratio, "scale": "ratio", "std_error": None, "mc_error": None}
     for name in ("estimate", "conf_low", "conf_high"):
         ratio[name] = float(np.exp(row[name]))
@@ -129,6 +130,6 @@ def _average_rows(
     for arm, row in zip(study.arms.ordered, rows, strict=True):
         for name in ("estimate", "conf_low", "conf_high"):
             row[name] = float(mean(row[name]))
-        row |= {"term": AT_AVERAGE, "level": arm, "std_error": None}
+        row |= {"term": Term.MEAN_AT_AVERAGE, "level": arm, "std_error": None}
         row |= {"p_value": None, "statistic": None, "mc_error": None}
     return with_note(rows, note)

@@ -22,8 +22,10 @@ from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import JointTest, kenward_roger, kenward_roger_f
+from ccp_analysis.results import terms
+from ccp_analysis.results.terms import Model, Status
 
-CHECKED = ("ancova", "mixed")
+CHECKED = (Model.ANCOVA, Model.MIXED)
 TOO_FEW = "there are too few clusters, or too little variation, to test it"
 Row = dict[str, Any]
 Rows = list[Row]
@@ -115,28 +117,28 @@ class Checked:
         fit = self.random_intercept
         if fit is None:
             return residuals_of(self.X, self.y)
-        if fit.status == "failed":
+        if fit.status == Status.FAILED:
             raise ValueError(str(fit.note))
         return residuals_of(self.X, self.y, self.clusters, fit.var_group / fit.var_resid)
 
     @cached_property
     def residuals(self) -> Residuals:
         """Residuals of the model: of least squares, or beside the mixed model's cluster effects."""
-        return self.with_effects if self.model == "mixed" else residuals_of(self.X, self.y)
+        return self.with_effects if self.model == Model.MIXED else residuals_of(self.X, self.y)
 
     @property
     def inference(self) -> str:
         """Name of the inference for coefficients."""
-        if self.model == "mixed":
-            return "kenward-roger"
-        return "t" if self.clusters is None else "cr2"
+        if self.model == Model.MIXED:
+            return terms.Inference.KENWARD_ROGER
+        return terms.Inference.T if self.clusters is None else terms.Inference.CR2
 
     def infer(
         self, X: np.ndarray, y: np.ndarray, clusters: np.ndarray | None, column: int
     ) -> Inference:
         """Infer one coefficient as the model does, of any design; arrays of shape (..., 1)."""
         L = np.eye(X.shape[-1])[[column]]
-        if self.model == "mixed":
+        if self.model == Model.MIXED:
             return kenward_roger(fit_random_intercept(X, y, clusters), L)
         fit = fit_ols(X, y)
         if clusters is None:
@@ -152,7 +154,7 @@ class Checked:
         """Add columns (n, q) to the design and test that all their coefficients are zero."""
         X = np.column_stack([self.X, extra])
         L = np.eye(X.shape[-1])[self.X.shape[-1] :]
-        if self.model == "mixed":
+        if self.model == Model.MIXED:
             return kenward_roger_f(fit_random_intercept(X, self.y, self.clusters), L)
         fit = fit_ols(X, self.y)
         if self.clusters is None:
@@ -198,7 +200,7 @@ def fit_checked(
         If the arms cannot be compared, terms of the model cannot be told apart (they are named),
         or the outcome does not vary beside the design.
     """
-    if model == "mixed" and study.clusters is None:
+    if model == Model.MIXED and study.clusters is None:
         raise StudyError(
             f"{PLAN}: checks of a mixed model need clusters, which config/study.yaml lacks; "
             "expected the id of an ancova."
@@ -258,9 +260,9 @@ def why_untested(found: Inference | JointTest) -> str:
 
 def verdict(flag: bool, notes: tuple[str, str]) -> Row:
     """Return status and note: the first where nothing was found, the second where flagged."""
-    return {"status": "flagged" if flag else "ok", "note": notes[bool(flag)]}
+    return {"status": Status.FLAGGED if flag else Status.OK, "note": notes[bool(flag)]}
 
 
 def failed_row(term: str, error: ValueError) -> Row:
     """Return the row of a check that cannot be made."""
-    return {"term": term, "status": "failed", "note": str(error).rstrip(".")}
+    return {"term": term, "status": Status.FAILED, "note": str(error).rstrip(".")}

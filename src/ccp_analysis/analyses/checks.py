@@ -39,6 +39,7 @@ from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN
 from ccp_analysis.models.diagnostics import spline_terms, spread_slope, variance_ratio
 from ccp_analysis.results.table import results_table
+from ccp_analysis.results.terms import Inference, Role, Status, Term
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def run(*, analysis: str, imputed: Path, results: Path, figures: Path) -> None:
     for outcome in plan.outcomes_of(entry):
         shared: Row = {
             "analysis": f"checks_{analysis}",
-            "role": "descriptive",
+            "role": Role.DESCRIPTIVE,
             "outcome": outcome.id,
             "visit": visit,
             "estimand": plan.estimand_of(analysis),
@@ -103,12 +104,14 @@ def run(*, analysis: str, imputed: Path, results: Path, figures: Path) -> None:
             points += [{**p, "outcome": outcome.id} for p in points_of(checked)]
             found = check(checked, unit_of(outcome.id, instruments, dictionary))
         except ValueError as error:
-            found = [failed_row("all checks", error)]
+            found = [failed_row(Term.ALL_CHECKS, error)]
         rows += [{**shared, **row} for row in found]
     table = results_table(rows, study.data_status)
     files.write_parquet(results, table)
     files.write_parquet(figures, figure_table(points, analysis, study.data_status))
-    log.info("%s: %d flagged of %d", analysis, (table["status"] == "flagged").sum(), len(table))
+    log.info(
+        "%s: %d flagged of %d", analysis, (table["status"] == Status.FLAGGED).sum(), len(table)
+    )
 
 
 def check(checked: Checked, scale: str) -> Rows:
@@ -154,14 +157,14 @@ def _normality(checked: Checked, _: str) -> Rows:
         "the residuals are not normal: a difference of means stands this with so many people "
         "unless a few of them carry it, which the figure shows",
     )
-    row = {"term": "normality of residuals", "statistic": float(found.statistic), "p_value": p}
-    row |= {"scale": "none", "inference": "shapiro-wilk"}
+    row = {"term": Term.NORMALITY, "statistic": float(found.statistic), "p_value": p}
+    row |= {"scale": "none", "inference": Inference.SHAPIRO_WILK}
     return [row | verdict(p < NORMALITY_LEVEL, notes)]
 
 
 def _heteroscedasticity(checked: Checked, _: str) -> Rows:
     inference = spread_slope(checked.residuals, checked.arm, checked.clusters)
-    row = tested_row("heteroscedasticity", inference, checked.level)
+    row = tested_row(Term.HETEROSCEDASTICITY, inference, checked.level)
     change = f"{row['estimate']:+.0%} for one standard deviation of the fitted values"
     notes = (
         "no change of the spread of the residuals along the fitted values was found",
@@ -174,7 +177,7 @@ def _heteroscedasticity(checked: Checked, _: str) -> Rows:
 
 def _variance_ratio(checked: Checked, _: str) -> Rows:
     inference = variance_ratio(checked.residuals, checked.arm, checked.clusters)
-    row = tested_row("variance ratio between arms", inference, checked.level)
+    row = tested_row(Term.VARIANCE_RATIO, inference, checked.level)
     row |= {name: float(np.exp(row[name])) for name in ("estimate", "conf_low", "conf_high")}
     notes = (
         "no difference between the residual variances of the arms was found",
@@ -184,13 +187,13 @@ def _variance_ratio(checked: Checked, _: str) -> Rows:
     arms = checked.study.arms
     row |= {"scale": "ratio", "level": f"{arms.active} / {arms.reference}"}
     # The standard error is that of the logarithm, on which the test is made.
-    row |= {"inference": f"{_robust_name(checked)}, log scale"}
+    row |= {"inference": _robust_name(checked).on_log_scale}
     return [row | verdict(row["p_value"] < TEST_LEVEL, notes)]
 
 
 def _slopes(checked: Checked, _: str) -> Rows:
     product = checked.arm * checked.X[:, checked.baseline]
-    row = tested_row("homogeneity of slopes", checked.infer_last(product), checked.level)
+    row = tested_row(Term.SLOPES, checked.infer_last(product), checked.level)
     arms = checked.study.arms
     notes = (
         "no difference between the slopes on the baseline in the two arms was found",
@@ -222,7 +225,7 @@ def _linearity(checked: Checked, _: str) -> Rows:
         f"the outcome is not linear in its baseline ({how}): where the arms differ at baseline the "
         "adjustment is not complete",
     )
-    row |= {"term": "linearity of the baseline", "scale": how}
+    row |= {"term": Term.LINEARITY, "scale": how}
     return [row | verdict(row["p_value"] < TEST_LEVEL, notes)]
 
 
@@ -238,26 +241,26 @@ def _cluster_effects(checked: Checked, scale: str) -> Rows:
         else f"{len(effects)} points with {free} free directions, those of a {clusters.pair_label} "
         "mirroring each other: to be looked at, too few for a test"
     )
-    row: Row = {"term": "predicted cluster effects", "scale": f"squared {scale}"}
-    row |= {"level": clusters.unit_label, "estimate": variance, "inference": "none"}
+    row: Row = {"term": Term.CLUSTER_EFFECTS, "scale": f"squared {scale}"}
+    row |= {"level": clusters.unit_label, "estimate": variance, "inference": Inference.NONE}
     return [{**row, "note": note}]
 
 
 EVERYWHERE: dict[str, Callable[[Checked, str], Rows]] = {
-    "normality of residuals": _normality,
-    "heteroscedasticity": _heteroscedasticity,
-    "variance ratio between arms": _variance_ratio,
-    "homogeneity of slopes": _slopes,
-    "linearity of the baseline": _linearity,
-    "Cook's distance": influence.people,
+    Term.NORMALITY: _normality,
+    Term.HETEROSCEDASTICITY: _heteroscedasticity,
+    Term.VARIANCE_RATIO: _variance_ratio,
+    Term.SLOPES: _slopes,
+    Term.LINEARITY: _linearity,
+    Term.COOK: influence.people,
 }
 WITH_CLUSTERS: dict[str, Callable[[Checked, str], Rows]] = {
-    "predicted cluster effects": _cluster_effects,
-    "difference without one cluster": influence.without_clusters,
-    "difference without one pair": influence.without_pairs,
-    "outlying pair": influence.outlying_pair,
+    Term.CLUSTER_EFFECTS: _cluster_effects,
+    Term.WITHOUT_CLUSTER: influence.without_clusters,
+    Term.WITHOUT_PAIR: influence.without_pairs,
+    Term.OUTLYING_PAIR: influence.outlying_pair,
 }
 
 
 def _robust_name(checked: Checked) -> str:
-    return "hc3" if checked.clusters is None else "cr2"
+    return Inference.HC3 if checked.clusters is None else Inference.CR2

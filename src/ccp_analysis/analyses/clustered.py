@@ -15,6 +15,7 @@ from ccp_analysis.models.ols import OlsFit, classical
 from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.small_sample import JointTest
 from ccp_analysis.models.used_up import UsedUp
+from ccp_analysis.results import terms
 
 Found = TypeVar("Found", Inference, JointTest)
 
@@ -22,8 +23,8 @@ Found = TypeVar("Found", Inference, JointTest)
 def infer(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> tuple[Inference, str]:
     """Infer by CR2 over the clusters, without clusters by least squares; and name what was done."""
     if study.clusters is None:
-        return classical(fit, L), "t"
-    return by_clusters(study, chosen, fit, L), "cr2"
+        return classical(fit, L), terms.Inference.T
+    return by_clusters(study, chosen, fit, L), terms.Inference.CR2
 
 
 def by_clusters(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> Inference:

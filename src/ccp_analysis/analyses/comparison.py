@@ -10,33 +10,33 @@ import pandas as pd
 
 from ccp_analysis.analyses.categorical import logistic, poisson
 from ccp_analysis.analyses.cross_sectional import ancova, change, mixed, team_means
-from ccp_analysis.analyses.design import COMPLETE_CASES, COMPLETED
 from ccp_analysis.analyses.longitudinal import clda, did, mmrm, repeated
 from ccp_analysis.analyses.question import Question as Question
-from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
-from ccp_analysis.analyses.subgroups import INTERACTION, subgroup
+from ccp_analysis.analyses.rows import Rows, contrast_label
+from ccp_analysis.analyses.subgroups import subgroup
 from ccp_analysis.config.plan import ONE_SLOPE
 from ccp_analysis.config.reading import place
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError, status_of
 from ccp_analysis.layout import PLAN
+from ccp_analysis.results.terms import Model, Population, Role, Term
 
 log = logging.getLogger(__name__)
 
-POPULATIONS = {"imputed": COMPLETED, "observed": COMPLETE_CASES}
+POPULATIONS = {"imputed": Population.COMPLETED, "observed": Population.COMPLETE_CASES}
 SUBGROUP = "subgroup"
 MODELS: dict[str, Callable[[Study, pd.DataFrame, str, Question], Rows]] = {
-    "ancova": ancova,
-    "change": change,
-    "did": did,
-    "mixed": mixed,
-    "team-means": team_means,
-    "repeated": repeated,
-    "mmrm": mmrm,
+    Model.ANCOVA: ancova,
+    Model.CHANGE: change,
+    Model.DID: did,
+    Model.MIXED: mixed,
+    Model.TEAM_MEANS: team_means,
+    Model.REPEATED: repeated,
+    Model.MMRM: mmrm,
     ONE_SLOPE: partial(mmrm, by_visit=False),
-    "clda": clda,
-    "logistic": logistic,
-    "poisson": poisson,
+    Model.CLDA: clda,
+    Model.LOGISTIC: logistic,
+    Model.POISSON: poisson,
     SUBGROUP: subgroup,
 }
 
@@ -105,18 +105,22 @@ def attempt(
         return compare(model, study, imputed, data, question)
     except ValueError as error:
         reason = f"{analysis}, {question.outcome}: {error}".rstrip(".")
-        if role == "primary":
+        if role == Role.PRIMARY:
             advice = _advice(reason, question.covariates)
             raise StudyError(f"The primary analysis failed: {reason}{advice}.") from error
         log.error(reason)
-        in_subgroup = {"model": "ancova", "term": INTERACTION, "subgroup": question.subgroup}
+        in_subgroup = {
+            "model": Model.ANCOVA,
+            "term": Term.INTERACTION,
+            "subgroup": question.subgroup,
+        }
         return [
             {
                 "outcome": question.outcome,
                 "scale": question.scale,
                 "population": POPULATIONS[data],
                 "model": model,
-                "term": DIFFERENCE,
+                "term": Term.DIFFERENCE,
                 "level": contrast_label(study),
                 "status": status_of(error),
                 "note": str(error).rstrip("."),

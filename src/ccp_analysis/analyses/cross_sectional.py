@@ -13,8 +13,6 @@ from ccp_analysis.analyses.design import Sample, design, said
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_fits, sample_for
 from ccp_analysis.analyses.readings import with_readings
 from ccp_analysis.analyses.rows import (
-    DIFFERENCE,
-    PAIR_DIFFERENCE,
     Rows,
     arm_rows,
     complete,
@@ -35,9 +33,8 @@ from ccp_analysis.models.team_level import (
     sign_flip,
     sign_flip_interval,
 )
+from ccp_analysis.results.terms import Inference, Model, Status, Term
 
-MEAN_CHANGE = "adjusted mean change"
-LORD = "ancova minus change score"
 AGREE = "ANCOVA and the change score agree"
 DISAGREE = "ANCOVA and the change score disagree (Lord's paradox)"
 OPEN = "whether ANCOVA and the change score agree is open"
@@ -60,7 +57,7 @@ def ancova(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
     rows = arm_rows(study, chosen, inference, ask.level)
     if not study.randomised:
         rows[:1] = with_note(rows[:1], ANCOVA_ASSUMES)
-    rows = complete(rows, study, chosen, ask, "ancova", method)
+    rows = complete(rows, study, chosen, ask, Model.ANCOVA, method)
     return with_readings(rows, study, ask, chosen)
 
 
@@ -71,23 +68,23 @@ def change(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
     gain = chosen.stacked(ask.value) - chosen.stacked(ask.baseline)
     fit = fitted(fit_ols, X.columns, X.X, gain)
     inference, method = infer(study, chosen, fit, X.contrasts)
-    rows = arm_rows(study, chosen, inference, ask.level, MEAN_CHANGE)
+    rows = arm_rows(study, chosen, inference, ask.level, Term.ADJUSTED_MEAN_CHANGE)
     assumed = RANDOMISED if study.randomised else CHANGE_ASSUMES
     rows[:1] = with_note(rows[:1], assumed)
-    rows = complete(rows, study, chosen, ask, "change", method)
+    rows = complete(rows, study, chosen, ask, Model.CHANGE, method)
     if study.clusters:
 
         def paired() -> PairedTeams:
             return paired_team_means(gain, None, *teams_of(study, chosen)[1:])
 
         row = beside(study, chosen, paired, ask, assumed)
-        rows += complete([row], study, chosen, ask, "change", "paired-t")
+        rows += complete([row], study, chosen, ask, Model.CHANGE, Inference.PAIRED_T)
     rows = with_readings(rows, study, ask, chosen)
     try:
         lord = lord_row(study, chosen, ask)
     except ValueError as error:  # the change score stands without what it is set beside
-        lord = failed(study, error) | {"term": LORD}
-    return rows + complete([lord], study, chosen, ask, "change", "cr2")
+        lord = failed(study, error) | {"term": Term.LORD}
+    return rows + complete([lord], study, chosen, ask, Model.CHANGE, Inference.CR2)
 
 
 def lord_row(study: Study, chosen: Sample, ask: Question) -> dict[str, Any]:
@@ -110,7 +107,7 @@ def lord_row(study: Study, chosen: Sample, ask: Question) -> dict[str, Any]:
     L[0, 1], L[0, p + 1] = 1.0, -1.0
     inference = by_clusters(study, chosen, fit, L)
     [row] = pooled_rows(chosen, inference, ask.level)
-    row |= {"term": LORD, "level": contrast_label(study)}
+    row |= {"term": Term.LORD, "level": contrast_label(study)}
     return with_note([row], _verdict(row, ask))[0]
 
 
@@ -153,7 +150,7 @@ def mixed(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows
     rows = arm_rows(study, chosen, kenward_roger(fit, X.contrasts), ask.level)
     ols = fit_ols(X.X, chosen.stacked(ask.value))
     rows += variance_rows(fit, ols, groups, study.clusters.unit_label, chosen, ask)
-    rows = complete(rows, study, chosen, ask, "mixed", "kenward-roger")
+    rows = complete(rows, study, chosen, ask, Model.MIXED, Inference.KENWARD_ROGER)
     rows = with_readings(rows, study, ask, chosen)
     return with_status(rows, fit, chosen, study.clusters.unit_label)
 
@@ -170,22 +167,27 @@ def team_means(study: Study, imputed: pd.DataFrame, data: str, ask: Question) ->
     fit = adjusted_teams(study, chosen, ask.value, ask.baseline, teams)
     require_fits(fit)
     rows = complete(
-        _paired_rows(study, chosen, fit, ask), study, chosen, ask, "team-means", "paired-t"
+        _paired_rows(study, chosen, fit, ask),
+        study,
+        chosen,
+        ask,
+        Model.TEAM_MEANS,
+        Inference.PAIRED_T,
     )
     rows = with_readings(rows, study, ask, chosen)
     label, differences = study.clusters.pair_label, fit.pair_differences.mean(axis=0)
     each = [
         {
-            "term": PAIR_DIFFERENCE,
+            "term": Term.PAIR_DIFFERENCE,
             "level": name,
             "estimate": float(value),
             "note": f"one {label}: no interval of its own",
         }
         for name, value in zip(pairs, differences, strict=True)
     ]
-    rows += complete(each, study, chosen, ask, "team-means", "paired-t")
+    rows += complete(each, study, chosen, ask, Model.TEAM_MEANS, Inference.PAIRED_T)
     flip = _flipped(differences, ask.level) | {k: rows[0][k] for k in ("term", "level", "estimate")}
-    return rows + complete([flip], study, chosen, ask, "team-means", "sign-flip")
+    return rows + complete([flip], study, chosen, ask, Model.TEAM_MEANS, Inference.SIGN_FLIP)
 
 
 def adjusted_teams(
@@ -232,7 +234,7 @@ def teams_of(study: Study, chosen: Sample) -> tuple[list[str], np.ndarray, np.nd
 
 def _paired_rows(study: Study, chosen: Sample, fit: PairedTeams, ask: Question) -> Rows:
     rows = pooled_rows(chosen, fit.inference, ask.level)
-    return [{**row, "term": DIFFERENCE, "level": contrast_label(study)} for row in rows]
+    return [{**row, "term": Term.DIFFERENCE, "level": contrast_label(study)} for row in rows]
 
 
 def beside(
@@ -251,7 +253,7 @@ def beside(
 def failed(study: Study, error: ValueError) -> dict[str, Any]:
     """Return the row of a difference that cannot be estimated, with the reason."""
     label, note = contrast_label(study), str(error).rstrip(".")
-    return {"term": DIFFERENCE, "level": label, "status": status_of(error), "note": note}
+    return {"term": Term.DIFFERENCE, "level": label, "status": status_of(error), "note": note}
 
 
 def variance_rows(
@@ -266,17 +268,17 @@ def variance_rows(
     between, within = float(np.mean(fit.var_group)), float(np.mean(fit.var_resid))
     note = {"scale": f"squared {ask.scale}", "note": "point estimate only"}
     return [
-        {"term": f"variance: {group}", "estimate": between, **note},
-        {"term": "variance: residual", "estimate": within, **note},
+        {"term": Term.VARIANCE.of(group), "estimate": between, **note},
+        {"term": Term.VARIANCE.of("residual"), "estimate": within, **note},
         intraclass_row(ols, groups, between, within, ask.level, chosen),
     ]
 
 
 def with_status(rows: Rows, fit: MixedFit, chosen: Sample, group: str) -> Rows:
     """Say where the group variance is zero."""
-    at_zero = int((np.atleast_1d(fit.status) == "boundary").sum())
+    at_zero = int((np.atleast_1d(fit.status) == Status.BOUNDARY).sum())
     if not at_zero:
         return rows
     where = f"in {at_zero} of {chosen.m} imputations" if chosen.imputed else "here"
     note = f"{group} variance zero {where}: the interval is valid but conservative"
-    return with_note(rows, note, status="boundary")
+    return with_note(rows, note, status=Status.BOUNDARY)

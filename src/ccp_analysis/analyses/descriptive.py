@@ -17,6 +17,7 @@ from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import in_order
 from ccp_analysis.layout import PLAN
 from ccp_analysis.results.table import results_table
+from ccp_analysis.results.terms import Inference, Model, Population, Role, Term
 
 Rows = list[dict[str, Any]]
 
@@ -69,10 +70,10 @@ def run(*, imputed: Path, participants: Path, results: Path) -> None:
         rows += sample_size_rows(study, plan, observed, unit(plan.planned.outcome))
     shared = {
         "analysis": "descriptive",
-        "role": "descriptive",
-        "population": "all-with-baseline",
-        "model": "none",
-        "inference": "none",
+        "role": Role.DESCRIPTIVE,
+        "population": Population.COMPLETED,
+        "model": Model.NONE,
+        "inference": Inference.NONE,
         "n_clusters": people[study.clusters.unit].nunique() if study.clusters else None,
     }
     table = results_table([{**shared, **row} for row in rows], study.data_status)
@@ -87,18 +88,18 @@ def _describe(
     known = inside.dropna()
     head = {"outcome": outcome, "visit": visit, "level": level, "n": len(inside)}
     rows: Rows = [
-        {**head, "term": "observed", "scale": "count", "estimate": len(known)},
-        {**head, "term": "missing", "scale": "count", "estimate": len(inside) - len(known)},
+        {**head, "term": Term.OBSERVED, "scale": "count", "estimate": len(known)},
+        {**head, "term": Term.MISSING, "scale": "count", "estimate": len(inside) - len(known)},
     ]
     if pd.api.types.is_numeric_dtype(values):
         figures = {
-            "mean": known.mean(),
-            "sd": known.std(),
-            "median": known.median(),
-            "lower quartile": known.quantile(0.25),
-            "upper quartile": known.quantile(0.75),
-            "minimum": known.min(),
-            "maximum": known.max(),
+            Term.MEAN: known.mean(),
+            Term.SD: known.std(),
+            Term.MEDIAN: known.median(),
+            Term.LOWER_QUARTILE: known.quantile(0.25),
+            Term.UPPER_QUARTILE: known.quantile(0.75),
+            Term.MINIMUM: known.min(),
+            Term.MAXIMUM: known.max(),
         }
         return rows + [
             {**head, "n": len(known), "term": t, "scale": unit, "estimate": v}
@@ -108,7 +109,7 @@ def _describe(
     for category in in_order(values):
         n = int(counts.get(category, 0))
         part = {**head, "n": len(known), "subgroup": str(category)}
-        rows.append({**part, "term": "number", "scale": "count", "estimate": n})
+        rows.append({**part, "term": Term.NUMBER, "scale": "count", "estimate": n})
         share = n / len(known) if len(known) else None
-        rows.append({**part, "term": "proportion", "scale": "proportion", "estimate": share})
+        rows.append({**part, "term": Term.PROPORTION, "scale": "proportion", "estimate": share})
     return rows

@@ -13,10 +13,8 @@ from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import Groups, groups
 from ccp_analysis.refused import require_imputed
+from ccp_analysis.results.terms import Population
 
-COMPLETED = "all-with-baseline"
-COMPLETE_CASES = "complete-case"
-OBSERVED_VISITS = "observed-follow-ups"
 ACTIVE = "_active"
 
 
@@ -172,7 +170,7 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
         require_imputed(imputed, needed)
     observed = imputed["imputation"] == 0
     frame = imputed[observed if data == "observed" else ~observed]
-    m, population = int(frame["imputation"].nunique()), COMPLETED
+    m, population = int(frame["imputation"].nunique()), Population.COMPLETED
     empty = [name for name in needed if frame[name].isna().all()]
     frame = frame.dropna(subset=needed)
     if frame.empty:
@@ -183,7 +181,7 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
             else "nobody was observed on all that the analysis needs"
         )
     if data == "observed":
-        m, population = 1, COMPLETE_CASES
+        m, population = 1, Population.COMPLETE_CASES
     elif len(set(frame["imputation"].value_counts())) > 1:
         raise ValueError("a variable was imputed in some of the tables only")
     active = (frame[study.arms.variable] == study.arms.active).astype(float)
@@ -228,7 +226,9 @@ def over_visits(base: Sample, stem: str, visits: list[Visit]) -> Sample:
     )
     frame = frame.sort_values(["table", "person", "visit"], ignore_index=True)
     there = frame.dropna(subset=["value"], ignore_index=True)
-    return Sample(there, base.m, base.imputed, base.population if base.imputed else OBSERVED_VISITS)
+    return Sample(
+        there, base.m, base.imputed, base.population if base.imputed else Population.OBSERVED_VISITS
+    )
 
 
 def design(data: Sample, covariates: list[str], factors: list[str]) -> Design:

@@ -10,6 +10,8 @@ from ccp_analysis.analyses.cross_sectional import teams_of
 from ccp_analysis.models.diagnostics import deletion_t, leave_one_out
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.team_level import paired_team_means
+from ccp_analysis.results import terms
+from ccp_analysis.results.terms import Status, Term
 
 # Cook's distance: above COOK_PERSON / n a person deserves a look (one in twenty does so where
 # nothing is wrong); above COOK_LIMIT, the inner contour of R's plot.lm, the row is flagged. False
@@ -44,10 +46,10 @@ def people(checked: Checked, _: str) -> Rows:
         "one person carries much of the fit: look at the record, and at the result without it",
     )
     flag = largest > COOK_LIMIT
-    distance: Row = {"term": "Cook's distance", "level": "largest", "scale": "none"}
-    distance |= {"estimate": largest, "inference": "none", **verdict(flag, notes)}
-    count = {**distance, "term": "people above 4/n", "level": "", "scale": "count"}
-    count |= {"estimate": above, "status": "ok"}
+    distance: Row = {"term": Term.COOK, "level": "largest", "scale": "none"}
+    distance |= {"estimate": largest, "inference": terms.Inference.NONE, **verdict(flag, notes)}
+    count = {**distance, "term": Term.ABOVE_COOK, "level": "", "scale": "count"}
+    count |= {"estimate": above, "status": Status.OK}
     count["note"] = f"about {0.05 * checked.n:.0f} are usual where nothing is wrong"
     return [distance, count]
 
@@ -82,10 +84,10 @@ def without_clusters(checked: Checked, _: str) -> Rows:
     rows: Rows = []
     for k, name in enumerate(checked.names(clusters.unit)):
         note = lost if alone[k] else "influence only"
-        kept = tested_row("difference without one cluster", found, checked.level, k)
+        kept = tested_row(Term.WITHOUT_CLUSTER, found, checked.level, k)
         left = {"level": name, **_numbers_left(checked, checked.clusters == k)}
         kept |= {**left, "p_value": None, "statistic": None, "note": note}
-        change = {"term": "change without one cluster", **left, "scale": "standard errors"}
+        change = {"term": Term.CHANGE_WITHOUT_CLUSTER, **left, "scale": "standard errors"}
         shift = (found.estimate[k] - full.estimate[0]) / full.std_error[0]
         rows += [kept, {**change, "estimate": float(shift), "note": note}]
     return rows
@@ -124,7 +126,7 @@ def without_pairs(checked: Checked, _: str) -> Rows:
     before = bool(full.p_value[0] < 1.0 - checked.level)
     rows: Rows = []
     for k, name in enumerate(checked.names(clusters.pair)):
-        kept = tested_row("difference without one pair", found, checked.level, k)
+        kept = tested_row(Term.WITHOUT_PAIR, found, checked.level, k)
         after = bool(kept["p_value"] < 1.0 - checked.level)
         held = "excludes" if after else "includes"
         notes = (
@@ -137,7 +139,7 @@ def without_pairs(checked: Checked, _: str) -> Rows:
         kept |= {**left, **verdict(after != before, notes)}
         shift = float((found.estimate[k] - full.estimate[0]) / full.std_error[0])
         size = f"without {name} the difference moves by {abs(shift):.2f} of its standard errors"
-        change: Row = {"term": "change without one pair", **left, "estimate": shift}
+        change: Row = {"term": Term.CHANGE_WITHOUT_PAIR, **left, "estimate": shift}
         moved = verdict(abs(shift) > SHIFT_LIMIT, (size, size))
         rows += [kept, {**change, "scale": "standard errors", **moved}]
     return rows
@@ -165,7 +167,7 @@ def outlying_pair(checked: Checked, scale: str) -> Rows:
     """
     pairs, *of_teams = teams_of(checked.study, checked.sample)
     teams = paired_team_means(checked.y, checked.X[:, checked.baseline], *of_teams)
-    if teams.status == "failed":
+    if teams.status == Status.FAILED:
         raise ValueError(str(teams.note))
     d = teams.pair_differences
     statistic, p = deletion_t(d)
@@ -179,11 +181,11 @@ def outlying_pair(checked: Checked, scale: str) -> Rows:
         f"no pair stands out from the others; {name} lies farthest from them",
         f"{name} stands out from the others: the difference averages pairs that do not agree",
     )
-    row: Row = {"term": "outlying pair", "level": name, "scale": scale, "df_num": 1}
+    row: Row = {"term": Term.OUTLYING_PAIR, "level": name, "scale": scale, "df_num": 1}
     row |= {"estimate": deviation, "std_error": error, "statistic": float(statistic[k])}
     row |= {"df": count - 2, "p_value": float(p[k]), "p_adjusted": adjusted, "family": "pairs"}
     row |= {"conf_low": deviation - half, "conf_high": deviation + half}
-    row |= {"conf_level": checked.level, "inference": "deletion-t, bonferroni"}
+    row |= {"conf_level": checked.level, "inference": terms.Inference.DELETION_T}
     return [row | verdict(adjusted < OUTLYING_LEVEL, notes)]
 
 

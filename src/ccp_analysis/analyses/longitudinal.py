@@ -32,8 +32,6 @@ from ccp_analysis.analyses.question import (
 )
 from ccp_analysis.analyses.readings import with_readings
 from ccp_analysis.analyses.rows import (
-    ADJUSTED_MEAN,
-    DIFFERENCE,
     Rows,
     arm_rows,
     complete,
@@ -49,6 +47,7 @@ from ccp_analysis.models.ols import fit_ols, grouping
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import PairedTeams, paired_team_means
+from ccp_analysis.results.terms import Inference, Model, Status, Term
 
 COMMON_BASELINE = "assumes that the arms had the same mean at baseline"
 SLOPES = {True: "the baseline has a slope at every visit", False: "the baseline has one slope"}
@@ -80,15 +79,15 @@ def did(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
             "; people seen at one visit contribute, as if the other were missing at random given "
             "arm, visit, pair and covariates"
         )
-    difference |= {"term": DIFFERENCE, "level": contrast_label(study), "note": note}
+    difference |= {"term": Term.DIFFERENCE, "level": contrast_label(study), "note": note}
     for row, (visit, arm) in zip(
         rows, [(v.id, a) for v in visits for a in study.arms.ordered], strict=True
     ):
         row |= _mean_of(arm, visit)
-    rows = complete([difference, *rows], study, chosen, ask, "did", "cr2")
+    rows = complete([difference, *rows], study, chosen, ask, Model.DID, Inference.CR2)
     if study.clusters:
         row = beside(study, chosen, lambda: _paired_changes(study, chosen), ask, note)
-        rows += complete([row], study, chosen, ask, "did", "paired-t")
+        rows += complete([row], study, chosen, ask, Model.DID, Inference.PAIRED_T)
     rows = [{"visit": after, **row} for row in rows]
     people = sample(study, imputed, data, [ask.baseline, *ask.covariates])
     return with_readings(rows, study, ask, people)
@@ -123,7 +122,7 @@ def repeated(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> R
     rows += variance_rows(fit, ols, groups, "participant", chosen, ask)
     counts = {"n": chosen.n, "n_clusters": chosen.people}
     rows = [{**counts, **row} for row in rows]
-    rows = complete(rows, study, chosen, ask, "repeated", "kenward-roger")
+    rows = complete(rows, study, chosen, ask, Model.REPEATED, Inference.KENWARD_ROGER)
     return with_status(with_readings(rows, study, ask, people), fit, chosen, "participant")
 
 
@@ -147,7 +146,7 @@ def mmrm(
     own = [ask.baseline] if by_visit else []
     common = [*ask.covariates] if by_visit else [ask.baseline, *ask.covariates]
     X = visit_design(chosen, names, common, own, pair_of(study))
-    model = "mmrm" if by_visit else ONE_SLOPE
+    model = Model.MMRM if by_visit else ONE_SLOPE
     rows = _of_visits(study, chosen, X, visits, ask, model, SLOPES[by_visit])
     return with_readings(rows, study, ask, people)
 
@@ -162,7 +161,7 @@ def clda(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
     names = [visit.id for visit in visits]
     X = visit_design(chosen, names, ask.covariates, [], pair_of(study), alike=1)
     note = None if study.randomised else COMMON_BASELINE
-    rows = _of_visits(study, chosen, X, visits, ask, "clda", note)
+    rows = _of_visits(study, chosen, X, visits, ask, Model.CLDA, note)
     people = sample(study, imputed, data, [ask.baseline, *ask.covariates])
     return with_readings(rows, study, ask, people)
 
@@ -194,18 +193,18 @@ def _of_visits(
     found = pooled_rows(
         chosen, kenward_roger(fit, np.vstack(L)), ask.level, needed=len(visits) - X.alike
     )
-    shared = {"term": DIFFERENCE, "level": contrast_label(study), "note": note}
+    shared = {"term": Term.DIFFERENCE, "level": contrast_label(study), "note": note}
     named = [{**shared, "visit": visits[v].id} for v in after]
     named += [_mean_of(arm, visits[v].id) for v in after for arm in study.arms.ordered]
     rows = [{**row, **name} for row, name in zip(found, named, strict=True)]
     rows += _variances(fit, study, visits, ask)
-    rows = complete(rows, study, chosen, ask, model, "kenward-roger")
+    rows = complete(rows, study, chosen, ask, model, Inference.KENWARD_ROGER)
     status = np.atleast_1d(fit.status)
-    edge = int((status == "boundary").sum())
+    edge = int((status == Status.BOUNDARY).sum())
     if edge:
-        why = np.atleast_1d(fit.note)[status == "boundary"][0].rstrip(".")
+        why = np.atleast_1d(fit.note)[status == Status.BOUNDARY][0].rstrip(".")
         where = f" (in {edge} of {chosen.m} imputations)" if chosen.imputed else ""
-        rows = with_note(rows, f"{why[0].lower()}{why[1:]}{where}", status="boundary")
+        rows = with_note(rows, f"{why[0].lower()}{why[1:]}{where}", status=Status.BOUNDARY)
     return rows
 
 
@@ -214,7 +213,7 @@ def _variances(fit: MixedFit, study: Study, visits: list[Visit], ask: Question) 
     v = len(visits)
     within = np.asarray(fit.covariance).reshape(-1, v, v).mean(axis=0)
     shared = {"scale": f"squared {ask.scale}", "note": "point estimate only"}
-    term = "variance: participant"
+    term = Term.VARIANCE.of("participant")
     rows = [
         {"term": term, "estimate": float(within[k, k]), "visit": visit.id, **shared}
         for k, visit in enumerate(visits)
@@ -224,14 +223,25 @@ def _variances(fit: MixedFit, study: Study, visits: list[Visit], ask: Question) 
         unit, constant = study.clusters.unit_label, float(between[0, 1])
         by_visit = float(between[0, 0]) - constant
         rows += [
-            {"term": f"variance: {unit}", "estimate": constant, "visit": "", **shared},
-            {"term": f"variance: {unit} and visit", "estimate": by_visit, "visit": "", **shared},
+            {"term": Term.VARIANCE.of(unit), "estimate": constant, "visit": "", **shared},
+            {
+                "term": Term.VARIANCE.of(f"{unit} and visit"),
+                "estimate": by_visit,
+                "visit": "",
+                **shared,
+            },
         ]
     return rows
 
 
 def _mean_of(arm: str, visit: str) -> dict[str, Any]:
-    return {"term": ADJUSTED_MEAN, "level": arm, "visit": visit, "p_value": None, "statistic": None}
+    return {
+        "term": Term.ADJUSTED_MEAN,
+        "level": arm,
+        "visit": visit,
+        "p_value": None,
+        "statistic": None,
+    }
 
 
 def _follow_ups(

@@ -13,6 +13,7 @@ from ccp_analysis.analyses.dependence import at_fault
 from ccp_analysis.analyses.design import Sample, sample
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.ols import DEPENDENT, RankDeficientError
+from ccp_analysis.results.terms import Status
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def require_fits(fit: Any, dependence: Callable[[], str] | None = None) -> None:
 
     `dependence` says what is at fault where the columns of a design depend on each other.
     """
-    bad = np.isin(np.atleast_1d(fit.status), ["failed", "refused"])
+    bad = np.isin(np.atleast_1d(fit.status), [Status.FAILED, Status.REFUSED])
     if bad.any():
         why = str(np.atleast_1d(fit.note)[bad][0])
         if why == DEPENDENT and dependence is not None:

@@ -10,13 +10,10 @@ import pandas as pd
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.question import Question
-from ccp_analysis.analyses.rows import DIFFERENCE, Rows
+from ccp_analysis.analyses.rows import Rows
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.inference import detected_multiple
-
-STANDARDISED = "standardised difference"
-DETECTABLE = "minimum detectable difference"
-BEYOND_MCID = "difference beyond MCID"
+from ccp_analysis.results.terms import Term
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def with_readings(rows: Rows, study: Study, ask: Question, people: Sample | None
     spread = baseline_spread(study, people, ask.baseline) if people and ask.standardise else None
     added: Rows = []
     for row in rows:
-        if row.get("term") != DIFFERENCE or pd.isna(row.get("std_error")):
+        if row.get("term") != Term.DIFFERENCE or pd.isna(row.get("std_error")):
             continue
         plain = {k: v for k, v in row.items() if k not in ("note", "term")}
         if spread:
@@ -102,7 +99,7 @@ def _standardised(row: dict[str, Any], spread: Spread) -> dict[str, Any]:
         f"difference over the pooled within-arm baseline SD of {spread.sd:.4g}, times "
         f"{spread.correction:.4f} for the sample's size (Hedges)"
     )
-    return {**row, **scaled, "term": STANDARDISED, "scale": "standardised", "note": note}
+    return {**row, **scaled, "term": Term.STANDARDISED, "scale": "standardised", "note": note}
 
 
 def _detectable(row: dict[str, Any], power: float) -> dict[str, Any]:
@@ -117,7 +114,7 @@ def _detectable(row: dict[str, Any], power: float) -> dict[str, Any]:
     kept += ("df", "df_num", "m", "n", "n_clusters")
     return {
         **{name: row[name] for name in kept if name in row},
-        "term": DETECTABLE,
+        "term": Term.DETECTABLE,
         "estimate": detected_multiple(df, row["conf_level"], power) * row["std_error"],
         "note": f"at the fitted variances, {test}",
     }
@@ -143,7 +140,7 @@ def _beyond_mcid(row: dict[str, Any], study: Study, mcid: float, higher: bool) -
         rows.append(
             {
                 **row,
-                "term": BEYOND_MCID,
+                "term": Term.BEYOND_MCID,
                 "level": arm,
                 "threshold": mcid,
                 "estimate": sign * row["estimate"] - mcid,

@@ -30,6 +30,8 @@ from ccp_analysis.imputation.reference import (
 from ccp_analysis.layout import PLAN
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.results import terms
+from ccp_analysis.results.terms import Model, Status, Term
 
 REPEATED = (
     "repeated-sampling variance: how the estimate would vary from study to study (jackknife, one "
@@ -152,11 +154,11 @@ def reference_rows(
     # Of scenarios that are alike at a visit the first stands for all.
     wanted = sorted({group[0] for groups in alike for group in groups})
     layout = _Layout(entry, study, ask, visits, alike, wanted)
-    if "jackknife" in entry.variances:
+    if terms.Inference.JACKKNIFE in entry.variances:
         inference = _jackknife(everything, study, ask, wanted, units)
         data = [Sample(c.first, 1, False, c.population) for c in everything.chosen]
         note = REPEATED.format(unit=study.clusters.pair_label if units else "participant")
-        rows += layout.rows(data, inference, note, "jackknife")
+        rows += layout.rows(data, inference, note, terms.Inference.JACKKNIFE)
     if "draws" in entry.variances:
         inference, name = _drawn(everything, model, study, ask, wanted, rng)
         rows += layout.rows(everything.chosen, inference, ANCHORED, name)
@@ -335,7 +337,7 @@ class _Layout:
                     for values in (found.estimate, found.std_error, found.df)
                 ]
                 part = arm_rows(self.study, data, Inference(*arrays), self.ask.level)
-                part = complete(part, self.study, data, self.ask, "ancova", name)
+                part = complete(part, self.study, data, self.ask, Model.ANCOVA, name)
                 part = with_note(part, f"{_assumed(scenarios, self.study)}; {variance}")
                 columns = {"visit": visit.id, **_scenario_columns(scenarios, self.study)}
                 rows += [{**row, **columns} for row in part]
@@ -372,10 +374,10 @@ def _refusal(scenario: Scenario, study: Study, ask: Question, reason: str) -> di
     return {
         "outcome": ask.outcome,
         "scale": ask.scale,
-        "model": "ancova",
-        "term": "difference",
+        "model": Model.ANCOVA,
+        "term": Term.DIFFERENCE,
         "level": contrast_label(study),
-        "status": "refused",
+        "status": Status.REFUSED,
         "note": reason,
         **_scenario_columns([scenario], study),
     }

@@ -16,15 +16,13 @@ from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import OlsFit
 from ccp_analysis.models.pooling import imputations_needed, pool
 from ccp_analysis.models.used_up import LEAST_DF
+from ccp_analysis.results import terms
+from ccp_analysis.results.terms import Status, Term
 
 log = logging.getLogger(__name__)
 
 Rows = list[dict[str, Any]]
 
-DIFFERENCE = "difference"
-ADJUSTED_MEAN = "adjusted mean"
-PAIR_DIFFERENCE = "pair difference"
-INTRACLASS = "intraclass correlation"
 TOO_FEW = "the interval says next to nothing"
 REPEATABLE = 0.05  # wanted coefficient of variation of a standard error over repeated imputation
 
@@ -111,7 +109,7 @@ def pooled_rows(
     for k in np.flatnonzero(refused):
         kept = {"estimate": rows[k]["estimate"]} if k >= needed else {}
         rows[k] |= dict.fromkeys(columns, np.nan) | {"df": None, "conf_level": None} | kept
-        rows[k] |= {"df_num": None, "status": "refused", "note": why[k]}
+        rows[k] |= {"df_num": None, "status": Status.REFUSED, "note": why[k]}
     return rows
 
 
@@ -129,7 +127,7 @@ def arm_rows(
     data: Sample,
     inference: Inference,
     level: float,
-    mean: str = ADJUSTED_MEAN,
+    mean: str = Term.ADJUSTED_MEAN,
     *,
     apart: bool = False,
 ) -> Rows:
@@ -148,7 +146,7 @@ def arm_rows(
         A mean has no p-value: that it is zero is no hypothesis here.
     """
     difference, *means = pooled_rows(data, inference, level, apart=apart)
-    difference |= {"term": DIFFERENCE, "level": contrast_label(study)}
+    difference |= {"term": Term.DIFFERENCE, "level": contrast_label(study)}
     for arm, row in zip(study.arms.ordered, means, strict=True):
         row |= {"term": mean, "level": arm, "p_value": None, "statistic": None}
     return [difference, *means]
@@ -186,7 +184,7 @@ def intraclass_row(
     if data.imputed:
         notes.append("sums of squares averaged over the imputations")
     return {
-        "term": INTRACLASS,
+        "term": Term.INTRACLASS,
         "scale": "proportion",
         "estimate": between / (between + within),
         "conf_low": limits.low,
@@ -205,8 +203,8 @@ def complete(
     A pooled row that rests on too few imputations says so, and the inference names the rule of
     pooling where it is not the usual one.
     """
-    if chosen.imputed and chosen.pooling != "barnard-rubin":
-        inference = f"{inference}, {chosen.pooling} df"
+    if chosen.imputed:
+        inference = terms.Inference(inference).by(chosen.pooling)
     shared = {
         "outcome": ask.outcome,
         "scale": ask.scale,
@@ -218,7 +216,7 @@ def complete(
         "m": chosen.m if chosen.imputed else None,
     }
     for row in rows:
-        if row.get("status") == "refused":
+        if row.get("status") == Status.REFUSED:
             which = ", ".join(filter(None, (row["term"], row.get("level"), row.get("subgroup"))))
             log.error("%s, %s, %s: no inference, %s", ask.outcome, model, which, row["note"])
     return [_judged({**shared, **row}) for row in rows]
@@ -245,4 +243,4 @@ def _judged(row: dict[str, Any]) -> dict[str, Any]:
 def with_note(rows: Rows, note: str, **more: Any) -> Rows:
     """Add a sentence to the notes of rows, and set further columns of those not refused."""
     joined = [{**row, "note": "; ".join(filter(None, [row.get("note"), note]))} for row in rows]
-    return [row if row.get("status") == "refused" else {**row, **more} for row in joined]
+    return [row if row.get("status") == Status.REFUSED else {**row, **more} for row in joined]

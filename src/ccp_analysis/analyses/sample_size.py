@@ -10,6 +10,7 @@ from scipy.special import ndtri
 from ccp_analysis.config.plan import Plan, SampleSize
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.inference import detected_multiple
+from ccp_analysis.results.terms import Inference, Term
 
 Rows = list[dict[str, Any]]
 
@@ -76,29 +77,29 @@ def sample_size_rows(study: Study, plan: Plan, observed: pd.DataFrame, scale: st
     last = [v.id for v in study.follow_ups if f"{planned.outcome}_{v.id}" in observed][-1:]
     followed = int(observed[[f"{planned.outcome}_{v}" for v in last]].notna().all(axis=1).sum())
     tail = 1.0 - (1.0 - plan.confidence_level) / 2.0
-    tests = [("normal", float(ndtri(tail) + ndtri(plan.power)), None)]
+    tests = [(Inference.NORMAL, float(ndtri(tail) + ndtri(plan.power)), None)]
     if study.clusters:
         pairs = observed[study.clusters.pair].nunique()
         df = float(pairs - 1)
-        tests.append(("t", detected_multiple(df, plan.confidence_level, plan.power), df))
+        tests.append((Inference.T, detected_multiple(df, plan.confidence_level, plan.power), df))
     by = {"planned": planned.participants, "achieved": followed}
-    counted = {"scale": "count", "inference": "none"}
+    counted = {"scale": "count", "inference": Inference.NONE}
     rows: Rows = [
-        {"term": "participants at baseline", "level": "achieved", "estimate": len(observed)},
-        {"term": "participants at follow-up", "level": "achieved", "estimate": followed},
-        {"term": "participants at follow-up", "level": "planned", "estimate": by["planned"]},
-        {"term": "clusters", "level": "planned", "estimate": planned.clusters},
+        {"term": Term.AT_BASELINE, "level": "achieved", "estimate": len(observed)},
+        {"term": Term.AT_FOLLOW_UP, "level": "achieved", "estimate": followed},
+        {"term": Term.AT_FOLLOW_UP, "level": "planned", "estimate": by["planned"]},
+        {"term": Term.CLUSTERS, "level": "planned", "estimate": planned.clusters},
     ]
     if study.clusters:
         number = observed[study.clusters.unit].nunique()
-        rows.append({"term": "clusters", "level": "achieved", "estimate": number})
+        rows.append({"term": Term.CLUSTERS, "level": "achieved", "estimate": number})
     rows = [{**row, **counted} for row in rows]
     rows.append(
         {
-            "term": "planned difference",
+            "term": Term.PLANNED_DIFFERENCE,
             "level": "planned",
             "scale": scale,
-            "inference": "none",
+            "inference": Inference.NONE,
             "estimate": planned.difference,
             "note": f"SD {planned.sd:g}, intraclass correlation {planned.icc:g}, correlation with "
             f"the baseline {planned.retest:g}, power {plan.power:.0%}",
@@ -107,17 +108,17 @@ def sample_size_rows(study: Study, plan: Plan, observed: pd.DataFrame, scale: st
     for level, people in by.items():
         rows.append(
             {
-                "term": "design effect",
+                "term": Term.DESIGN_EFFECT,
                 "level": level,
                 "scale": "ratio",
-                "inference": "none",
+                "inference": Inference.NONE,
                 "estimate": design_effect(planned, people),
                 "note": "at the planned intraclass correlation",
             }
         )
         rows += [
             {
-                "term": "detectable difference",
+                "term": Term.DETECTABLE_DIFFERENCE,
                 "level": level,
                 "scale": scale,
                 "inference": inference,
@@ -135,7 +136,7 @@ def sample_size_rows(study: Study, plan: Plan, observed: pd.DataFrame, scale: st
             note += "alone leaves too much variance"
         rows.append(
             {
-                "term": "required participants",
+                "term": Term.REQUIRED,
                 "level": "planned",
                 "scale": "count",
                 "inference": inference,

@@ -13,7 +13,7 @@ from ccp_analysis import files
 from ccp_analysis.analyses.lost import INTERVIEWED, check_arms, check_events, check_reasons
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.analyses.reference_based import reference_rows
-from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
+from ccp_analysis.analyses.rows import Rows, contrast_label
 from ccp_analysis.analyses.tipping import delta_rows, empty_map
 from ccp_analysis.cleaning.deaths import valued_as_dead
 from ccp_analysis.config.dictionary import Column, load_dictionary
@@ -23,6 +23,7 @@ from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import RefusedError, status_of
 from ccp_analysis.random import stream
 from ccp_analysis.results.table import results_table
+from ccp_analysis.results.terms import Model, Role, Term
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
                 _require_living(outcome, study, dead)
                 found = reference_rows(entry, study, tables, people, ask, rng)
             except ValueError as error:
-                found = [_failed(entry.id, "ancova", study, ask, error)]
+                found = [_failed(entry.id, Model.ANCOVA, study, ask, error)]
             rows += [{"analysis": entry.id, **row} for row in found]
     for entry in asked.delta:
         analysis = plan.analysis(entry.analysis)
@@ -79,7 +80,7 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
             except ValueError as error:
                 found = [_failed(entry.id, analysis.model, study, ask, error)]
             rows += [{"analysis": entry.id, "visit": visit, **row} for row in found]
-    shared = {"role": "sensitivity"}
+    shared = {"role": Role.SENSITIVITY}
     rows = [{**shared, "estimand": plan.estimand_of(row["analysis"]), **row} for row in rows]
     table = results_table(rows, study.data_status)
     files.write_parquet(results, table)
@@ -150,7 +151,7 @@ def _failed(
         "outcome": ask.outcome,
         "scale": ask.scale,
         "model": model,
-        "term": DIFFERENCE,
+        "term": Term.DIFFERENCE,
         "level": contrast_label(study),
         "status": status_of(error),
         "note": str(error).rstrip("."),

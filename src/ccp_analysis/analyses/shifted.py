@@ -13,15 +13,15 @@ from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.lost import INTERVIEWED, existing, reasons
 from ccp_analysis.analyses.question import Question, fitted, pair_of
-from ccp_analysis.analyses.rows import DIFFERENCE
 from ccp_analysis.config.plan import Delta
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.pooling import Pooled, pool
+from ccp_analysis.results.terms import Model, Term
 
 # Models that are least squares: the estimate is linear in the outcome, its variance quadratic.
-LEAST_SQUARES = ("ancova", "change")
+LEAST_SQUARES = (Model.ANCOVA, Model.CHANGE)
 # Deltas of (reference arm, active arm), in units of a step, that determine a quadratic form.
 NODES = np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1)], dtype=float)
 
@@ -118,10 +118,10 @@ def response(
     outcome. Six fits of each imputation give all of it exactly.
     """
     chosen = data.chosen
-    adjust = [ask.baseline, *ask.covariates] if model == "ancova" else ask.covariates
+    adjust = [ask.baseline, *ask.covariates] if model == Model.ANCOVA else ask.covariates
     X = design(chosen, adjust, pair_of(study))
     y = chosen.stacked(ask.value)
-    if model == "change":
+    if model == Model.CHANGE:
         y = y - chosen.stacked(ask.baseline)
     moved = (step * NODES) @ data.pattern()
     fit = fitted(fit_ols, X.columns, X.X[:, None], y[:, None, :] + moved)
@@ -150,7 +150,7 @@ def refitted(
 ) -> tuple[Evaluate, str]:
     """Return what `response` does, for any model, by fitting it again to shifted tables."""
     first = compare(model, study, tables, "imputed", ask)
-    name = next(row["inference"] for row in first if row["term"] == DIFFERENCE)
+    name = next(row["inference"] for row in first if row["term"] == Term.DIFFERENCE)
     order = data.chosen.first["participant"]
     pattern = pd.DataFrame(data.pattern().T, index=order).reindex(tables["participant"])
     pattern = pattern.fillna(0.0).to_numpy() * (tables["imputation"] > 0).to_numpy()[:, None]
@@ -158,7 +158,7 @@ def refitted(
     def one(a: float, b: float) -> tuple[float, float, float]:
         moved = tables.assign(**{ask.value: tables[ask.value] + pattern @ np.array([a, b])})
         rows = compare(model, study, moved, "imputed", ask)
-        row = next(r for r in rows if r["term"] == DIFFERENCE and r["inference"] == name)
+        row = next(r for r in rows if r["term"] == Term.DIFFERENCE and r["inference"] == name)
         return row["estimate"], row["std_error"], np.inf if row["df"] is None else row["df"]
 
     def evaluate(reference: np.ndarray, active: np.ndarray) -> Inference:

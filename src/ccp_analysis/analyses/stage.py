@@ -19,6 +19,7 @@ from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN
 from ccp_analysis.results.table import results_table
+from ccp_analysis.results.terms import Role
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +68,13 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
             pooling=entry.pooling,
         )
         # Of a primary analysis only that of a primary outcome stops the run.
-        role = entry.role if outcome.role == "primary" else "supporting"
+        role = entry.role if outcome.role == Role.PRIMARY else Role.SUPPORTING
         found = attempt(entry.id, role, entry.fit, study, tables, entry.data, question)
         for variable in _subgroups(plan, entry, outcome.id):
             asked = replace(question, subgroup=variable, codes=_codes(variable, dictionary))
             # A subgroup that fails stops nothing, whatever the role of its analysis.
-            part = attempt(entry.id, "supporting", SUBGROUP, study, tables, entry.data, asked)
-            found += [{**row, "role": "supporting"} for row in part]
+            part = attempt(entry.id, Role.SUPPORTING, SUBGROUP, study, tables, entry.data, asked)
+            found += [{**row, "role": Role.SUPPORTING} for row in part]
         rows += [{"visit": visit, **row} for row in found]
     shared = {"analysis": entry.id, "role": entry.role, "estimand": plan.estimand_of(entry.id)}
     table = results_table([{**shared, **row} for row in rows], study.data_status)

@@ -19,9 +19,8 @@ from ccp_analysis.models.ols import OlsFit, fit_ols
 from ccp_analysis.models.pooling_joint import pool_joint
 from ccp_analysis.models.small_sample import JointTest
 from ccp_analysis.refused import require_imputed
+from ccp_analysis.results.terms import Inference, Model, Status, Term
 
-INTERACTION = "interaction"
-WITHIN = "subgroup difference"
 TOWARDS_ZERO = (
     "the imputation models have no such interaction, which draws the imputed one towards zero"
 )
@@ -93,7 +92,7 @@ def _by_number(study: Study, chosen: Sample, ask: Question) -> Rows:
     L[1, 1:3], L[2, 1:3] = (1.0, -1.0), (1.0, 1.0)
     labels = [f"{ask.subgroup}, per SD"]
     labels += [f"{ask.subgroup}, 1 SD {side} the mean" for side in ("below", "above")]
-    terms = [INTERACTION, WITHIN, WITHIN]
+    terms = [Term.INTERACTION, Term.WITHIN_SUBGROUP, Term.WITHIN_SUBGROUP]
     rows = _rows(study, chosen, fit, L, list(zip(terms, labels, strict=True)), ask)
     return with_note(rows, f"SD {sd:.4g}, mean {values.mean():.4g}")
 
@@ -101,8 +100,8 @@ def _by_number(study: Study, chosen: Sample, ask: Question) -> Rows:
 def _by_category(study: Study, chosen: Sample, levels: list[str], ask: Question) -> Rows:
     fit, L = _category_fit(study, chosen, levels, ask)
     first, *rest = levels
-    named = [(INTERACTION, f"{ask.subgroup}, {code} - {first}") for code in rest]
-    named += [(WITHIN, f"{ask.subgroup}, {code}") for code in levels]
+    named = [(Term.INTERACTION, f"{ask.subgroup}, {code} - {first}") for code in rest]
+    named += [(Term.WITHIN_SUBGROUP, f"{ask.subgroup}, {code}") for code in levels]
     rows = _rows(study, chosen, fit, L, named, ask)
     count = chosen.first[ask.subgroup].value_counts()
     for row, code in zip(rows[len(rest) :], levels, strict=True):
@@ -151,7 +150,7 @@ def _rows(
     rows = pooled_rows(chosen, inference, ask.level, needed=len(L), apart=True)
     for row, (term, label) in zip(rows, named, strict=True):
         row |= {"term": term, "level": contrast_label(study), "subgroup": label}
-    rows = complete(rows, study, chosen, ask, "ancova", method)
+    rows = complete(rows, study, chosen, ask, Model.ANCOVA, method)
     return with_note(rows, TOWARDS_ZERO) if chosen.imputed else rows
 
 
@@ -170,12 +169,12 @@ def _pooled_joint(study: Study, chosen: Sample, levels: list[str], ask: Question
     if not np.isfinite(test.statistic):
         return []
     row = _joint_row(study, test, ask) | {"note": "joint test pooled over imputations (D1)"}
-    return with_note(complete([row], study, chosen, ask, "ancova", "d1"), TOWARDS_ZERO)
+    return with_note(complete([row], study, chosen, ask, Model.ANCOVA, Inference.D1), TOWARDS_ZERO)
 
 
 def _joint_row(study: Study, test: JointTest, ask: Question) -> dict[str, Any]:
     return {
-        "term": INTERACTION,
+        "term": Term.INTERACTION,
         "level": contrast_label(study),
         "subgroup": f"{ask.subgroup}, all levels",
         "statistic": float(np.ravel(test.statistic)[0]),
@@ -195,9 +194,11 @@ def _joint(study: Study, seen: Sample, levels: list[str], ask: Question) -> Rows
         few = f"too few {study.clusters.unit_label}s" if study.clusters else "too few people"
         why = test.used_up.sentence() if test.used_up is not None else ""
         row = {key: row[key] for key in ("term", "level", "subgroup")}
-        row |= {"status": "refused" if why else "failed"}
+        row |= {"status": Status.REFUSED if why else Status.FAILED}
         row |= {"note": why or f"{few} for a joint test of {q} interactions"}
-    return complete([row], study, seen, ask, "ancova", "aht-f" if study.clusters else "f")
+    return complete(
+        [row], study, seen, ask, Model.ANCOVA, Inference.AHT_F if study.clusters else Inference.F
+    )
 
 
 def _wald_f(fit: OlsFit, L: np.ndarray) -> JointTest:

@@ -10,14 +10,7 @@ from scipy.optimize import brentq
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.question import Question
-from ccp_analysis.analyses.rows import (
-    DIFFERENCE,
-    Rows,
-    complete,
-    contrast_label,
-    pooled_rows,
-    with_note,
-)
+from ccp_analysis.analyses.rows import Rows, complete, contrast_label, pooled_rows, with_note
 from ccp_analysis.analyses.shifted import (
     LEAST_SQUARES,
     Evaluate,
@@ -30,9 +23,8 @@ from ccp_analysis.config.plan import Analysis, Delta
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.pooling import Pooled
+from ccp_analysis.results.terms import Term
 
-TIPPING = "tipping point"
-AT_TIP = "difference at the tipping point"
 # Points at which a change of conclusion is looked for on either side of zero; fewer where each is
 # a fit of its own.
 SCAN, SCAN_BY_FITS = 400, 20
@@ -107,7 +99,7 @@ def delta_rows(
             if tip[0] is not None:
                 at = _difference(evaluate, tip[0] * along, data, study, ask)
                 # The delta is a result: it stands as the estimate of the row above, in no key.
-                at |= {"term": AT_TIP, **where}
+                at |= {"term": Term.AT_TIPPING_POINT, **where}
                 rows += with_note([at], _added(tip[0] * along, study))
     rows = complete(rows, study, data.chosen, ask, analysis.model, name)
     return rows, _map(entry, evaluate, study, ask)
@@ -121,7 +113,7 @@ def _difference(
     single = Sample(data.chosen.first, 1, False, data.chosen.population)
     arrays = (found.estimate[None], found.std_error[None], found.df[None])
     [row] = pooled_rows(single, Inference(*arrays), ask.level)
-    row |= {"term": DIFFERENCE, "level": contrast_label(study), "m": data.chosen.m}
+    row |= {"term": Term.DIFFERENCE, "level": contrast_label(study), "m": data.chosen.m}
     if isinstance(found, Pooled):
         row |= {"fmi": float(found.fmi[0]), "mc_error": float(found.mc_error[0])}
     return row
@@ -206,7 +198,7 @@ def _tipping_row(
 ) -> dict[str, Any]:
     delta, before, after = tip
     words = {0: "includes zero", 1: "lies above zero", -1: "lies below zero"}
-    row = {"term": TIPPING, "conf_level": ask.level, "estimate": delta}
+    row = {"term": Term.TIPPING_POINT, "conf_level": ask.level, "estimate": delta}
     if delta is None:
         return row | {"note": f"the interval {words[before]} at every delta up to {reach:g}"}
     inside = min(entry.deltas) <= delta <= max(entry.deltas)

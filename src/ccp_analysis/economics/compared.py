@@ -13,7 +13,7 @@ from ccp_analysis.analyses.clustered import infer
 from ccp_analysis.analyses.comparison import POPULATIONS
 from ccp_analysis.analyses.design import Design, Sample, design, sample
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_arms
-from ccp_analysis.analyses.rows import DIFFERENCE, Rows, complete, contrast_label
+from ccp_analysis.analyses.rows import Rows, complete, contrast_label
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study
 from ccp_analysis.economics.outcomes import (
@@ -27,6 +27,7 @@ from ccp_analysis.economics.outcomes import (
 from ccp_analysis.errors import status_of
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.results.terms import Term
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +174,7 @@ def attempt(
         reason = str(error).rstrip(".")
         log.error("%s, %s, %s: %s", what, head["outcome"], head["model"], reason)
         failed = {"population": POPULATIONS[data], "status": status_of(error), "note": reason}
-        return [{"term": DIFFERENCE, "level": contrast_label(study), **head, **failed}]
+        return [{"term": Term.DIFFERENCE, "level": contrast_label(study), **head, **failed}]
 
 
 def contrast(inference: Inference, which: int) -> Inference:

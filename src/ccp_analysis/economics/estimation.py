@@ -27,10 +27,10 @@ from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, sta
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.sur import fit_sur
+from ccp_analysis.results import terms
+from ccp_analysis.results.terms import Model, Term
 
 ARM = 1  # column of a design
-RATIO = "ratio"
-RESIDUAL_CORRELATION = "residual correlation"
 ASSUMES = (
     "assumes that people alike in baseline costs and utility, pair and covariates would fare alike "
     "in either arm"
@@ -44,7 +44,7 @@ def ancova_rows(data: Compared, measure: Measure) -> Rows:
     rows = arm_rows(data.study, data.chosen, inference.part(np.s_[:, 0]), data.level)
     assumed = "" if data.study.randomised else ASSUMES
     rows[:1] = with_note(with_note(rows[:1], assumed), data.evaluated.note)
-    return data.complete(rows, data.ask(measure.outcome, measure.scale), "ancova", method)
+    return data.complete(rows, data.ask(measure.outcome, measure.scale), Model.ANCOVA, method)
 
 
 def team_rows(data: Compared, measure: Measure) -> Rows:
@@ -74,21 +74,24 @@ def sur_rows(data: Compared) -> Rows:
     if study.clusters is None:
         found = classical(fit.working, L)
         df = np.repeat([chosen.n - p, chosen.n - q], 3)
-        found, method = Inference(found.estimate, found.std_error, df.astype(float)), "t"
+        found, method = (
+            Inference(found.estimate, found.std_error, df.astype(float)),
+            terms.Inference.T,
+        )
     else:
-        found, method = by_clusters(study, chosen, fit.working, L), "cr2"
+        found, method = by_clusters(study, chosen, fit.working, L), terms.Inference.CR2
     rows: Rows = []
     for k, measure in enumerate(MEASURES):
         part = slice(3 * k, 3 * k + 3)
         own = arm_rows(study, chosen, found.part(np.s_[:, part]), data.level)
-        rows += data.complete(own, data.ask(measure.outcome, measure.scale), "sur", method)
+        rows += data.complete(own, data.ask(measure.outcome, measure.scale), Model.SUR, method)
     sigma = fit.sigma.mean(axis=0)
     row = {
-        "term": RESIDUAL_CORRELATION,
+        "term": Term.RESIDUAL_CORRELATION,
         "estimate": float(sigma[0, 1] / np.sqrt(sigma[0, 0] * sigma[1, 1])),
         "note": "point estimate only; variances averaged over the imputations before the ratio",
     }
-    return rows + data.complete([row], data.ask(BOTH, "correlation"), "sur", method)
+    return rows + data.complete([row], data.ask(BOTH, "correlation"), Model.SUR, method)
 
 
 def log_link_rows(data: Compared, power: float) -> Rows:
@@ -116,11 +119,11 @@ def log_link_rows(data: Compared, power: float) -> Rows:
     [ratio] = pooled_rows(chosen, named(study, chosen, log_ratio), data.level)
     for name in ("estimate", "conf_low", "conf_high"):
         ratio[name] = float(np.exp(ratio[name]))
-    ratio |= {"term": RATIO, "scale": "ratio", "level": contrast_label(study)}
+    ratio |= {"term": Term.RATIO, "scale": "ratio", "level": contrast_label(study)}
     ratio |= {"std_error": None, "mc_error": None}
     ratio["note"] = f"{note}; pooled as a logarithm, tested against one"
     return data.complete(
-        [*rows, ratio], data.ask("cost", "pounds"), "log-link", how["kind"].lower()
+        [*rows, ratio], data.ask("cost", "pounds"), Model.LOG_LINK, how["kind"].lower()
     )
 
 
@@ -141,7 +144,7 @@ def model_rows(
         Of the log-link model. None for observed data: there are then ANCOVA and the paired team
         means alone, which stand beside those of the imputed data.
     """
-    each = {"ancova": ancova_rows} | ({"team-means": team_rows} if study.clusters else {})
+    each = {Model.ANCOVA: ancova_rows} | ({Model.TEAM_MEANS: team_rows} if study.clusters else {})
     rows: Rows = []
     for model, rows_of in each.items():
         for measure in MEASURES:
@@ -150,9 +153,9 @@ def model_rows(
             rows += attempt(study, "economics", head, data, fit)
     if power is None:
         return rows
-    joint = {"outcome": BOTH, "scale": "correlation", "model": "sur"}
+    joint = {"outcome": BOTH, "scale": "correlation", "model": Model.SUR}
     rows += attempt(study, "economics", joint, data, partial(_applied, sur_rows, people))
-    skewed = {"outcome": "cost", "scale": "pounds", "model": "log-link"}
+    skewed = {"outcome": "cost", "scale": "pounds", "model": Model.LOG_LINK}
     fit = partial(_applied, log_link_rows, people, power)
     return rows + attempt(study, "economics", skewed, data, fit)
 

@@ -10,13 +10,13 @@ from scipy.special import stdtr
 
 from ccp_analysis.analyses.cross_sectional import adjusted_teams, teams_of
 from ccp_analysis.analyses.question import require_fits
-from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label, pooled_rows, with_note
+from ccp_analysis.analyses.rows import Rows, contrast_label, pooled_rows, with_note
 from ccp_analysis.economics.compared import MEASURES, Compared, attempt, contrast
 from ccp_analysis.economics.outcomes import COST, QALY
 from ccp_analysis.models.team_level import paired_team_means
+from ccp_analysis.results.terms import Inference, Model, Term
 
 NET_BENEFIT = "net_benefit"
-PROBABILITY = "probability cost-effective"
 CONFIDENCE = (
     "one-sided confidence that the net benefit is above zero, by the t distribution of the pooled "
     "estimate; its probability under a flat prior"
@@ -48,7 +48,7 @@ def net_benefit_rows(data: Compared, thresholds: list[float]) -> Rows:
     share of the t distribution of the pooled estimate, with its degrees of freedom, that lies above
     zero: P(t <= estimate / standard error).
     """
-    return _each(data, thresholds, "net-benefit", _regressed)
+    return _each(data, thresholds, Model.NET_BENEFIT, _regressed)
 
 
 def _each(
@@ -75,13 +75,13 @@ def _regressed(data: Compared, thresholds: list[float]) -> Rows:
     label, rows = contrast_label(data.study), []
     for threshold, row in zip(thresholds, found, strict=True):
         head = {"threshold": threshold, "level": label}
-        rows += with_note([{**row, **head, "term": DIFFERENCE}], data.evaluated.note)
+        rows += with_note([{**row, **head, "term": Term.DIFFERENCE}], data.evaluated.note)
         df = np.inf if row["df"] is None else row["df"]
         accepted = float(stdtr(df, row["statistic"]))
         scale = {"scale": "proportion", "estimate": accepted, "df": row["df"], "note": CONFIDENCE}
-        rows.append({**head, "term": PROBABILITY, **scale})
+        rows.append({**head, "term": Term.COST_EFFECTIVE, **scale})
     ask = data.ask(NET_BENEFIT, "pounds")
-    return data.complete(rows, ask, "net-benefit", method)
+    return data.complete(rows, ask, Model.NET_BENEFIT, method)
 
 
 def team_net_benefit_rows(data: Compared, thresholds: list[float]) -> Rows:
@@ -90,7 +90,7 @@ def team_net_benefit_rows(data: Compared, thresholds: list[float]) -> Rows:
     Costs and effects are adjusted each for its own baseline, as in their own paired analyses, so
     that the difference is the threshold times that in effects less that in costs.
     """
-    return _each(data, thresholds, "team-means", _paired)
+    return _each(data, thresholds, Model.TEAM_MEANS, _paired)
 
 
 def _paired(data: Compared, thresholds: list[float]) -> Rows:
@@ -107,7 +107,11 @@ def _paired(data: Compared, thresholds: list[float]) -> Rows:
         fit = paired_team_means(y, None, *teams)
         require_fits(fit)
         [row] = pooled_rows(data.chosen, fit.inference, data.level)
-        row |= {"term": DIFFERENCE, "level": contrast_label(data.study), "threshold": threshold}
+        row |= {
+            "term": Term.DIFFERENCE,
+            "level": contrast_label(data.study),
+            "threshold": threshold,
+        }
         rows += with_note([row], data.evaluated.note)
     ask = data.ask(NET_BENEFIT, "pounds")
-    return data.complete(rows, ask, "team-means", "paired-t")
+    return data.complete(rows, ask, Model.TEAM_MEANS, Inference.PAIRED_T)

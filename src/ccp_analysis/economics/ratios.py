@@ -14,8 +14,8 @@ from ccp_analysis.economics.compared import Compared, contrast
 from ccp_analysis.economics.outcomes import COST
 from ccp_analysis.models.pooling import pool
 from ccp_analysis.models.ratio import fieller
+from ccp_analysis.results.terms import Inference, Model, Term
 
-ICER = "icer"
 QUADRANTS = (
     "more costly, more effective",
     "more costly, less effective",
@@ -141,17 +141,17 @@ def ratio_rows(data: Compared, effect: Effect) -> Rows:
             [row] = with_note([row], UNBOUNDED)
     ask = data.ask(head["outcome"], head["scale"])
     [row] = with_note([row], data.evaluated.note)
-    return data.complete([row], ask, head["model"], "fieller")
+    return data.complete([row], ask, head["model"], Inference.FIELLER)
 
 
 def ratio_head(effect: Effect) -> dict[str, str]:
     """Return what the row of a ratio has, whether there is one or not."""
     return {
-        "term": ICER,
+        "term": Term.ICER,
         "level": "",
         "outcome": f"cost per {effect.outcome}",
         "scale": f"pounds per {effect.gained}",
-        "model": "ancova",
+        "model": Model.ANCOVA,
     }
 
 

@@ -28,12 +28,13 @@ from ccp_analysis.economics.net_benefit import NET_BENEFIT, net_benefit_rows, te
 from ccp_analysis.economics.outcomes import Evaluated, evaluated
 from ccp_analysis.economics.ratios import Effect, ratio_head, ratio_rows
 from ccp_analysis.economics.setting import Source, main_setting, require_utility, source
-from ccp_analysis.economics.uncertainty import MODEL, draw, draw_rows, figure_data
+from ccp_analysis.economics.uncertainty import draw, draw_rows, figure_data
 from ccp_analysis.economics.use import unadjusted_rows, use_rows
 from ccp_analysis.economics.variations import PER_QALY, variation_rows
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import ECONOMICS, PLAN
 from ccp_analysis.results.table import results_table
+from ccp_analysis.results.terms import Model, Role
 
 IMPUTED, OBSERVED = "imputed", "observed"
 
@@ -79,7 +80,7 @@ def run(
     found, draws = main_rows(read, total)
     shared = {
         "analysis": "economics",
-        "role": "supporting",
+        "role": Role.SUPPORTING,
         "estimand": plan.estimand,
         "visit": read.visits[-1].id,
         "perspective": economics.main,
@@ -120,12 +121,12 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
 
     benefit = {"outcome": NET_BENEFIT, "scale": "pounds"}
     rows += tried(
-        benefit | {"model": "net-benefit"},
+        benefit | {"model": Model.NET_BENEFIT},
         lambda: net_benefit_rows(people(), economics.thresholds),
     )
     if study.clusters:
         rows += tried(
-            benefit | {"model": "team-means"},
+            benefit | {"model": Model.TEAM_MEANS},
             lambda: team_net_benefit_rows(people(), economics.main_thresholds),
         )
     rows += tried(ratio_head(PER_QALY), lambda: ratio_rows(people(), PER_QALY))
@@ -143,7 +144,7 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
         return found + use_rows(read, setting, chosen, total) if data == IMPUTED else found
 
     for data in (IMPUTED, OBSERVED):
-        head = {"outcome": BOTH, "scale": "means", "model": "descriptive"}
+        head = {"outcome": BOTH, "scale": "means", "model": Model.DESCRIPTIVE}
         rows += tried(head, partial(described, data), data)
     draws: list[Draws] = []
 
@@ -151,7 +152,9 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
         draws.append(draw(read, people()))
         return draw_rows(read, people(), draws[0])
 
-    rows += tried({"outcome": BOTH, "scale": "proportion", "model": MODEL}, bootstrap)
+    rows += tried(
+        {"outcome": BOTH, "scale": "proportion", "model": Model.TWO_STAGE_BOOTSTRAP}, bootstrap
+    )
     return rows, draws[0] if draws else None
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.analyses.dependence import at_fault
-from ccp_analysis.analyses.rows import DIFFERENCE, Rows, contrast_label
+from ccp_analysis.analyses.rows import Rows, contrast_label
 from ccp_analysis.economics.bootstrap import Draws, two_stage_bootstrap
 from ccp_analysis.economics.compared import BOTH, MEASURES, Compared
-from ccp_analysis.economics.net_benefit import NET_BENEFIT, PROBABILITY
+from ccp_analysis.economics.net_benefit import NET_BENEFIT
 from ccp_analysis.economics.outcomes import (
     BASELINE_COST,
     BASELINE_UTILITY,
@@ -24,10 +24,9 @@ from ccp_analysis.economics.setting import Source
 from ccp_analysis.groups import in_order
 from ccp_analysis.models.ols import RankDeficientError
 from ccp_analysis.random import stream
+from ccp_analysis.results.terms import Inference, Model, Term
 
-MODEL = "two-stage-bootstrap"
-_HOW = (MODEL, "bootstrap")
-QUADRANT_SHARE = "quadrant share"
+_HOW = (Model.TWO_STAGE_BOOTSTRAP, Inference.BOOTSTRAP)
 FEW_PAIRS = 10  # below which the note says in how few ways pairs can be drawn
 
 
@@ -115,7 +114,7 @@ def draw(source: Source, data: Compared) -> Draws:
             pair=pair,
             draws=source.economics.bootstrap.draws,
             iterations=source.economics.bootstrap.iterations,
-            rng=stream(source.plan.seed, "economics", "bootstrap"),
+            rng=stream(source.plan.seed, "economics", Inference.BOOTSTRAP),
         )
     except RankDeficientError as error:
         raise ValueError(at_fault(data.X.columns, data.X.X) or str(error)) from error
@@ -176,11 +175,11 @@ def draw_rows(source: Source, data: Compared, draws: Draws) -> Rows:
         at = {"threshold": threshold, "level": label}
         if threshold in economics.main_thresholds:
             add(_percentiles(gains, data.level) | at, NET_BENEFIT, "pounds")
-        row = {**at, "term": PROBABILITY, "estimate": float((gains > 0.0).mean())}
+        row = {**at, "term": Term.COST_EFFECTIVE, "estimate": float((gains > 0.0).mean())}
         add(row, NET_BENEFIT, "proportion")
     where = 2 * ~(draws.cost > 0.0) + ~(draws.effect > 0.0)
     for k, name in enumerate(QUADRANTS):
-        row = {"term": QUADRANT_SHARE, "level": name, "estimate": float((where == k).mean())}
+        row = {"term": Term.QUADRANT_SHARE, "level": name, "estimate": float((where == k).mean())}
         add(row, BOTH, "proportion")
     return rows
 
@@ -189,7 +188,7 @@ def _percentiles(values: np.ndarray, level: float) -> dict:
     spread = float(values.std(ddof=1))
     low, high = np.quantile(values, [0.5 - level / 2.0, 0.5 + level / 2.0])
     return {
-        "term": DIFFERENCE,
+        "term": Term.DIFFERENCE,
         "estimate": float(values.mean()),
         "std_error": spread,
         "conf_low": float(low),

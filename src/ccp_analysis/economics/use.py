@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ccp_analysis.analyses.design import COMPLETED, OBSERVED_VISITS, Sample
+from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.rows import Rows
 from ccp_analysis.config.study import Study
 from ccp_analysis.economics.outcomes import (
@@ -18,14 +18,9 @@ from ccp_analysis.economics.outcomes import (
     visit_costs,
 )
 from ccp_analysis.economics.setting import Setting, Source
+from ccp_analysis.results.terms import Inference, Model, Population, Term
 
-MEAN = "mean"
-SD = "standard deviation"
-MEAN_USE = "mean use"
-SD_OF_USE = "standard deviation of use"
-USERS = "users"
-MEAN_COST = "mean cost"
-SHARED = {"model": "descriptive", "inference": "none", "estimand": ""}
+SHARED = {"model": Model.DESCRIPTIVE, "inference": Inference.NONE, "estimand": ""}
 
 
 def use_rows(source: Source, setting: Setting, chosen: Sample, total: float) -> Rows:
@@ -73,23 +68,23 @@ def use_rows(source: Source, setting: Setting, chosen: Sample, total: float) -> 
 
 def _use(head: dict[str, Any], unit: str, values: np.ndarray) -> Rows:
     known = values[np.isfinite(values)]
-    head = {**head, "population": OBSERVED_VISITS, "n": len(known)}
+    head = {**head, "population": Population.OBSERVED_VISITS, "n": len(known)}
     if not len(known):
         return []
-    rows = [{**head, "term": MEAN_USE, "scale": unit, "estimate": float(known.mean())}]
+    rows = [{**head, "term": Term.MEAN_USE, "scale": unit, "estimate": float(known.mean())}]
     if len(known) > 1:
         spread = float(known.std(ddof=1))
-        rows.append({**head, "term": SD_OF_USE, "scale": unit, "estimate": spread})
+        rows.append({**head, "term": Term.SD_OF_USE, "scale": unit, "estimate": spread})
     users = float((known > 0).mean())
-    return [*rows, {**head, "term": USERS, "scale": "proportion", "estimate": users}]
+    return [*rows, {**head, "term": Term.USERS, "scale": "proportion", "estimate": users}]
 
 
 def _mean_cost(head: dict[str, Any], costs: np.ndarray) -> dict[str, Any]:
     """Return the mean over people and imputations of costs (m, n)."""
     return {
         **head,
-        "population": COMPLETED,
-        "term": MEAN_COST,
+        "population": Population.COMPLETED,
+        "term": Term.MEAN_COST,
         "scale": "pounds",
         "estimate": float(costs.mean()) if costs.size else None,
         "n": costs.shape[1],
@@ -155,8 +150,10 @@ def _moments(head: dict[str, Any], study: Study, chosen: Sample, values: np.ndar
             "m": chosen.m if chosen.imputed else None,
         }
         if inside.shape[1] > 0:
-            rows.append({**shared, "term": MEAN, "estimate": float(inside.mean())})
+            rows.append({**shared, "term": Term.MEAN, "estimate": float(inside.mean())})
         if inside.shape[1] > 1:
             variance = inside.var(axis=1, ddof=1).mean()
-            rows.append({**shared, "term": SD, "estimate": float(np.sqrt(variance))})
+            rows.append(
+                {**shared, "term": Term.STANDARD_DEVIATION, "estimate": float(np.sqrt(variance))}
+            )
     return rows

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from ccp_analysis.analyses.rows import DIFFERENCE, Rows
+from ccp_analysis.analyses.rows import Rows
 from ccp_analysis.economics.compared import MEASURES, attempt, compared
 from ccp_analysis.economics.estimation import ancova_rows
 from ccp_analysis.economics.net_benefit import net_benefit_rows
 from ccp_analysis.economics.outcomes import QALY, evaluated
 from ccp_analysis.economics.ratios import Effect, ratio_head, ratio_rows
 from ccp_analysis.economics.setting import Setting, Source, setting_of
+from ccp_analysis.results.terms import Model, Role, Term
 
 PER_QALY = Effect("qaly", QALY, "QALY")
 
@@ -39,10 +40,14 @@ def variation_rows(source: Source) -> Rows:
     rows: Rows = []
     for name, setting in settings:
         analysis = f"economics_{name}"
-        head = {"outcome": "cost", "scale": "pounds", "model": "ancova"}
+        head = {"outcome": "cost", "scale": "pounds", "model": Model.ANCOVA}
         fit = partial(_all_of, source, setting, analysis)
         found = attempt(source.study, analysis, head, setting.data, fit)
-        shared = {"analysis": analysis, "role": "sensitivity", "perspective": setting.perspective}
+        shared = {
+            "analysis": analysis,
+            "role": Role.SENSITIVITY,
+            "perspective": setting.perspective,
+        }
         rows += [{**shared, **row} for row in found]
     return rows
 
@@ -53,10 +58,10 @@ def _all_of(source: Source, setting: Setting, analysis: str) -> Rows:
     data = compared(source.study, source.plan, values, setting.data)
     rows: Rows = []
     for measure in MEASURES:
-        head = {"outcome": measure.outcome, "scale": measure.scale, "model": "ancova"}
+        head = {"outcome": measure.outcome, "scale": measure.scale, "model": Model.ANCOVA}
         fit = partial(ancova_rows, data, measure)
         found = attempt(source.study, analysis, head, setting.data, fit)
-        rows += [row for row in found if row["term"] == DIFFERENCE]
+        rows += [row for row in found if row["term"] == Term.DIFFERENCE]
     rows += net_benefit_rows(data, source.economics.main_thresholds)
     ratio = partial(ratio_rows, data, PER_QALY)
     return rows + attempt(source.study, analysis, ratio_head(PER_QALY), setting.data, ratio)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ccp_analysis.results.terms import Model, Role
+
 if TYPE_CHECKING:
     from ccp_analysis.config.economics import Economics
     from ccp_analysis.config.plan import Plan
@@ -40,12 +42,12 @@ def tables_of(study: Study, economics: Economics | None, plan: Plan | None = Non
         "estimands": bool(plan and plan.estimands),
         "observed": True,
         "comparison": True,
-        "ratios": _fits(plan, "logistic", "poisson"),
+        "ratios": _fits(plan, Model.LOGISTIC, Model.POISSON),
         "methods": True,
-        "pair_differences": clusters and _fits(plan, "team-means"),
-        "not_randomised": not study.randomised and _fits(plan, "change", "did"),
-        "visits": len(study.follow_ups) > 1 and _fits(plan, "mmrm", "clda"),
-        "intraclass": _fits(plan, "mixed", "repeated"),
+        "pair_differences": clusters and _fits(plan, Model.TEAM_MEANS),
+        "not_randomised": not study.randomised and _fits(plan, Model.CHANGE, Model.DID),
+        "visits": len(study.follow_ups) > 1 and _fits(plan, Model.MMRM, Model.CLDA),
+        "intraclass": _fits(plan, Model.MIXED, Model.REPEATED),
         "subgroups": bool(plan and plan.subgroups),
         "detectable": True,
         "sample_size": bool(plan and plan.planned),
@@ -98,8 +100,8 @@ def figures_of(study: Study, economics: Economics | None, plan: Plan | None = No
         "course": several,
         "forest": True,
         "methods": True,
-        "pair_differences": clusters and _fits(plan, "team-means"),
-        "visits": several and _fits(plan, "mmrm", "clda"),
+        "pair_differences": clusters and _fits(plan, Model.TEAM_MEANS),
+        "visits": several and _fits(plan, Model.MMRM, Model.CLDA),
         "subgroups": bool(plan and plan.subgroups),
         "missing": True,
         "patterns": plan is not None,
@@ -136,4 +138,4 @@ def _fits(plan: Plan | None, *models: str) -> bool:
 
 
 def _others(plan: Plan) -> int:
-    return sum(outcome.role != "primary" for outcome in plan.outcomes)
+    return sum(outcome.role != Role.PRIMARY for outcome in plan.outcomes)

@@ -34,12 +34,13 @@ from ccp_analysis.report.tables_missing import lost_sentences, pattern_sentence
 from ccp_analysis.report.tables_outcomes import ADJUSTMENTS
 from ccp_analysis.report.tables_records import rank
 from ccp_analysis.report.tables_sensitivity import tipping
+from ccp_analysis.results.terms import Inference, Model, Status
 
 FIRST = 15  # queries that are printed; the HTML report lists them all
 SOFTWARE = ["numpy", "scipy", "pandas", "formulaic", "matplotlib", "pypandoc_binary", "typst"]
 # Of the baseline in an MMRM.
 SLOPES = {
-    "mmrm": "a slope of the baseline at every visit (Mallinckrodt et al. 2008)",
+    Model.MMRM: "a slope of the baseline at every visit (Mallinckrodt et al. 2008)",
     ONE_SLOPE: "one slope of the baseline for all visits",
 }
 ESTIMANDS = {
@@ -149,12 +150,14 @@ def render(source: Source, head: Head) -> str:
     plan, economics = source.plan, source.economics
     models = {analysis.model for analysis in plan.analyses}
     fits = {analysis.fit for analysis in plan.analyses}
-    clusters = next((row["n_clusters"] for row in source.rows(model="ancova")), None)
+    clusters = next((row["n_clusters"] for row in source.rows(model=Model.ANCOVA)), None)
     return environment.get_template("report.md.j2").render(
         source=source,
         plan=plan,
         economics=economics,
         models=models,
+        Model=Model,
+        Inference=Inference,
         slopes=listed([words for fit, words in SLOPES.items() if fit in fits], "or"),
         date=head.written_date,
         randomised=source.study.randomised,
@@ -165,7 +168,7 @@ def render(source: Source, head: Head) -> str:
         n_clusters=number(clusters),
         money=sentences_economics.paragraphs(source),
         software=_software(),
-        boundary=any(row["status"] == "boundary" for row in source.rows(model="mixed")),
+        boundary=any(row["status"] == Status.BOUNDARY for row in source.rows(model=Model.MIXED)),
         first_queries=parts.first_queries(),
         table=parts.table,
         figure=parts.figure,

@@ -12,15 +12,16 @@ from ccp_analysis.report.format import number, uncapitalised
 from ccp_analysis.report.lookup import DATA, Row, Source
 from ccp_analysis.report.plots import INK, LINE, MUTED, WIDTH
 from ccp_analysis.report.tables_outcomes import by_method, participants
+from ccp_analysis.results.terms import Model, Population
 
 COLUMN, GAP, PAD = 2.95, 0.3, 0.1
 GROUND = "#eef1f5"
 PEOPLE = {
-    "all-with-baseline": "Everyone with a baseline interview, missing values imputed",
-    "complete-case": "Complete cases",
-    "observed-follow-ups": "Everyone with a follow-up interview",
+    Population.COMPLETED: "Everyone with a baseline interview, missing values imputed",
+    Population.COMPLETE_CASES: "Complete cases",
+    Population.OBSERVED_VISITS: "Everyone with a follow-up interview",
 }
-WITH_BASELINE = ("did", "clda")  # models in which the baseline is a visit too
+WITH_BASELINE = (Model.DID, Model.CLDA)  # models in which the baseline is a visit too
 
 Lines = list[tuple[str, bool]]  # text, and whether it is a heading
 
@@ -95,7 +96,7 @@ def _analysed(source: Source) -> Lines:
         for row in by_method(source, outcome.id):
             population = row["population"]
             said = PEOPLE.get(population, DATA.get(population, population))
-            if row["model"] in WITH_BASELINE and population == "observed-follow-ups":
+            if row["model"] in WITH_BASELINE and population == Population.OBSERVED_VISITS:
                 said = "Everyone with a value at any visit, the baseline included"
             if said:
                 counts[said, participants(row)] = None

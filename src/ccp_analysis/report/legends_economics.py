@@ -7,7 +7,6 @@ from ccp_analysis.report.lookup import DATA, Row, Source
 from ccp_analysis.report.lookup_economics import (
     COST,
     NET_BENEFIT,
-    PROBABILITY,
     QALY,
     evaluation,
     main_threshold,
@@ -19,6 +18,7 @@ from ccp_analysis.report.lookup_economics import (
 )
 from ccp_analysis.report.plots_economics import DRAWN, curves, tornado_marks
 from ccp_analysis.report.tables_outcomes import contrast, level_of
+from ccp_analysis.results.terms import Term
 
 
 def legend(source: Source, name: str) -> tuple[str, str]:
@@ -61,7 +61,7 @@ def _acceptability(source: Source) -> tuple[str, str]:
     row = next(iter(curves(source).values()))[0]
     said = []
     for threshold in source.economics.main_thresholds:
-        at = row_of(source, NET_BENEFIT, PROBABILITY, threshold=threshold)
+        at = row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=threshold)
         if at:
             said.append(f"{number(at['estimate'], 2)} at {per_qaly(source, threshold)}")
     named = " and by the ".join(name.lower() for name in curves(source))

@@ -20,7 +20,7 @@ from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.results.families import headline
 from ccp_analysis.results.table import read_results
-from ccp_analysis.results.terms import require_known
+from ccp_analysis.results.terms import Inference, Model, Population, Role, Term, require_known
 
 Row = dict[str, Any]
 
@@ -32,46 +32,46 @@ MONEY = {
     "intervention": "Intervention",
 }
 MODELS = {
-    "ancova": "ANCOVA",
-    "change": "Change score",
-    "did": "Difference in differences",
-    "mixed": "Mixed model",
-    "team-means": "Paired team means",
-    "repeated": "Repeated measures",
-    "mmrm": "MMRM with baseline by visit",
+    Model.ANCOVA: "ANCOVA",
+    Model.CHANGE: "Change score",
+    Model.DID: "Difference in differences",
+    Model.MIXED: "Mixed model",
+    Model.TEAM_MEANS: "Paired team means",
+    Model.REPEATED: "Repeated measures",
+    Model.MMRM: "MMRM with baseline by visit",
     ONE_SLOPE: "MMRM with one baseline slope",
-    "clda": "cLDA",
-    "logistic": "Logistic regression",
-    "poisson": "Poisson regression",
-    "sur": "Seemingly unrelated regressions",
-    "log-link": "Log-link regression",
-    "net-benefit": "Net-benefit regression",
-    "two-stage-bootstrap": "Two-stage bootstrap",
-    "descriptive": "Unadjusted",
+    Model.CLDA: "cLDA",
+    Model.LOGISTIC: "Logistic regression",
+    Model.POISSON: "Poisson regression",
+    Model.SUR: "Seemingly unrelated regressions",
+    Model.LOG_LINK: "Log-link regression",
+    Model.NET_BENEFIT: "Net-benefit regression",
+    Model.TWO_STAGE_BOOTSTRAP: "Two-stage bootstrap",
+    Model.DESCRIPTIVE: "Unadjusted",
 }
-RATIOS = {"logistic": "odds ratio", "poisson": "rate ratio"}
+RATIOS = {Model.LOGISTIC: Term.ODDS_RATIO, Model.POISSON: Term.RATE_RATIO}
 DATA = {
-    "all-with-baseline": "imputed",
-    "complete-case": "complete cases",
-    "observed-follow-ups": "observed visits",
+    Population.COMPLETED: "imputed",
+    Population.COMPLETE_CASES: "complete cases",
+    Population.OBSERVED_VISITS: "observed visits",
 }
 INFERENCE = {
-    "cr2": "CR2, Satterthwaite",
-    "kenward-roger": "Kenward\N{EN DASH}Roger",
-    "paired-t": "paired t",
-    "sign-flip": "exact sign-flip",
-    "t": "classical t",
-    "hc3": "HC3",
-    "model": "model-based",
-    "f": "F test",
-    "d1": "pooled F (D1)",
-    "aht-f": "CR2, approximate Hotelling",
-    "fieller": "Fieller",
-    "bootstrap": "percentiles",
+    Inference.CR2: "CR2, Satterthwaite",
+    Inference.KENWARD_ROGER: "Kenward\N{EN DASH}Roger",
+    Inference.PAIRED_T: "paired t",
+    Inference.SIGN_FLIP: "exact sign-flip",
+    Inference.T: "classical t",
+    Inference.HC3: "HC3",
+    Inference.MODEL: "model-based",
+    Inference.F: "F test",
+    Inference.D1: "pooled F (D1)",
+    Inference.AHT_F: "CR2, approximate Hotelling",
+    Inference.FIELLER: "Fieller",
+    Inference.BOOTSTRAP: "percentiles",
 }
 INFERENCE |= {
     f"{key}, {rule} df": f"{INFERENCE[key].partition(',')[0]}, {words}"
-    for key in ("cr2", "kenward-roger", "t")
+    for key in (Inference.CR2, Inference.KENWARD_ROGER, Inference.T)
     for rule, words in {
         "complete-data": "complete-data df",
         "satterthwaite": "df of the total variance",
@@ -146,20 +146,20 @@ class Source:
     @property
     def primary(self) -> list[Outcome]:
         """The primary outcomes."""
-        return [o for o in self.plan.outcomes if o.role == "primary"]
+        return [o for o in self.plan.outcomes if o.role == Role.PRIMARY]
 
-    def headlines(self, analysis: Analysis, outcome: str, term: str = "difference") -> list[Row]:
+    def headlines(self, analysis: Analysis, outcome: str, term: str = Term.DIFFERENCE) -> list[Row]:
         """Return the rows of an analysis and outcome at the visit that stands for them."""
         found = self.rows(analysis=analysis.id, outcome=outcome, term=term)
         visit = headline(self.study, analysis, {row["visit"] for row in found})
         return [row for row in found if row["visit"] == visit]
 
-    def primary_rows(self, outcome: str, term: str = "difference") -> list[Row]:
+    def primary_rows(self, outcome: str, term: str = Term.DIFFERENCE) -> list[Row]:
         """Return the rows of the primary analyses of an outcome, in the plan's order."""
-        entries = [analysis for analysis in self.plan.analyses if analysis.role == "primary"]
+        entries = [analysis for analysis in self.plan.analyses if analysis.role == Role.PRIMARY]
         return [row for entry in entries for row in self.headlines(entry, outcome, term)]
 
-    def primary_row(self, outcome: str, term: str = "difference") -> Row | None:
+    def primary_row(self, outcome: str, term: str = Term.DIFFERENCE) -> Row | None:
         """Return the row of the primary analysis of an outcome; of several the plan's first."""
         return next(iter(self.primary_rows(outcome, term)), None)
 

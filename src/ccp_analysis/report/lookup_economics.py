@@ -8,14 +8,11 @@ from typing import Any
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.report.format import MINUS, decimals, known, number
 from ccp_analysis.report.lookup import CURRENCY, Row, Source
-from ccp_analysis.report.tables_outcomes import DIFFERENCE
+from ccp_analysis.results.terms import Model, Population, Term
 
 ECONOMICS = "economics"  # the analysis; its variations are economics_{id}
 COST, QALY, NET_BENEFIT, BOTH = "cost", "qaly", "net_benefit", "cost and qaly"
-MODEL = {COST: "ancova", QALY: "ancova", NET_BENEFIT: "net-benefit"}
-PROBABILITY, SHARE, ICER = "probability cost-effective", "quadrant share", "icer"
-BOOTSTRAP = "two-stage-bootstrap"
-IMPUTED = "all-with-baseline"
+MODEL = {COST: Model.ANCOVA, QALY: Model.ANCOVA, NET_BENEFIT: Model.NET_BENEFIT}
 PLACEHOLDER = "placeholder"
 FEW_PAIRS = 10  # below which a bootstrap of pairs says too little of how results would vary
 QUADRANTS = (
@@ -60,7 +57,7 @@ class Varied:
 def row_of(
     source: Source,
     outcome: str,
-    term: str = DIFFERENCE,
+    term: str = Term.DIFFERENCE,
     analysis: str = ECONOMICS,
     **where: object,
 ) -> Row | None:
@@ -89,7 +86,10 @@ def row_of(
 
 def preferred(rows: list[Row]) -> Row | None:
     """Return the first row of imputed data, the first of all where there is none."""
-    return next((row for row in rows if row["population"] == IMPUTED), rows[0] if rows else None)
+    return next(
+        (row for row in rows if row["population"] == Population.COMPLETED),
+        rows[0] if rows else None,
+    )
 
 
 def main_threshold(economics: Economics) -> float:
@@ -106,7 +106,7 @@ def evaluation(source: Source, analysis: str = ECONOMICS, label: str = "") -> Va
         cost=row_of(source, COST, analysis=analysis),
         qaly=row_of(source, QALY, analysis=analysis),
         benefit=row_of(source, NET_BENEFIT, **at),
-        probability=row_of(source, NET_BENEFIT, PROBABILITY, **at),
+        probability=row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, **at),
     )
 
 
@@ -120,14 +120,16 @@ def variations(source: Source) -> list[Varied]:
 
 def shares(source: Source) -> dict[str, float]:
     """Return what share of the bootstrap draws lies in each quadrant."""
-    rows = source.rows(analysis=ECONOMICS, model=BOOTSTRAP, term=SHARE)
+    rows = source.rows(
+        analysis=ECONOMICS, model=Model.TWO_STAGE_BOOTSTRAP, term=Term.QUADRANT_SHARE
+    )
     at = {row["level"]: row["estimate"] for row in rows if known(row["estimate"])}
     return {quadrant: at[quadrant] for quadrant in QUADRANTS if quadrant in at}
 
 
 def ratio_rows(source: Source) -> list[Row]:
     """Return the rows of cost-effectiveness ratios of the main evaluation, that per QALY first."""
-    rows = source.rows(analysis=ECONOMICS, term=ICER)
+    rows = source.rows(analysis=ECONOMICS, term=Term.ICER)
     return sorted(rows, key=lambda row: row["outcome"] != "cost per qaly")
 
 

@@ -11,13 +11,8 @@ from matplotlib.figure import Figure
 from ccp_analysis.report.format import decimals, known, number
 from ccp_analysis.report.lookup import INFERENCE, Row, Source, entries_of
 from ccp_analysis.report.tables_data import ALL, missing_counts
-from ccp_analysis.report.tables_outcomes import (
-    DIFFERENCE,
-    by_method,
-    level_of,
-    named,
-    with_interval,
-)
+from ccp_analysis.report.tables_outcomes import by_method, level_of, named, with_interval
+from ccp_analysis.results.terms import Inference, Model, Role, Term
 
 WIDTH = 6.7  # inches, the text width of the report
 INK, MUTED, RULE = "#1a1a1a", "#5f6368", "#c4c7cc"
@@ -128,9 +123,9 @@ def has_marks(source: Source, name: str) -> bool:
 def _of_outcomes(source: Source) -> list[Mark]:
     marks = []
     for outcome in source.plan.outcomes:
-        row = source.primary_row(outcome.id, term="standardised difference")
+        row = source.primary_row(outcome.id, term=Term.STANDARDISED)
         if row:
-            primary = outcome.role == "primary"
+            primary = outcome.role == Role.PRIMARY
             marks.append(Mark(source.name(outcome.id), row, estimate_text(row, 2), strong=primary))
     return marks
 
@@ -164,7 +159,7 @@ def _of_methods(source: Source) -> list[Mark]:
             if known(row["conf_low"]):
                 inference = INFERENCE.get(row["inference"], row["inference"])
                 label = f"{several}{named(source, row)}\n({inference})"
-                strong = row["role"] == "primary"
+                strong = row["role"] == Role.PRIMARY
                 text = estimate_text(row, places, source.plan.confidence_level)
                 marks.append(Mark(label, row, text, strong=strong))
     return marks
@@ -184,11 +179,11 @@ def methods(source: Source) -> Figure:
 def _of_pairs(source: Source) -> list[Mark]:
     marks = []
     pair = source.study.clusters.pair
-    imputed_first = sorted(entries_of(source, "team-means"), key=lambda e: e.data != "imputed")
+    imputed_first = sorted(entries_of(source, Model.TEAM_MEANS), key=lambda e: e.data != "imputed")
     for outcome in source.primary:
         for entry in imputed_first[:1]:
             shared = {"analysis": entry.id, "outcome": outcome.id}
-            mean = source.one(**shared, term=DIFFERENCE, inference="paired-t")
+            mean = source.one(**shared, term=Term.DIFFERENCE, inference=Inference.PAIRED_T)
             if mean is None:
                 continue
             places = decimals((source.primary_row(outcome.id) or mean)["std_error"])
@@ -199,7 +194,7 @@ def _of_pairs(source: Source) -> list[Mark]:
                     estimate_text(row, places),
                     hollow=True,
                 )
-                for row in source.rows(**shared, term="pair difference")
+                for row in source.rows(**shared, term=Term.PAIR_DIFFERENCE)
             ]
             label = "Mean of the pairs (paired t)"
             marks.append(Mark(label, mean, estimate_text(mean, places), strong=True))
@@ -228,12 +223,12 @@ def course(source: Source) -> Figure:
         for (arm, label), look, side in zip(source.arms, arm_looks(), (-shift, shift), strict=True):
             rows = source.rows(analysis="descriptive", outcome=outcome.id, level=arm)
             terms = {(row["visit"], row["term"]): row["estimate"] for row in rows}
-            seen = [v for v in months if known(terms.get((v, "mean")))]
+            seen = [v for v in months if known(terms.get((v, Term.MEAN)))]
             x = [months[v] + side for v in seen]
-            low = [terms[v, "lower quartile"] for v in seen]
-            high = [terms[v, "upper quartile"] for v in seen]
+            low = [terms[v, Term.LOWER_QUARTILE] for v in seen]
+            high = [terms[v, Term.UPPER_QUARTILE] for v in seen]
             axes.vlines(x, low, high, color=look["color"], linewidth=0.9, alpha=0.7)
-            axes.plot(x, [terms[v, "mean"] for v in seen], label=label, **look)
+            axes.plot(x, [terms[v, Term.MEAN] for v in seen], label=label, **look)
         axes.set_xticks(list(months.values()), [v.label for v in source.study.visits])
         axes.set_ylabel(textwrap.fill(source.name(outcome.id), 34))
         axes.grid(axis="y", color=RULE, linewidth=0.4)

@@ -24,9 +24,10 @@ from ccp_analysis.report.plots import (
     estimate_text,
     forest,
 )
-from ccp_analysis.report.tables_checks import WITHOUT_PAIR, check_rows, model_name
+from ccp_analysis.report.tables_checks import check_rows, model_name
 from ccp_analysis.report.tables_models import has_interval
-from ccp_analysis.report.tables_outcomes import DIFFERENCE, level_of
+from ccp_analysis.report.tables_outcomes import level_of
+from ccp_analysis.results.terms import Population, Role, Term
 
 SMOOTH = "#b3261e"
 
@@ -35,14 +36,14 @@ def has_panels(source: Source, analysis: str, outcomes: list[Outcome]) -> bool:
     """Return whether any of the outcomes has checks that can be drawn."""
     names = {outcome.id for outcome in outcomes}
     return any(
-        row["outcome"] in names and row["term"] != "all checks"
+        row["outcome"] in names and row["term"] != Term.ALL_CHECKS
         for row in source.rows(analysis=f"checks_{analysis}")
     )
 
 
 def others(source: Source, page: int) -> list[Outcome]:
     """Return the outcomes, other than the primary ones, of a page of the appendix (from 1)."""
-    rest = [outcome for outcome in source.plan.outcomes if outcome.role != "primary"]
+    rest = [outcome for outcome in source.plan.outcomes if outcome.role != Role.PRIMARY]
     return rest[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]
 
 
@@ -101,14 +102,14 @@ def pairs(source: Source, analysis: str) -> Figure:
         first = next(
             (
                 row
-                for row in source.rows(outcome=outcome.id, term=DIFFERENCE)
-                if row["population"] == "complete-case"
+                for row in source.rows(outcome=outcome.id, term=Term.DIFFERENCE)
+                if row["population"] == Population.COMPLETE_CASES
                 and row["model"] == source.plan.analysis(analysis).model
             ),
             None,
         )
         rows = check_rows(source, analysis, outcome.id)
-        left = [r for r in rows if r["term"] == WITHOUT_PAIR and has_interval(r)]
+        left = [r for r in rows if r["term"] == Term.WITHOUT_PAIR and has_interval(r)]
         places = decimals(left[0]["std_error"]) if left else 1
         if first is not None and has_interval(first):
             label = f"{several}Everyone observed"
@@ -131,7 +132,7 @@ def pairs(source: Source, analysis: str) -> Figure:
 def has_pairs(source: Source, analysis: str) -> bool:
     """Return whether there are differences without one pair to draw."""
     return any(
-        row["term"] == WITHOUT_PAIR and has_interval(row)
+        row["term"] == Term.WITHOUT_PAIR and has_interval(row)
         for outcome in source.primary
         for row in check_rows(source, analysis, outcome.id)
     )

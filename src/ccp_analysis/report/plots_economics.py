@@ -9,11 +9,9 @@ from matplotlib.figure import Figure
 from ccp_analysis.report.format import known, number, percent
 from ccp_analysis.report.lookup import CURRENCY, Row, Source
 from ccp_analysis.report.lookup_economics import (
-    BOOTSTRAP,
     COST,
     ECONOMICS,
     NET_BENEFIT,
-    PROBABILITY,
     QALY,
     QUADRANTS,
     evaluation,
@@ -37,6 +35,7 @@ from ccp_analysis.report.plots import (
 )
 from ccp_analysis.report.tables_economics import MAIN
 from ccp_analysis.report.tables_outcomes import contrast, level_of
+from ccp_analysis.results.terms import Model, Term
 
 DRAWN = 2000  # draws in the plane, at most
 MARGIN = 1.25  # how far beyond the draws the axes of the plane reach
@@ -148,13 +147,13 @@ def _corners(axes: Axes, found_shares: dict[str, float]) -> None:
 
 def curves(source: Source) -> dict[str, list[Row]]:
     """Return the points of both acceptability curves, by their names, by threshold."""
-    rows = source.rows(analysis=ECONOMICS, outcome=NET_BENEFIT, term=PROBABILITY)
+    rows = source.rows(analysis=ECONOMICS, outcome=NET_BENEFIT, term=Term.COST_EFFECTIVE)
     rows = [row for row in rows if known(row["estimate"]) and known(row["threshold"])]
     thresholds = source.economics.thresholds
-    regression = [row_of(source, NET_BENEFIT, PROBABILITY, threshold=t) for t in thresholds]
+    regression = [row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=t) for t in thresholds]
     both = (
         [row for row in regression if row in rows],
-        [row for row in rows if row["model"] == BOOTSTRAP],
+        [row for row in rows if row["model"] == Model.TWO_STAGE_BOOTSTRAP],
     )
     return {
         name: sorted(own, key=lambda row: row["threshold"])

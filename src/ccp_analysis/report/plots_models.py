@@ -18,14 +18,9 @@ from ccp_analysis.report.plots import (
     estimate_text,
     forest,
 )
-from ccp_analysis.report.tables_models import (
-    INTERACTION,
-    MEAN,
-    has_interval,
-    subgroup_label,
-    subgroup_rows,
-)
+from ccp_analysis.report.tables_models import has_interval, subgroup_label, subgroup_rows
 from ccp_analysis.report.tables_outcomes import contrast, level_of
+from ccp_analysis.results.terms import Term
 
 
 def has_visits(source: Source) -> bool:
@@ -40,7 +35,7 @@ def _panels(source: Source) -> list[tuple[str, str]]:
         for outcome in source.primary
         for analysis in source.plan.analyses
         if analysis.model in OVER_VISITS
-        and source.rows(analysis=analysis.id, outcome=outcome.id, term=MEAN)
+        and source.rows(analysis=analysis.id, outcome=outcome.id, term=Term.ADJUSTED_MEAN)
     ]
 
 
@@ -58,7 +53,9 @@ def visits(source: Source) -> Figure:
         for (arm, label), look, side in zip(source.arms, arm_looks(), (-shift, shift), strict=True):
             found = {
                 row["visit"]: row
-                for row in source.rows(analysis=analysis, outcome=outcome, term=MEAN, level=arm)
+                for row in source.rows(
+                    analysis=analysis, outcome=outcome, term=Term.ADJUSTED_MEAN, level=arm
+                )
                 if has_interval(row)
             }
             seen = [visit for visit in months if visit in found]
@@ -67,7 +64,7 @@ def visits(source: Source) -> Figure:
             low, high = ([found[v][end] for v in seen] for end in ("conf_low", "conf_high"))
             axes.vlines(x, low, high, color=look["color"], linewidth=1.0)
             axes.plot(x, [found[v]["estimate"] for v in seen], label=label, **look)
-        first = source.rows(analysis=analysis, outcome=outcome, term=MEAN)[0]
+        first = source.rows(analysis=analysis, outcome=outcome, term=Term.ADJUSTED_MEAN)[0]
         axes.set_title(method(first), fontsize=8, fontweight="bold", loc="left")
         names = [textwrap.fill(name, 7) for name in ticks.values()]
         axes.set_xticks(list(ticks), names, fontsize=7)
@@ -97,11 +94,11 @@ def subgroups(source: Source) -> Figure:
             continue
         places.setdefault(title, decimals(row["std_error"]))
         variable = source.name(row["subgroup"].partition(", ")[0])
-        what = f"{'Interaction: ' * (term == INTERACTION)}{subgroup_label(source, row)}"
+        what = f"{'Interaction: ' * (term == Term.INTERACTION)}{subgroup_label(source, row)}"
         outcome = f"{source.name(row['outcome'])}: " * several
         label = f"{outcome}{variable}\n{what}"
         marks.append(
-            Mark(label, row, estimate_text(row, places[title]), hollow=term == INTERACTION)
+            Mark(label, row, estimate_text(row, places[title]), hollow=term == Term.INTERACTION)
         )
     outcomes = {mark.row["outcome"] for mark in marks}
     scales = {mark.row["scale"] for mark in marks}

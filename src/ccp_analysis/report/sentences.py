@@ -18,7 +18,6 @@ from ccp_analysis.report.lookup import CURRENCY, Row, Source, method
 from ccp_analysis.report.lookup_economics import (
     COST,
     NET_BENEFIT,
-    PROBABILITY,
     QALY,
     main_threshold,
     per_qaly,
@@ -32,6 +31,7 @@ from ccp_analysis.report.tables_outcomes import (
     mcid_sentence,
     participants,
 )
+from ccp_analysis.results.terms import Term
 
 
 def summary(source: Source) -> list[str]:
@@ -166,7 +166,7 @@ def _others(source: Source, outcome: str) -> list[str]:
 
 def _paradox(source: Source, outcome: str) -> list[str]:
     """Say where ANCOVA and the change score disagree."""
-    rows = source.rows(outcome=outcome, term="ancova minus change score")
+    rows = source.rows(outcome=outcome, term=Term.LORD)
     return list({f"{row['note']}.": None for row in rows if "Lord's paradox" in row["note"]})
 
 
@@ -229,7 +229,7 @@ def _net_benefit(source: Source) -> str:
     row = row_of(source, NET_BENEFIT, threshold=threshold)
     if row is None or not known(row["estimate"]):
         return ""
-    probable = row_of(source, NET_BENEFIT, PROBABILITY, threshold=threshold)
+    probable = row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=threshold)
     chance = f"; probability above zero {number(probable['estimate'], 2)}" if probable else ""
     return (
         f"At {per_qaly(source, threshold)} the net monetary benefit was "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ccp_analysis.report.format import capitalised, known, listed, uncapitalised
 from ccp_analysis.report.lookup import Source
 from ccp_analysis.report.lookup_economics import ECONOMICS, perspective, placeholders, pounds
-from ccp_analysis.report.tables_costs import MEAN_COST, sharing
+from ccp_analysis.report.tables_costs import sharing
+from ccp_analysis.results.terms import Term
 
 CURRENCIES = {"GBP": "pounds sterling"}
 
@@ -53,7 +54,7 @@ def _intervention(source: Source) -> str:
     rows = source.rows(
         analysis=ECONOMICS,
         outcome="intervention",
-        term=MEAN_COST,
+        term=Term.MEAN_COST,
         level=source.study.arms.active,
     )
     row = next((row for row in rows if known(row["estimate"])), None)

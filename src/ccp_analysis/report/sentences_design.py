@@ -6,14 +6,9 @@ from ccp_analysis.report.format import capitalised, decimals, known, listed, num
 from ccp_analysis.report.lookup import REAL, Source, method
 from ccp_analysis.report.sentences import quantity
 from ccp_analysis.report.tables_checks import check_rows, fragile_pairs
-from ccp_analysis.report.tables_design import (
-    DATA,
-    DETECTABLE,
-    SIDE_BY_SIDE,
-    lord_row,
-    side_by_side,
-)
+from ccp_analysis.report.tables_design import DATA, SIDE_BY_SIDE, lord_row, side_by_side
 from ccp_analysis.report.tables_outcomes import beside, mcid_sentence, primary_differences
+from ccp_analysis.results.terms import Inference, Status, Term
 
 
 def could_be(source: Source) -> list[str]:
@@ -37,7 +32,7 @@ def _detectable(source: Source) -> str:
     parts = []
     for outcome in source.primary:
         row = source.primary_row(outcome.id)
-        found = beside(source, row, DETECTABLE) if row else []
+        found = beside(source, row, Term.DETECTABLE) if row else []
         if found:
             places = decimals(row["std_error"])
             limit = quantity(found[0]["estimate"], places, found[0]["scale"])
@@ -74,18 +69,16 @@ def _planned(source: Source) -> str:
     terms = {
         (row["term"], row["level"]): row
         for row in source.rows(analysis="sample_size")
-        if row["inference"] in ("none", "normal")
+        if row["inference"] in (Inference.NONE, Inference.NORMAL)
     }
-    planned, achieved = (
-        terms.get(("participants at follow-up", level)) for level in ("planned", "achieved")
-    )
+    planned, achieved = (terms.get((Term.AT_FOLLOW_UP, level)) for level in ("planned", "achieved"))
     if planned is None or achieved is None or not known(achieved["estimate"]):
         return ""
     text = (
         f"The study was planned with {number(planned['estimate'])} participants at follow-up; "
         f"{number(achieved['estimate'])} were there."
     )
-    difference = terms.get(("planned difference", "planned"))
+    difference = terms.get((Term.PLANNED_DIFFERENCE, "planned"))
     if difference is not None:
         size = quantity(difference["estimate"], 1, difference["scale"])
         text += f" The difference to be found was {size} ({difference['note']})."
@@ -144,9 +137,9 @@ def checked(source: Source) -> list[str]:
             rows = check_rows(source, analysis, outcome.id)
             made += len(rows)
             pairs = fragile_pairs(rows)
-            influence = ("Cook's distance", "outlying pair")
+            influence = (Term.COOK, Term.OUTLYING_PAIR)
             name = source.name(outcome.id)
-            terms = [r["term"] for r in rows if r["status"] == "flagged" and r not in pairs]
+            terms = [r["term"] for r in rows if r["status"] == Status.FLAGGED and r not in pairs]
             found = [term for term in terms if term not in influence]
             if found:
                 flagged.append(f"{name} ({listed(found)})")

@@ -16,11 +16,9 @@ from ccp_analysis.report.format import (
 )
 from ccp_analysis.report.lookup import Row, Source, method
 from ccp_analysis.report.lookup_economics import (
-    BOOTSTRAP,
     COST,
     ECONOMICS,
     NET_BENEFIT,
-    PROBABILITY,
     QALY,
     evaluation,
     has_a_ratio,
@@ -39,7 +37,8 @@ from ccp_analysis.report.lookup_economics import (
 from ccp_analysis.report.sentences import with_p
 from ccp_analysis.report.sentences_costs import placeholder, setting
 from ccp_analysis.report.tables_economics import ratio_name
-from ccp_analysis.report.tables_outcomes import DIFFERENCE, contrast, level_of
+from ccp_analysis.report.tables_outcomes import contrast, level_of
+from ccp_analysis.results.terms import Model, Population, Status, Term
 
 
 def paragraphs(source: Source) -> dict[str, Any]:
@@ -72,7 +71,7 @@ def paragraphs(source: Source) -> dict[str, Any]:
 
 
 def _used(source: Source) -> set[str]:
-    rows = [row for row in source.rows(analysis=ECONOMICS) if row["status"] == "ok"]
+    rows = [row for row in source.rows(analysis=ECONOMICS) if row["status"] == Status.OK]
     return {row[column] for row in rows for column in ("model", "inference")}
 
 
@@ -117,7 +116,7 @@ def result(source: Source) -> list[str]:
 def _unadjusted(source: Source) -> list[str]:
     """Set the unadjusted QALYs beside the baseline utilities, for which they are adjusted."""
     arms, baseline = source.study.arms.ordered, source.study.baseline
-    shared = {"analysis": ECONOMICS, "term": "mean", "population": "all-with-baseline"}
+    shared = {"analysis": ECONOMICS, "term": Term.MEAN, "population": Population.COMPLETED}
     wanted = {QALY: {}, source.economics.utility: {"visit": baseline.id}}
     found = {
         name: [source.one(**shared, outcome=name, level=arm, **at) for arm in arms]
@@ -167,7 +166,7 @@ def _allows(
 
 def _by_others(source: Source, main: Row, write: Callable[[float], str]) -> str:
     """Say between what the other analyses lie, and which of their intervals exclude zero."""
-    rows = source.rows(analysis=ECONOMICS, outcome=main["outcome"], term=DIFFERENCE)
+    rows = source.rows(analysis=ECONOMICS, outcome=main["outcome"], term=Term.DIFFERENCE)
     rows = [row for row in rows if row is not main and known(row["estimate"])]
     if not rows:
         return ""
@@ -202,7 +201,7 @@ def worth(source: Source) -> list[str]:
     said = []
     for place, threshold in enumerate(source.economics.main_thresholds):
         row = row_of(source, NET_BENEFIT, threshold=threshold)
-        probable = row_of(source, NET_BENEFIT, PROBABILITY, threshold=threshold)
+        probable = row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=threshold)
         if row is None or not known(row["estimate"]):
             continue
         chance = number(probable["estimate"], 2) if probable else None
@@ -234,7 +233,7 @@ def _gains(source: Source, row: Row, active: str) -> str:
 
 
 def _ratio(source: Source) -> str:
-    rows = [row for row in ratio_rows(source) if row["status"] == "ok"]
+    rows = [row for row in ratio_rows(source) if row["status"] == Status.OK]
     parts = []
     for row in rows:
         name = ratio_name(source, row)
@@ -276,7 +275,9 @@ def plane(source: Source) -> str:
             "those of the regression, whose degrees of freedom allow for that."
         )
     arms = [source.arm(arm) for arm in source.study.arms.ordered]
-    drawn = source.one(analysis=ECONOMICS, outcome=COST, term=DIFFERENCE, model=BOOTSTRAP)
+    drawn = source.one(
+        analysis=ECONOMICS, outcome=COST, term=Term.DIFFERENCE, model=Model.TWO_STAGE_BOOTSTRAP
+    )
     centre = (
         f"Every draw is imputed by a model of its own; their mean difference in costs is "
         f"{pounds(source, drawn['estimate'])}. "

@@ -6,40 +6,43 @@ from ccp_analysis.report.format import capitalised, decimals, number, p_value
 from ccp_analysis.report.lookup import MODELS, Row, Source
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.report.tables_outcomes import level_of, notes_of, with_interval
+from ccp_analysis.results.terms import Role, Status, Term
 
-WITHOUT_PAIR, PAIR_CHANGE = "difference without one pair", "change without one pair"
-WITHOUT_CLUSTER, CLUSTER_CHANGE = "difference without one cluster", "change without one cluster"
 # What the model assumes, in the order of the table.
 ASSUMED = {
-    "all checks": "All checks",
-    "normality of residuals": "Residuals are normal",
-    "heteroscedasticity": "Their spread is the same along the fitted values",
-    "variance ratio between arms": "Their variance is the same in both arms",
-    "homogeneity of slopes": "The slope on the baseline is the same in both arms",
-    "linearity of the baseline": "The outcome is linear in its baseline",
-    "predicted cluster effects": "Effects of {unit}s are normal",
+    Term.ALL_CHECKS: "All checks",
+    Term.NORMALITY: "Residuals are normal",
+    Term.HETEROSCEDASTICITY: "Their spread is the same along the fitted values",
+    Term.VARIANCE_RATIO: "Their variance is the same in both arms",
+    Term.SLOPES: "The slope on the baseline is the same in both arms",
+    Term.LINEARITY: "The outcome is linear in its baseline",
+    Term.CLUSTER_EFFECTS: "Effects of {unit}s are normal",
 }
 # Whom the result hangs on, which is no assumption.
 FRAGILE = {
-    "Cook's distance": "No single person carries the fit",
-    "people above 4/n": "People whose Cook's distance is above 4/n",
-    "outlying pair": "No {pair} stands out",
+    Term.COOK: "No single person carries the fit",
+    Term.ABOVE_COOK: "People whose Cook's distance is above 4/n",
+    Term.OUTLYING_PAIR: "No {pair} stands out",
 }
 WITHOUT = (
     (
-        WITHOUT_PAIR,
+        Term.WITHOUT_PAIR,
         "Whether the interval includes zero does not hang on one {pair}",
         "Whichever {pair} is left out, the interval includes or excludes zero as with everyone; "
         "that does not make the results alike",
     ),
     (
-        PAIR_CHANGE,
+        Term.CHANGE_WITHOUT_PAIR,
         "No {pair} carries the difference",
         "Whichever {pair} is left out, the difference moves by at most one standard error",
     ),
 )
-FOUND = {"ok": "nothing found", "flagged": "flagged", "failed": "could not be made"}
-HANGS = {"ok": "nothing found", "flagged": "fragile", "failed": "could not be made"}
+FOUND = {
+    Status.OK: "nothing found",
+    Status.FLAGGED: Status.FLAGGED,
+    Status.FAILED: "could not be made",
+}
+HANGS = {Status.OK: "nothing found", Status.FLAGGED: "fragile", Status.FAILED: "could not be made"}
 
 
 def checks(source: Source) -> Table:
@@ -62,7 +65,7 @@ def _checks(source: Source, name: str, *, primary: bool) -> Table:
     several = len(source.plan.checks) > 1
     for analysis in source.plan.checks:
         for outcome in source.plan.outcomes:
-            if (outcome.role == "primary") == primary:
+            if (outcome.role == Role.PRIMARY) == primary:
                 title = source.outcome(outcome.id)
                 title = (
                     f"{title}, {model_name(source, analysis)} ({analysis})" if several else title
@@ -97,36 +100,44 @@ def _lines(source: Source, rows: list[Row]) -> list[Cells]:
                 lines.append([_named(source, label), p, _found(row, words), _words(source, row)])
     for term, label, holds in WITHOUT:
         own = [row for row in rows if row["term"] == term and row["level"]]
-        flagged = [row for row in own if row["status"] == "flagged"]
+        flagged = [row for row in own if row["status"] == Status.FLAGGED]
         if own:
             note = "; ".join(_words(source, row) for row in flagged) or _named(source, holds)
-            finding = HANGS["flagged" if flagged else "ok"]
+            finding = HANGS[Status.FLAGGED if flagged else Status.OK]
             lines.append([_named(source, label), None, finding, note])
     lines += [
-        ["All checks", None, FOUND["failed"], _words(source, row)]
+        ["All checks", None, FOUND[Status.FAILED], _words(source, row)]
         for row in rows
-        if row["term"] == "all checks"
+        if row["term"] == Term.ALL_CHECKS
     ]
     lines += [
-        [_named(source, "Without one {pair}, {unit} or person"), None, HANGS["failed"], row["note"]]
+        [
+            _named(source, "Without one {pair}, {unit} or person"),
+            None,
+            HANGS[Status.FAILED],
+            row["note"],
+        ]
         for row in rows
-        if row["status"] == "failed" and row["term"] in (WITHOUT_PAIR, WITHOUT_CLUSTER)
+        if row["status"] == Status.FAILED
+        and row["term"] in (Term.WITHOUT_PAIR, Term.WITHOUT_CLUSTER)
     ]
     return lines
 
 
 def fragile_pairs(rows: list[Row]) -> list[Row]:
     """Return the rows that say that a conclusion, or the estimate, hangs on one pair."""
-    terms = (WITHOUT_PAIR, PAIR_CHANGE)
-    return [row for row in rows if row["term"] in terms and row["status"] == "flagged"]
+    terms = (Term.WITHOUT_PAIR, Term.CHANGE_WITHOUT_PAIR)
+    return [row for row in rows if row["term"] in terms and row["status"] == Status.FLAGGED]
 
 
 def _found(row: Row, words: dict[str, str]) -> str:
-    if row["status"] in ("flagged", "failed"):
+    if row["status"] in (Status.FLAGGED, Status.FAILED):
         return words[row["status"]]
-    if row["term"] == "predicted cluster effects":
+    if row["term"] == Term.CLUSTER_EFFECTS:
         return "see the figure"
-    return number(row["estimate"]) or words["ok"] if row["scale"] == "count" else words["ok"]
+    return (
+        number(row["estimate"]) or words[Status.OK] if row["scale"] == "count" else words[Status.OK]
+    )
 
 
 def _words(source: Source, row: Row) -> str:
@@ -157,8 +168,8 @@ def left_out(source: Source) -> Table:
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
     kinds = [
-        (clusters.pair, clusters.pair_label, WITHOUT_PAIR, PAIR_CHANGE),
-        (clusters.unit, clusters.unit_label, WITHOUT_CLUSTER, CLUSTER_CHANGE),
+        (clusters.pair, clusters.pair_label, Term.WITHOUT_PAIR, Term.CHANGE_WITHOUT_PAIR),
+        (clusters.unit, clusters.unit_label, Term.WITHOUT_CLUSTER, Term.CHANGE_WITHOUT_CLUSTER),
     ]
     for analysis in source.plan.checks:
         name = model_name(source, analysis)
@@ -182,7 +193,9 @@ def left_out(source: Source) -> Table:
                     for row in found
                     if row["term"] == term and row["level"]
                 ]
-            told = [r for r in found if r["term"] == WITHOUT_CLUSTER and r["level"] and r["note"]]
+            told = [
+                r for r in found if r["term"] == Term.WITHOUT_CLUSTER and r["level"] and r["note"]
+            ]
             notes += [(f"Without one {clusters.unit_label}", row["note"]) for row in told]
     interval_name = f"Difference ({level_of(source)} CI)"
     return Table(

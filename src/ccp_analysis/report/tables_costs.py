@@ -11,7 +11,6 @@ from ccp_analysis.report.lookup import CURRENCY, DATA, Row, Source
 from ccp_analysis.report.lookup_economics import (
     COST,
     ECONOMICS,
-    IMPUTED,
     QALY,
     adds_up_visits,
     horizon,
@@ -20,10 +19,8 @@ from ccp_analysis.report.lookup_economics import (
     shared_ending,
 )
 from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.results.terms import Model, Population, Term
 
-DESCRIPTIVE = "descriptive"
-MEAN, SD = "mean", "standard deviation"
-USE, USE_SD, USERS, MEAN_COST = "mean use", "standard deviation of use", "users", "mean cost"
 SHARES = {
     "participants": "spread equally over the participants of {active}",
     "teams": "spread equally over the {unit}s of {active}, and within each over its participants",
@@ -37,8 +34,8 @@ def resource_use(source: Source) -> Table:
     symbol = CURRENCY[economics.currency]
     services = _services(source)
     rows: list[Cells] = []
-    found = source.rows(analysis=ECONOMICS, model=DESCRIPTIVE)
-    names = dict.fromkeys([*services, *(r["outcome"] for r in found if r["term"] == USE)])
+    found = source.rows(analysis=ECONOMICS, model=Model.DESCRIPTIVE)
+    names = dict.fromkeys([*services, *(r["outcome"] for r in found if r["term"] == Term.MEAN_USE)])
     for service in names:
         for visit in source.study.visits:
             cells: Cells = []
@@ -52,7 +49,12 @@ def resource_use(source: Source) -> Table:
     header = [
         f"{label}, {what}"
         for _, label in source.arms
-        for what in ("n", "use, mean (SD)", "users (%)", f"mean cost ({symbol})")
+        for what in (
+            "n",
+            "use, mean (SD)",
+            "users (%)",
+            f"mean cost ({symbol})",
+        )
     ]
     return Table(
         name="resource_use",
@@ -81,7 +83,7 @@ def _period(source: Source) -> list[str]:
 
 
 def _use(terms: dict[str, Row]) -> Cells:
-    mean, spread, users = (terms.get(term) for term in (USE, USE_SD, USERS))
+    mean, spread, users = (terms.get(term) for term in (Term.MEAN_USE, Term.SD_OF_USE, Term.USERS))
     first = mean or users
     shown = number(mean["estimate"], 1) if mean else None
     if shown and spread and known(spread["estimate"]):
@@ -94,19 +96,19 @@ def _use(terms: dict[str, Row]) -> Cells:
 
 
 def _spent(terms: dict[str, Row]) -> Cells:
-    return [number(terms[MEAN_COST]["estimate"]) if MEAN_COST in terms else None]
+    return [number(terms[Term.MEAN_COST]["estimate"]) if Term.MEAN_COST in terms else None]
 
 
 def _whole(source: Source, found: list[Row]) -> list[Cells]:
     """Return the lines of the intervention and of the whole cost."""
     rows: list[Cells] = []
-    lines = (("intervention", MEAN_COST, "Intervention"), (COST, MEAN, "Whole cost"))
+    lines = (("intervention", Term.MEAN_COST, "Intervention"), (COST, Term.MEAN, "Whole cost"))
     for outcome, term, label in lines:
         for visit in source.study.visits:
             cells: Cells = []
             for arm in source.study.arms.ordered:
                 at = {"outcome": outcome, "visit": visit.id, "level": arm, "term": term}
-                own = _among(found, **at, population=IMPUTED) or _among(found, **at)
+                own = _among(found, **at, population=Population.COMPLETED) or _among(found, **at)
                 cells += [None, None, None, number(own[0]["estimate"]) if own else None]
             sums = outcome == COST and visit.id == horizon(source) and adds_up_visits(source)
             when = ", all visits after baseline" if sums else ""
@@ -250,13 +252,21 @@ def sharing(source: Source, rule: str | None = None) -> str:
 def economic_means(source: Source) -> Table:
     """Set out costs, utilities and QALYs by arm, unadjusted, imputed and as observed."""
     symbol = CURRENCY[source.economics.currency]
-    found = source.rows(analysis=ECONOMICS, model=DESCRIPTIVE)
+    found = source.rows(analysis=ECONOMICS, model=Model.DESCRIPTIVE)
     labels = {COST: f"Cost ({symbol})", QALY: "Quality-adjusted life years"}
     labels[source.economics.utility] = source.outcome(source.economics.utility)
     rows: list[Cells] = []
     for outcome in labels:
-        own = [row for row in found if row["outcome"] == outcome and row["term"] in (MEAN, SD)]
-        spreads = [r["estimate"] for r in own if r["term"] == SD and known(r["estimate"])]
+        own = [
+            row
+            for row in found
+            if row["outcome"] == outcome and row["term"] in (Term.MEAN, Term.STANDARD_DEVIATION)
+        ]
+        spreads = [
+            r["estimate"]
+            for r in own
+            if r["term"] == Term.STANDARD_DEVIATION and known(r["estimate"])
+        ]
         places = decimals(max(spreads, default=None))
         places = {COST: 0, QALY: max(3, places)}.get(outcome, places)
         for visit in ["", *(v.id for v in source.study.visits)]:
@@ -294,9 +304,9 @@ def economic_means(source: Source) -> Table:
 
 
 def _summary(terms: dict[str, Row], places: int) -> Cells:
-    if MEAN not in terms:
+    if Term.MEAN not in terms:
         return [None, None]
-    mean, spread = terms[MEAN], terms.get(SD)
+    mean, spread = terms[Term.MEAN], terms.get(Term.STANDARD_DEVIATION)
     shown = number(mean["estimate"], places)
     if shown and spread and known(spread["estimate"]):
         shown = f"{shown} ({number(spread['estimate'], places)})"

@@ -16,6 +16,7 @@ from ccp_analysis.report.format import (
 )
 from ccp_analysis.report.lookup import Row, Source
 from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.results.terms import Term
 
 ALL = "all"
 EXPLAINED = {
@@ -167,7 +168,7 @@ def missing(source: Source) -> Table:
 def missing_counts(source: Source) -> dict[str, dict[str, dict[str, Row]]]:
     """Return variable → visit → arm (or all) → the row that counts its missing values."""
     found: dict[str, dict[str, dict[str, Row]]] = {}
-    rows = source.rows(analysis="descriptive", term="missing")
+    rows = source.rows(analysis="descriptive", term=Term.MISSING)
     order = [*source.plan.baseline_table, *(o.id for o in source.plan.outcomes)]
     visits = ["", *(visit.id for visit in source.study.visits)]
     last = len(order)
@@ -253,12 +254,12 @@ def _characteristic(source: Source, name: str, visit: str, groups: list[str]) ->
     rows = source.rows(analysis="descriptive", outcome=name, visit=visit)
     label = source.outcome(name)
     by_group = {g: {r["term"]: r for r in rows if r["level"] == g} for g in groups}
-    numeric = any(row["term"] == "mean" for row in rows)
+    numeric = any(row["term"] == Term.MEAN for row in rows)
     lines: list[Cells] = []
     if numeric:
         unit = source.unit(name)
         title = f"{label} ({unit})" if unit and unit != "points" else label
-        spread = (by_group[groups[-1]].get("sd") or {}).get("estimate")
+        spread = (by_group[groups[-1]].get(Term.SD) or {}).get("estimate")
         places = decimals(spread)
         means = [mean_sd(by_group[group], places) for group in groups]
         lines.append([f"{title}, mean (SD)", "", *means])
@@ -268,7 +269,7 @@ def _characteristic(source: Source, name: str, visit: str, groups: list[str]) ->
         label = lines[-1][0]
     elif rows:
         label = f"{label}, n (%)"
-        found = {row["subgroup"] for row in rows if row["term"] == "number"}
+        found = {row["subgroup"] for row in rows if row["term"] == Term.NUMBER}
         codes = [code for code in source.codes(name) if code in found]
         for code in [*codes, *in_order(list(found - set(codes)))]:
             cells = [_number_percent(rows, group, code) for group in groups]
@@ -283,23 +284,23 @@ def _characteristic(source: Source, name: str, visit: str, groups: list[str]) ->
 
 def mean_sd(terms: dict[str, Row], places: int) -> str | None:
     """Write ``mean (SD)`` of the rows of one group, by their terms."""
-    mean = number(terms["mean"]["estimate"], places) if "mean" in terms else None
-    sd = number(terms["sd"]["estimate"], places) if "sd" in terms else None
+    mean = number(terms[Term.MEAN]["estimate"], places) if Term.MEAN in terms else None
+    sd = number(terms[Term.SD]["estimate"], places) if Term.SD in terms else None
     return f"{mean} ({sd})" if mean and sd else mean
 
 
 def _median(terms: dict[str, Row], places: int) -> str | None:
-    if "median" not in terms:
+    if Term.MEDIAN not in terms:
         return None
     quartiles = interval(
-        terms["lower quartile"]["estimate"], terms["upper quartile"]["estimate"], places
+        terms[Term.LOWER_QUARTILE]["estimate"], terms[Term.UPPER_QUARTILE]["estimate"], places
     )
-    middle = number(terms["median"]["estimate"], places)
+    middle = number(terms[Term.MEDIAN]["estimate"], places)
     return f"{middle} ({quartiles})" if middle and quartiles else middle
 
 
 def _number_percent(rows: list[Row], group: str, code: str) -> str | None:
     own = {r["term"]: r["estimate"] for r in rows if r["level"] == group and r["subgroup"] == code}
-    share = percent(own.get("proportion"))
-    n = number(own.get("number"))
+    share = percent(own.get(Term.PROPORTION))
+    n = number(own.get(Term.NUMBER))
     return f"{n} ({share})" if n is not None and share is not None else n

@@ -6,7 +6,6 @@ from ccp_analysis.report.format import capitalised, decimals, known, number, p_v
 from ccp_analysis.report.lookup import Row, Source, method
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.report.tables_outcomes import (
-    DIFFERENCE,
     beside,
     contrast,
     level_of,
@@ -14,13 +13,11 @@ from ccp_analysis.report.tables_outcomes import (
     primary_differences,
     with_interval,
 )
+from ccp_analysis.results.terms import Inference, Model, Term
 
-DETECTABLE = "minimum detectable difference"
-BEYOND = "difference beyond MCID"
-LORD = "ancova minus change score"
-SIDE_BY_SIDE = ("ancova", "change", "did")
+SIDE_BY_SIDE = (Model.ANCOVA, Model.CHANGE, Model.DID)
 DATA = {"imputed": "Imputed", "observed": "As observed"}
-QUANTILES = {"normal": "normal", "t": "t"}
+QUANTILES = {Inference.NORMAL: "normal", Inference.T: "t"}
 
 
 def detectable(source: Source) -> Table:
@@ -29,8 +26,8 @@ def detectable(source: Source) -> Table:
     notes: dict[str, None] = {}
     for row in primary_differences(source):
         places = decimals(row["std_error"])
-        limits = beside(source, row, DETECTABLE)
-        beyond = {r["level"]: r for r in beside(source, row, BEYOND)}
+        limits = beside(source, row, Term.DETECTABLE)
+        beyond = {r["level"]: r for r in beside(source, row, Term.BEYOND_MCID)}
         if not limits and not beyond:
             continue
         notes |= dict.fromkeys(r["note"] for r in limits if r["note"])
@@ -83,16 +80,16 @@ def sample_size(source: Source) -> Table:
     """Set planned numbers, and what they detect, beside achieved ones."""
     found = source.rows(analysis="sample_size")
     order = [
-        "participants at baseline",
-        "participants at follow-up",
-        "clusters",
-        "planned difference",
-        "design effect",
-        "detectable difference",
-        "required participants",
+        Term.AT_BASELINE,
+        Term.AT_FOLLOW_UP,
+        Term.CLUSTERS,
+        Term.PLANNED_DIFFERENCE,
+        Term.DESIGN_EFFECT,
+        Term.DETECTABLE_DIFFERENCE,
+        Term.REQUIRED,
     ]
     unit = source.study.clusters.unit_label if source.study.clusters else "cluster"
-    labels = {"clusters": f"{capitalised(unit)}s", "required participants": "Participants required"}
+    labels = {Term.CLUSTERS: f"{capitalised(unit)}s", Term.REQUIRED: "Participants required"}
     units = {row["scale"] for row in found} - {"count", "ratio"}
     keys = dict.fromkeys((row["term"], row["inference"]) for row in found)
     rows: list[Cells] = []
@@ -126,7 +123,8 @@ def sample_size(source: Source) -> Table:
         notes=[
             *([planned.source.strip()] if planned and planned.source else []),
             *notes_of(notes),
-            *[capitalised(f"{means}than pairs.")] * any(inference == "t" for _, inference in keys),
+            *[capitalised(f"{means}than pairs.")]
+            * any(inference == Inference.T for _, inference in keys),
         ],
     )
 
@@ -139,7 +137,7 @@ def not_randomised(source: Source) -> Table:
         for data, label in DATA.items():
             found = side_by_side(source, outcome.id, data)
             lord = lord_row(source, outcome.id, data)
-            if "change" not in found and "did" not in found:
+            if Model.CHANGE not in found and Model.DID not in found:
                 continue
             places = decimals(spread)
             cells = [
@@ -179,9 +177,9 @@ def side_by_side(source: Source, outcome: str, data: str) -> dict[str, Row]:
     found: dict[str, Row] = {}
     for analysis in source.plan.analyses:
         if analysis.model in SIDE_BY_SIDE and analysis.data == data:
-            shared = {"analysis": analysis.id, "outcome": outcome, "term": DIFFERENCE}
+            shared = {"analysis": analysis.id, "outcome": outcome, "term": Term.DIFFERENCE}
             for row in source.rows(**shared):
-                if row["inference"] != "paired-t" and known(row["estimate"]):
+                if row["inference"] != Inference.PAIRED_T and known(row["estimate"]):
                     found.setdefault(analysis.model, row)
     return found
 
@@ -189,8 +187,8 @@ def side_by_side(source: Source, outcome: str, data: str) -> dict[str, Row]:
 def lord_row(source: Source, outcome: str, data: str) -> Row | None:
     """Return the row that compares ANCOVA with the change score on these data."""
     for analysis in source.plan.analyses:
-        if analysis.model == "change" and analysis.data == data:
-            found = source.rows(analysis=analysis.id, outcome=outcome, term=LORD)
+        if analysis.model == Model.CHANGE and analysis.data == data:
+            found = source.rows(analysis=analysis.id, outcome=outcome, term=Term.LORD)
             if found:
                 return found[0]
     return None
@@ -198,8 +196,9 @@ def lord_row(source: Source, outcome: str, data: str) -> Row | None:
 
 def intraclass(source: Source) -> Table:
     """List the intraclass correlation of every outcome, with its interval."""
-    term = "intraclass correlation"
+    term = Term.INTRACLASS
     rows: list[Cells] = []
+    part = Term.VARIANCE.of("")
     truncated = False
     order = [analysis.id for analysis in source.plan.analyses]
     groups: dict[str, None] = {}
@@ -208,9 +207,9 @@ def intraclass(source: Source) -> Table:
         for row in sorted(found, key=lambda row: order.index(row["analysis"])):
             shared = {key: row[key] for key in ("analysis", "outcome", "visit", "inference")}
             parts = {
-                r["term"].removeprefix("variance: "): r["estimate"]
+                r["term"].removeprefix(part): r["estimate"]
                 for r in source.rows(**shared)
-                if r["term"].startswith("variance: ")
+                if r["term"].startswith(part)
             }
             within = parts.pop("residual", None)
             between = next(iter(parts.values()), None)

@@ -6,14 +6,11 @@ from ccp_analysis.report.format import capitalised, interval, known, number, p_v
 from ccp_analysis.report.format import degrees as written_df
 from ccp_analysis.report.lookup import CURRENCY, INFERENCE, Row, Source, method
 from ccp_analysis.report.lookup_economics import (
-    BOOTSTRAP,
     BOTH,
     COST,
     ECONOMICS,
-    IMPUTED,
     MODEL,
     NET_BENEFIT,
-    PROBABILITY,
     QALY,
     Varied,
     evaluation,
@@ -31,7 +28,6 @@ from ccp_analysis.report.lookup_economics import (
 )
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.report.tables_outcomes import (
-    DIFFERENCE,
     contrast,
     difference_cells,
     difference_header,
@@ -39,8 +35,9 @@ from ccp_analysis.report.tables_outcomes import (
     notes_of,
     with_interval,
 )
+from ccp_analysis.results.terms import Inference, Model, Population, Status, Term
 
-ORDER = ("ancova", "sur", "log-link", "team-means", BOOTSTRAP)
+ORDER = (Model.ANCOVA, Model.SUR, Model.LOG_LINK, Model.TEAM_MEANS, Model.TWO_STAGE_BOOTSTRAP)
 MAIN = "Main evaluation"
 NOT_ESTIMATED = "not estimated"
 ADJUSTED = (
@@ -60,11 +57,11 @@ def economics(source: Source) -> Table:
     }
     for outcome, label in labels.items():
         terms = source.rows(analysis=ECONOMICS, outcome=outcome)
-        terms = [row for row in terms if row["term"] in (DIFFERENCE, "ratio")]
+        terms = [row for row in terms if row["term"] in (Term.DIFFERENCE, Term.RATIO)]
         for row in sorted(terms, key=_place):
             rows.append([label, _analysis(row), *_cells(source, row)])
             if row["note"]:
-                alone = row["status"] in ("failed", "refused")
+                alone = row["status"] in (Status.FAILED, Status.REFUSED)
                 about = f"{label.partition(' (')[0]}, {rows[-1][1]}" if alone else _kind(row)
                 notes.append((about, row["note"]))
     for row in source.rows(analysis=ECONOMICS, outcome=BOTH, scale="correlation"):
@@ -95,29 +92,38 @@ def economics(source: Source) -> Table:
 def _place(row: Row) -> tuple[int, bool, bool, bool]:
     """Sort by model, imputed data first, differences before ratios."""
     model = ORDER.index(row["model"]) if row["model"] in ORDER else len(ORDER)
-    return model, row["population"] != IMPUTED, row["term"] != DIFFERENCE, not known(row["df"])
+    return (
+        model,
+        row["population"] != Population.COMPLETED,
+        row["term"] != Term.DIFFERENCE,
+        not known(row["df"]),
+    )
 
 
 def _analysis(row: Row) -> str:
     inference = INFERENCE.get(row["inference"], row["inference"])
-    ratio = ", ratio of the means" if row["term"] == "ratio" else ""
+    ratio = ", ratio of the means" if row["term"] == Term.RATIO else ""
     return f"{method(row)}{ratio}{f' ({inference})' if inference else ''}"
 
 
 def _kind(row: Row) -> str:
     """Return the name of a model whatever its data, with an inference that not all of its have."""
     name = method(row).partition(", ")[0]
-    return f"{name}, {INFERENCE['sign-flip']}" if row["inference"] == "sign-flip" else name
+    return (
+        f"{name}, {INFERENCE[Inference.SIGN_FLIP]}"
+        if row["inference"] == Inference.SIGN_FLIP
+        else name
+    )
 
 
 def _cells(source: Source, row: Row) -> Cells:
     """Write adjusted means and the difference or ratio of a row."""
-    ratio = row["term"] == "ratio"
+    ratio = row["term"] == Term.RATIO
     places = _decimals(source, row)
     keys = ("analysis", "outcome", "population", "model", "inference")
     shared = {key: row[key] for key in keys}
     means = [
-        None if ratio else source.one(**shared, term="adjusted mean", level=arm)
+        None if ratio else source.one(**shared, term=Term.ADJUSTED_MEAN, level=arm)
         for arm in source.study.arms.ordered
     ]
     return [
@@ -142,9 +148,11 @@ def net_benefit(source: Source) -> Table:
         row = row_of(source, **at)
         if row is None:
             continue
-        regression = row_of(source, **at, term=PROBABILITY)
-        draws = preferred(source.rows(term=PROBABILITY, model=BOOTSTRAP, **at))
-        pairs = preferred(source.rows(term=DIFFERENCE, model="team-means", **at))
+        regression = row_of(source, **at, term=Term.COST_EFFECTIVE)
+        draws = preferred(
+            source.rows(term=Term.COST_EFFECTIVE, model=Model.TWO_STAGE_BOOTSTRAP, **at)
+        )
+        pairs = preferred(source.rows(term=Term.DIFFERENCE, model=Model.TEAM_MEANS, **at))
         rows.append(
             [
                 f"{number(threshold)}{' (main)' if threshold in main else ''}",
@@ -204,7 +212,7 @@ def _about_net_benefit(source: Source) -> list[str]:
     shown = {None, *shown_thresholds(source)}
     said = [
         (method(row), row["note"])
-        for model in (MODEL[NET_BENEFIT], BOOTSTRAP)
+        for model in (MODEL[NET_BENEFIT], Model.TWO_STAGE_BOOTSTRAP)
         for row in source.rows(analysis=ECONOMICS, outcome=NET_BENEFIT, model=model)
         if row["note"] and row["threshold"] in shown
     ]
@@ -214,7 +222,7 @@ def _about_net_benefit(source: Source) -> list[str]:
 def failed_benefits(source: Source) -> list[Row]:
     """Return the rows of net-benefit regressions of the main evaluation that failed."""
     rows = source.rows(analysis=ECONOMICS, outcome=NET_BENEFIT, model=MODEL[NET_BENEFIT])
-    return [row for row in rows if row["status"] in ("failed", "refused")]
+    return [row for row in rows if row["status"] in (Status.FAILED, Status.REFUSED)]
 
 
 def ratios_of_cost(source: Source) -> Table:
@@ -223,7 +231,7 @@ def ratios_of_cost(source: Source) -> Table:
     for row in ratio_rows(source):
         low, high = row["conf_low"], row["conf_high"]
         ratio = limits = None
-        if row["status"] in ("failed", "refused"):
+        if row["status"] in (Status.FAILED, Status.REFUSED):
             ratio = NOT_ESTIMATED
         elif has_a_ratio(row):
             limits = interval(low, high, 0)
@@ -277,7 +285,7 @@ def economic_sensitivity(source: Source) -> Table:
             continue
         rows.append([varied.label, *_varied(source, varied, main)])
         for row in three:
-            if row and row["status"] in ("failed", "refused") and row["note"]:
+            if row and row["status"] in (Status.FAILED, Status.REFUSED) and row["note"]:
                 notes.append((varied.label, row["note"]))
     at = per_qaly(source, main_threshold(source.economics))
     symbol, level = CURRENCY[source.economics.currency], level_of(source)

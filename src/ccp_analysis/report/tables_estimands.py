@@ -7,11 +7,12 @@ from ccp_analysis.config.plan import LONGITUDINAL, Analysis, Delta, Sensitivity
 from ccp_analysis.report.format import capitalised, listed, uncapitalised
 from ccp_analysis.report.lookup import DATA, MODELS, Source
 from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.results.terms import Model, Population, Role
 
 ROLES = {
-    "primary": "Primary analysis",
-    "supporting": "Supporting analyses",
-    "sensitivity": "Sensitivity analyses",
+    Role.PRIMARY: "Primary analysis",
+    Role.SUPPORTING: "Supporting analyses",
+    Role.SENSITIVITY: "Sensitivity analyses",
 }
 
 
@@ -67,9 +68,9 @@ def _analyses(source: Source, estimand: Estimand) -> dict[str, str]:
         if plan.estimand_of(entry.id) == estimand.id:
             if isinstance(entry, Delta):
                 model = MODELS[plan.analysis(entry.analysis).model]
-                said["sensitivity"].append(f"{model} with deltas added to imputed values")
+                said[Role.SENSITIVITY].append(f"{model} with deltas added to imputed values")
             else:
-                said["sensitivity"].append("ANCOVA after reference-based imputation")
+                said[Role.SENSITIVITY].append("ANCOVA after reference-based imputation")
     return {
         role: capitalised("; ".join(uncapitalised(part) for part in parts))
         for role, parts in said.items()
@@ -79,9 +80,9 @@ def _analyses(source: Source, estimand: Estimand) -> dict[str, str]:
 def data_of(analysis: Analysis) -> str:
     """Return in words on which data an analysis rests."""
     if analysis.data == "imputed":
-        return DATA["all-with-baseline"]
-    over_visits = analysis.model in (*LONGITUDINAL, "did")
-    return DATA["observed-follow-ups" if over_visits else "complete-case"]
+        return DATA[Population.COMPLETED]
+    over_visits = analysis.model in (*LONGITUDINAL, Model.DID)
+    return DATA[Population.OBSERVED_VISITS if over_visits else Population.COMPLETE_CASES]
 
 
 def _models(data: str, models: dict[str, None]) -> str:

@@ -6,9 +6,10 @@ from ccp_analysis.report.format import capitalised, listed
 from ccp_analysis.report.lookup import MODELS, Row, Source, method
 from ccp_analysis.report.lookup_economics import ECONOMICS, pounds
 from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.results.terms import Status
 
 CHECKS = "checks_"
-NOT_THERE = ("failed", "refused")
+NOT_THERE = (Status.FAILED, Status.REFUSED)
 
 
 def failed(source: Source) -> Table:

@@ -7,7 +7,6 @@ from ccp_analysis.report.format import decimals, degrees, known, number, p_value
 from ccp_analysis.report.lookup import INFERENCE, RATIOS, Row, Source, method
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.report.tables_outcomes import (
-    DIFFERENCE,
     contrast,
     difference_cells,
     difference_header,
@@ -15,9 +14,7 @@ from ccp_analysis.report.tables_outcomes import (
     notes_of,
     with_interval,
 )
-
-MEAN = "adjusted mean"
-INTERACTION, WITHIN = "interaction", "subgroup difference"
+from ccp_analysis.results.terms import Role, Status, Term
 
 
 def visits(source: Source) -> Table:
@@ -29,12 +26,12 @@ def visits(source: Source) -> Table:
             if analysis.model not in OVER_VISITS:
                 continue
             shared = {"analysis": analysis.id, "outcome": outcome.id}
-            found = {row["visit"]: row for row in source.rows(**shared, term=DIFFERENCE)}
+            found = {row["visit"]: row for row in source.rows(**shared, term=Term.DIFFERENCE)}
             for visit in [v.id for v in source.study.visits if v.id in found] or list(found)[:1]:
                 row = found[visit]
                 places = decimals(row["std_error"])
                 means = [
-                    source.one(**shared, term=MEAN, level=arm, visit=visit)
+                    source.one(**shared, term=Term.ADJUSTED_MEAN, level=arm, visit=visit)
                     for arm in source.study.arms.ordered
                 ]
                 rows.append(
@@ -48,7 +45,7 @@ def visits(source: Source) -> Table:
                 if row["note"]:
                     notes.append((rows[-1][0], row["note"]))
             stands = source.headlines(analysis, outcome.id)[:1]
-            if analysis.role == "primary" and stands and stands[0]["visit"]:
+            if analysis.role == Role.PRIMARY and stands and stands[0]["visit"]:
                 at = uncapitalised(source.visit(stands[0]["visit"]))
                 notes.append((rows[-1][0], f"the primary difference is that at {at}"))
     return Table(
@@ -79,13 +76,16 @@ def ratios(source: Source) -> Table:
                 continue
             shared = {"analysis": analysis.id, "outcome": outcome.id}
             ratio = source.one(**shared, term=RATIOS[analysis.model])
-            difference = source.one(**shared, term=DIFFERENCE)
+            difference = source.one(**shared, term=Term.DIFFERENCE)
             row = ratio or difference
             if row is None:
                 continue
             places = decimals((difference or row)["std_error"])
-            means = [source.one(**shared, term=MEAN, level=a) for a in source.study.arms.ordered]
-            failed = "not estimated" if row["status"] in ("failed", "refused") else None
+            means = [
+                source.one(**shared, term=Term.ADJUSTED_MEAN, level=a)
+                for a in source.study.arms.ordered
+            ]
+            failed = "not estimated" if row["status"] in (Status.FAILED, Status.REFUSED) else None
             inference = INFERENCE.get(row["inference"], row["inference"])
             rows.append(
                 [
@@ -135,15 +135,15 @@ def subgroups(source: Source) -> Table:
         places.setdefault(title, decimals(row["std_error"]))
         label = subgroup_label(source, row)
         shown = with_interval(row, places[title])
-        if shown is None and row["status"] in ("failed", "refused"):
+        if shown is None and row["status"] in (Status.FAILED, Status.REFUSED):
             shown = "not estimated"
         rows.append(
             [
                 title,
-                f"{'Interaction: ' * (term == INTERACTION)}{label}",
+                f"{'Interaction: ' * (term == Term.INTERACTION)}{label}",
                 shown,
                 degrees(row["df"]),
-                p_value(row["p_value"]) if term == INTERACTION else None,
+                p_value(row["p_value"]) if term == Term.INTERACTION else None,
                 number(row["n"]),
             ]
         )
@@ -174,7 +174,7 @@ def subgroup_rows(source: Source) -> list[tuple[str, str, Row]]:
     found = []
     for planned in source.plan.subgroups:
         for outcome in planned.outcomes:
-            for term in (WITHIN, INTERACTION):
+            for term in (Term.WITHIN_SUBGROUP, Term.INTERACTION):
                 rows = source.rows(analysis=planned.analysis, outcome=outcome, term=term)
                 own = [r for r in rows if _variable(r) == planned.variable]
                 title = f"{source.name(outcome)}, {source.name(planned.variable)}: "

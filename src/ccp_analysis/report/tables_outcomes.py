@@ -22,8 +22,8 @@ from ccp_analysis.report.lookup import (
 )
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.report.tables_data import mean_sd
+from ccp_analysis.results.terms import Inference, Model, Status, Term
 
-DIFFERENCE = "difference"
 ADJUSTMENTS = {
     "holm": "Holm's method",
     "hochberg": "Hochberg's method",
@@ -48,7 +48,7 @@ def observed(source: Source) -> Table:
     for outcome in source.plan.outcomes:
         found = source.rows(analysis="descriptive", outcome=outcome.id)
         spread = next(
-            (r["estimate"] for r in found if (r["term"], r["level"]) == ("sd", "all")), None
+            (r["estimate"] for r in found if (r["term"], r["level"]) == (Term.SD, "all")), None
         )
         places = decimals(spread)
         for visit in source.study.visits:
@@ -88,7 +88,7 @@ def comparison(source: Source) -> Table:
         places = decimals(row["std_error"])
         shared = {key: row[key] for key in ("analysis", "outcome", "visit")}
         means = [
-            source.one(**shared, term="adjusted mean", level=arm)
+            source.one(**shared, term=Term.ADJUSTED_MEAN, level=arm)
             for arm in source.study.arms.ordered
         ]
         label = source.outcome(row["outcome"])
@@ -106,12 +106,12 @@ def comparison(source: Source) -> Table:
                 *(number(row[column]) for column in apart),
             ]
         )
-        if row["status"] != "ok":
+        if row["status"] != Status.OK:
             notes.append((label, row["note"]))
         notes += [
             (f"{label}, adjusted mean of {name}, no interval", mean["note"])
             for (_, name), mean in zip(source.arms, means, strict=True)
-            if mean and mean["status"] == "refused"
+            if mean and mean["status"] == Status.REFUSED
         ]
     names = {"n_clusters": f"{_unit(source)}s", "m": "m"}
     level = level_of(source)
@@ -161,13 +161,13 @@ def beside(source: Source, row: Row, term: str, **where: object) -> list[Row]:
 def mcid_sentence(source: Source, row: Row) -> str:
     """Say which differences that matter the interval excludes and which not; empty if unknown."""
     arms = source.study.arms.ordered[::-1]
-    found = {r["level"]: r["note"] for r in beside(source, row, "difference beyond MCID")}
+    found = {r["level"]: r["note"] for r in beside(source, row, Term.BEYOND_MCID)}
     notes = [found[arm] for arm in arms if arm in found]
     return f"{'; '.join(notes)}." if notes else ""
 
 
 def _standardised(source: Source, row: Row) -> str | None:
-    found = beside(source, row, "standardised difference")
+    found = beside(source, row, Term.STANDARDISED)
     return with_interval(found[0], 2, source.plan.confidence_level) if found else None
 
 
@@ -193,7 +193,7 @@ def difference_cells(row: Row, places: int, level: float | None = None) -> Cells
     An interval at another than the level given bears its own.
     """
     shown = with_interval(row, places, level)
-    if shown is None and row["status"] in ("failed", "refused"):
+    if shown is None and row["status"] in (Status.FAILED, Status.REFUSED):
         shown = "not estimated"
     return [shown, degrees(row["df"]), p_value(row["p_value"]), number(participants(row))]
 
@@ -211,14 +211,14 @@ def with_interval(row: Row, places: int, level: float | None = None) -> str | No
 
 def participants(row: Row) -> float | None:
     """Return how many participants a row rests on; of repeated measures they are the clusters."""
-    return row["n_clusters"] if row["model"] == "repeated" else row["n"]
+    return row["n_clusters"] if row["model"] == Model.REPEATED else row["n"]
 
 
 def methods(source: Source) -> Table:
     """Set out the primary outcome by every analysis that has it."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
-    assumed = ("ancova", "change", "did") if not source.study.randomised else ()
+    assumed = (Model.ANCOVA, Model.CHANGE, Model.DID) if not source.study.randomised else ()
     for outcome in source.primary:
         spread = (source.primary_row(outcome.id) or {}).get("std_error")
         for row in by_method(source, outcome.id):
@@ -232,9 +232,9 @@ def methods(source: Source) -> Table:
                 ]
             )
             # What these assume is said in the section on allocation.
-            if row["note"] and not (row["status"] == "ok" and row["model"] in assumed):
+            if row["note"] and not (row["status"] == Status.OK and row["model"] in assumed):
                 notes.append((", ".join(filter(None, [name, rows[-1][2]])), row["note"]))
-            if row["model"] == "repeated" and known(row["n"]):
+            if row["model"] == Model.REPEATED and known(row["n"]):
                 notes.append((name, f"{number(row['n'])} observations"))
     return Table(
         name="methods",
@@ -258,7 +258,9 @@ def by_method(source: Source, outcome: str) -> list[Row]:
     visits = {row["visit"] for row in source.primary_rows(outcome)}
     rows: list[Row] = []
     for analysis in source.plan.analyses:
-        every = source.rows(analysis=analysis.id, outcome=outcome, term=DIFFERENCE, subgroup="")
+        every = source.rows(
+            analysis=analysis.id, outcome=outcome, term=Term.DIFFERENCE, subgroup=""
+        )
         same = [row for row in every if row["visit"] in visits]
         found = same or source.headlines(analysis, outcome)
         rows += sorted(found, key=lambda row: row["df"] is None)
@@ -277,8 +279,8 @@ def pair_differences(source: Source) -> Table:
     pair = source.study.clusters.pair
     rows: list[Cells] = []
     header: dict[str, str] = {}
-    paired = {"term": DIFFERENCE, "inference": "paired-t"}
-    for entry in entries_of(source, "team-means"):
+    paired = {"term": Term.DIFFERENCE, "inference": Inference.PAIRED_T}
+    for entry in entries_of(source, Model.TEAM_MEANS):
         for outcome in source.primary:
             for row in source.rows(analysis=entry.id, outcome=outcome.id, **paired):
                 header[entry.id] = capitalised(method(row).partition(", ")[2])
@@ -288,7 +290,7 @@ def pair_differences(source: Source) -> Table:
         last: list[Cells] = [["Mean of the pairs"], [f"{level_of(source)} CI"], ["p, paired t"]]
         for entry in header:
             shared = {"analysis": entry, "outcome": outcome.id}
-            for row in source.rows(**shared, term="pair difference"):
+            for row in source.rows(**shared, term=Term.PAIR_DIFFERENCE):
                 by_pair.setdefault(row["level"], {})[entry] = number(row["estimate"], places)
             mean = source.one(**shared, **paired)
             last[0].append(number(mean["estimate"], places) if mean else None)

@@ -7,16 +7,9 @@ from ccp_analysis.report.format import MINUS, capitalised, decimals, known, list
 from ccp_analysis.report.lookup import Row, Source, method
 from ccp_analysis.report.sentences import quantity
 from ccp_analysis.report.table import Cells, Table
-from ccp_analysis.report.tables_outcomes import (
-    DIFFERENCE,
-    contrast,
-    level_of,
-    notes_of,
-    with_interval,
-)
+from ccp_analysis.report.tables_outcomes import contrast, level_of, notes_of, with_interval
+from ccp_analysis.results.terms import Inference, Term
 
-TIPPING = "tipping point"
-AT_TIP = "difference at the tipping point"
 STRATEGIES = {
     "MAR": "missing at random",
     "JR": "jump to reference",
@@ -24,14 +17,14 @@ STRATEGIES = {
     "CIR": "copy increments in reference",
     "LMCF": "last mean carried forward",
 }
-JACKKNIFE, DRAWS = "jackknife", "draws"
+DRAWS = "draws"
 VARIANCES = {
-    JACKKNIFE: "repeated-sampling variance",
+    Inference.JACKKNIFE: "repeated-sampling variance",
     DRAWS: "information-anchored variance",
 }
 MEANINGS = {
-    JACKKNIFE: "Repeated-sampling variance: how the estimate would vary from study to study if the "
-    "assumption were true (jackknife of conditional means).",
+    Inference.JACKKNIFE: "Repeated-sampling variance: how the estimate would vary from study to "
+    "study if the assumption were true (jackknife of conditional means).",
     DRAWS: "Information-anchored variance: missing values count no more than at random (random "
     "draws, Rubin's rules).",
 }
@@ -48,7 +41,7 @@ def deltas(source: Source) -> Table:
     named = {name: arms for e in _asked(source).delta for name, arms in e.directions.items()}
     for entry in _asked(source).delta:
         for outcome in entry.outcomes:
-            found = source.rows(analysis=entry.id, outcome=outcome, term=DIFFERENCE)
+            found = source.rows(analysis=entry.id, outcome=outcome, term=Term.DIFFERENCE)
             failed = [row for row in found if not known(row["estimate"])]
             notes += [(source.name(outcome), row["note"]) for row in failed if row["note"]]
             found = [row for row in found if known(row["estimate"]) and known(row["delta"])]
@@ -96,7 +89,7 @@ def scenarios(source: Source) -> Table:
     kinds = [kind for kind in VARIANCES if any(kind in entry.variances for entry in entries)]
     for entry in entries:
         for outcome in entry.outcomes:
-            found = source.rows(analysis=entry.id, outcome=outcome, term=DIFFERENCE)
+            found = source.rows(analysis=entry.id, outcome=outcome, term=Term.DIFFERENCE)
             places = _places(found)
             keys = dict.fromkeys((row["visit"], row["perspective"]) for row in found)
             for visit, name in sorted(keys, key=lambda key: _place(source, entry, *key)):
@@ -139,11 +132,11 @@ def tipping(source: Source) -> list[str]:
     for entry, outcome in entries:
         about = f"{source.name(outcome)}, " if len(entries) > 1 else ""
         shared = {"analysis": entry.id, "outcome": outcome}
-        zero = source.one(**shared, term=DIFFERENCE, delta=0.0)
+        zero = source.one(**shared, term=Term.DIFFERENCE, delta=0.0)
         for name, arms in entry.directions.items():
-            found = source.rows(**shared, perspective=name, term=TIPPING)
+            found = source.rows(**shared, perspective=name, term=Term.TIPPING_POINT)
             if found and zero:
-                at = source.rows(**shared, perspective=name, term=AT_TIP)
+                at = source.rows(**shared, perspective=name, term=Term.AT_TIPPING_POINT)
                 label = direction(source, arms)
                 label = f"{about}{label[:1].lower()}{label[1:]}" if about else label
                 sentences.append(f"{label}: {_tips(entry, found, zero, at)}.")
@@ -226,7 +219,7 @@ def _cell(row: Row | None, places: int) -> str | None:
 
 
 def _variance(row: Row) -> str:
-    return JACKKNIFE if row["inference"] == JACKKNIFE else DRAWS
+    return Inference.JACKKNIFE if row["inference"] == Inference.JACKKNIFE else DRAWS
 
 
 def _place(source: Source, entry: ReferenceBased, visit: str, name: str) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from ccp_analysis.config.plan import Analysis, Plan
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN
+from ccp_analysis.results.terms import Term
 
 
 def headline(study: Study, analysis: Analysis, visits: Collection[str]) -> str:
@@ -75,7 +76,7 @@ def adjusted(table: pd.DataFrame, plan: Plan, study: Study) -> pd.DataFrame:
         own = table[table["analysis"] == family.analysis]
         if own.empty:
             continue
-        rows = own[own["outcome"].isin(family.outcomes) & (own["term"] == "difference")]
+        rows = own[own["outcome"].isin(family.outcomes) & (own["term"] == Term.DIFFERENCE)]
         for outcome in family.outcomes:
             if outcome not in set(rows["outcome"]):
                 raise StudyError(

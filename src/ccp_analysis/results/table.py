@@ -128,7 +128,7 @@ def not_estimated(path: Path) -> str:
         The results table, as CSV.
     """
     table = read_results(path)
-    failed = table[table["status"].isin(["failed", "refused"])]
+    failed = table[table["status"].isin([Status.FAILED, Status.REFUSED])]
     if failed.empty:
         return ""
     names = ", ".join(sorted(set(failed["outcome"])))

@@ -1,0 +1,122 @@
+"""The words of the results table: each said once, and asked for by its member."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment, nodes
+
+from ccp_analysis.results.terms import VOCABULARY, Inference, Population, Status, Term
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "ccp_analysis"
+ROOMS = ("analyses", "economics", "report", "results")
+WORDS = {column: {str(word) for word in words} for column, words in VOCABULARY.items()}
+# Words that can be nothing else, wherever they stand as a text.
+CERTAIN = {str(term) for term in Term if " " in term} | {str(i) for i in Inference if "-" in i}
+# A label that is the same words, in a sentence or on an axis.
+LABELS = {("plots_checks.py", "Cook's distance")}
+
+
+def literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield texts that stand where a word of the vocabulary is meant, with their lines."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value in CERTAIN and id(node) not in docstrings:
+            yield node.lineno, node.value
+        if isinstance(node, ast.Dict):
+            pairs = [
+                (getattr(k, "value", None), v) for k, v in zip(node.keys, node.values, strict=True)
+            ]
+        elif isinstance(node, ast.Call):
+            pairs = [(keyword.arg, keyword.value) for keyword in node.keywords]
+        elif isinstance(node, ast.Compare) and isinstance(node.left, ast.Subscript):
+            column = getattr(node.left.slice, "value", None)
+            pairs = [(column, value) for value in node.comparators]
+        else:
+            continue
+        for column, value in pairs:
+            for one in getattr(value, "elts", [value]):
+                if getattr(one, "value", None) in WORDS.get(column, ()):
+                    yield one.lineno, one.value
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_word_stands_as_a_text(room):
+    found = [
+        f"{path.name}, line {line}: {word}"
+        for path in sorted((PACKAGE / room).glob("*.py"))
+        if path.name != "terms.py"
+        for line, word in literals(ast.parse(path.read_text(encoding="utf-8")))
+        if (path.name, word) not in LABELS
+    ]
+    assert found == []
+
+
+def test_the_templates_ask_by_members():
+    found = []
+    known = set().union(*(WORDS[c] for c in ("model", "inference", "term", "population")))
+    for path in sorted(PACKAGE.rglob("*.j2")):
+        tree = Environment().parse(path.read_text(encoding="utf-8"))
+        asked = [n.expr for n in tree.find_all(nodes.Compare)]
+        asked += [o.expr for n in tree.find_all(nodes.Compare) for o in n.ops]
+        asked += [n.value for n in tree.find_all(nodes.Keyword)]
+        texts = {n.value for n in asked if isinstance(n, nodes.Const)}
+        found += [f"{path.name}: {word}" for word in sorted(texts & known, key=str)]
+    assert found == []
+
+
+@pytest.mark.pipeline
+def test_a_word_renamed_is_renamed_in_everything(tmp_path):
+    # The second study as it is, and by a copy of the code in which some words are others.
+    renamed = {
+        Term.DETECTABLE: "least detectable difference",
+        Term.LORD: "ancova less change score",
+        Term.NORMALITY: "residuals are normal",
+        Term.TIPPING_POINT: "turning point",
+        Population.COMPLETE_CASES: "seen-on-all",
+        Inference.KENWARD_ROGER: "kr",
+        Status.BOUNDARY: "edge",
+    }
+    for name in ("Snakefile", "requirements.lock", "environment.yml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    words = tmp_path / "src/ccp_analysis/results/terms.py"
+    text = words.read_text(encoding="utf-8")
+    for word, new in renamed.items():
+        assert f'= "{word}"' in text
+        text = text.replace(f'= "{word}"', f'= "{new}"')
+    made = {}
+    for kind, code in (("plain", ROOT), ("renamed", tmp_path)):
+        if kind == "renamed":
+            words.write_text(text, encoding="utf-8")
+        study = tmp_path / kind
+        for part in ("config", "data/raw"):
+            shutil.copytree(ROOT / "examples/beat_the_blues" / part, study / part)
+        command = [sys.executable, "-m", "snakemake", "-s", str(code / "Snakefile")]
+        command += ["--directory", str(study), "--cores", "2", "--quiet", "all"]
+        subprocess.run(command, check=True, capture_output=True)
+        made[kind] = {
+            path.name: path.read_bytes()
+            for path in (study / "reports").rglob("*")
+            if path.suffix in (".html", ".csv")
+        }
+    results = made["plain"].pop("results.csv").decode()
+    for word, new in renamed.items():
+        results = results.replace(f",{word},", f",{new},")
+    assert sorted(made["renamed"].pop("results.csv").decode().splitlines()) == sorted(
+        results.splitlines()
+    )
+    assert made["renamed"] == made["plain"]

@@ -7,8 +7,11 @@ coordinates, and the literature's is used here.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from ccp_analysis.models.contributions import contributions
 from ccp_analysis.models.glm import GlmFit
 from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear, quadratic
 from ccp_analysis.models.ols import grouping, times
@@ -177,7 +180,10 @@ def _infer(
     df, identified = clusters.satterthwaite_df(contrasts)
     variance = quadratic(contrasts, clusters.covariance)
     lost = used_up(clusters.alone, contrasts @ clusters.inverse, np.unique(groups))
-    return inference(estimate, variance, np.where(identified, df, np.nan), lost)
+    found = inference(estimate, variance, np.where(identified, df, np.nan), lost)
+    parts = (contrasts, clusters.inverse, fit.coef)
+    added = contributions(clusters.plain, clusters.scores, clusters.squares, parts)
+    return replace(found, contributions=added)
 
 
 class _Clusters:
@@ -185,8 +191,10 @@ class _Clusters:
 
     Attributes
     ----------
-    scores : numpy.ndarray
-        F_g r_g, the adjusted scores, shape (..., G, p).
+    scores, plain : numpy.ndarray
+        F_g r_g, the adjusted scores, and Q_g'r_g, shape (..., G, p).
+    squares : numpy.ndarray
+        Q_g'Q_g, shape (..., G, p, p).
     own : numpy.ndarray
         F_g F_g', shape (..., G, p, p).
     crossed : numpy.ndarray
@@ -194,7 +202,7 @@ class _Clusters:
     alone : numpy.ndarray
         Directions that the cluster alone identifies, shape (..., G, p, p).
 
-    In the first three, clusters go by their size; in the last by their codes.
+    All but the last have the clusters by their size; that has them by their codes.
     """
 
     def __init__(self, fit: GlmFit, groups: np.ndarray) -> None:
@@ -211,9 +219,13 @@ class _Clusters:
             Q = working.basis[..., rows, :]
             F = np.swapaxes(Q, -1, -2) @ _adjustment(Q, fit.variance[..., rows])
             scores = linear(F, working.residuals[..., rows])
-            pieces.append((scores, F @ np.swapaxes(F, -1, -2), F @ Q))
-        scores, own, crossed = zip(*pieces, strict=True)
+            across = np.swapaxes(Q, -1, -2)
+            plain = linear(across, working.residuals[..., rows])
+            pieces.append((scores, plain, across @ Q, F @ np.swapaxes(F, -1, -2), F @ Q))
+        scores, plain, squares, own, crossed = zip(*pieces, strict=True)
         self.scores = np.concatenate(scores, axis=-2)
+        self.plain = np.concatenate(plain, axis=-2)
+        self.squares = np.concatenate(squares, axis=-3)
         self.own = np.concatenate(own, axis=-3)
         self.crossed = np.concatenate(crossed, axis=-3)
 

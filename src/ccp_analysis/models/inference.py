@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import chdtr, ndtr, stdtr, stdtrit
 
+from ccp_analysis.models.contributions import Contributions
 from ccp_analysis.models.used_up import LEAST_DF, UsedUp
 
 MANY_DF = 1e6  # from here on t is the normal distribution
@@ -26,12 +27,15 @@ class Inference:
         refused.
     used_up : UsedUp, optional
         What single clusters use up of each contrast; None where that is no question.
+    contributions : Contributions, optional
+        What each cluster adds to each contrast, where the inference is by clusters.
     """
 
     estimate: np.ndarray
     std_error: np.ndarray
     df: np.ndarray
     used_up: UsedUp | None = field(default=None, kw_only=True)
+    contributions: Contributions | None = field(default=None, kw_only=True)
 
     def part(self, where: Any) -> Inference:
         """Return what an index of NumPy picks of the arrays (..., k)."""
@@ -40,6 +44,7 @@ class Inference:
         return Inference(
             *(np.broadcast_to(v, shape)[where] for v in arrays),
             used_up=self.used_up and self.used_up.part(where, shape),
+            contributions=self.contributions and self.contributions.part(where, shape),
         )
 
     @property

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from ccp_analysis.models.contributions import Contributions, contributions
 from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear, quadratic
 from ccp_analysis.models.ols import OlsFit, grouping
 from ccp_analysis.models.small_sample import JointTest
@@ -93,7 +96,8 @@ def cluster_robust(fit: OlsFit, groups: np.ndarray, L: np.ndarray, kind: str = "
     df, identified = _satterthwaite_df(directions, clusters.factors, clusters.squares)
     lost = used_up(clusters.own, directions, clusters.codes)
     variance = quadratic(contrasts, clusters.covariance(fit))
-    return inference(linear(contrasts, fit.coef), variance, np.where(identified, df, np.nan), lost)
+    found = inference(linear(contrasts, fit.coef), variance, np.where(identified, df, np.nan), lost)
+    return replace(found, contributions=clusters.contributions(fit, contrasts))
 
 
 def cluster_robust_f(
@@ -234,8 +238,18 @@ class _Adjusted:
 
     def covariance(self, fit: OlsFit) -> np.ndarray:
         """Return the sandwich, shape (..., p, p)."""
-        scores = self.clusters.sums(fit.basis * fit.residuals[..., None])
-        return _sandwich(fit, (self.factors @ scores[..., None])[..., 0])
+        return _sandwich(fit, (self.factors @ self.scores(fit)[..., None])[..., 0])
+
+    def scores(self, fit: OlsFit) -> np.ndarray:
+        """Return Q_g'e_g, shape (..., G, p)."""
+        return self.clusters.sums(fit.basis * fit.residuals[..., None])
+
+    def contributions(self, fit: OlsFit, contrasts: np.ndarray) -> Contributions:
+        """Return what each cluster adds to contrasts (..., k, p)."""
+        scores = self.scores(fit)
+        adjusted = (self.factors @ scores[..., None])[..., 0]
+        parts = (contrasts, fit.inverse, fit.coef)
+        return contributions(scores, adjusted, self.squares, parts)
 
 
 def _power(values: np.ndarray, vectors: np.ndarray, exponent: float) -> np.ndarray:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ccp_analysis.models.contributions import Contributions
 from ccp_analysis.models.inference import Inference, inference
 from ccp_analysis.models.ols import Grouping, fit_ols, grouping
 
@@ -109,15 +110,25 @@ def paired_team_means(
     size = np.abs(means).max(axis=-1)
     flat = variance <= (TIE_TOLERANCE * size) ** 2
     note = np.where((note == "") & flat, NO_VARIATION, note)
+    found = inference(
+        differences.mean(axis=-1, keepdims=True),
+        np.where(flat, 0.0, variance)[..., None],
+        pairs - 1,
+    )
+    spread = differences - differences.mean(axis=-1, keepdims=True)
+    apart = teams.means(covariates)
+    apart = apart[..., treated, :] - apart[..., control, :]
+    added = Contributions(
+        adjusted=spread[..., None, :] / (pairs * (pairs - 1)) ** 0.5,
+        scores=differences[..., None, :] / pairs,
+        weights=apart[..., None, :, :] / pairs,
+        coef=slope[..., None, :],
+    )
     return PairedTeams(
         slope=slope,
         adjusted_means=means,
         pair_differences=differences,
-        inference=inference(
-            differences.mean(axis=-1, keepdims=True),
-            np.where(flat, 0.0, variance)[..., None],
-            pairs - 1,
-        ),
+        inference=replace(found, contributions=added),
         status=np.where(note == "", "ok", "failed"),
         note=note,
     )

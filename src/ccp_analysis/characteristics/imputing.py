@@ -1,118 +1,157 @@
-"""Imputation of a batch of trials: fixed teams, normal conditional models, all chains at once."""
+"""Imputation of a batch of trials: fixed teams, normal conditional models, all chains at once.
+
+The models are those of the pipeline (`ccp_analysis.imputation`): Bayesian linear regression with an
+effect of every team, and a normal draw, a donor's value or a donor's residual about the prediction.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from ccp_analysis.imputation.matching import draw_donors
+
+# From predictions (m, draws, n) by drawn and by estimated coefficients, and residual SDs.
+Draw = Callable[["Column", np.ndarray, np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Column:
-    """A variable with what is missing of it: values and missing, shape (draws, n)."""
+    """A variable of a batch of trials.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        Shape (draws, n); what stands where a value is missing is not used.
+    missing : numpy.ndarray of bool
+        Shape (draws, n).
+    """
 
     values: np.ndarray
     missing: np.ndarray
 
 
+def normal(
+    column: Column,
+    predicted: np.ndarray,
+    fitted: np.ndarray,
+    sigma: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draw from the normal distribution about the predictions."""
+    return predicted + sigma[..., None] * rng.standard_normal(predicted.shape)
+
+
+def matched(
+    column: Column,
+    predicted: np.ndarray,
+    fitted: np.ndarray,
+    sigma: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    donors: int = 5,
+    residual: bool = False,
+) -> np.ndarray:
+    """Take the value of one of the observed with the nearest predictions, or add its residual."""
+    fitted = np.broadcast_to(fitted, predicted.shape)
+    drawn = np.zeros(predicted.shape)
+    for d, missing in enumerate(column.missing):
+        seen, gone = np.flatnonzero(~missing), np.flatnonzero(missing)
+        own, near = predicted[:, d, gone], fitted[:, d, seen]
+        chosen = draw_donors(near, own, rng.random(own.shape), donors)
+        values = column.values[d, seen][chosen]
+        if residual:
+            values = own + values - np.take_along_axis(near, chosen, axis=1)
+        drawn[:, d, gone] = values
+    return drawn
+
+
 def completed(
     columns: list[Column],
-    fixed: np.ndarray,
+    team: np.ndarray,
     m: int,
     iterations: int,
     rng: np.random.Generator,
-    draw_values=None,
+    draw: Draw = normal,
 ) -> list[np.ndarray]:
-    """Impute every column from the others and a fixed block, m times.
+    """Impute every column from the others and its team, m times.
 
     Parameters
     ----------
     columns : list of Column
         In the order in which they are imputed; complete ones serve as predictors.
-    fixed : numpy.ndarray
-        Columns that are in every model, such as indicators of the teams, shape (n, f).
+    team : numpy.ndarray of int
+        Team of each person, shape (n,); every team has observed values of every column.
     m, iterations : int
         Chains of each trial, and rounds; one round where a single column is incomplete.
     rng : numpy.random.Generator
         Source of random numbers.
-    draw_values : callable, optional
-        Of predictions, observed predictions, and values: how missing values are drawn; by default
-        from the normal distribution.
+    draw : callable
+        How missing values are drawn: `normal` or `matched`.
 
     Returns
     -------
     list of numpy.ndarray
         Shape (m, draws, n) each.
     """
-    draw_values = draw_values or normal
     shape = (m, *columns[0].values.shape)
-    work = [np.broadcast_to(c.values, shape).copy() for c in columns]
-    waiting = [k for k, c in enumerate(columns) if c.missing.any()]
+    work = [np.broadcast_to(column.values, shape) for column in columns]
+    waiting = [k for k, column in enumerate(columns) if column.missing.any()]
     for k in waiting:
-        column = columns[k]
-        seen = np.where(column.missing, np.nan, column.values)
-        mean, sd = np.nanmean(seen, axis=1), np.nanstd(seen, axis=1)
-        start = mean[:, None] + sd[:, None] * rng.standard_normal(shape)
-        work[k] = np.where(column.missing, start, work[k])
+        seen = np.where(columns[k].missing, np.nan, columns[k].values)
+        start = np.nanmean(seen, axis=1)[:, None] + np.nanstd(seen, axis=1)[
+            :, None
+        ] * rng.standard_normal(shape)
+        work[k] = np.where(columns[k].missing, start, work[k])
+    onto = (team[:, None] == np.arange(team.max() + 1)).astype(float)
     for _ in range(iterations if len(waiting) > 1 else 1):
         for k in waiting:
-            others = [work[j] for j in range(len(columns)) if j != k]
-            shared = all(not columns[j].missing.any() for j in range(len(columns)) if j != k)
-            if shared:  # one design for all chains
-                others = [columns[j].values for j in range(len(columns)) if j != k]
-            Z = np.stack(others, axis=-1)
-            Z = np.concatenate([np.broadcast_to(fixed, (*Z.shape[:-1], fixed.shape[1])), Z], -1)
-            work[k] = _drawn(Z, columns[k], m, rng, draw_values)
+            others = [j for j in range(len(columns)) if j != k]
+            # What is complete is one design for all chains.
+            shared = not any(columns[j].missing.any() for j in others)
+            Z = np.stack([columns[j].values if shared else work[j] for j in others], axis=-1)
+            work[k] = _drawn(Z, columns[k], onto, m, rng, draw)
     return work
 
 
-def _drawn(Z: np.ndarray, column: Column, m: int, rng: np.random.Generator, draw_values):
-    """Draw the missing values of a column given its predictors, shape (m, draws, n)."""
+def _drawn(
+    Z: np.ndarray,
+    column: Column,
+    onto: np.ndarray,
+    m: int,
+    rng: np.random.Generator,
+    draw: Draw,
+) -> np.ndarray:
+    """Draw the missing values of a column given predictors (..., draws, n, q): (m, draws, n).
+
+    Team effects are swept out first: slopes are those within teams, and given them the effect of a
+    team is normal about its mean.
+    """
     there = ~column.missing
     y = np.where(there, column.values, 0.0)
-    W = Z * there[..., None]
-    gram = np.swapaxes(W, -1, -2) @ W
-    root = np.linalg.cholesky(gram)
-    cross = (np.swapaxes(W, -1, -2) @ y[..., None])[..., 0]
-    coef = np.linalg.solve(gram, cross[..., None])[..., 0]
-    fitted = (Z @ coef[..., None])[..., 0]
-    residual = np.where(there, y - fitted, 0.0)
-    df = there.sum(axis=-1) - Z.shape[-1]
-    shape = (m, *y.shape[:-1])
-    sigma = np.sqrt((residual**2).sum(axis=-1) / rng.chisquare(df, shape))
+    counts = there @ onto
+    sums = np.swapaxes(onto, 0, 1)
+    y_mean = (y @ onto) / counts
+    Z_mean = sums @ (Z * there[..., None]) / counts[..., None]
+    apart = np.where(there[..., None], Z - onto @ Z_mean, 0.0)
+    y_apart = np.where(there, y - y_mean @ sums, 0.0)
+    across = np.swapaxes(apart, -1, -2)
+    gram = across @ apart
+    coef = np.linalg.solve(gram, across @ y_apart[..., None])[..., 0]
+    residual = y_apart - (apart @ coef[..., None])[..., 0]
+    df = there.sum(axis=-1) - Z.shape[-1] - onto.shape[1]
+    shape = (m, len(y))
+    sigma = np.sqrt(np.square(residual).sum(axis=-1) / rng.chisquare(df, shape))
+    root = np.swapaxes(np.linalg.cholesky(gram), -1, -2)
     noise = rng.standard_normal((*shape, Z.shape[-1], 1))
-    shift = np.linalg.solve(np.swapaxes(root, -1, -2), noise)[..., 0] * sigma[..., None]
-    # A shared design: one product for all chains.
-    moved = fitted + (
-        np.moveaxis(Z @ np.moveaxis(shift, 0, -1), -1, 0)
-        if Z.ndim == 3
-        else (Z @ shift[..., None])[..., 0]
-    )
-    values = draw_values(moved, fitted, y, column.missing, sigma, rng)
-    return np.where(column.missing, values, y)
+    slope = coef + sigma[..., None] * np.linalg.solve(root, noise)[..., 0]
+    scatter = sigma[..., None] / np.sqrt(counts) * rng.standard_normal((*shape, onto.shape[1]))
 
+    def predictions(slopes: np.ndarray, effects: np.ndarray | float) -> np.ndarray:
+        own = y_mean - (Z_mean @ slopes[..., None])[..., 0] + effects
+        return own @ sums + (Z @ slopes[..., None])[..., 0]
 
-def normal(moved, fitted, y, missing, sigma, rng):
-    """Draw from the normal distribution about the predictions."""
-    return moved + sigma[..., None] * rng.standard_normal(moved.shape)
-
-
-def matched(moved, fitted, y, missing, sigma, rng, donors: int = 5, residual: bool = False):
-    """Take the value of one of the nearest observed predictions, or its residual."""
-    m, draws, n = moved.shape
-    fitted = np.broadcast_to(fitted, moved.shape)
-    out = np.zeros(moved.shape)
-    for d in range(draws):
-        seen, gone = np.flatnonzero(~missing[d]), np.flatnonzero(missing[d])
-        if not len(gone):
-            continue
-        gap = np.abs(moved[:, d][:, gone, None] - fitted[:, d][:, None, seen])
-        near = np.argpartition(gap, donors, axis=-1)[..., :donors]
-        pick = rng.integers(0, donors, near.shape[:-1])
-        chosen = seen[np.take_along_axis(near, pick[..., None], -1)[..., 0]]
-        value = y[d][chosen]
-        if residual:
-            rows = np.arange(m)[:, None]
-            value = moved[:, d][:, gone] + value - fitted[:, d][rows, chosen]
-        out[:, d][:, gone] = value
-    return out
+    predicted, fitted = predictions(slope, scatter), predictions(coef, 0.0)
+    return np.where(column.missing, draw(column, predicted, fitted, sigma, rng), y)

@@ -83,7 +83,7 @@ class Truth:
     Attributes
     ----------
     effect : float
-        Mean difference between the arms, of a team of average size.
+        Mean difference between the arms, of a pair of average size.
     icc : float
         Share of the residual variance that lies between teams.
     retest : float
@@ -97,7 +97,7 @@ class Truth:
     effect_by_pair, slope_by_team : float
         Standard deviations of the effect over pairs and of `retest` over teams.
     effect_by_size : float
-        How much the effect changes with a standard deviation of the size of the active team.
+        How much the effect changes with a standard deviation of the people of a pair.
     sd_ratio : float
         Residual standard deviation in the active arm, for 1 in the reference arm.
     skewed : bool
@@ -187,10 +187,11 @@ def _residuals(truth: Truth, rng: np.random.Generator, shape: tuple[int, int]) -
 
 
 def _size_scores(layout: Layout) -> np.ndarray:
-    """Return the sizes of the teams, standardised over the active ones, shape (1, T)."""
-    sizes = layout.sizes.astype(float)
-    active = sizes[layout.arm == 1]
-    return ((sizes - active.mean()) / max(active.std(), 1e-12))[None]
+    """Return the people of each team's pair, standardised over the pairs, shape (1, T)."""
+    people = np.bincount(layout.pair, weights=layout.sizes)
+    spread = people.std(ddof=1)
+    scores = (people - people.mean()) / (spread if spread > 0 else 1.0)
+    return scores[layout.pair][None]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,39 @@ from dataclasses import replace
 import numpy as np
 
 from ccp_analysis.models.inference import Inference, standard_error
-from ccp_analysis.models.pooling import Pooled
+from ccp_analysis.models.pooling import Pooled, imputations_needed, pool
+
+AVERAGED = "averaged"
+
+
+def rule_for(found: Inference, asked: str) -> str:
+    """Return the rule asked for, or Rubin's where there are no contributions to average."""
+    possible = asked != AVERAGED or found.contributions is not None
+    return asked if possible else "barnard-rubin"
+
+
+def pool_by(rule: str, found: Inference) -> Pooled:
+    """Pool inferences of m completed data sets, arrays (m, ..., k), by a rule.
+
+    Parameters
+    ----------
+    rule : {"averaged", "barnard-rubin", "complete-data", "satterthwaite"}
+        `pool_averaged`, or a rule of `pooling.pool`.
+    found : Inference
+        Of every completed data set.
+
+    Returns
+    -------
+    Pooled
+
+    Raises
+    ------
+    ValueError
+        As `pool_averaged` and `pooling.pool`.
+    """
+    if rule == AVERAGED:
+        return pool_averaged(found)
+    return pool(found.estimate, found.std_error**2, found.df, rule=rule)
 
 
 def pool_averaged(found: Inference) -> Pooled:
@@ -32,9 +64,9 @@ def pool_averaged(found: Inference) -> Pooled:
 
     Notes
     -----
-    With psi_gj the adjusted contribution of cluster g in completed data set j (the square root of
-    its part in the CR2 variance), c_gj its own part of the estimate about the pooled coefficients,
-    B the variance of the estimates over j and B_g that of c_gj,
+    With psi_gj the adjusted contribution of cluster g in completed data set j (whose squares add up
+    to the CR2 variance), c_gj its own part of the estimate about the pooled coefficients, B the
+    variance of the estimates over j and B_g that of c_gj,
 
         V = sum_g (mean_j psi_gj)^2,  B_shared = max(0, B - sum_g B_g),  T = V + (1 + 1/m) B_shared.
 
@@ -43,23 +75,20 @@ def pool_averaged(found: Inference) -> Pooled:
     B, as Rubin's rules do, counts it twice (Andridge 2011, Biom J 53:57-74). The idea is that of
     Robins & Wang (2000, Biometrika 87:113-124), at the level of clusters. ``docs/imputation.md``
     derives it and says where it fails: it needs fixed cluster effects in the imputation model, and
-    every term of the analysis.
+    every term of the analysis there.
     """
-    if found.contributions is None:
-        raise ValueError("Averaging contributions needs an inference by clusters.")
     m = len(found.estimate)
-    adjusted = found.contributions.adjusted
-    known = np.isfinite(found.std_error).all(axis=0)
-    within = np.square(adjusted.mean(axis=0)).sum(axis=-1)
-    between, shared = between_and_shared(found)
+    within, between, shared = variances(found)
+    shared = np.maximum(shared, 0.0)
     total = within + (1.0 + 1.0 / m) * shared
+    known = np.isfinite(found.std_error).all(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = 1.0 / np.mean(1.0 / found.df, axis=0)
+        df = 1.0 / np.mean(1.0 / np.broadcast_to(found.df, found.estimate.shape), axis=0)
         riv = (1.0 + 1.0 / m) * shared / within
-    error = standard_error(np.where(known, total, np.nan))
     # Where nothing was imputed the fit's own numbers stand, to the last bit.
     same = (found.estimate == found.estimate[0]).all(axis=0)
-    same &= (adjusted == adjusted[0]).all(axis=(0, -1))
+    same &= (found.std_error == found.std_error[0]).all(axis=0)
+    error = standard_error(np.where(known, total, np.nan))
     return Pooled(
         estimate=np.where(same, found.estimate[0], found.estimate.mean(axis=0)),
         std_error=np.where(same, found.std_error[0], error),
@@ -69,59 +98,110 @@ def pool_averaged(found: Inference) -> Pooled:
         total=total,
         riv=riv,
         fmi=riv / (1.0 + riv),
-        mc_error=np.sqrt(between / m),
+        mc_error=np.where(same, 0.0, np.sqrt(between / m)),
         used_up=found.used_up,
+        rule=AVERAGED,
     )
 
 
-def between_and_shared(found: Inference) -> tuple[np.ndarray, np.ndarray]:
-    """Return B and B_shared, shape (..., k); zero where there is a single imputation."""
+def variances(found: Inference) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return V, B and B - sum_g B_g of inferences (m, ..., k), each of shape (..., k).
+
+    All three are quadratic in the outcome. With a single imputation the last two are zero.
+
+    Raises
+    ------
+    ValueError
+        If the inference has no contributions of clusters.
+    """
+    if found.contributions is None:
+        raise ValueError("Averaging contributions needs an inference by clusters.")
+    within = np.square(found.contributions.adjusted.mean(axis=0)).sum(axis=-1)
     if len(found.estimate) == 1:
-        return np.zeros(found.estimate.shape[1:]), np.zeros(found.estimate.shape[1:])
+        return within, np.zeros_like(within), np.zeros_like(within)
     between = found.estimate.var(axis=0, ddof=1)
     own = found.contributions.own().var(axis=0, ddof=1).sum(axis=-1)
-    return between, np.maximum(between - own, 0.0)
+    return within, between, between - own
 
 
-def imputations_for(found: Inference, cv: float = 0.05) -> np.ndarray:
-    """Return how many imputations would make the averaged standard errors repeatable.
+def covariance(found: Inference) -> np.ndarray:
+    """Return T of all contrasts together, shape (..., k, k).
 
     Parameters
     ----------
     found : Inference
-        As in `pool_averaged`, of at least three imputations.
+        Arrays of shape (m, ..., k), with the contributions of the clusters.
+
+    Returns
+    -------
+    numpy.ndarray
+        With the positive semidefinite part of what clusters share.
+    """
+    m = len(found.estimate)
+    mean = found.contributions.adjusted.mean(axis=0)
+    total = mean @ np.swapaxes(mean, -1, -2)
+    if m == 1:
+        return total
+    apart = (found.estimate - found.estimate.mean(axis=0))[..., None]
+    own = found.contributions.own()
+    own = own - own.mean(axis=0)
+    shared = apart @ np.swapaxes(apart, -1, -2) - own @ np.swapaxes(own, -1, -2)
+    values, vectors = np.linalg.eigh(shared.sum(axis=0) / (m - 1))
+    positive = (vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return total + (1.0 + 1.0 / m) * positive
+
+
+def imputations_for(found: Inference, pooled: Pooled, cv: float = 0.05) -> np.ndarray:
+    """Return how many imputations would make standard errors repeatable.
+
+    Parameters
+    ----------
+    found : Inference
+        Of m completed data sets, arrays (m, ..., k).
+    pooled : Pooled
+        What they were pooled to, by whatever rule.
     cv : float
         Wanted coefficient of variation of the standard error over repeated imputation.
 
     Returns
     -------
     numpy.ndarray of float
-        Whole numbers, at least 2, shape (..., k).
+        Whole numbers, at least 2, shape (..., k); NaN where that is not known.
 
     Notes
     -----
-    The variation is that of the delete-one jackknife over the imputations (Efron & Tibshirani
-    1993, An Introduction to the Bootstrap, section 11.5), which falls with 1 / m.
+    By Rubin's rules those of `imputations_needed`, from the share of the variance that lies between
+    imputations: `fmi` has a term for the degrees of freedom besides, and where clusters are few
+    would ask for imputations in their place. By averaged contributions the coefficient of variation
+    of the standard error is that of the delete-one jackknife over the imputations (Efron &
+    Tibshirani 1993, section 11.5), whose square falls with 1 / m.
     """
     m = len(found.estimate)
-    left_out = [pool_averaged(_without(found, j)).std_error for j in range(m)]
-    errors = np.stack(left_out)
-    variance = (m - 1) / m * np.square(errors - errors.mean(axis=0)).sum(axis=0)
-    relative = variance / np.square(pool_averaged(found).std_error)
-    return np.maximum(np.ceil(m * relative / cv**2 - 1e-9), 2.0)
+    with np.errstate(invalid="ignore"):
+        if pooled.rule != AVERAGED:
+            few = 2.0 / (pooled.df + 3.0)
+            share = np.clip((pooled.fmi - few) / (1.0 - few), 0.0, 1.0)
+            return imputations_needed(share, m=m, cv=cv)
+        if m < 3:
+            return np.full(pooled.estimate.shape, np.nan)
+        errors = np.stack([pool_averaged(_without(found, j)).std_error for j in range(m)])
+        spread = np.square(errors - errors.mean(axis=0)).sum(axis=0) * (m - 1) / m
+        relative = spread / np.square(pooled.std_error)
+        return np.maximum(np.ceil(m * relative / cv**2 - 1e-9), 2.0)
 
 
 def _without(found: Inference, j: int) -> Inference:
-    """Leave out an imputation."""
+    """Leave out an imputation; what all share has an axis of one there."""
     there = np.arange(len(found.estimate)) != j
     parts = found.contributions
-    kept = replace(
-        parts,
-        adjusted=parts.adjusted[there],
-        scores=parts.scores[there],
-        weights=parts.weights[there] if len(parts.weights) == len(there) else parts.weights,
-        coef=parts.coef[there],
-    )
+    kept = {
+        name: array[there] if len(array) == len(there) else array
+        for name, array in vars(parts).items()
+    }
+    df = np.broadcast_to(found.df, found.estimate.shape)
     return Inference(
-        found.estimate[there], found.std_error[there], found.df[there], contributions=kept
+        found.estimate[there],
+        found.std_error[there],
+        df[there],
+        contributions=replace(parts, **kept),
     )

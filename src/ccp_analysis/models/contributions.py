@@ -31,11 +31,12 @@ class Contributions:
 
     def part(self, where: Any, shape: tuple[int, ...]) -> Contributions:
         """Return what an index of NumPy picks of the axes (..., k), first broadcast to a shape."""
-        at = np.arange(np.prod(shape)).reshape(shape)[where]
+        places = np.arange(np.prod(shape)).reshape(shape)
+        at = places[where]
 
         def picked(array: np.ndarray, behind: int) -> np.ndarray:
             own = array.shape[array.ndim - behind :]
-            return np.broadcast_to(array, shape + own).reshape(-1, *own)[at]
+            return np.broadcast_to(array, shape + own).reshape(places.size, *own)[at]
 
         return Contributions(
             picked(self.adjusted, 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import expit, logit, ndtri
@@ -37,6 +37,8 @@ class Pooled(Inference):
         Fraction of missing information, (riv + 2 / (df + 3)) / (riv + 1).
     mc_error : numpy.ndarray
         Monte Carlo standard error of the estimate, sqrt(between / m).
+    rule : str
+        By which it was pooled.
     """
 
     within: np.ndarray
@@ -45,6 +47,7 @@ class Pooled(Inference):
     riv: np.ndarray
     fmi: np.ndarray
     mc_error: np.ndarray
+    rule: str = field(default="barnard-rubin", kw_only=True)
 
 
 def pool(
@@ -138,6 +141,7 @@ def pool(
         riv=riv,
         fmi=fmi,
         mc_error=np.sqrt(between / m),
+        rule=rule,
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from ccp_analysis.models.contributions import Contributions
 from ccp_analysis.models.inference import Inference, inference
-from ccp_analysis.models.ols import Grouping, fit_ols, grouping
+from ccp_analysis.models.ols import Grouping, classical, fit_ols, grouping
+from ccp_analysis.models.robust import cluster_robust
 
 # A covariate does not vary within teams when no more than this share of its length does.
 CONSTANT_TOLERANCE = 1e-10
@@ -32,6 +33,8 @@ class PairedTeams:
         Mean over each team of outcome - covariates times slope, shape (..., teams).
     pair_differences : numpy.ndarray
         Arm 1 minus arm 0 in each pair, in the order of the pair codes, shape (..., pairs).
+    people : numpy.ndarray of int
+        People in both teams of each pair, shape (pairs,).
     inference : Inference
         Mean difference with the standard error and degrees of freedom (pairs - 1) of the paired t
         test, arrays of shape (..., 1).
@@ -44,6 +47,7 @@ class PairedTeams:
     slope: np.ndarray
     adjusted_means: np.ndarray
     pair_differences: np.ndarray
+    people: np.ndarray
     inference: Inference
     status: np.ndarray
     note: np.ndarray
@@ -128,10 +132,88 @@ def paired_team_means(
         slope=slope,
         adjusted_means=means,
         pair_differences=differences,
+        people=teams.sizes[control] + teams.sizes[treated],
         inference=replace(found, contributions=added),
         status=np.where(note == "", "ok", "failed"),
         note=note,
     )
+
+
+def weighted_by_people(fit: PairedTeams) -> Inference:
+    """Infer the participant-average difference: pairs weighted by their people.
+
+    Parameters
+    ----------
+    fit : PairedTeams
+        Differences within pairs.
+
+    Returns
+    -------
+    Inference
+        CR2 with Satterthwaite degrees of freedom, every pair being a cluster, under a working
+        variance that falls with the people of a pair; arrays of shape (..., 1). Whether effects
+        differ between pairs, and how, is not assumed (Kahan, Li, Copas & Harhay 2023, Int J
+        Epidemiol 52:107-118; Su & Ding 2021, J R Stat Soc B 83:994-1015).
+    """
+    root = np.sqrt(fit.people)
+    found = cluster_robust(
+        fit_ols(root[:, None], root * fit.pair_differences), np.arange(len(root)), np.eye(1)
+    )
+    share = fit.people / fit.people.sum()
+    paired = fit.inference.contributions
+    added = replace(
+        found.contributions,
+        scores=(share * fit.pair_differences)[..., None, :],
+        weights=paired.weights * len(share) * share[:, None],
+        coef=paired.coef,
+    )
+    return replace(found, contributions=added)
+
+
+def jackknife_by_people(fit: PairedTeams) -> Inference:
+    """Infer the participant-average difference by leaving out one pair at a time.
+
+    Parameters
+    ----------
+    fit : PairedTeams
+        Differences within pairs.
+
+    Returns
+    -------
+    Inference
+        Delete-one jackknife (Efron & Tibshirani 1993, equation 11.5) with pairs - 1 degrees of
+        freedom; arrays of shape (..., 1).
+    """
+    differences, pairs, whole = fit.pair_differences, len(fit.people), fit.people.sum()
+    total = (differences @ fit.people)[..., None]
+    left = (total - fit.people * differences) / (whole - fit.people)
+    variance = (pairs - 1) / pairs * np.square(left - left.mean(axis=-1, keepdims=True))
+    return inference(total / whole, variance.sum(axis=-1, keepdims=True), pairs - 1)
+
+
+def by_size(fit: PairedTeams) -> Inference:
+    """Infer how the difference changes with a standard deviation of the people of a pair.
+
+    Parameters
+    ----------
+    fit : PairedTeams
+        Differences within three pairs or more.
+
+    Returns
+    -------
+    Inference
+        Least squares over the pairs with pairs - 2 degrees of freedom; arrays of shape (..., 1).
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three pairs, or all have as many people.
+    """
+    spread = fit.people.std(ddof=1)
+    if len(fit.people) < 3 or spread == 0.0:
+        raise ValueError("At least three pairs, not all of one size, are needed.")
+    X = np.column_stack([np.ones(len(fit.people)), (fit.people - fit.people.mean()) / spread])
+    return classical(fit_ols(X, fit.pair_differences), np.array([[0.0, 1.0]]))
 
 
 def sign_flip(pair_differences: np.ndarray) -> np.ndarray:

@@ -149,12 +149,12 @@ def test_the_method_follows_the_scale_and_the_plan():
     assert by_rule == {
         "age": "norm",
         "sex": "logreg",
-        "pain_before": "pmm",
-        "pain_after": "pmm",
-        "mood_before": "pmm",
-        "mood_after": "pmm",
+        "pain_before": "lrd",
+        "pain_after": "lrd",
+        "mood_before": "lrd",
+        "mood_after": "lrd",
         "income_before": "norm",
-        "visits_before": "pmm",
+        "visits_before": "lrd",
         "stage": "pmm",
         "home": "polyreg",
     }
@@ -174,7 +174,10 @@ def test_the_method_follows_the_scale_and_the_plan():
         ({"methods": {"sex": "norm"}}, "'sex' is a category; expected logreg or pmm"),
         ({"methods": {"age": "logreg"}}, "'age' is a number; the method logreg does not go"),
         ({"methods": {"age": "2l.norm"}}, "'age' has 2l.norm, which needs the clusters"),
-        ({"bounds": {"pain_after": [0, 5]}}, "'pain_after' is imputed by pmm"),
+        (
+            {"bounds": {"pain_after": [0, 5]}, "methods": {"pain_after": "pmm"}},
+            "'pain_after' is imputed by pmm",
+        ),
     ],
 )
 def test_what_the_plan_cannot_ask(imputation, sentence):

@@ -126,7 +126,7 @@ def test_without_prices_the_total_is_imputed_itself(copy_of_ccp):
         models=DERIVED / "other.csv",
     )
     models = pd.read_csv(DERIVED / "other.csv")
-    assert set(models.loc[models["variable"] == "cost_month6", "method"]) == {"pmm"}
+    assert set(models.loc[models["variable"] == "cost_month6", "method"]) == {"lrd"}
     assert not any(name.startswith("su_") for name in read(copy_of_ccp, "other"))
 
 

@@ -60,13 +60,27 @@ def test_observed_values_stay_bit_for_bit_and_the_rest_is_filled(done):
 def test_matched_values_are_observed_ones(ccp_done):
     tables, people = imputed(ccp_done), source(ccp_done)
     models = pd.read_csv(ccp_done / MODELS)
-    assert set(models["method"]) == {"pmm", "derived"}
+    assert set(models["method"]) == {"pmm", "lrd", "derived"}
     for name in models.loc[models["method"] == "pmm", "variable"].unique():
         drawn = tables.loc[tables["imputation"] > 0, name]
         assert set(drawn) <= set(people[name].dropna())
         assert (
             models.loc[models["variable"] == name, "missing"].iloc[0] == people[name].isna().sum()
         )
+
+
+def test_local_residuals_give_possible_values(ccp_done):
+    tables, people = imputed(ccp_done), source(ccp_done)
+    before = tables.loc[tables["imputation"] == 0].set_index("participant")
+    drawn = tables[tables["imputation"] > 0]
+    whole = {"social_capital": (0, 27), "wellbeing": (14, 70), "eq_vas": (0, 100)}
+    for name, (low, high) in whole.items():
+        gone = before.index[before[f"{name}_month6"].isna()]
+        values = drawn.loc[drawn["participant"].isin(gone), f"{name}_month6"]
+        assert values.between(low, high).all(), name
+        assert (values % 1 == 0).all(), name
+    assert drawn["utility_month6"].le(1).all()
+    assert not set(drawn["utility_month6"]) <= set(people["utility_month6"])
 
 
 def test_imputations_differ(done):

@@ -12,7 +12,10 @@ coefficients and residual sum of squares RSS,
 with at least one degree of freedom. Predictive mean matching (Little 1988; Morris, White & Royston
 2014) fills in the value of one of the k observed rows whose predictions are nearest; it matches by
 "type 1", as ``mice.impute.pmm``: predictions of the observed from :math:`\hat\beta`, of the missing
-from :math:`\beta_*`.
+from :math:`\beta_*`. A value taken over whole draws those at the edge of the predictions towards
+the middle, and a difference between arms that lost different people towards zero; local residual
+draws (Schenker & Taylor 1996; Morris et al. 2014) take the donor's residual instead, to which the
+own prediction is added.
 
 Categories: Bayesian logistic regression (Rubin 1987, pp. 169-170) and its multinomial extension,
 drawn from the normal approximation to the posterior, with the pseudo-observations of White, Daniel
@@ -30,6 +33,8 @@ local residual draws. BMC Med Res Methodol 14:75.
 Rubin DB (1987). Multiple Imputation for Nonresponse in Surveys. Wiley.
 White IR, Daniel R, Royston P (2010). Avoiding bias due to perfect prediction in multiple imputation
 of incomplete categorical variables. Comput Stat Data Anal 54:2267-2275.
+Schenker N, Taylor JMG (1996). Partially parametric techniques for multiple imputation. Comput Stat
+Data Anal 22:425-446.
 van Buuren S, Groothuis-Oudshoorn K (2011). mice: Multivariate Imputation by Chained Equations in R.
 J Stat Softw 45(3).
 """
@@ -41,7 +46,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-METHODS = ("norm", "pmm", "logreg", "polyreg", "2l.norm")
+METHODS = ("norm", "pmm", "lrd", "logreg", "polyreg", "2l.norm")
 
 
 @dataclass(frozen=True)
@@ -55,16 +60,18 @@ class Conditional:
     predictors : tuple of int
         Columns it is imputed from, beside the fixed columns; complete, themselves imputed, or
         derived.
-    method : {"norm", "pmm", "logreg", "polyreg", "2l.norm"}
-        Bayesian linear regression, predictive mean matching, Bayesian logistic regression (two
-        values), Bayesian multinomial regression (categories), or Bayesian linear regression with a
-        random intercept for clusters.
+    method : {"norm", "pmm", "lrd", "logreg", "polyreg", "2l.norm"}
+        Bayesian linear regression, predictive mean matching, local residual draws, Bayesian
+        logistic regression (two values), Bayesian multinomial regression (categories), or Bayesian
+        linear regression with a random intercept for clusters.
     donors : int
-        Size of the donor pool of ``pmm``.
+        Size of the donor pool of ``pmm`` and ``lrd``.
     bounds : tuple of float, optional
-        Lowest and highest value; draws of ``norm`` and ``2l.norm`` outside are set to the nearer of
-        the two. Without it they are unbounded. Values by the other methods are observed ones and
-        need none.
+        Lowest and highest value; draws of ``norm``, ``lrd`` and ``2l.norm`` outside are set to the
+        nearer of the two. Without it they are unbounded. Values by the other methods are observed
+        ones and need none.
+    step : float, optional
+        Draws of ``lrd`` are rounded to multiples of it, so that they are possible values.
     indicators : tuple of int
         Further columns of a variable of ``polyreg``: with `target` the indicators (0 or 1) of all
         its categories but the first, missing together.
@@ -80,6 +87,7 @@ class Conditional:
     method: str = "norm"
     donors: int = 5
     bounds: tuple[float, float] | None = None
+    step: float | None = None
     indicators: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:

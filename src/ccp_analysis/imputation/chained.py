@@ -23,6 +23,7 @@ __all__ = ["Conditional", "Derived", "Imputed", "draw_donors", "impute"]
 TARGETS: dict[str, type[Target]] = {
     "norm": LinearTarget,
     "pmm": LinearTarget,
+    "lrd": LinearTarget,
     "logreg": CategoricalTarget,
     "polyreg": CategoricalTarget,
     "2l.norm": MultilevelTarget,

@@ -16,6 +16,7 @@ import numpy as np
 
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.imputation.encoding import Encoded
+from ccp_analysis.imputation.linear import MATCHED
 from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.imputation.predictors import Choice, choose_predictors
 from ccp_analysis.imputation.rules import method_of
@@ -157,7 +158,7 @@ def _refusal(
                 f"{n1} observed values{where} are too few for {coefficients} coefficients; at "
                 f"least {coefficients + RESIDUAL_DF} are expected"
             )
-        if method == "pmm" and n1 < min(FEW_TO_MATCH, MOST_OBSERVED * rows.sum()):
+        if method in MATCHED and n1 < min(FEW_TO_MATCH, MOST_OBSERVED * rows.sum()):
             return (
                 f"{n1} observed values{where} are too few to match {int((rows & lacking).sum())} "
                 f"missing ones to; at least {FEW_TO_MATCH} or {MOST_OBSERVED:.0%} are expected"

@@ -13,7 +13,7 @@ import numpy as np
 
 from ccp_analysis.imputation import Conditional
 from ccp_analysis.imputation.chains import Chains
-from ccp_analysis.imputation.matching import draw_donors
+from ccp_analysis.imputation.matching import GRID, draw_donors
 
 RIDGE = 1e-5
 """Ridge, relative to the diagonal of the centred cross-products (the value of mice).
@@ -25,6 +25,9 @@ from a nearly flat posterior, which would make the chain diverge.
 """
 
 REDUNDANT = 1e-6
+
+MATCHED = ("pmm", "lrd")
+"""Methods that take something from one of the rows with the nearest predictions."""
 
 _JITTER = 1e-10  # keeps the factorisation of an exactly singular matrix real
 _EXACT_FIT = 1e-9  # a residual share below this is round-off: the residual variance is zero
@@ -108,7 +111,7 @@ class Target:
 
 
 class LinearTarget(Target):
-    """Bayesian linear regression (``norm``) or predictive mean matching (``pmm``)."""
+    """Bayesian linear regression (``norm``), matching (``pmm``), local residuals (``lrd``)."""
 
     def __init__(
         self, model: Conditional, missing: np.ndarray, chains: Chains, rows: np.ndarray | None
@@ -127,12 +130,19 @@ class LinearTarget(Target):
         fit, draw, sigma, count = self.parameters(chains, rows, rng)
         predicted = rows[:, :, :-1] @ draw[1][:, :, None]
         predicted = predicted[:, :, 0] + draw[0] @ self.block_mis.T
-        if self.model.method == "pmm":
+        if self.model.method in MATCHED:
             fitted = self.fitted(chains, *fit)
             if not np.isfinite(predicted).all():
                 return predicted, count
             donors = draw_donors(fitted, predicted, rng.random((m, n0)), self.model.donors)
-            return self.values[donors], count
+            if self.model.method == "pmm":
+                return self.values[donors], count
+            # On a grid, as the distances are: the same value on every processor.
+            apart = predicted - np.take_along_axis(fitted, donors, axis=1)
+            apart = np.rint(apart * GRID) / GRID
+            new = self.values[donors] + chains.scale[self.slot] * apart
+            step = self.model.step
+            return self.bounded(new if step is None else np.rint(new / step) * step), count
         new = predicted + sigma[:, None] * rng.standard_normal((m, n0))
         return self.bounded(chains.centre[self.slot] + chains.scale[self.slot] * new), count
 

@@ -35,8 +35,10 @@ class Variable:
         Limits of the scale, where it has any.
     codes : tuple of str
         Codes of a category, in the dictionary's order; empty for a number.
-    discrete : bool
-        Whether only some numbers are values of it: whole numbers, or the codes of an ordinal scale.
+    ordinal : bool
+        Whether only codes are values of it.
+    step : float or None
+        Of what values are multiples; None where any number may be one.
     rule : Rule or None
         How it follows from others, if it does.
     group : str
@@ -56,7 +58,8 @@ class Variable:
     covariate: bool
     bounds: tuple[float, float] | None
     codes: tuple[str, ...]
-    discrete: bool = False
+    ordinal: bool = False
+    step: float | None = None
     rule: Rule | None = None
     group: str = ""
     beside: frozenset[str] = frozenset()
@@ -135,7 +138,8 @@ def imputation_variables(
                 covariate=name in covariates,
                 bounds=_bounds(stem, column, instruments),
                 codes=tuple(column.codes) if categorical and column else (),
-                discrete=column is not None and column.type in ("integer", "ordinal"),
+                ordinal=column is not None and column.type == "ordinal",
+                step=_step(stem, column, instruments),
                 rule=rule,
                 group=groups.get(name, ""),
                 beside=fitted[name] | (beside if name in evaluated else frozenset()),
@@ -290,6 +294,13 @@ def _bounds(
     if column and column.minimum is not None and column.maximum is not None:
         return (column.minimum, column.maximum)
     return None
+
+
+def _step(stem: str, column: Column | None, instruments: dict[str, Instrument]) -> float | None:
+    """Return of what the values of a variable are multiples; a sum of items is a whole number."""
+    if stem in instruments:
+        return 1.0 if instruments[stem].score == "sum" else None
+    return 1.0 if column is not None and column.type == "integer" else None
 
 
 def _in_order(variables: list[Variable]) -> list[Variable]:

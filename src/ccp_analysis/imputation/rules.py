@@ -64,11 +64,14 @@ def method_of(variable: Variable, plan: Plan) -> str:
     """Return the method of a variable: the plan's, or by rule.
 
     Formulas and scores follow from others; a category of two codes has logreg, of more polyreg; a
-    bounded, whole or ordinal scale has pmm; everything else norm.
+    score, or another number with bounds, has lrd; an ordinal scale, an item and the use of a
+    service have pmm, whose values are observed ones; everything else norm.
     """
     if variable.rule:
         return "derived"
-    by_rule = "pmm" if variable.bounds or variable.discrete else "norm"
+    by_rule = "lrd" if variable.bounds or variable.step else "norm"
+    if variable.ordinal or variable.group:
+        by_rule = "pmm"
     if variable.codes:
         by_rule = "logreg" if len(variable.codes) == 2 else "polyreg"
     return plan.imputation.methods.get(variable.name, by_rule)
@@ -112,9 +115,9 @@ def check_plan(study: Study, variables: list[Variable], plan: Plan) -> None:
                 "the study does not declare."
             )
     for name in plan.imputation.bounds:
-        if method_of(known[name], plan) not in ("norm", "2l.norm"):
+        if method_of(known[name], plan) not in ("norm", "lrd", "2l.norm"):
             raise StudyError(
                 f"{PLAN}: imputation.bounds: '{name}' is imputed by "
                 f"{method_of(known[name], plan)}, whose values are observed ones; bounds go with "
-                "norm and 2l.norm."
+                "norm, lrd and 2l.norm."
             )

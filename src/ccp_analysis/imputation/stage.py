@@ -25,6 +25,7 @@ from ccp_analysis.imputation.chained import Conditional, Derived, Imputed, imput
 from ccp_analysis.imputation.diagnostics import split_r_hat
 from ccp_analysis.imputation.encoding import Encoded, decode, encode
 from ccp_analysis.imputation.feasible import Members, feasible
+from ccp_analysis.imputation.linear import MATCHED
 from ccp_analysis.imputation.plan import Variable, imputation_variables, with_derived
 from ccp_analysis.imputation.predictors import Choice, needs
 from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
@@ -187,6 +188,7 @@ def _impute(
         method = method_of(variable, plan)
         # One missing category of two may be asked for as a category of many, and the reverse.
         method = "logreg" if method == "polyreg" and len(own) == 1 else method
+        own_bounds = variable.bounds if method == "lrd" else None
         conditionals.append(
             Conditional(
                 target=own[0],
@@ -195,7 +197,8 @@ def _impute(
                 ),
                 method=method,
                 donors=members.donors(plan.imputation.donors, np.isnan(encoded.values[:, own[0]])),
-                bounds=plan.imputation.bounds.get(variable.name),
+                bounds=plan.imputation.bounds.get(variable.name, own_bounds),
+                step=variable.step if method == "lrd" else None,
                 indicators=tuple(own[1:]),
             )
         )
@@ -362,7 +365,7 @@ def _few_donors(variable: Variable, plan: Plan, members: Members, missing: np.nd
     """Say where fewer donors are matched than the plan has."""
     asked = plan.imputation.donors
     donors = members.donors(asked, missing)
-    if method_of(variable, plan) != "pmm" or donors == asked:
+    if method_of(variable, plan) not in MATCHED or donors == asked:
         return []
     seen = int((~missing).sum())
     return [f"{donors} of {asked} donors, as {seen} values were observed"]

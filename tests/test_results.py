@@ -70,7 +70,7 @@ def test_an_unknown_column_is_refused():
 
 
 def test_the_columns_are_those_of_the_design():
-    assert len(set(COLUMNS)) == len(COLUMNS) == 34
+    assert len(set(COLUMNS)) == len(COLUMNS) == 36
     assert set(KEY) <= set(COLUMNS)
     assert set(WHOLE) <= set(NUMBERS) <= set(COLUMNS)
 

@@ -137,9 +137,11 @@ def test_every_outcome_has_every_row(ccp_done):
         "variance: residual": outcomes,
         "intraclass correlation": outcomes,
     }
-    assert set(table["role"]) == {"supporting"}
+    assert set(table["role"]) == {"sensitivity"}
     assert part(ccp_done, "team_means")["term"].value_counts().to_dict() == readings | {
         "difference": 2 * outcomes,
+        "participant-average difference": 2 * outcomes,
+        "change of the difference with cluster size": outcomes,
         "pair difference": 5 * outcomes,
     }
 
@@ -349,7 +351,7 @@ PLANS = {
     "outcome of the analysis": (
         "model: ancova, visit: month6, data: imputed}",
         "model: ancova, visit: month6, data: imputed, outcomes: [recovry]}",
-        "config/analysis.yaml, line 57: analysis 'ancova': 'recovry' is not one of the outcomes.",
+        "config/analysis.yaml, line 58: analysis 'ancova': 'recovry' is not one of the outcomes.",
     ),
     "covariate": (
         "covariates: [age, years_in_contact]",
@@ -421,13 +423,25 @@ def test_an_unknown_variable_of_the_baseline_table(copy_of_ccp):
         copy_of_ccp.describe()
 
 
-def test_a_rule_of_pooling_changes_the_degrees_of_freedom_alone(ccp_done):
-    """By the complete-data rule 1 / df is 1 / old + 1 / known, known being what no loss leaves."""
-    usual = one(part(ccp_done, "ancova"), outcome="social_capital", term="difference")
-    table = part(ccp_done, "ancova_complete_df")
-    asked = one(table, outcome="social_capital", term="difference")
-    assert set(table["inference"]) == {"cr2, complete-data df"}
-    for column in ("estimate", "std_error", "statistic", "n", "m"):
-        assert asked[column] == usual[column], column
-    assert asked["df"] > usual["df"] > 1
-    assert asked["conf_high"] - asked["conf_low"] < usual["conf_high"] - usual["conf_low"]
+def test_a_rule_of_pooling_changes_the_interval_and_not_the_estimate(ccp_done):
+    """Averaged contributions keep the teams' degrees of freedom, which Rubin's rules take away."""
+    own = one(part(ccp_done, "ancova"), outcome="social_capital", term="difference")
+    rubin = one(part(ccp_done, "ancova_rubin"), outcome="social_capital", term="difference")
+    assert (own["pooling"], rubin["pooling"]) == ("averaged", "barnard-rubin")
+    assert own["inference"] == rubin["inference"] == "cr2"
+    for column in ("n", "m", "average"):
+        assert own[column] == rubin[column], column
+    assert own["estimate"] == pytest.approx(rubin["estimate"], rel=1e-12)
+    assert 1 < rubin["df"] < own["df"] - 1 < 4
+    assert own["conf_high"] - own["conf_low"] < rubin["conf_high"] - rubin["conf_low"]
+
+
+def test_every_comparison_says_of_whom_it_is_the_average(ccp_done):
+    table = read_results(ccp_done / "reports/results.csv")
+    found = table[table["term"] == "difference"]
+    assert set(found["average"]) == {"participants", "clusters"}
+    paired = found["model"].eq("team-means") | found["inference"].eq("paired-t")
+    assert (found["average"] == np.where(paired, "clusters", "participants")).all()
+    assert set(table.loc[table["term"] == "participant-average difference", "average"]) == {
+        "participants"
+    }

@@ -27,6 +27,7 @@ from ccp_analysis.economics.ratios import Effect, pooled_pair
 from ccp_analysis.economics.setting import main_setting, setting_of, source
 from ccp_analysis.economics.variations import PER_QALY
 from ccp_analysis.models.ratio import fieller
+from ccp_analysis.results.terms import Term
 
 DATA = Path(__file__).parent / "data"
 STUDY = DATA / "evaluation"
@@ -78,6 +79,8 @@ def both(written, r) -> pd.DataFrame:
     """Return the rows of the evaluation beside those of R, without the bootstrap's."""
     ours = written["results"]
     ours = ours[ours["model"] != "two-stage-bootstrap"]
+    # Nor does it have other averages of the pairs, which are tested with their model.
+    ours = ours[~ours["term"].isin([Term.OF_PARTICIPANTS, Term.BY_SIZE])]
     theirs = pd.DataFrame(r["rows"])
     parts = []
     for table in (ours, theirs):

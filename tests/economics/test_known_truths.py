@@ -305,7 +305,9 @@ def test_the_pipeline_gives_what_the_batch_gives(benchmark):
         ],
         ignore_index=True,
     )
-    plan = SimpleNamespace(confidence_level=0.95, covariates=[], estimand="e")
+    plan = SimpleNamespace(
+        pooling="barnard-rubin", confidence_level=0.95, covariates=[], estimand="e"
+    )
     adjust = [BASELINE_COST, BASELINE_UTILITY]
     data = compared(study, plan, Evaluated(None, tables, adjust, ""), "imputed")
     rows = net_benefit_rows(data, list(benchmark.THRESHOLDS))

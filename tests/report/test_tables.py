@@ -36,7 +36,7 @@ def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> 
         not first
         - set(contents.tables_of(many.study, many.economics))
         - {
-            *("not_randomised", "intraclass", "subgroups", "sample_size"),
+            *("not_randomised", "intraclass", "subgroups", "sample_size", "congenial"),
             *("pair_differences", "checks", "left_out", "checks_others"),
         }
     )
@@ -174,7 +174,7 @@ def test_pair_differences(clustered: Folder) -> None:
     assert [(row["Site"], row["Imputed"]) for row in rows] == [
         ("North", "−1.80"),
         ("South", "0.40"),
-        ("Mean of the pairs", "−0.70"),
+        ("All alike (cluster-average)", "−0.70"),
         ("95% CI", "−14.70 to 13.30"),
         ("p, paired t", "0.64"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,17 +24,21 @@ from ccp_analysis.analyses.rows import (
 )
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError, status_of
+from ccp_analysis.models.inference import Inference as Inferred
 from ccp_analysis.models.mixed import MixedFit
 from ccp_analysis.models.ols import OlsFit, RankDeficientError, fit_ols
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import (
     PairedTeams,
+    by_size,
+    jackknife_by_people,
     paired_team_means,
     sign_flip,
     sign_flip_interval,
+    weighted_by_people,
 )
-from ccp_analysis.results.terms import Inference, Model, Status, Term
+from ccp_analysis.results.terms import Average, Inference, Model, Pooling, Status, Term
 
 AGREE = "ANCOVA and the change score agree"
 DISAGREE = "ANCOVA and the change score disagree (Lord's paradox)"
@@ -186,8 +191,47 @@ def team_means(study: Study, imputed: pd.DataFrame, data: str, ask: Question) ->
         for name, value in zip(pairs, differences, strict=True)
     ]
     rows += complete(each, study, chosen, ask, Model.TEAM_MEANS, Inference.PAIRED_T)
+    rows += _averages(study, chosen, fit, ask)
     flip = _flipped(differences, ask.level) | {k: rows[0][k] for k in ("term", "level", "estimate")}
     return rows + complete([flip], study, chosen, ask, Model.TEAM_MEANS, Inference.SIGN_FLIP)
+
+
+def _averages(study: Study, chosen: Sample, fit: PairedTeams, ask: Question) -> Rows:
+    """Return the participant-average beside the cluster-average, and how effects go with size."""
+    label, level = study.clusters.pair_label, contrast_label(study)
+    [weighted] = pooled_rows(chosen, weighted_by_people(fit), ask.level)
+    weighted = with_note([weighted], f"{label}s weighted by their participants")[0]
+    found = [(Inference.CR2, weighted), (Inference.JACKKNIFE, _of_means(chosen, fit, ask, label))]
+    rows: Rows = []
+    for method, row in found:
+        row |= {"term": Term.OF_PARTICIPANTS, "level": level, "average": Average.PARTICIPANTS}
+        rows += complete([row], study, chosen, ask, Model.TEAM_MEANS, method)
+    if len(fit.people) > 2 and np.ptp(fit.people):
+        row = _of_means(chosen, fit, ask, label, by_size)
+        row |= {"term": Term.BY_SIZE, "level": level, "statistic": None, "p_value": None}
+        rows += complete([row], study, chosen, ask, Model.TEAM_MEANS, Inference.T)
+    return rows
+
+
+def _of_means(
+    chosen: Sample,
+    fit: PairedTeams,
+    ask: Question,
+    label: str,
+    infer_from: Callable[[PairedTeams], Inferred] = jackknife_by_people,
+) -> dict[str, Any]:
+    """Return a row of the pair differences averaged over the imputations."""
+    means = replace(fit, pair_differences=fit.pair_differences.mean(axis=0, keepdims=True))
+    [row] = pooled_rows(replace(chosen, m=1, imputed=False), infer_from(means), ask.level)
+    if chosen.imputed:
+        each = infer_from(fit).estimate
+        row |= {"pooling": Pooling.AVERAGED, "m": chosen.m}
+        row["mc_error"] = float(each.std(ddof=1) / chosen.m**0.5)
+    spread = fit.people.std(ddof=1)
+    note = f"one {label} left out at a time"
+    if infer_from is by_size:
+        note = f"for {spread:.3g} participants more in a {label}, one SD; an interval and no test"
+    return with_note([row], note)[0]
 
 
 def adjusted_teams(

@@ -13,7 +13,7 @@ from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import Groups, groups
 from ccp_analysis.refused import require_imputed
-from ccp_analysis.results.terms import Population
+from ccp_analysis.results.terms import Pooling, Population
 
 ACTIVE = "_active"
 
@@ -33,14 +33,14 @@ class Sample:
     population : str
         Name of the population.
     pooling : str
-        Rule by which imputations leave degrees of freedom, of `models.pooling.pool`.
+        Rule by which imputations are pooled (`results.terms.Pooling`).
     """
 
     frame: pd.DataFrame
     m: int
     imputed: bool
     population: str
-    pooling: str = "barnard-rubin"
+    pooling: str = Pooling.BARNARD_RUBIN
 
     @property
     def n(self) -> int:
@@ -252,7 +252,8 @@ def design(data: Sample, covariates: list[str], factors: list[str]) -> Design:
     frame = data.frame.assign(**{name: groups(data.frame[name]).categories for name in named})
     matrix = model_matrix(" + ".join(terms), frame, na_action="raise")
     X = matrix.to_numpy(dtype=float).reshape(data.m, data.n, -1)
-    X[:, :, 2:] -= X[:, :, 2:].mean(axis=1, keepdims=True)
+    # At the mean over the imputations: coefficients then mean the same in all of them.
+    X[:, :, 2:] -= X[:, :, 2:].mean(axis=(0, 1))
     return Design(X, list(matrix.columns))
 
 

@@ -13,7 +13,7 @@ from ccp_analysis.analyses.dependence import at_fault
 from ccp_analysis.analyses.design import Sample, sample
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.ols import DEPENDENT, RankDeficientError
-from ccp_analysis.results.terms import Status
+from ccp_analysis.results.terms import Pooling, Status
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Question:
     subgroup : str or None
         Variable whose interaction with the arm is asked for.
     pooling : str
-        Rule by which imputations leave degrees of freedom.
+        Rule by which imputations are pooled.
     """
 
     outcome: str
@@ -63,7 +63,7 @@ class Question:
     power: float | None = None
     codes: tuple[str, ...] = ()
     subgroup: str | None = None
-    pooling: str = "barnard-rubin"
+    pooling: str = Pooling.BARNARD_RUBIN
 
     @property
     def unit(self) -> str:

@@ -11,19 +11,28 @@ from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import RefusedError
+from ccp_analysis.models.averaged import imputations_for, pool_by, rule_for
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import OlsFit
-from ccp_analysis.models.pooling import imputations_needed, pool
 from ccp_analysis.models.used_up import LEAST_DF
 from ccp_analysis.results import terms
-from ccp_analysis.results.terms import Status, Term
+from ccp_analysis.results.terms import Average, Model, Status, Term
 
 log = logging.getLogger(__name__)
 
 Rows = list[dict[str, Any]]
 
 TOO_FEW = "the interval says next to nothing"
+# What is an average over somebody, and says over whom.
+COMPARISONS = (
+    Term.DIFFERENCE,
+    Term.LORD,
+    Term.ODDS_RATIO,
+    Term.RATE_RATIO,
+    Term.RATIO,
+    Term.WITHIN_SUBGROUP,
+)
 REPEATABLE = 0.05  # wanted coefficient of variation of a standard error over repeated imputation
 
 
@@ -55,7 +64,8 @@ def pooled_rows(
     Returns
     -------
     list of dict, length k
-        Pooled by Rubin's rules if imputed, with the degrees of freedom of the sample's rule.
+        Pooled by the sample's rule if imputed; without contributions of clusters, which could be
+        averaged, by Rubin's rules.
         Infinite degrees of freedom (the normal distribution) are missing. What has no inference has
         the status refused and the reason as note.
 
@@ -68,8 +78,10 @@ def pooled_rows(
     """
     extra: dict[str, np.ndarray] = {}
     if data.imputed:
-        result = pool(inference.estimate, inference.std_error**2, inference.df, rule=data.pooling)
+        rule = rule_for(inference, data.pooling)
+        result = pool_by(rule, inference)
         extra = {"fmi": result.fmi, "mc_error": result.mc_error}
+        extra["needed"] = imputations_for(inference, result, cv=REPEATABLE)
         summary = Inference(result.estimate, result.std_error, result.df)
     else:
         summary = Inference(inference.estimate[0], inference.std_error[0], inference.df[0])
@@ -101,6 +113,8 @@ def pooled_rows(
         for k in range(len(low))
     ]
     for row in rows:
+        if data.imputed:
+            row["pooling"] = rule
         if row["df"] < LEAST_DF:
             row["note"] = f"{row['df']:.2f} degrees of freedom are left by pooling: {TOO_FEW}"
         row["df"] = row["df"] if np.isfinite(row["df"]) else None
@@ -200,11 +214,8 @@ def complete(
 ) -> Rows:
     """Fill in what all rows of a fit share; what a row has itself stands.
 
-    A pooled row that rests on too few imputations says so, and the inference names the rule of
-    pooling where it is not the usual one.
+    A pooled row that rests on too few imputations says so.
     """
-    if chosen.imputed:
-        inference = terms.Inference(inference).by(chosen.pooling)
     shared = {
         "outcome": ask.outcome,
         "scale": ask.scale,
@@ -219,22 +230,21 @@ def complete(
         if row.get("status") == Status.REFUSED:
             which = ", ".join(filter(None, (row["term"], row.get("level"), row.get("subgroup"))))
             log.error("%s, %s, %s: no inference, %s", ask.outcome, model, which, row["note"])
-    return [_judged({**shared, **row}) for row in rows]
+    paired = model == Model.TEAM_MEANS or inference in (
+        terms.Inference.PAIRED_T,
+        terms.Inference.SIGN_FLIP,
+    )
+    whose = {"average": Average.CLUSTERS if paired else Average.PARTICIPANTS}
+    return [
+        _judged({**shared, **(whose if row.get("term") in COMPARISONS else {}), **row})
+        for row in rows
+    ]
 
 
 def _judged(row: dict[str, Any]) -> dict[str, Any]:
-    """Add to a row how many imputations are needed, if these are more than there are.
-
-    Counted by the share of the variance that lies between the imputations: `fmi` has a term for the
-    degrees of freedom besides, and where clusters are few would ask for imputations in their place.
-    """
-    fmi, m = row.get("fmi"), row.get("m")
-    if fmi is None or m is None or row.get("std_error") is None:
-        return row
-    few = 2 / (row["df"] + 3) if row.get("df") is not None else 0.0
-    share = np.clip((fmi - few) / (1 - few), 0.0, 1.0)
-    needed = float(imputations_needed(share, m=m, cv=REPEATABLE))
-    if not needed > m:
+    """Say how many imputations are needed, if these are more than there are."""
+    needed, m = row.pop("needed", None), row.get("m")
+    if needed is None or m is None or row.get("std_error") is None or not needed > m:
         return row
     error = f"the Monte Carlo error of the standard error to {REPEATABLE:.0%}"
     return with_note([row], f"{m} imputations were made, {needed:.0f} would bring {error}")[0]

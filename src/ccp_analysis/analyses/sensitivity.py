@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
         _check_delta(entry, study, people)
         for outcome in entry.outcomes:
             ask = _question(outcome, f"{outcome}_{visit}", study, plan, instruments, dictionary)
+            ask = replace(ask, pooling=analysis.pooling or plan.pooling)
             limits = scale_limits(outcome, instruments, dictionary)
             try:
                 found, grid = delta_rows(entry, analysis, study, tables, people, ask, limits)

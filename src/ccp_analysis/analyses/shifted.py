@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,15 +16,25 @@ from ccp_analysis.analyses.lost import INTERVIEWED, existing, reasons
 from ccp_analysis.analyses.question import Question, fitted, pair_of
 from ccp_analysis.config.plan import Delta
 from ccp_analysis.config.study import Study
-from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.averaged import AVERAGED, pool_averaged, rule_for, variances
+from ccp_analysis.models.inference import Inference, standard_error
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.pooling import Pooled, pool
 from ccp_analysis.results.terms import Model, Term
 
 # Models that are least squares: the estimate is linear in the outcome, its variance quadratic.
 LEAST_SQUARES = (Model.ANCOVA, Model.CHANGE)
+
+
+def _quadratic_terms(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.stack([np.ones_like(a), a, b, a * a, b * b, a * b], axis=-1)
+
+
 # Deltas of (reference arm, active arm), in units of a step, that determine a quadratic form.
 NODES = np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1)], dtype=float)
+
+# From values at the nodes to the coefficients of the form.
+BASIS = np.linalg.inv(_quadratic_terms(*NODES.T))
 
 # From deltas of the reference and of the active arm, each of shape (k,), to conclusions.
 Evaluate = Callable[[np.ndarray, np.ndarray], Pooled | Inference]
@@ -115,7 +126,8 @@ def response(
     -----
     With y + d_0 z_0 + d_1 z_1 as the outcome, coefficients are linear in (d_0, d_1), residuals too,
     and so classical and CR2 variances are quadratic; degrees of freedom do not depend on the
-    outcome. Six fits of each imputation give all of it exactly.
+    outcome. Six fits of each imputation give all of it exactly; so they do of the averaged
+    contributions of clusters, and of what clusters share before its negative part is cut off.
     """
     chosen = data.chosen
     adjust = [ask.baseline, *ask.covariates] if model == Model.ANCOVA else ask.covariates
@@ -128,21 +140,50 @@ def response(
     L = X.contrasts[:1]
     found, name = infer(study, chosen, fit, L)
     require_inference(found)
-    basis = np.linalg.inv(_quadratic_terms(*NODES.T))
-    estimate = found.estimate[..., 0] @ basis.T
-    variance = np.square(found.std_error[..., 0]) @ basis.T
-    df = np.broadcast_to(found.df, found.estimate.shape)[:, :1, 0]
+    found = found.part(np.s_[..., 0])
+    rule = rule_for(found, ask.pooling)
+    of = _averaged if rule == AVERAGED else partial(_by_rubin, rule)
+    return of(found, step), name
+
+
+def _by_rubin(rule: str, found: Inference, step: float) -> Evaluate:
+    """Return the difference, by Rubin's rules, of inferences at the nodes (m, 6)."""
+    estimate = found.estimate @ BASIS.T
+    variance = np.square(found.std_error) @ BASIS.T
+    df = found.df[:, :1]
 
     def evaluate(reference: np.ndarray, active: np.ndarray) -> Pooled:
         terms = _quadratic_terms(np.asarray(reference) / step, np.asarray(active) / step)
         estimates, variances = estimate @ terms.T, variance @ terms.T
-        return pool(estimates, variances, np.broadcast_to(df, estimates.shape))
+        return pool(estimates, variances, np.broadcast_to(df, estimates.shape), rule=rule)
 
-    return evaluate, name
+    return evaluate
 
 
-def _quadratic_terms(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.stack([np.ones_like(a), a, b, a * a, b * b, a * b], axis=-1)
+def _averaged(found: Inference, step: float) -> Evaluate:
+    """Return the difference, by averaged contributions, of inferences at the nodes (m, 6)."""
+    pooled, m = pool_averaged(found), len(found.estimate)
+    parts = BASIS @ np.stack([pooled.estimate, *variances(found)], axis=-1)
+
+    def evaluate(reference: np.ndarray, active: np.ndarray) -> Pooled:
+        terms = _quadratic_terms(np.asarray(reference) / step, np.asarray(active) / step)
+        estimate, within, between, shared = (terms @ parts).T
+        inflated = (1.0 + 1.0 / m) * np.maximum(shared, 0.0)
+        total = within + inflated
+        return Pooled(
+            estimate=estimate,
+            std_error=standard_error(total),
+            df=np.broadcast_to(pooled.df[0], total.shape),
+            within=within,
+            between=between,
+            total=total,
+            riv=inflated / within,
+            fmi=inflated / total,
+            mc_error=np.sqrt(np.maximum(between, 0.0) / m),
+            rule=AVERAGED,
+        )
+
+    return evaluate
 
 
 def refitted(

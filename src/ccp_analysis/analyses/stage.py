@@ -65,7 +65,7 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
             mcid=instrument.mcid if instrument else None,
             power=plan.power,
             codes=_codes(outcome.id, dictionary),
-            pooling=entry.pooling,
+            pooling=entry.pooling or plan.pooling,
         )
         # Of a primary analysis only that of a primary outcome stops the run.
         role = entry.role if outcome.role == Role.PRIMARY else Role.SUPPORTING

@@ -19,8 +19,9 @@ from ccp_analysis.models.ols import OlsFit, fit_ols
 from ccp_analysis.models.pooling_joint import pool_joint
 from ccp_analysis.models.small_sample import JointTest
 from ccp_analysis.refused import require_imputed
-from ccp_analysis.results.terms import Inference, Model, Status, Term
+from ccp_analysis.results.terms import Inference, Model, Pooling, Status, Term
 
+ON_OBSERVED = "on the observed data, as the imputation models have no such interaction"
 TOWARDS_ZERO = (
     "the imputation models have no such interaction, which draws the imputed one towards zero"
 )
@@ -32,8 +33,12 @@ def subgroup(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> R
     A number has one interaction, per SD, and differences one SD below and above its mean; a
     category an interaction for each level but the first, a difference within each, and where there
     are three levels or more a joint test. The joint test is pooled over the imputations (D1) where
-    people are the units; with clusters, or too few imputations, it is of the observed data.
+    people are the units; with clusters, or too few imputations, it is of the observed data. Where
+    the contributions of clusters are averaged, all is: that rule needs every term of the analysis
+    in the imputation models, which have no such interaction.
     """
+    if data == "imputed" and ask.pooling == Pooling.AVERAGED:
+        return with_note(subgroup(study, imputed, "observed", ask), ON_OBSERVED)
     variable = ask.subgroup
     if variable not in imputed:
         raise StudyError(

@@ -116,6 +116,7 @@ def _difference(
     row |= {"term": Term.DIFFERENCE, "level": contrast_label(study), "m": data.chosen.m}
     if isinstance(found, Pooled):
         row |= {"fmi": float(found.fmi[0]), "mc_error": float(found.mc_error[0])}
+    row["pooling"] = found.rule if isinstance(found, Pooled) else ask.pooling
     return row
 
 

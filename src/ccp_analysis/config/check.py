@@ -15,6 +15,7 @@ from ccp_analysis.config.reading import first_of, place
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import denied
 from ccp_analysis.layout import DICTIONARY, ECONOMICS, INSTRUMENTS, PLAN, STUDY
+from ccp_analysis.results.terms import Pooling
 
 FULL_HEALTH = 1.0
 CLUSTERED = ("mixed", "team-means")
@@ -58,14 +59,15 @@ def check(study: Study, plan: Plan, economics: Economics | None) -> None:
     Raises
     ------
     StudyError
-        If an analysis does not fit the design; the plan names the identifier, the arm, a cluster
-        or its pair as if it were measured; a variable has a name that the pipeline needs for
-        itself; codes of an ordinal variable are analysed as numbers without
-        `Plan.ordinal_as_numbers`; or the evaluation names a file, a visit, a utility, an outcome
-        or an arm that is not there. `faults` lists all.
+        If an analysis does not fit the design, or the rule of pooling the imputation; the plan
+        names the identifier, the arm, a cluster or its pair as if it were measured; a variable has
+        a name that the pipeline needs for itself; codes of an ordinal variable are analysed as
+        numbers without `Plan.ordinal_as_numbers`; or the evaluation names a file, a visit, a
+        utility, an outcome or an arm that is not there. `faults` lists all.
     """
     faults = [
         *_analyses(study, plan),
+        *_pooling(study, plan),
         *_design_variables(study, plan),
         *_reserved(study, plan, economics),
         *_ordinals(study, plan),
@@ -129,6 +131,33 @@ def _analyses(study: Study, plan: Plan) -> Iterator[str]:
     for at, entry in enumerate(plan.analyses):
         for key, sentence in misfits(entry, study):
             yield f"{place(PLAN, 'analyses', at, key)}: {sentence}"
+
+
+def _pooling(study: Study, plan: Plan) -> Iterator[str]:
+    """Say what is missing from, or does not go with, the rule by which imputations are pooled."""
+    imputed = any(analysis.data == "imputed" for analysis in plan.analyses)
+    named = plan.imputation.pooling
+    if study.clusters and imputed and named is None:
+        yield (
+            f"{place(PLAN, 'imputation')}: imputation.pooling is missing; expected averaged (the "
+            f"contributions of {study.clusters.unit_label}s, averaged over the imputations) or "
+            "barnard-rubin (Rubin's rules; with few clusters their intervals are much too wide)."
+        )
+    asked = [named, *(analysis.pooling for analysis in plan.analyses)]
+    if Pooling.AVERAGED not in asked:
+        return
+    if not study.clusters:
+        yield (
+            f"{place(PLAN, 'imputation', 'pooling')}: pooling: averaged needs clusters, which "
+            f"{STUDY} does not declare; expected barnard-rubin."
+        )
+    for name, method in plan.imputation.methods.items():
+        if method == "2l.norm":
+            yield (
+                f"{place(PLAN, 'imputation', 'methods', name)}: '{name}' is imputed by 2l.norm, "
+                "whose clusters share a distribution, so that their contributions are not "
+                "independent; expected another method, or imputation.pooling: barnard-rubin."
+            )
 
 
 def _design_variables(study: Study, plan: Plan) -> Iterator[str]:

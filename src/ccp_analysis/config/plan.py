@@ -11,6 +11,7 @@ from ccp_analysis.config.estimands import Estimand, check_estimands
 from ccp_analysis.config.reading import Name, Strict, load
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN
+from ccp_analysis.results.terms import Pooling
 
 Power = Annotated[float, Field(gt=0, lt=1)]
 
@@ -34,8 +35,8 @@ class PredictorChange(Strict):
 class ImputationPlan(Strict):
     """How what is missing is imputed.
 
-    `bounds` bind the methods norm and 2l.norm; `derived` are formulas by name; `level` says of an
-    instrument whether its score or its items are imputed; `not_after` are the events (as in the
+    `bounds` bind the methods norm, lrd and 2l.norm; `derived` are formulas by name; `level` says of
+    an instrument whether its score or its items are imputed; `not_after` are the events (as in the
     file of losses) after which a value that was not observed does not exist.
     """
 
@@ -43,13 +44,18 @@ class ImputationPlan(Strict):
     iterations: int = Field(ge=1)
     donors: int = Field(ge=1)
     auxiliary: list[str] = []
-    methods: dict[str, Literal["norm", "pmm", "logreg", "polyreg", "2l.norm"]] = {}
+    methods: dict[str, Literal["norm", "pmm", "lrd", "logreg", "polyreg", "2l.norm"]] = {}
     bounds: dict[str, tuple[float, float]] = {}
     predictors: dict[str, PredictorChange] = {}
     derived: dict[Name, str] = {}
     level: dict[str, Literal["score", "items"]] = {}
     by_arm: bool = False
     not_after: list[str] = []
+    pooling: Pooling | None = Field(
+        default=None,
+        description="Rule by which imputations are pooled wherever inference is by clusters; to be "
+        "named where the study has clusters.",
+    )
 
     @model_validator(mode="after")
     def _bounds(self) -> ImputationPlan:
@@ -78,8 +84,9 @@ OVER_VISITS = ("mmrm", "clda")  # with a difference at every follow-up
 ONE_SLOPE = "mmrm-one-slope"  # what an mmrm is whose baseline has one slope
 
 
-Pooling = Literal["barnard-rubin", "complete-data", "satterthwaite"]
-POOLED = ("ancova", "mixed")  # models of which the rule of pooling can be chosen
+# Models whose inference is by clusters, so that contributions of clusters can be averaged.
+AVERAGED = ("ancova", "change", "did", "team-means", "logistic", "poisson")
+POOLED = ("mixed", *AVERAGED)  # models of which the rule of pooling can be chosen
 
 
 class Analysis(Strict):
@@ -87,8 +94,8 @@ class Analysis(Strict):
 
     `visit` is where the outcome is taken; of a model with a difference at every follow-up it is the
     one that stands for the analysis, by default the last. `baseline` says of an mmrm whether the
-    baseline has a slope at every visit or one for all. `pooling` is the rule by which imputations
-    leave degrees of freedom.
+    baseline has a slope at every visit or one for all. `pooling` is the rule by which its
+    imputations are pooled, where it is not that of the plan.
     """
 
     id: Name
@@ -98,15 +105,14 @@ class Analysis(Strict):
     visit: str | None = None
     outcomes: list[str] | None = None
     baseline: Literal["by-visit", "one-slope"] | None = None
-    pooling: Pooling = "barnard-rubin"
+    pooling: Pooling | None = None
 
     @model_validator(mode="after")
     def _pooled(self) -> Analysis:
-        fits = self.data == "imputed" and self.model in POOLED
-        if self.pooling != "barnard-rubin" and not fits:
+        models = AVERAGED if self.pooling == Pooling.AVERAGED else POOLED
+        if self.pooling is not None and not (self.data == "imputed" and self.model in models):
             raise ValueError(
-                f"pooling: {self.pooling} goes with imputed data and the models "
-                f"{' and '.join(POOLED)}"
+                f"pooling: {self.pooling} goes with imputed data and the models {', '.join(models)}"
             )
         return self
 
@@ -371,6 +377,11 @@ class Plan(Strict):
             if entry.id == analysis and isinstance(entry, Delta):
                 return self.estimand_of(entry.analysis)
         return self.estimand
+
+    @property
+    def pooling(self) -> Pooling:
+        """The rule of the plan; Barnard and Rubin's where it names none."""
+        return self.imputation.pooling or Pooling.BARNARD_RUBIN
 
     def analysis(self, analysis: str) -> Analysis:
         """Return the analysis of that id; StudyError if there is none."""

@@ -88,7 +88,16 @@ class Compared:
     def ask(self, outcome: str, scale: str, value: str = "", baseline: str = "") -> Question:
         """Return a question of the same people."""
         needed = self.evaluated.needed
-        return Question(outcome, value, baseline, needed, scale, self.level, standardise=False)
+        return Question(
+            outcome,
+            value,
+            baseline,
+            needed,
+            scale,
+            self.level,
+            standardise=False,
+            pooling=self.plan.pooling,
+        )
 
     def fit_all(self, y: np.ndarray) -> tuple[Inference, str]:
         """Fit outcomes (m, k, n) on the design: arrays (m, k, 3), and what the inference is."""
@@ -128,6 +137,7 @@ def compared(
         for everyone stops none of the others.
     """
     chosen = sample(study, evaluated.tables, data, [*evaluated.needed, *more])
+    chosen = replace(chosen, pooling=plan.pooling)
     require_arms(study, chosen)
     own = dict.fromkeys(more[1:], WITHOUT_OWN)
     used, own = _without_constants(evaluated, chosen, own)

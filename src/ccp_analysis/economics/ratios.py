@@ -12,7 +12,7 @@ from ccp_analysis.analyses.rows import Rows, with_note
 from ccp_analysis.config.study import Study
 from ccp_analysis.economics.compared import Compared, contrast
 from ccp_analysis.economics.outcomes import COST
-from ccp_analysis.models.pooling import pool
+from ccp_analysis.models.averaged import AVERAGED, covariance, pool_by, rule_for
 from ccp_analysis.models.ratio import fieller
 from ccp_analysis.results.terms import Inference, Model, Term
 
@@ -84,7 +84,8 @@ def pooled_pair(data: Compared, effect: Effect) -> Pair:
 
     Their covariance is a quarter of what the variance of the sum exceeds that of the difference by,
     both outcomes first brought to a standard deviation of one: whatever is quadratic in the outcome
-    (CR2 within imputations, and the variance between them) has it exactly so.
+    (CR2 within imputations, and the variance between them) has it exactly so. Averaged
+    contributions have a covariance of their own.
     """
     require_varying(data.chosen, COST, "the cost")
     require_varying(data.chosen, effect.value)
@@ -94,12 +95,15 @@ def pooled_pair(data: Compared, effect: Effect) -> Pair:
     inference, _ = data.fit_all(np.stack([cost, gain, cost + gain, cost - gain], axis=1))
     difference = contrast(inference, 0)
     require_inference(difference.part((..., np.s_[:2])))
-    pooled = pool(difference.estimate, difference.std_error**2, difference.df)
+    pooled = pool_by(rule_for(difference, data.chosen.pooling), difference)
     if not np.isfinite(pooled.std_error[:2]).all():
         raise ValueError("the difference between the arms has no standard error")
-    shared = (pooled.total[2] - pooled.total[3]) / 4.0
-    covariance = np.array([[pooled.total[0], shared], [shared, pooled.total[1]]])
-    return Pair(pooled.estimate[:2] * size, covariance * np.outer(size, size), float(pooled.df[1]))
+    if pooled.rule == AVERAGED:
+        together = covariance(difference.part(np.s_[..., :2]))
+    else:
+        shared = (pooled.total[2] - pooled.total[3]) / 4.0
+        together = np.array([[pooled.total[0], shared], [shared, pooled.total[1]]])
+    return Pair(pooled.estimate[:2] * size, together * np.outer(size, size), float(pooled.df[1]))
 
 
 def ratio_rows(data: Compared, effect: Effect) -> Rows:

@@ -54,6 +54,7 @@ def tables_of(study: Study, economics: Economics | None, plan: Plan | None = Non
         "missing": True,
         "losses": True,
         "imputation_models": True,
+        "congenial": bool(plan and any(a.data == "imputed" for a in plan.analyses)),
         "deltas": bool(plan and plan.sensitivity and plan.sensitivity.delta),
         "scenarios": bool(plan and plan.sensitivity and plan.sensitivity.reference_based),
         "checks": checks,

@@ -34,7 +34,7 @@ from ccp_analysis.report.tables_missing import lost_sentences, pattern_sentence
 from ccp_analysis.report.tables_outcomes import ADJUSTMENTS
 from ccp_analysis.report.tables_records import rank
 from ccp_analysis.report.tables_sensitivity import tipping
-from ccp_analysis.results.terms import Inference, Model, Status
+from ccp_analysis.results.terms import Inference, Model, Pooling, Status
 
 FIRST = 15  # queries that are printed; the HTML report lists them all
 SOFTWARE = ["numpy", "scipy", "pandas", "formulaic", "matplotlib", "pypandoc_binary", "typst"]
@@ -157,6 +157,7 @@ def render(source: Source, head: Head) -> str:
         economics=economics,
         models=models,
         Model=Model,
+        Pooling=Pooling,
         Inference=Inference,
         slopes=listed([words for fit, words in SLOPES.items() if fit in fits], "or"),
         date=head.written_date,

@@ -20,7 +20,15 @@ from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.results.families import headline
 from ccp_analysis.results.table import read_results
-from ccp_analysis.results.terms import Inference, Model, Population, Role, Term, require_known
+from ccp_analysis.results.terms import (
+    Inference,
+    Model,
+    Pooling,
+    Population,
+    Role,
+    Term,
+    require_known,
+)
 
 Row = dict[str, Any]
 
@@ -69,13 +77,11 @@ INFERENCE = {
     Inference.FIELLER: "Fieller",
     Inference.BOOTSTRAP: "percentiles",
 }
-INFERENCE |= {
-    f"{key}, {rule} df": f"{INFERENCE[key].partition(',')[0]}, {words}"
-    for key in (Inference.CR2, Inference.KENWARD_ROGER, Inference.T)
-    for rule, words in {
-        "complete-data": "complete-data df",
-        "satterthwaite": "df of the total variance",
-    }.items()
+# What follows the name of an inference whose imputations were pooled by another rule than Rubin's.
+POOLED = {
+    Pooling.AVERAGED: "averaged contributions",
+    Pooling.COMPLETE_DATA: "complete-data df",
+    Pooling.SATTERTHWAITE: "df of the total variance",
 }
 REAL = "real"
 TOO_FEW = re.compile(r"(?:; )?\d+ imputations were made, (\d+) would bring [^;]*")
@@ -324,6 +330,13 @@ def method(row: Row) -> str:
     model = MODELS.get(row["model"], row["model"])
     data = DATA.get(row["population"], row["population"])
     return f"{model}, {data}" if data else model
+
+
+def inference_of(row: Row) -> str:
+    """Return the name of a row's inference, with the rule of pooling where it is not Rubin's."""
+    name = INFERENCE.get(row["inference"], row["inference"])
+    rule = POOLED.get(row["pooling"])
+    return f"{name.partition(',')[0]}, {rule}" if rule else name
 
 
 def entries_of(source: Source, model: str) -> list[Analysis]:

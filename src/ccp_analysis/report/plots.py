@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ccp_analysis.report.format import decimals, known, number
-from ccp_analysis.report.lookup import INFERENCE, Row, Source, entries_of
+from ccp_analysis.report.lookup import Row, Source, entries_of, inference_of
 from ccp_analysis.report.tables_data import ALL, missing_counts
 from ccp_analysis.report.tables_outcomes import by_method, level_of, named, with_interval
 from ccp_analysis.results.terms import Inference, Model, Role, Term
@@ -157,7 +157,7 @@ def _of_methods(source: Source) -> list[Mark]:
         several = f"{source.name(outcome.id)}: " if len(source.primary) > 1 else ""
         for row in by_method(source, outcome.id):
             if known(row["conf_low"]):
-                inference = INFERENCE.get(row["inference"], row["inference"])
+                inference = inference_of(row)
                 label = f"{several}{named(source, row)}\n({inference})"
                 strong = row["role"] == Role.PRIMARY
                 text = estimate_text(row, places, source.plan.confidence_level)

@@ -9,6 +9,7 @@ from pathlib import Path
 from ccp_analysis import files
 from ccp_analysis.report import (
     tables_checks,
+    tables_congenial,
     tables_costs,
     tables_data,
     tables_design,
@@ -46,6 +47,7 @@ BUILDERS: dict[str, Callable[[Source], Table]] = {
     "missing": tables_data.missing,
     "losses": tables_missing.losses,
     "imputation_models": tables_data.imputation_models,
+    "congenial": tables_congenial.congenial,
     "deltas": tables_sensitivity.deltas,
     "scenarios": tables_sensitivity.scenarios,
     "checks": tables_checks.checks,

@@ -21,6 +21,7 @@ from ccp_analysis.results.terms import Term
 ALL = "all"
 EXPLAINED = {
     "pmm": "PMM, predictive mean matching",
+    "lrd": "LRD, local residual draws",
     "norm": "normal, normal regression",
     "logreg": "logistic, logistic regression",
     "polyreg": "multinomial, multinomial regression",
@@ -32,6 +33,7 @@ EXPLAINED = {
 LACKS = re.compile("is no predictor|donors, as")
 METHODS = {
     "pmm": "PMM",
+    "lrd": "LRD",
     "norm": "normal",
     "logreg": "logistic",
     "polyreg": "multinomial",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccp_analysis.report.format import capitalised, interval, known, number, p_value
 from ccp_analysis.report.format import degrees as written_df
-from ccp_analysis.report.lookup import CURRENCY, INFERENCE, Row, Source, method
+from ccp_analysis.report.lookup import CURRENCY, INFERENCE, Row, Source, inference_of, method
 from ccp_analysis.report.lookup_economics import (
     BOTH,
     COST,
@@ -101,7 +101,7 @@ def _place(row: Row) -> tuple[int, bool, bool, bool]:
 
 
 def _analysis(row: Row) -> str:
-    inference = INFERENCE.get(row["inference"], row["inference"])
+    inference = inference_of(row)
     ratio = ", ratio of the means" if row["term"] == Term.RATIO else ""
     return f"{method(row)}{ratio}{f' ({inference})' if inference else ''}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccp_analysis.config.plan import OVER_VISITS
 from ccp_analysis.report.format import decimals, degrees, known, number, p_value, uncapitalised
-from ccp_analysis.report.lookup import INFERENCE, RATIOS, Row, Source, method
+from ccp_analysis.report.lookup import RATIOS, Row, Source, inference_of, method
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.report.tables_outcomes import (
     contrast,
@@ -86,7 +86,7 @@ def ratios(source: Source) -> Table:
                 for a in source.study.arms.ordered
             ]
             failed = "not estimated" if row["status"] in (Status.FAILED, Status.REFUSED) else None
-            inference = INFERENCE.get(row["inference"], row["inference"])
+            inference = inference_of(row)
             rows.append(
                 [
                     source.outcome(outcome.id),

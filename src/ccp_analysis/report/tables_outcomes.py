@@ -14,10 +14,10 @@ from ccp_analysis.report.format import (
     uncapitalised,
 )
 from ccp_analysis.report.lookup import (
-    INFERENCE,
     Row,
     Source,
     entries_of,
+    inference_of,
     method,
 )
 from ccp_analysis.report.table import Cells, Table
@@ -227,7 +227,7 @@ def methods(source: Source) -> Table:
                 [
                     source.outcome(outcome.id),
                     f"{name} ({row['role']})",
-                    INFERENCE.get(row["inference"], row["inference"]),
+                    inference_of(row),
                     *difference_cells(row, decimals(spread), source.plan.confidence_level),
                 ]
             )
@@ -287,7 +287,16 @@ def pair_differences(source: Source) -> Table:
     for outcome in source.primary:
         places = decimals((source.primary_row(outcome.id) or {}).get("std_error"))
         by_pair: dict[str, dict[str, str | None]] = {}
-        last: list[Cells] = [["Mean of the pairs"], [f"{level_of(source)} CI"], ["p, paired t"]]
+        last: list[Cells] = [
+            ["All alike (cluster-average)"],
+            [f"{level_of(source)} CI"],
+            ["p, paired t"],
+            ["By participants (participant-average)"],
+            [f"{level_of(source)} CI, CR2"],
+            [f"{level_of(source)} CI, jackknife"],
+            ["Change per SD of participants"],
+            [f"{level_of(source)} CI of the change"],
+        ]
         for entry in header:
             shared = {"analysis": entry, "outcome": outcome.id}
             for row in source.rows(**shared, term=Term.PAIR_DIFFERENCE):
@@ -297,11 +306,24 @@ def pair_differences(source: Source) -> Table:
             low, high = (mean["conf_low"], mean["conf_high"]) if mean else (None, None)
             last[1].append(interval(low, high, places))
             last[2].append(p_value(mean["p_value"]) if mean else None)
+            people = {
+                row["inference"]: row for row in source.rows(**shared, term=Term.OF_PARTICIPANTS)
+            }
+            weighted, jackknife = people.get(Inference.CR2), people.get(Inference.JACKKNIFE)
+            slope = source.one(**shared, term=Term.BY_SIZE)
+            last[3].append(number(weighted["estimate"], places) if weighted else None)
+            for cells, row in zip(last[4:6], (weighted, jackknife), strict=True):
+                cells.append(interval(row["conf_low"], row["conf_high"], places) if row else None)
+            last[6].append(number(slope["estimate"], places) if slope else None)
+            last[7].append(
+                interval(slope["conf_low"], slope["conf_high"], places) if slope else None
+            )
         rows += [
             [source.outcome(outcome.id), source.category(pair, name), *map(cells.get, header)]
             for name, cells in by_pair.items()
         ]
-        rows += [[source.outcome(outcome.id), *cells] for cells in last if by_pair]
+        there = [cells for cells in last if by_pair and any(cells[1:])]
+        rows += [[source.outcome(outcome.id), *cells] for cells in there]
     return Table(
         name="pair_differences",
         caption=f"The primary outcome within each {source.study.clusters.pair_label}: differences "
@@ -312,6 +334,14 @@ def pair_differences(source: Source) -> Table:
         widths=[40, *[30] * len(header)],
         grouped=True,
         stub=capitalised(source.study.clusters.pair_label),
+        notes=[
+            "The cluster-average gives every "
+            f"{source.study.clusters.pair_label} the same weight, the participant-average every "
+            "participant; where effects go with size they differ. The change is of the difference "
+            "with the number of participants, an interval and no test."
+        ]
+        if rows
+        else [],
     )
 
 

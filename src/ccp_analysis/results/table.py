@@ -48,6 +48,8 @@ COLUMNS = [
     "family",
     "p_adjusted",
     *SIZES,
+    "pooling",
+    "average",
     "status",
     "note",
     "data_status",

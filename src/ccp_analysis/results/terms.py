@@ -64,14 +64,8 @@ class Inference(StrEnum):
 
     CR2 = "cr2"
     CR2_LOG = "cr2, log scale"
-    CR2_COMPLETE_DATA = "cr2, complete-data df"
-    CR2_SATTERTHWAITE = "cr2, satterthwaite df"
     KENWARD_ROGER = "kenward-roger"
-    KENWARD_ROGER_COMPLETE_DATA = "kenward-roger, complete-data df"
-    KENWARD_ROGER_SATTERTHWAITE = "kenward-roger, satterthwaite df"
     T = "t"
-    T_COMPLETE_DATA = "t, complete-data df"
-    T_SATTERTHWAITE = "t, satterthwaite df"
     HC3 = "hc3"
     HC3_LOG = "hc3, log scale"
     MODEL = "model"
@@ -88,14 +82,26 @@ class Inference(StrEnum):
     NORMAL = "normal"
     NONE = "none"
 
-    def by(self, rule: str) -> Inference:
-        """Return it with the rule by which imputations leave degrees of freedom."""
-        return self if rule == "barnard-rubin" else Inference(f"{self}, {rule} df")
-
     @property
     def on_log_scale(self) -> Inference:
         """The same, of a logarithm."""
         return Inference(f"{self}, log scale")
+
+
+class Pooling(StrEnum):
+    """By which rule imputations were pooled."""
+
+    AVERAGED = "averaged"
+    BARNARD_RUBIN = "barnard-rubin"
+    COMPLETE_DATA = "complete-data"
+    SATTERTHWAITE = "satterthwaite"
+
+
+class Average(StrEnum):
+    """Of whom a difference is the average."""
+
+    PARTICIPANTS = "participants"
+    CLUSTERS = "clusters"
 
 
 class Term(StrEnum):
@@ -106,6 +112,8 @@ class Term(StrEnum):
     ADJUSTED_MEAN_CHANGE = "adjusted mean change"
     MEAN_AT_AVERAGE = "mean at average covariates"
     PAIR_DIFFERENCE = "pair difference"
+    OF_PARTICIPANTS = "participant-average difference"
+    BY_SIZE = "change of the difference with cluster size"
     LORD = "ancova minus change score"
     STANDARDISED = "standardised difference"
     DETECTABLE = "minimum detectable difference"
@@ -181,6 +189,8 @@ VOCABULARY: Final[dict[str, type[StrEnum]]] = {
     "population": Population,
     "model": Model,
     "inference": Inference,
+    "pooling": Pooling,
+    "average": Average,
     "term": Term,
 }
 

@@ -47,9 +47,10 @@ quantities<-function(d,v=list()){
   cost0=c0,utility0=d[[paste0(u,"_baseline")]],utility1=d[[paste0(u,"_month6")]],d[COVARIATES],social_capital=d$social_capital_month6,social_capital0=d$social_capital_baseline)}
 complete<-function(q) complete.cases(q[c("cost","qaly","cost0","utility0",COVARIATES)])
 
-# ---- designs: a column for each arm, the rest centred: the first two coefficients are the adjusted means
-design<-function(q,columns,who=rep(TRUE,n)){
- Z<-model.matrix(~trust,data.frame(trust=droplevels(trust[who])))[,-1]; Z<-cbind(Z,as.matrix(q[columns])); Z<-sweep(Z,2,colMeans(Z))
+# ---- designs: a column for each arm, the rest centred at the means over all tables: the first two coefficients are the adjusted means
+design<-function(q,columns,who=rep(TRUE,n),over=list(q)){
+ Z<-model.matrix(~trust,data.frame(trust=droplevels(trust[who])))[,-1]
+ centre<-c(colMeans(Z),colMeans(do.call(rbind,lapply(over,function(d) colMeans(d[columns]))))); Z<-sweep(cbind(Z,as.matrix(q[columns])),2,centre)
  cbind(control=as.numeric(!active[who]),intervention=as.numeric(active[who]),Z)}
 CONTRASTS<-rbind(control=c(1,0),intervention=c(0,1),difference=c(-1,1))
 wide<-function(p) cbind(CONTRASTS,matrix(0,3,p-2))
@@ -100,7 +101,7 @@ ratio<-function(outcome,fits_c,fits_e,cov,...){ # cov: of the pair in each imput
 # ---- differences on the one design, net benefit, ratio
 BOTH<-c("cost0","utility0",COVARIATES)
 evaluate<-function(Q,analysis,thresholds,terms,population="all-with-baseline",who=rep(TRUE,n),net=TRUE,ratios=TRUE){
- X<-lapply(Q,design,BOTH,who); g<-team[who]
+ X<-lapply(Q,design,BOTH,who,Q); g<-team[who]
  fit<-function(y) lapply(seq_along(Q),function(i) cr2(X[[i]],y(Q[[i]]),g))
  C<-fit(function(q) q$cost); E<-fit(function(q) q$qaly)
  report(C,terms,analysis=analysis,population=population,model="ancova",inference="cr2",visit="month6",outcome="cost",n=sum(who))
@@ -140,7 +141,7 @@ for(l in plan$main_thresholds) paired(lapply(Q,function(q) l*differences(q,"qaly
 
 # ---- seemingly unrelated regressions: least squares on the stack whitened by the residual covariance
 sur<-function(q){
- X<-list(design(q,c("cost0",COVARIATES)),design(q,c("utility0",COVARIATES))); size<-lapply(X,function(x) sqrt(colSums(x^2))); s<-c(sqrt(mean(q$cost^2)),sqrt(mean(q$qaly^2)))
+ X<-list(design(q,c("cost0",COVARIATES),over=Q),design(q,c("utility0",COVARIATES),over=Q)); size<-lapply(X,function(x) sqrt(colSums(x^2))); s<-c(sqrt(mean(q$cost^2)),sqrt(mean(q$qaly^2)))
  Z<-lapply(1:2,function(k) sweep(X[[k]],2,size[[k]],"/")); y<-c(q$cost/s[1],q$qaly/s[2]); p<-ncol(X[[1]]); zero<-matrix(0,n,p)
  frame<-data.frame(y1=y[1:n],y2=y[n+1:n],a=Z[[1]],b=Z[[2]]); a<-grep("^a\\.",names(frame),value=TRUE); b<-grep("^b\\.",names(frame),value=TRUE)
  f<-systemfit(list(cost=reformulate(c("0",a),"y1"),qaly=reformulate(c("0",b),"y2")),method="SUR",data=frame,control=systemfit.control(methodResidCov="noDfCor"))

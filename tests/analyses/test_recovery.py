@@ -7,7 +7,7 @@ baseline. Every draw is imputed and analysed as the pipeline does it, the models
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,9 @@ import pytest
 from ccp_analysis.analyses.comparison import Question, compare
 from ccp_analysis.config.study import Study
 from ccp_analysis.imputation.chained import Conditional, impute
-from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.averaged import AVERAGED, pool_by
 from ccp_analysis.models.ols import fit_ols
-from ccp_analysis.models.pooling import pool
+from ccp_analysis.models.pooling import Pooled
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
@@ -54,11 +54,11 @@ def draw(effect: float, rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Recovered:
-    """Completed draws (draws, m, n, 3), share of people lost, pooled results by model."""
+    """Completed draws (m, draws, n, 3), share of people lost, pooled results by model."""
 
     values: np.ndarray
     lost: float
-    fits: dict[str, Inference]
+    fits: dict[str, Pooled]
     boundary: float
 
 
@@ -67,7 +67,11 @@ def recover(effect: float, method: str) -> Recovered:
     plan = [Conditional(2, (0, 1), method=method)]
     observed = [draw(effect, rng) for _ in range(DRAWS)]
     values = np.stack(
-        [impute(d, plan, m=M, iterations=ITERATIONS, rng=rng, fixed=TEAMS).values for d in observed]
+        [
+            impute(d, plan, m=M, iterations=ITERATIONS, rng=rng, fixed=TEAMS).values
+            for d in observed
+        ],
+        axis=1,
     )
     fixed = np.column_stack([np.ones(len(TEAM)), ARM, PAIRS])
     X = np.concatenate(
@@ -75,19 +79,16 @@ def recover(effect: float, method: str) -> Recovered:
     )
     y, contrast = values[..., 2], np.eye(X.shape[-1])[1:2]
     mixed = fit_random_intercept(X, y, TEAM)
-    fits = {
-        "ancova, CR2": cluster_robust(fit_ols(X, y), TEAM, contrast, kind="CR2"),
-        "mixed, Kenward-Roger": kenward_roger(mixed, contrast),
+    by_rule = {
+        "ancova, CR2, averaged": (AVERAGED, cluster_robust(fit_ols(X, y), TEAM, contrast)),
+        "mixed, Kenward-Roger, Rubin": ("barnard-rubin", kenward_roger(mixed, contrast)),
     }
-    pooled = {
-        name: pool(*(np.moveaxis(a, 1, 0)[..., 0] for a in (f.estimate, f.std_error**2, f.df)))
-        for name, f in fits.items()
-    }
+    pooled = {name: pool_by(rule, fit.part(np.s_[..., 0])) for name, (rule, fit) in by_rule.items()}
     lost = float(np.mean([np.isnan(d).any(axis=1).mean() for d in observed]))
     return Recovered(values, lost, pooled, float((mixed.status == "boundary").mean()))
 
 
-CASES = [(0.0, "pmm"), (1.5, "pmm"), (1.5, "norm")]
+CASES = [(0.0, "lrd"), (1.5, "lrd"), (1.5, "norm")]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"effect {case[0]}, {case[1]}")
@@ -142,12 +143,12 @@ def test_the_pipeline_gives_what_the_batch_gives(case):
         tables = pd.concat(
             [
                 pd.DataFrame(done, columns=["age", "y0", "y1"]).assign(imputation=k, **people)
-                for k, done in enumerate(found.values[number], start=1)
+                for k, done in enumerate(found.values[:, number], start=1)
             ],
             ignore_index=True,
         )
         for model, fit in zip(("ancova", "mixed"), found.fits.values(), strict=True):
-            row = compare(model, study, tables, "imputed", ask)[0]
+            row = compare(model, study, tables, "imputed", replace(ask, pooling=fit.rule))[0]
             assert row["estimate"] == pytest.approx(fit.estimate[number], abs=1e-8)
             assert row["std_error"] == pytest.approx(fit.std_error[number], rel=1e-6)
             assert row["df"] == pytest.approx(fit.df[number], rel=1e-6)

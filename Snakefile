@@ -9,13 +9,10 @@ from snakemake.exceptions import WorkflowError
 SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
 
-from ccp_analysis import provenance
+from ccp_analysis import before, provenance
 from ccp_analysis.cli import faults_since
-from ccp_analysis.config.check import check, check_rights
-from ccp_analysis.config.economics import load_economics
-from ccp_analysis.config.plan import load_plan
-from ccp_analysis.config.study import load_study
-from ccp_analysis.config.trial import configuration_files
+from ccp_analysis.config.check import check_rights
+from ccp_analysis.config.trial import Trial, configuration_files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
@@ -33,8 +30,11 @@ if config:
         "config/, as the seed in config/analysis.yaml; change it there."
     )
 try:
-    STUDY, PLAN, ECONOMICS = load_study(), load_plan(), load_economics()
-    check(STUDY, PLAN, ECONOMICS)
+    # In the main process alone: what a job reads was checked before the first one.
+    faults = before.faults(Trial()) if workflow.is_main_process else []
+    if faults:
+        raise WorkflowError("\n".join(faults))
+    STUDY, PLAN, ECONOMICS = Trial().study, Trial().plan, Trial().economics
     CONFIG = configuration_files()
     RAW = [file.path.as_posix() for file in STUDY.files.values()]
     check_rights([*RAW, *sum(CONFIG.values(), [])])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
+from itertools import islice
+from zipfile import BadZipFile
 
-from ccp_analysis.cleaning.sheet import Sheet
+from openpyxl.utils.exceptions import InvalidFileException
+
+from ccp_analysis.cleaning.sheet import Sheet, check_header, names_of
 from ccp_analysis.cleaning.spelling import BLANK, INVALID, reader_of
 from ccp_analysis.config.dictionary import Column
-from ccp_analysis.config.study import RawFile
+from ccp_analysis.config.study import RawFile, Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import STUDY
 
@@ -51,6 +56,57 @@ def check_headings(sheet: Sheet, columns: Sequence[Column], key: Column, file: R
         f"'header_rows: {file.header_rows + above}' for this file in {STUDY}, or delete what is "
         "not data."
     )
+
+
+def check_columns(study: Study, file: str, dictionary: Sequence[Column]) -> None:
+    """Raise StudyError where the header of a raw file has not just the dictionary's columns.
+
+    No more than the header is read; a file that cannot be read is left to whoever reads all of it.
+    """
+    spec = study.files[file]
+    if not spec.path.is_file():
+        raise StudyError(f"{spec.path}: the file is missing; {STUDY} lists it.")
+    sharing = {name for name, other in study.files.items() if other.path == spec.path}
+    names = list(dict.fromkeys(c.column for c in dictionary if c.file in sharing))
+    try:
+        where, rows = _header(spec)
+    except (OSError, ValueError, KeyError, csv.Error, BadZipFile, InvalidFileException):
+        return
+    numbered = list(enumerate(rows, start=1))
+    if numbered:
+        number, header = names_of(numbered[: spec.header_rows], names)
+        below = numbered[spec.header_rows :]
+        check_header(spec.path, where.format(number), header, names, below)
+
+
+def _header(file: RawFile) -> tuple[str, list[list[str]]]:
+    """Return the rows of a header and some below, and how the place of one is said."""
+    if file.kind == "csv":
+        encoding = {None: "utf-8-sig", "utf-8": "utf-8-sig", "windows-1252": "cp1252"}
+        codec = encoding.get(file.encoding, str(file.encoding))
+        with file.path.open(encoding=codec, newline="") as handle:
+            filled = (r for r in csv.reader(handle, delimiter=file.separator) if any(r))
+            return ", line {}", list(islice(filled, file.header_rows + MOST))
+    if file.kind == "xlsx":
+        import openpyxl  # slow to import, and only where there is a workbook
+
+        book = openpyxl.load_workbook(file.path, read_only=True)
+        name = file.sheet or book.sheetnames[0]
+        rows = book[name].iter_rows(values_only=True)
+        filled = (["" if v is None else str(v) for v in row] for row in rows if any(row))
+        top = list(islice(filled, file.header_rows + MOST))
+        for row in top:
+            while row and not row[-1].strip():
+                row.pop()
+        return f", sheet '{name}', row {{}}", top
+    import pyreadstat  # as openpyxl
+
+    read = {"sav": pyreadstat.read_sav, "dta": pyreadstat.read_dta}[str(file.kind)]
+    try:
+        _, meta = read(str(file.path), metadataonly=True, encoding=file.encoding)
+    except pyreadstat.ReadstatError as error:
+        raise ValueError(str(error)) from error
+    return "", [list(meta.column_names)]
 
 
 def _form(text: str) -> str:

@@ -5,20 +5,31 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from ccp_analysis.config.dictionary import TOTALS, is_reserved, line_of, load_dictionary
+from ccp_analysis.config.dictionary import TOTALS, Column, is_reserved, line_of, read_dictionary
 from ccp_analysis.config.economics import Economics
-from ccp_analysis.config.instruments import load_instruments
+from ccp_analysis.config.instruments import Instrument, Instruments
 from ccp_analysis.config.plan import Analysis, Plan
-from ccp_analysis.config.reading import first_of, place
+from ccp_analysis.config.reading import Strict, among, first_of, place, salvage
 from ccp_analysis.config.study import Study
-from ccp_analysis.errors import denied
+from ccp_analysis.config.trial import Trial
+from ccp_analysis.errors import StudyError, denied
 from ccp_analysis.layout import DICTIONARY, ECONOMICS, INSTRUMENTS, PLAN, STUDY
 from ccp_analysis.results.terms import Pooling
 
+PARTS: dict[str, tuple[type[Strict], Path]] = {
+    "study": (Study, STUDY),
+    "plan": (Plan, PLAN),
+    "instruments": (Instruments, INSTRUMENTS),
+    "economics": (Economics, ECONOMICS),
+}
 FULL_HEALTH = 1.0
 CLUSTERED = ("mixed", "team-means")
+WITHOUT_BASELINE = ("logistic", "poisson")  # which take a baseline where there is one
 WRITTEN = (".", ".snakemake", "data", "data/derived", "logs", "reports")
 
 
@@ -46,42 +57,86 @@ def _may(path: str, mode: int) -> bool:
     return not os.access(path, os.F_OK) or os.access(path, mode)
 
 
-def check(study: Study, plan: Plan, economics: Economics | None) -> None:
-    """Check the parts of the configuration in the current folder against each other.
+def faults(trial: Trial) -> list[str]:
+    """Say everything that is wrong with the configuration and needs no data to be known.
 
     Parameters
     ----------
-    study, plan : Study, Plan
-        Design, and what is asked.
-    economics : Economics or None
-        The evaluation, where there is one.
+    trial : Trial
+        Of the current folder. Parts that can be read only in part are set to what can be.
 
-    Raises
-    ------
-    StudyError
-        If an analysis does not fit the design, or the rule of pooling the imputation; the plan
-        names the identifier, the arm, a cluster or its pair as if it were measured; a variable has
-        a name that the pipeline needs for itself; codes of an ordinal variable are analysed as
-        numbers without `Plan.ordinal_as_numbers`; or the evaluation names a file, a visit, a
-        utility, an outcome or an arm that is not there. `faults` lists all.
+    Returns
+    -------
+    list of str
+        One sentence for each fault, with file and line, and what it says is expected: wrong shapes,
+        names that stand nowhere, and parts that do not agree. A part whose shape is wrong is left
+        out, and the rest is checked; what names an entry that was left out is no further fault.
     """
-    faults = [
-        *_analyses(study, plan),
-        *_pooling(study, plan),
-        *_design_variables(study, plan),
-        *_reserved(study, plan, economics),
-        *_ordinals(study, plan),
-    ]
+    found: list[str] = []
+    left_out: set[str] = set()
+    whole: dict[str, Any] = {"economics": None}
+    for name, (model, path) in PARTS.items():
+        if model is Economics and not path.is_file():
+            continue
+        read = salvage(model, path)
+        found += read.faults
+        left_out |= read.left_out
+        whole[name] = read.value
+        if read.value is not None and name != "instruments":
+            trial.__dict__[name] = read.value  # what can be read of it serves the other checks
+    study, plan, economics = (whole[name] for name in ("study", "plan", "economics"))
+    scales = whole["instruments"].instruments if whole["instruments"] else None
+    dictionary = None
+    if study is not None:
+        try:
+            dictionary, wrong = read_dictionary(study)
+            trial.__dict__["dictionary"] = dictionary
+            found += wrong
+        except StudyError as error:
+            found += error.faults or [str(error)]
+    more: list[Iterator[str]] = []
+    if study and plan:
+        more += [_analyses(study, plan), _pooling(study, plan), _design_variables(study, plan)]
+    if study and economics:
+        more += [_horizon(study, economics), _arms(study, economics)]
+    if plan and economics:
+        more.append(_outcomes(plan, economics))
     if economics:
-        faults += [
-            *_missing_files(economics),
-            *_horizon(study, economics),
-            *_utilities(study, economics),
-            *_outcomes(plan, economics),
-            *_arms(study, economics),
-        ]
-    if faults:
-        raise first_of(faults)
+        more.append(_missing_files(economics))
+    if study and plan and dictionary is not None and scales is not None:
+        known = Known(study, plan, dictionary, scales)
+        more += [_variables(known), _reserved(known, economics), _ordinals(known)]
+        if economics:
+            more.append(_utilities(known, economics))
+    found += [sentence for sentences in more for sentence in sentences]
+    # What names an entry that was left out has no fault of its own.
+    known = [f"'{name}' is not one of" for name in left_out]
+    return list(dict.fromkeys(s for s in found if not any(name in s for name in known)))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the files say there is: the parts of the configuration in which variables are named."""
+
+    study: Study
+    plan: Plan
+    dictionary: list[Column]
+    instruments: dict[str, Instrument]
+
+    @cached_property
+    def variables(self) -> set[str]:
+        """Names in the participants table, scores and what is derived among them."""
+        names = {c.variable for c in self.dictionary if self.of_people(c)}
+        for name, instrument in self.instruments.items():
+            scores = [name, *(f"{name}_{part}" for part in instrument.subscales)]
+            for end in ("", *(f"_{visit.id}" for visit in self.study.visits)):
+                if all(f"{item}{end}" in names for item in instrument.items):
+                    names |= {f"{score}{end}" for score in scores}
+        return names | set(self.plan.imputation.derived)
+
+    def of_people(self, column: Column) -> bool:
+        """Return whether a column stands in a file that has rows of people or clusters."""
+        return column.file in self.study.files and self.study.files[column.file].rows != "event"
 
 
 def misfits(entry: Analysis, study: Study) -> Iterator[tuple[str, str]]:
@@ -184,35 +239,75 @@ def _design_variables(study: Study, plan: Plan) -> Iterator[str]:
             )
 
 
-def _reserved(study: Study, plan: Plan, economics: Economics | None) -> Iterator[str]:
+def _variables(known: Known) -> Iterator[str]:
+    """Name variables of the plan that the files of the study do not have."""
+    plan, there = known.plan, known.variables
+    named: list[tuple[tuple[str | int, ...], str]] = []
+    for key in ("covariates", "baseline_table"):
+        named += [((key, at), name) for at, name in enumerate(getattr(plan, key))]
+    named += [(("subgroups", at, "variable"), s.variable) for at, s in enumerate(plan.subgroups)]
+    asked = plan.imputation
+    named += [(("imputation", "auxiliary", at), name) for at, name in enumerate(asked.auxiliary)]
+    for key in ("methods", "bounds", "predictors"):
+        named += [(("imputation", key, name), name) for name in getattr(asked, key)]
+    for keys, name in named:
+        path = ".".join(str(key) for key in keys if isinstance(key, str) and key != name)
+        for sentence in among(path, [name], there, "variables"):
+            yield f"{place(PLAN, *keys)}: {sentence}."
+    yield from _unmeasured(known)
+
+
+def _unmeasured(known: Known) -> Iterator[str]:
+    """Name outcomes that are not measured at a visit at which an analysis needs them."""
+    plan, first = known.plan, known.study.baseline.id
+    visits = [visit.id for visit in known.study.visits]
+    for at, outcome in enumerate(plan.outcomes):
+        needed: dict[str, list[str]] = {}
+        for entry in plan.analyses:
+            if outcome in plan.outcomes_of(entry):
+                own = [first] if entry.model not in WITHOUT_BASELINE else []
+                for visit in [*own, entry.visit]:
+                    if visit in visits and f"{outcome.id}_{visit}" not in known.variables:
+                        needed.setdefault(visit, []).append(entry.id)
+        for visit, entries in sorted(needed.items(), key=lambda item: visits.index(item[0])):
+            others = f" and {len(entries) - 1} others" if len(entries) > 1 else ""
+            yield (
+                f"{place(PLAN, 'outcomes', at)}: outcome '{outcome.id}' is not measured at the "
+                f"visit '{visit}', which analysis '{entries[0]}'{others} needs; expected a column "
+                f"of {DICTIONARY}, or all items of an instrument of {INSTRUMENTS}, there."
+            )
+
+
+def _reserved(known: Known, economics: Economics | None) -> Iterator[str]:
     """Name the variables that are called as a column of the pipeline's own is."""
     named = {
         f"{DICTIONARY}, line {line_of(column)}": [column.variable]
-        for column in load_dictionary(study)
-        if study.files[column.file].rows != "event" and column.name in TOTALS
+        for column in known.dictionary
+        if known.of_people(column) and column.name in TOTALS
     }
-    for name in plan.imputation.derived:
+    for name in known.plan.imputation.derived:
         named[place(PLAN, "imputation", "derived", name)] = [name]
-    for name, instrument in load_instruments().items():
+    for name, instrument in known.instruments.items():
         scores = [name, *(f"{name}_{part}" for part in instrument.subscales)]
-        visits = ["", *(f"_{visit.id}" for visit in study.visits)]
+        visits = ["", *(f"_{visit.id}" for visit in known.study.visits)]
         where = place(INSTRUMENTS, "instruments", name)
         named[where] = [f"{score}{visit}" for score in scores for visit in visits]
     for where, variables in named.items():
         for name in variables:
-            if is_reserved(name, study, economics is not None):
+            if is_reserved(name, known.study, economics is not None):
                 yield (
                     f"{where}: the variable '{name}' has a name that the pipeline needs for "
                     "itself; expected another."
                 )
 
 
-def _ordinals(study: Study, plan: Plan) -> Iterator[str]:
+def _ordinals(known: Known) -> Iterator[str]:
     """Name ordinal variables whose codes are analysed as numbers though the plan does not say so.
 
     Items of an instrument are numbers by the instrument's `score`.
     """
-    ordinals = [column for column in load_dictionary(study) if column.type == "ordinal"]
+    plan = known.plan
+    ordinals = [column for column in known.dictionary if column.type == "ordinal"]
     names = {name: column.name for column in ordinals for name in (column.name, column.variable)}
     uses: list[tuple[tuple[str, ...], list[str]]] = [
         (("outcomes",), [outcome.id for outcome in plan.outcomes]),
@@ -257,10 +352,10 @@ def _horizon(study: Study, economics: Economics) -> Iterator[str]:
         )
 
 
-def _utilities(study: Study, economics: Economics) -> Iterator[str]:
+def _utilities(known: Known, economics: Economics) -> Iterator[str]:
     """Name what is no utility: of a utility the highest value is full health."""
-    highest = {column.name: column.maximum for column in load_dictionary(study)}
-    highest |= {name: instrument.range[1] for name, instrument in load_instruments().items()}
+    highest = {column.name: column.maximum for column in known.dictionary}
+    highest |= {name: instrument.range[1] for name, instrument in known.instruments.items()}
     named: dict[tuple[str, ...], str | None] = {("utility",): economics.utility}
     named |= {("sensitivity", v.id, "utility"): v.utility for v in economics.sensitivity}
     for keys, name in named.items():

@@ -100,6 +100,20 @@ def load_dictionary(study: Study) -> list[Column]:
     StudyError
         Names the first fault with its line; `faults` lists all.
     """
+    columns, faults = read_dictionary(study)
+    if faults:
+        raise first_of(faults)
+    return columns
+
+
+def read_dictionary(study: Study) -> tuple[list[Column], list[str]]:
+    """Return the columns of the data dictionary that can be read, and every fault with its line.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be read as a table with the columns expected.
+    """
     columns: list[Column] = []
     faults: list[str] = []
     seen: dict[tuple[str, ...], int] = {}
@@ -121,9 +135,7 @@ def load_dictionary(study: Study) -> list[Column]:
             if key in seen:
                 faults.append(f"{where}: {what} stands already in line {seen[key]}.")
             seen.setdefault(key, line)
-    if faults:
-        raise first_of(faults)
-    return columns
+    return columns, faults
 
 
 def is_reserved(variable: str, study: Study, totals: bool = False) -> bool:

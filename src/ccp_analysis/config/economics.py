@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ccp_analysis.config.reading import Name, Strict, load
+from ccp_analysis.config.reading import Name, Strict, among, load
 from ccp_analysis.layout import ECONOMICS
 
 CHEERS_ITEMS = 28  # of the checklist of 2022
@@ -125,43 +126,40 @@ class Economics(Strict):
     sensitivity: list[Variation] = []
     statements: dict[int, str] = {}
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Economics:
+    def references(self) -> Iterator[str]:
+        """Yield what the evaluation names and does not have, and lists that are not in order."""
         for row, (before, after) in enumerate(pairwise(self.thresholds), start=2):
             if before >= after:
-                raise ValueError(
+                yield (
                     f"thresholds: number {row} of the list is {after:g} and stands behind "
                     f"{before:g}; expected in increasing order"
                 )
         for threshold in self.main_thresholds:
             if threshold not in self.thresholds:
-                raise ValueError(f"main_thresholds: {threshold:g} is not one of the thresholds")
+                yield f"main_thresholds: {threshold:g} is not one of the thresholds"
         for name in ("main_thresholds", "cost_per"):
             for value, times in Counter(getattr(self, name)).items():
                 if times > 1:
                     label = value if isinstance(value, str) else f"{value:g}"
-                    raise ValueError(f"{name}: {label} stands {times} times; expected once")
+                    yield f"{name}: {label} stands {times} times; expected once"
         for item in self.statements:
             if not 1 <= item <= CHEERS_ITEMS:
-                raise ValueError(
+                yield (
                     f"statements: {item} is no item of the CHEERS checklist; expected 1 to "
                     f"{CHEERS_ITEMS}"
                 )
         ids = [variation.id for variation in self.sensitivity]
         if len(set(ids)) < len(ids):
-            raise ValueError("sensitivity: every entry needs an id of its own")
+            yield "sensitivity: every entry needs an id of its own"
         for variation in self.sensitivity:
             where = f"sensitivity '{variation.id}'"
-            if variation.perspective not in (None, *self.perspectives):
-                raise ValueError(
-                    f"{where}: '{variation.perspective}' is not one of the perspectives"
-                )
+            named = [variation.perspective] if variation.perspective else []
+            yield from among(where, named, self.perspectives, "perspectives")
             costed = variation.share or variation.intervention is not None
             if costed and self.intervention is None:
-                raise ValueError(f"{where}: there is no cost of an intervention")
-            if variation.share == "caseload" and self.intervention.caseload is None:
-                raise ValueError(f"{where}: intervention.caseload is expected, the people served")
-        return self
+                yield f"{where}: there is no cost of an intervention"
+            elif variation.share == "caseload" and self.intervention.caseload is None:
+                yield f"{where}: intervention.caseload is expected, the people served"
 
     @property
     def main(self) -> str:

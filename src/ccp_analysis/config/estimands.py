@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ccp_analysis.config.reading import Strict
+from ccp_analysis.config.reading import Strict, among
 
 EventStrategy = Literal[
     "treatment policy",
@@ -68,54 +68,45 @@ class Estimand(Strict):
         return self
 
 
-def check_estimands(
+def estimand_faults(
     estimands: Sequence[Estimand],
     default: str,
     analyses: Collection[str],
     outcomes: Collection[str],
-) -> None:
-    """Raise ValueError where estimands do not fit the plan.
+) -> Iterator[str]:
+    """Say where estimands do not fit the plan; nothing is said where there are none.
 
     Parameters
     ----------
     estimands : sequence of Estimand
-        Those of the plan; nothing is checked where there are none.
+        Those of the plan.
     default : str
         Id of the one that is estimated by all analyses that none names.
     analyses, outcomes : collection of str
         Ids of analyses and sensitivity analyses, and of outcomes, that the plan has.
 
-    Raises
+    Yields
     ------
-    ValueError
-        If an id stands twice, the default is not among them, an analysis or outcome is not in the
-        plan, an analysis estimates two of them, or one is estimated by none.
+    str
+        An id that stands twice, a default that is not among them, an analysis or outcome that is
+        not in the plan, an analysis of two estimands, an estimand of no analysis.
     """
     ids = [estimand.id for estimand in estimands]
     if len(set(ids)) < len(ids):
-        raise ValueError("estimands: every id must be its own")
+        yield "estimands: every id must be its own"
     if ids and default not in ids:
-        raise ValueError(f"estimand: '{default}' is not one of the estimands ({', '.join(ids)})")
+        yield f"estimand: '{default}' is not one of the estimands ({', '.join(ids)})"
     taken: dict[str, str] = {}
     for estimand in estimands:
         where = f"estimand '{estimand.id}'"
+        yield from among(where, estimand.analyses, analyses, "analyses or sensitivity analyses")
         for name in estimand.analyses:
-            if name not in analyses:
-                raise ValueError(
-                    f"{where}: '{name}' is not one of the analyses or sensitivity analyses"
-                )
             if taken.get(name) == estimand.id:
-                raise ValueError(f"{where}: the analysis '{name}' stands twice")
-            if name in taken:
-                raise ValueError(
-                    f"{where}: the analysis '{name}' belongs to '{taken[name]}' already"
-                )
-            taken[name] = estimand.id
-        for event in estimand.intercurrent_events:
-            for name in event.outcomes:
-                if name not in outcomes:
-                    raise ValueError(f"{where}: '{name}' is not one of the outcomes")
+                yield f"{where}: the analysis '{name}' stands twice"
+            elif name in taken:
+                yield f"{where}: the analysis '{name}' belongs to '{taken[name]}' already"
+            taken.setdefault(name, estimand.id)
+        named = [name for event in estimand.intercurrent_events for name in event.outcomes]
+        yield from among(where, named, outcomes, "outcomes")
         if not estimand.analyses and estimand.id != default:
-            raise ValueError(
-                f"{where}: no analysis estimates it; expected some, unless it is the default"
-            )
+            yield f"{where}: no analysis estimates it; expected some, unless it is the default"

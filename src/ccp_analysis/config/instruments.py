@@ -52,13 +52,15 @@ class Instrument(Strict):
         return self
 
 
+class Instruments(Strict):
+    """All scales of the study: ``config/instruments.yaml``."""
+
+    instruments: dict[Name, Instrument]
+
+
 def load_instruments() -> dict[str, Instrument]:
     """Read ``config/instruments.yaml``: instrument id → `Instrument`."""
-
-    class _File(Strict):
-        instruments: dict[Name, Instrument]
-
-    return dict(load(_File, INSTRUMENTS).instruments)
+    return dict(load(Instruments, INSTRUMENTS).instruments)
 
 
 def unit_of(name: str, instruments: dict[str, Instrument], dictionary: list[Column]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ccp_analysis.config.estimands import Estimand, check_estimands
-from ccp_analysis.config.reading import Name, Strict, load
+from ccp_analysis.config.estimands import Estimand, estimand_faults
+from ccp_analysis.config.reading import Name, Strict, among, load
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN
 from ccp_analysis.results.terms import Pooling
@@ -282,80 +282,74 @@ class Plan(Strict):
     planned: SampleSize | None = None
     sensitivity: Sensitivity | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Plan:
-        ids = self._ids()
+    def references(self) -> Iterator[str]:
+        """Yield analyses, outcomes and ids that are named and do not stand in the plan."""
+        ids, known = self._ids(), {outcome.id for outcome in self.outcomes}
         if len(set(ids)) < len(ids) or set(RESERVED) & set(ids):
-            raise ValueError(
-                f"analyses: every id must be its own, and none of {', '.join(RESERVED)}"
-            )
-        known = {o.id for o in self.outcomes}
+            yield f"analyses: every id must be its own, and none of {', '.join(RESERVED)}"
         if len(known) < len(self.outcomes):
-            raise ValueError("outcomes: every outcome may stand once")
+            yield "outcomes: every outcome may stand once"
         for analysis in self.analyses:
-            _among(f"analysis '{analysis.id}'", analysis.outcomes or (), known, "outcomes")
-        self._check_families(known)
-        self._check_subgroups(known)
-        _among("checks", self.checks, ids, "analyses")
+            where = f"analysis '{analysis.id}'"
+            yield from among(where, analysis.outcomes or (), known, "outcomes")
+        yield from self._of_families(known)
+        yield from self._of_subgroups(known)
+        yield from among("checks", self.checks, ids, "analyses")
         if self.planned:
-            _among("planned", [self.planned.outcome], known, "outcomes")
-        self._check_sensitivity(known)
+            yield from among("planned", [self.planned.outcome], known, "outcomes")
+        yield from self._of_sensitivity(known)
         named = [*ids, *(entry.id for entry in self._sensitivities())]
-        check_estimands(self.estimands, self.estimand, named, known)
-        return self
+        yield from estimand_faults(self.estimands, self.estimand, named, known)
 
-    def _check_sensitivity(self, known: set[str]) -> None:
+    def _fitted(self, where: str, name: str, outcomes: list[str], known: set[str]) -> Iterator[str]:
+        """Yield outcomes that are unknown, or not those of an analysis; an unknown analysis."""
+        yield from among(where, outcomes, known, "outcomes")
+        yield from among(where, [name], self._ids(), "analyses")
+        if name in self._ids():
+            fitted = {outcome.id for outcome in self.outcomes_of(self.analysis(name))}
+            there = set(outcomes) & known
+            yield from among(where, there, fitted, f"outcomes of analysis '{name}'")
+
+    def _of_sensitivity(self, known: set[str]) -> Iterator[str]:
         taken = {*self._ids(), *RESERVED}
         for entry in self._sensitivities():
             where = f"sensitivity '{entry.id}'"
             if entry.id in taken:
-                raise ValueError(f"{where}: every id must be its own")
+                yield f"{where}: every id must be its own"
             taken.add(entry.id)
-            _among(where, entry.outcomes, known, "outcomes")
-        for entry in self._sensitivities():
             if not isinstance(entry, Delta):
+                yield from among(where, entry.outcomes, known, "outcomes")
                 continue
-            where = f"sensitivity '{entry.id}'"
-            _among(where, [entry.analysis], self._ids(), "analyses")
-            analysis = self.analysis(entry.analysis)
-            if analysis.model not in SHIFTABLE or analysis.data != "imputed":
-                raise ValueError(
+            yield from self._fitted(where, entry.analysis, entry.outcomes, known)
+            analysis = next((a for a in self.analyses if a.id == entry.analysis), None)
+            if analysis and (analysis.model not in SHIFTABLE or analysis.data != "imputed"):
+                yield (
                     f"{where}: its analysis must be of imputed data, its model one of "
                     f"{', '.join(SHIFTABLE)}"
                 )
-            fitted = {o.id for o in self.outcomes_of(analysis)}
-            _among(where, entry.outcomes, fitted, f"outcomes of analysis '{analysis.id}'")
 
-    def _check_families(self, known: set[str]) -> None:
+    def _of_families(self, known: set[str]) -> Iterator[str]:
         taken: set[tuple[str, str]] = set()
         for family in self.families:
             where = f"family '{family.id}'"
-            _among(where, family.outcomes, known, "outcomes")
-            _among(where, [family.analysis], self._ids(), "analyses")
-            fitted = {o.id for o in self.outcomes_of(self.analysis(family.analysis))}
-            _among(where, family.outcomes, fitted, f"outcomes of analysis '{family.analysis}'")
+            yield from self._fitted(where, family.analysis, family.outcomes, known)
             for outcome in family.outcomes:
                 if (family.analysis, outcome) in taken:
-                    raise ValueError(
-                        f"{where}: '{outcome}' stands twice in the families of one analysis"
-                    )
+                    yield f"{where}: '{outcome}' stands twice in the families of one analysis"
                 taken.add((family.analysis, outcome))
 
-    def _check_subgroups(self, known: set[str]) -> None:
+    def _of_subgroups(self, known: set[str]) -> Iterator[str]:
         taken: set[tuple[str, str, str]] = set()
         for subgroup in self.subgroups:
             where = f"subgroup '{subgroup.variable}'"
-            _among(where, subgroup.outcomes, known, "outcomes")
-            _among(where, [subgroup.analysis], self._ids(), "analyses")
-            analysis = self.analysis(subgroup.analysis)
-            if analysis.model != "ancova":
-                raise ValueError(f"{where}: the model of its analysis must be ancova")
-            fitted = {o.id for o in self.outcomes_of(analysis)}
-            _among(where, subgroup.outcomes, fitted, f"outcomes of analysis '{analysis.id}'")
+            yield from self._fitted(where, subgroup.analysis, subgroup.outcomes, known)
+            analysis = next((a for a in self.analyses if a.id == subgroup.analysis), None)
+            if analysis and analysis.model != "ancova":
+                yield f"{where}: the model of its analysis must be ancova"
             for outcome in subgroup.outcomes:
-                key = (subgroup.variable, analysis.id, outcome)
+                key = (subgroup.variable, subgroup.analysis, outcome)
                 if key in taken:
-                    raise ValueError(f"{where}: '{outcome}' stands twice")
+                    yield f"{where}: '{outcome}' stands twice"
                 taken.add(key)
 
     def _ids(self) -> list[str]:
@@ -394,12 +388,6 @@ class Plan(Strict):
         """Return the outcomes to which an analysis is fitted, in the plan's order."""
         wanted = analysis.outcomes
         return [o for o in self.outcomes if wanted is None or o.id in wanted]
-
-
-def _among(where: str, names: Collection[str], known: Collection[str], what: str) -> None:
-    """Raise ValueError for the first name that is not known."""
-    for name in sorted(set(names) - set(known)):
-        raise ValueError(f"{where}: '{name}' is not one of the {what}")
 
 
 def load_plan() -> Plan:

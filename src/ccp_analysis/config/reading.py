@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,6 +28,8 @@ _NAMED = re.compile(
 LEVELS = 50
 ENTRIES = 20_000
 BYTES = 1_000_000
+ROUNDS = 50  # of taking out what is wrong
+_QUOTED = re.compile("'([^']+)'")
 LONG = 200  # letters of a value that a sentence repeats
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -37,6 +41,10 @@ class Strict(BaseModel):
     """A part of the configuration: unknown keys, infinities and NaN are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def references(self) -> Iterator[str]:
+        """Yield what names something that must stand elsewhere in the same file and does not."""
+        yield from ()
 
 
 Config = TypeVar("Config", bound=Strict)
@@ -289,12 +297,140 @@ def _place(where: str, lines: Lines, keys: Sequence[str]) -> str:
 
 
 def load(model: type[Config], path: Path) -> Config:
-    """Read a YAML file as a model; StudyError names the first fault, its `faults` all of them."""
+    """Read a YAML file as a model; StudyError names the first fault, its `faults` all of them.
+
+    What a model has as `references`, names in it that must stand elsewhere in it, is checked too.
+    """
     content, lines = _read_yaml(path)
     try:
-        return model.model_validate(content)
+        value = model.model_validate(content)
     except ValidationError as error:
         raise first_of(complaints(str(path), error, lines)) from error
+    faults = _unresolved(value, path, lines)
+    if faults:
+        raise first_of(faults)
+    return value
+
+
+@dataclass(frozen=True)
+class Salvaged(Generic[Config]):
+    """What can be read of a file, and what is wrong with it.
+
+    Attributes
+    ----------
+    value : Strict or None
+        The model without the keys and entries whose shape is wrong; None where nothing is left.
+    faults : list of str
+        One sentence for each fault, with file and line.
+    left_out : frozenset of str
+        Ids of the entries that were left out: to name them elsewhere is no further fault.
+    """
+
+    value: Config | None
+    faults: list[str]
+    left_out: frozenset[str]
+
+
+def salvage(model: type[Config], path: Path) -> Salvaged[Config]:
+    """Read a YAML file as far as its shape allows, and say all that is wrong with it.
+
+    Parameters
+    ----------
+    model : type of Strict
+        What the file is.
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Salvaged
+    """
+    try:
+        content, lines = _read_yaml(path)
+    except StudyError as error:
+        return Salvaged(None, error.faults or [str(error)], frozenset())
+    faults: list[str] = []
+    gone: set[tuple[str | int, ...]] = set()
+    left_out: set[str] = set()
+    for _ in range(ROUNDS):
+        try:
+            value = model.model_validate(content)
+        except ValidationError as error:
+            wrong = [c["loc"] for c in error.errors()]
+            said = complaints(str(path), error, lines)
+            # What was taken out and is now missing is no fault of its own; and where an entry of a
+            # list went, the numbers of those behind it, and so their lines, are others.
+            shifted = any(isinstance(out[-1], int) for out in gone)
+            faults += [
+                text
+                for text, at in zip(said, wrong, strict=True)
+                if not shifted and not any(out[: len(at)] == at for out in gone)
+            ]
+            taken = [_take_out(content, at, gone, left_out) for at in wrong]
+            if not any(taken):  # a key without which there is no model
+                break
+            content = _without_holes(content)
+            continue
+        return Salvaged(value, [*faults, *_unresolved(value, path, lines)], frozenset(left_out))
+    return Salvaged(None, faults, frozenset(left_out))
+
+
+_HOLE = object()
+
+
+def _take_out(
+    content: Any,
+    at: tuple[str | int, ...],
+    gone: set[tuple[str | int, ...]],
+    left_out: set[str],
+) -> bool:
+    """Take a key out and say so; a missing one, or one taken out before, with what is around it."""
+    parents: list[tuple[Any, Any]] = []
+    for part in at:
+        holder = parents[-1][0][parents[-1][1]] if parents else content
+        inside = isinstance(holder, dict | list) and (
+            part in holder if isinstance(holder, dict) else isinstance(part, int)
+        )
+        if not inside:
+            break
+        parents.append((holder, part))
+    if len(parents) == len(at) and at not in gone:
+        gone.add(at)
+    elif len(parents) > 1:
+        # A required key: the nearest entry of a list or mapping around it goes.
+        whole = [k for k, (holder, _) in enumerate(parents) if isinstance(holder, list)]
+        del parents[(whole[-1] if whole else 0) + 1 :]
+    if not parents:
+        return False
+    holder, part = parents[-1]
+    gone.add(at[: len(parents)])
+    entry = holder[part]
+    if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+        left_out.add(entry["id"])
+    holder[part] = _HOLE
+    return True
+
+
+def _without_holes(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {k: _without_holes(v) for k, v in content.items() if v is not _HOLE}
+    if isinstance(content, list):
+        return [_without_holes(v) for v in content if v is not _HOLE]
+    return content
+
+
+def _unresolved(value: Strict, path: Path, lines: Lines) -> list[str]:
+    """Return the faults of a model's references, with their places."""
+    return [
+        f"{_place(str(path), lines, _named(sentence))}: {sentence}."
+        for sentence in value.references()
+    ]
+
+
+def among(where: str, names: Iterable[str], known: Collection[str], what: str) -> Iterator[str]:
+    """Yield a sentence for each name that is not known, with the known one that is most like it."""
+    for name in sorted(set(names) - set(known)):
+        yield f"{where}: '{name}' is not one of the {what}{_like(name, known)}"
 
 
 def complaints(where: str, error: ValidationError, lines: Lines | None = None) -> list[str]:
@@ -316,12 +452,20 @@ def complaints(where: str, error: ValidationError, lines: Lines | None = None) -
         what = _WORDS.get(complaint["type"], complaint["msg"].removeprefix("Value error, "))
         found = complaint.get("input")
         shown = f" (found: {_shown(found)})" if isinstance(found, str | int | float) else ""
+        if complaint["type"] == "literal_error" and isinstance(found, str):
+            shown = shown.removesuffix(")") + _like(found, _QUOTED.findall(what)) + ")"
         keys = [str(part) for part in complaint["loc"]]
         if complaint["type"] == "value_error":
             keys += _named(what)
         at = _place(where, lines, keys) if lines else where
         faults.append(f"{at}: {key + ': ' if key else ''}{what}{shown}.")
     return faults
+
+
+def _like(name: str, known: Iterable[str]) -> str:
+    """Say which of the known names another is most like; empty where it is like none."""
+    like = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; most like it: '{like[0]}'" if like else ""
 
 
 def _shown(found: str | float) -> str:

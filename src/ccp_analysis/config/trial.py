@@ -1,11 +1,48 @@
-"""All of a study's configuration: which files of it each kind of rule reads."""
+"""All of a study's configuration, by part: each is read when it is first asked for, and once."""
 
 from __future__ import annotations
 
-from ccp_analysis.config.economics import load_economics
-from ccp_analysis.config.instruments import load_instruments
-from ccp_analysis.config.plan import load_plan
+from functools import cached_property
+
+from ccp_analysis.config.dictionary import Column, load_dictionary
+from ccp_analysis.config.economics import Economics, load_economics
+from ccp_analysis.config.instruments import Instrument, load_instruments
+from ccp_analysis.config.plan import Plan, load_plan
+from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.layout import DECISIONS, DICTIONARY, ECONOMICS, INSTRUMENTS, PLAN, RULES, STUDY
+
+
+class Trial:
+    """The configuration of the study in the current folder.
+
+    A part whose files are not as they must be raises StudyError when it is asked for; what is wrong
+    with all of them together says `config.check.faults`.
+    """
+
+    @cached_property
+    def study(self) -> Study:
+        """Design and files: ``config/study.yaml``."""
+        return load_study()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The statistical analysis plan: ``config/analysis.yaml``."""
+        return load_plan()
+
+    @cached_property
+    def economics(self) -> Economics | None:
+        """The economic evaluation: ``config/economics.yaml``; None where there is none."""
+        return load_economics()
+
+    @cached_property
+    def instruments(self) -> dict[str, Instrument]:
+        """The scales: ``config/instruments.yaml``."""
+        return load_instruments()
+
+    @cached_property
+    def dictionary(self) -> list[Column]:
+        """The raw columns: ``config/dictionary.csv``."""
+        return load_dictionary(self.study)
 
 
 def configuration_files() -> dict[str, list[str]]:

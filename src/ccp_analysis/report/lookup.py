@@ -77,9 +77,10 @@ INFERENCE = {
     Inference.FIELLER: "Fieller",
     Inference.BOOTSTRAP: "percentiles",
 }
-# What follows the name of an inference whose imputations were pooled by another rule than Rubin's.
+# What follows the name of an inference: by which rule imputations were pooled.
 POOLED = {
-    Pooling.AVERAGED: "averaged contributions",
+    Pooling.BARNARD_RUBIN: "Rubin's rules",
+    Pooling.AVERAGED: "averaged",
     Pooling.COMPLETE_DATA: "complete-data df",
     Pooling.SATTERTHWAITE: "df of the total variance",
 }
@@ -333,7 +334,7 @@ def method(row: Row) -> str:
 
 
 def inference_of(row: Row) -> str:
-    """Return the name of a row's inference, with the rule of pooling where it is not Rubin's."""
+    """Return the name of a row's inference, with the rule by which imputations were pooled."""
     name = INFERENCE.get(row["inference"], row["inference"])
     rule = POOLED.get(row["pooling"])
     return f"{name.partition(',')[0]}, {rule}" if rule else name

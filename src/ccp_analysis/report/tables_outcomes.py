@@ -22,7 +22,7 @@ from ccp_analysis.report.lookup import (
 )
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.report.tables_data import mean_sd
-from ccp_analysis.results.terms import Inference, Model, Status, Term
+from ccp_analysis.results.terms import Average, Inference, Model, Status, Term
 
 ADJUSTMENTS = {
     "holm": "Holm's method",
@@ -219,9 +219,11 @@ def methods(source: Source) -> Table:
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
     assumed = (Model.ANCOVA, Model.CHANGE, Model.DID) if not source.study.randomised else ()
+    outcomes_rows: list[Row] = []
     for outcome in source.primary:
         spread = (source.primary_row(outcome.id) or {}).get("std_error")
         for row in by_method(source, outcome.id):
+            outcomes_rows.append(row)
             name = named(source, row)
             rows.append(
                 [
@@ -245,8 +247,20 @@ def methods(source: Source) -> Table:
         widths=[46, 22, 27, 6, 8, 6],
         grouped=True,
         stub="Analysis",
-        notes=notes_of(notes),
+        notes=[*_whose(source, outcomes_rows), *notes_of(notes)],
     )
+
+
+def _whose(source: Source, rows: list[Row]) -> list[str]:
+    """Say of whom the differences are averages, where that is not the same for all."""
+    of = {row["average"] for row in rows} - {""}
+    if of <= {Average.PARTICIPANTS} or source.study.clusters is None:
+        return []
+    pair = source.study.clusters.pair_label
+    return [
+        f"Paired analyses are cluster-averages, in which every {pair} counts alike; all others are "
+        "participant-averages."
+    ]
 
 
 def by_method(source: Source, outcome: str) -> list[Row]:

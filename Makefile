@@ -38,7 +38,7 @@ WAIT  := -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint verify golden archive data lock clean environment study synthetic
+.PHONY: help run test lint docs verify golden archive data lock clean environment study synthetic
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,10 @@ lint: environment ## set up, then the linters alone
 	$(WITH) $(SNAKEMAKE) --lint
 	$(WITH) $(BIN)/lint-imports --no-cache
 	$(WITH) $(BIN)/python tools/budget.py
+	$(WITH) $(BIN)/python tools/configuration.py --check
+
+docs: environment ## write the keys of the configuration and their schemas again
+	$(WITH) $(BIN)/python tools/configuration.py
 
 verify: study environment ## compare an archive's files with their checksums, and results with a rerun
 	@cd "$(STUDY)" && exec $(CLI) verify --cores $(CORES) --log logs/verify.log

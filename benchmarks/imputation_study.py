@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from ccp_analysis.config.plan import ImputationPlan
+from ccp_analysis.config.imputation import ImputationPlan
 from ccp_analysis.imputation.chained import Conditional, impute
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.feasible import Members, feasible

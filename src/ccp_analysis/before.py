@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 from ccp_analysis.cleaning.headings import check_columns
 from ccp_analysis.config import check
+from ccp_analysis.config.reading import place, read_yaml
+from ccp_analysis.config.study import SCHEMA
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.economics.prices import price_table, read_price_index, read_unit_costs
 from ccp_analysis.errors import StudyError
+from ccp_analysis.layout import STUDY
 
 
 def faults(trial: Trial) -> list[str]:
@@ -25,7 +28,7 @@ def faults(trial: Trial) -> list[str]:
         One sentence for each fault: those of `config.check.faults`; columns of raw files that are
         not those of the data dictionary; services without a price.
     """
-    found = check.faults(trial)
+    found = [*_form(), *check.faults(trial)]
     try:
         dictionary, economics = trial.dictionary, trial.economics
     except StudyError:  # said already
@@ -41,6 +44,26 @@ def faults(trial: Trial) -> list[str]:
 
         found += said(prices)
     return list(dict.fromkeys(found))
+
+
+def _form() -> list[str]:
+    """Say which edits bring a folder of another form to that of this program."""
+    try:
+        form = read_yaml(STUDY).get("schema")
+    except StudyError:  # said by whoever reads all of it
+        return []
+    if form is None:
+        return [
+            f"{STUDY}: the key schema is missing, so that this folder is of an older form; add "
+            f"'schema: {SCHEMA}' to it, and where there are clusters 'pooling: averaged' or "
+            "'pooling: barnard-rubin' (as before) under imputation in config/analysis.yaml."
+        ]
+    if str(form) != str(SCHEMA):
+        return [
+            f"{place(STUDY, 'schema')}: schema: {form} found; this program reads schema: {SCHEMA}. "
+            "Use the program that the folder was made for, or follow its list of changes."
+        ]
+    return []
 
 
 def said(what: Callable[[], object]) -> list[str]:

@@ -15,7 +15,8 @@ from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.analyses.reference_based import _alike, reference_rows
 from ccp_analysis.analyses.shifted import refitted, response, shifted
 from ccp_analysis.analyses.tipping import delta_rows, tipping_point
-from ccp_analysis.config.plan import Delta, ReferenceBased, load_plan
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.sensitivity import Delta, ReferenceBased
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.inference import Inference
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ccp_analysis.config.plan import ImputationPlan
+from ccp_analysis.config.imputation import ImputationPlan
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.derived import parse
 from ccp_analysis.imputation.encoding import Encoded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ccp_analysis.config.plan import ImputationPlan
+from ccp_analysis.config.imputation import ImputationPlan
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.derived import parse
 from ccp_analysis.imputation.encoding import Encoded

@@ -10,7 +10,7 @@ import yaml
 
 from ccp_analysis import before
 from ccp_analysis.config.plan import Plan
-from ccp_analysis.config.reading import salvage
+from ccp_analysis.config.salvage import salvage
 from ccp_analysis.config.trial import Trial
 
 ROOT = Path(__file__).parents[2]

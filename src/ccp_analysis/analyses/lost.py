@@ -7,7 +7,8 @@ import pandas as pd
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.config.dictionary import Column
-from ccp_analysis.config.plan import Plan, Scenario
+from ccp_analysis.config.plan import Plan
+from ccp_analysis.config.sensitivity import Scenario
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import in_order

@@ -14,7 +14,7 @@ from ccp_analysis.analyses.jackknife import arm_means, jackknife
 from ccp_analysis.analyses.lost import delta_by_person, existing, strategy_by_person
 from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
 from ccp_analysis.analyses.rows import Rows, arm_rows, complete, contrast_label, with_note
-from ccp_analysis.config.plan import ReferenceBased, Scenario
+from ccp_analysis.config.sensitivity import ReferenceBased, Scenario
 from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.posterior import draw_parameters

@@ -19,7 +19,8 @@ from ccp_analysis.analyses.tipping import delta_rows, empty_map
 from ccp_analysis.cleaning.deaths import valued_as_dead
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.instruments import Instrument, load_instruments, unit_of
-from ccp_analysis.config.plan import Delta, Plan, ReferenceBased, Sensitivity, load_plan
+from ccp_analysis.config.plan import Plan, load_plan
+from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import RefusedError, status_of
 from ccp_analysis.random import stream

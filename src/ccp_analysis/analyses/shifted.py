@@ -14,7 +14,7 @@ from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.lost import INTERVIEWED, existing, reasons
 from ccp_analysis.analyses.question import Question, fitted, pair_of
-from ccp_analysis.config.plan import Delta
+from ccp_analysis.config.sensitivity import Delta
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.averaged import AVERAGED, pool_averaged, rule_for, variances
 from ccp_analysis.models.inference import Inference, standard_error

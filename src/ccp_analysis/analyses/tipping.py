@@ -19,7 +19,8 @@ from ccp_analysis.analyses.shifted import (
     response,
     shifted,
 )
-from ccp_analysis.config.plan import Analysis, Delta
+from ccp_analysis.config.plan import Analysis
+from ccp_analysis.config.sensitivity import Delta
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.pooling import Pooled

@@ -14,7 +14,8 @@ from ccp_analysis.config.dictionary import TOTALS, Column, is_reserved, line_of,
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.instruments import Instrument, Instruments
 from ccp_analysis.config.plan import Analysis, Plan
-from ccp_analysis.config.reading import Strict, among, first_of, place, salvage
+from ccp_analysis.config.reading import Strict, among, first_of, place
+from ccp_analysis.config.salvage import salvage
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError, denied

@@ -35,20 +35,35 @@ class Column(Strict):
     """
 
     file: str
+    """Id of the raw file."""
     column: str
+    """Name of the column there."""
     name: str
+    """Name of the variable, without the visit."""
     visit: str
+    """Id of the visit at which it was asked; empty where it was asked once."""
     label: str
+    """What it is called in the report."""
     type: Literal["id", "integer", "number", "category", "ordinal", "date", "text"]
+    """What its values are."""
     codes: dict[str, list[str]]
+    """Codes with their labels and other spellings, as 0=No;1=Yes|y."""
     missing: dict[str, str]
+    """Codes for missing values with their reasons, as -99=not answered."""
     minimum: float | None
+    """Below it a value is impossible."""
     maximum: float | None
+    """Above it a value is impossible."""
     unit: str
+    """Unit of its values."""
     soft_minimum: float | None = None
+    """Below it a value is implausible."""
     soft_maximum: float | None = None
+    """Above it a value is implausible."""
     identifying: Literal["", "allowed", "cleaning only"] = ""
+    """Whether it may hold what can identify a person: allowed, or for cleaning only."""
     note: str = ""
+    """Anything else that is to be known of it."""
 
     @property
     def variable(self) -> str:

@@ -25,7 +25,9 @@ class Perspective(Strict):
     """
 
     label: str
+    """What it is called in the report."""
     services: list[str] = Field(min_length=1)
+    """Names of variables whose costs count; a * stands for any letters."""
 
 
 class Intervention(Strict):
@@ -37,8 +39,11 @@ class Intervention(Strict):
     """
 
     costs: Path
+    """Table of what the intervention costs."""
     share: Share
+    """Over whom its cost is spread."""
     caseload: int | None = Field(default=None, ge=1)
+    """People whom the active clusters serve."""
 
     @model_validator(mode="after")
     def _caseload(self) -> Intervention:
@@ -51,7 +56,9 @@ class Shift(Strict):
     """Deltas added to follow-up values that were imputed: measure, then arm, then delta."""
 
     cost: dict[str, float] = {}
+    """Arm and what is added to costs that were imputed."""
     utility: dict[str, float] = {}
+    """Arm and what is added to utilities that were imputed."""
 
 
 class Variation(Strict):
@@ -64,16 +71,27 @@ class Variation(Strict):
     """
 
     id: Name
+    """Name of the sensitivity analysis, for the results."""
     label: str
+    """What it is called in the report."""
     perspective: str | None = None
+    """Another perspective."""
     utility: str | None = None
+    """Another utility."""
     unit_costs: Multiple | dict[str, Multiple] | None = None
+    """Multiple of every price, or of those named."""
     data: Literal["observed"] | None = None
+    """Complete cases in place of imputed data."""
     winsorise: float | None = Field(default=None, gt=0.5, lt=1)
+    """Quantile above which costs of a visit are set to it."""
     share: Share | None = None
+    """Another way to spread the cost of the intervention."""
     intervention: Multiple | None = None
+    """Multiple of the cost of the intervention."""
     times: Literal["interviews"] | None = None
+    """Utilities at the interviews as they took place."""
     delta: Shift | None = None
+    """What is added to follow-up values that were imputed."""
 
     @model_validator(mode="after")
     def _something(self) -> Variation:
@@ -98,7 +116,9 @@ class Bootstrap(Strict):
     """The two-stage bootstrap: how many draws, and rounds of imputation in each."""
 
     draws: int = Field(default=5000, ge=100)
+    """How many resampled studies."""
     iterations: int = Field(default=5, ge=1)
+    """Rounds of imputation in each."""
 
 
 class Economics(Strict):
@@ -111,20 +131,35 @@ class Economics(Strict):
     """
 
     price_year: int
+    """Year of the prices of the evaluation."""
     currency: Literal["GBP"]
+    """Currency of all costs."""
     unit_costs: Path
+    """Table of what a unit of each service costs."""
     price_index: Path | None = None
+    """Table that brings prices of other years to that of the evaluation."""
     perspectives: dict[Name, Perspective] = Field(min_length=1)
+    """Whose costs count; the first is that of the main evaluation."""
     intervention: Intervention | None = None
+    """What the intervention itself costs."""
     utility: str
+    """Instrument or variable on the scale of utility."""
     months: float = Field(gt=0, le=12)
+    """Horizon, in months since the baseline."""
     thresholds: list[Annotated[float, Field(ge=0)]] = Field(min_length=2)
+    """What a quality-adjusted life year may be worth, increasing."""
     main_thresholds: list[float] = Field(min_length=1)
+    """Those of the report's tables; the first is that of the main evaluation."""
     variance_power: float = Field(default=1.5, ge=1, le=2)
+    """Of the log-link model: the variance is proportional to this power of the mean."""
     cost_per: list[str] = []
+    """Outcomes of the plan of which a unit is set beside the cost."""
     bootstrap: Bootstrap = Bootstrap()
+    """The two-stage bootstrap."""
     sensitivity: list[Variation] = []
+    """What is varied, one evaluation each."""
     statements: dict[int, str] = {}
+    """Item of the CHEERS checklist and what the authors say to it."""
 
     def references(self) -> Iterator[str]:
         """Yield what the evaluation names and does not have, and lists that are not in order."""

@@ -27,10 +27,15 @@ class IntercurrentEvent(Strict):
     """
 
     event: str
+    """Event of the file of losses, or any other in words."""
     strategy: EventStrategy
+    """How the estimand deals with it."""
     how: str
+    """What that means for the analysis, in words."""
     outcomes: list[str] = []
+    """Outcomes for which it holds; all unless given."""
     recorded: bool = True
+    """Whether it stands in the file of losses."""
 
 
 class Estimand(Strict):
@@ -40,13 +45,22 @@ class Estimand(Strict):
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    """Short name, for the results."""
     label: str | None = None
+    """What it is called in the report."""
     population: str
+    """For whom."""
     treatment: str
+    """What against what."""
     variable: str
+    """Of what, and when."""
     intercurrent_events: list[IntercurrentEvent]
+    """What may come in between."""
     summary: str
+    """The measure that sums it up."""
     analyses: list[str] = []
+    """Analyses and sensitivity analyses that estimate it; those that no estimand names estimate the
+    plan's."""
 
     @property
     def name(self) -> str:

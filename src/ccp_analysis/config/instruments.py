@@ -16,7 +16,9 @@ class Subscale(Strict):
     """Some items of an instrument with a score of their own."""
 
     label: str
+    """What it is called in the report."""
     items: list[str] = Field(min_length=1)
+    """Its items, of those of the instrument."""
 
 
 class Instrument(Strict):
@@ -26,17 +28,29 @@ class Instrument(Strict):
     """
 
     label: str
+    """What it is called in the report."""
     items: list[str] = Field(min_length=1)
+    """Names of its items, without the visit."""
     score: Literal["sum", "mean", "value_set"]
+    """How the items make a score."""
     range: tuple[float, float]
+    """Lowest and highest possible score."""
     minimum_answered: Share = 1.0
+    """Share of items that must be answered for a score; the rest is prorated."""
     reversed: list[str] = []
+    """Items that are scored the other way round."""
     benefit: Literal["higher", "lower"]
+    """Which scores are the better ones."""
     mcid: float | None = None
+    """Smallest difference that matters."""
     unit: str = "points"
+    """What a point of the score is called."""
     subscales: dict[str, Subscale] = {}
+    """Parts of it that have a score of their own."""
     value_set: Path | None = None
+    """Table of utilities of health states."""
     standing: str | None = None
+    """What the value set is worth in an appraisal; the report prints it."""
 
     @model_validator(mode="after")
     def _items(self) -> Instrument:
@@ -56,6 +70,7 @@ class Instruments(Strict):
     """All scales of the study: ``config/instruments.yaml``."""
 
     instruments: dict[Name, Instrument]
+    """Scales by id, which is the name of their score."""
 
 
 def load_instruments() -> dict[str, Instrument]:

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ccp_analysis.config.estimands import Estimand, estimand_faults
+from ccp_analysis.config.imputation import ImputationPlan
 from ccp_analysis.config.reading import Name, Strict, among, load
+from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN
 from ccp_analysis.results.terms import Pooling
@@ -20,49 +22,13 @@ class Outcome(Strict):
     """An outcome of the plan: an instrument or a variable measured at the visits."""
 
     id: Name
+    """An instrument, or a variable measured at the visits."""
     role: Literal["primary", "secondary"]
+    """Whether the study stands or falls with it."""
     label: str | None = None
+    """What it is called, where the instrument or dictionary does not say it."""
     benefit: Literal["higher", "lower"] | None = None
-
-
-class PredictorChange(Strict):
-    """Variables added to, or dropped from, the predictors that the rule chooses."""
-
-    add: list[str] = []
-    drop: list[str] = []
-
-
-class ImputationPlan(Strict):
-    """How what is missing is imputed.
-
-    `bounds` bind the methods norm, lrd and 2l.norm; `derived` are formulas by name; `level` says of
-    an instrument whether its score or its items are imputed; `not_after` are the events (as in the
-    file of losses) after which a value that was not observed does not exist.
-    """
-
-    imputations: int = Field(ge=2)
-    iterations: int = Field(ge=1)
-    donors: int = Field(ge=1)
-    auxiliary: list[str] = []
-    methods: dict[str, Literal["norm", "pmm", "lrd", "logreg", "polyreg", "2l.norm"]] = {}
-    bounds: dict[str, tuple[float, float]] = {}
-    predictors: dict[str, PredictorChange] = {}
-    derived: dict[Name, str] = {}
-    level: dict[str, Literal["score", "items"]] = {}
-    by_arm: bool = False
-    not_after: list[str] = []
-    pooling: Pooling | None = Field(
-        default=None,
-        description="Rule by which imputations are pooled wherever inference is by clusters; to be "
-        "named where the study has clusters.",
-    )
-
-    @model_validator(mode="after")
-    def _bounds(self) -> ImputationPlan:
-        for name, (low, high) in self.bounds.items():
-            if not low < high:
-                raise ValueError(f"bounds of '{name}': a lower and a higher value are expected")
-        return self
+    """Which values are the better ones, where the instrument does not say it."""
 
 
 Model = Literal[
@@ -99,13 +65,22 @@ class Analysis(Strict):
     """
 
     id: Name
+    """Name of the analysis, for the results and other parts of the plan."""
     role: Literal["primary", "supporting", "sensitivity"]
+    """What part it plays; a primary one that fails on a primary outcome stops the run."""
     model: Model
+    """What is fitted."""
     data: Literal["imputed", "observed"]
+    """Whether completed tables or what was observed."""
     visit: str | None = None
+    """Where the outcome is taken; of a model with a difference at every follow-up the visit that
+    stands for it, by default the last."""
     outcomes: list[str] | None = None
+    """Outcomes it is fitted to; all unless given."""
     baseline: Literal["by-visit", "one-slope"] | None = None
+    """Of an mmrm: a slope of the baseline at every visit, or one for all."""
     pooling: Pooling | None = None
+    """Rule by which its imputations are pooled, where it is not that of the plan."""
 
     @model_validator(mode="after")
     def _pooled(self) -> Analysis:
@@ -146,17 +121,24 @@ class Family(Strict):
     """Hypotheses that are tested together, and how their p-values are adjusted."""
 
     id: Name
+    """Name of the family, for the results."""
     analysis: str
+    """The analysis whose hypotheses it holds."""
     outcomes: list[str] = Field(min_length=1)
+    """The hypotheses, one for each outcome."""
     method: Literal["holm", "hochberg", "benjamini-hochberg"]
+    """How p-values are adjusted for their number."""
 
 
 class Subgroup(Strict):
     """A planned subgroup analysis: the arm's interaction with a baseline variable."""
 
     variable: str
+    """Baseline variable whose interaction with the arm is estimated."""
     analysis: str
+    """The analysis, of the model ancova, in which it is."""
     outcomes: list[str] = Field(min_length=1)
+    """Outcomes for which it is planned."""
 
 
 class SampleSize(Strict):
@@ -167,94 +149,25 @@ class SampleSize(Strict):
     """
 
     outcome: str
+    """The outcome it was planned for."""
     difference: float = Field(gt=0)
+    """Difference that was to be detected, in its units."""
     sd: float = Field(gt=0)
+    """Standard deviation within arms at follow-up."""
     icc: float = Field(ge=0, lt=1)
+    """Intraclass correlation of clusters."""
     retest: float = Field(ge=0, lt=1)
+    """Correlation of baseline and follow-up."""
     participants: int = Field(ge=4)
+    """Participants with a follow-up, both arms."""
     clusters: int = Field(ge=4)
+    """Clusters, both arms."""
     source: str | None = None
+    """Where the figures come from; printed beside them."""
 
 
-Strategy = Literal["MAR", "JR", "CR", "CIR", "LMCF"]
 # Models of one follow-up whose outcome can be shifted.
 SHIFTABLE = ("ancova", "change", "mixed", "team-means")
-
-
-class Scenario(Strict):
-    """What is assumed of those who were lost: a strategy, others by reason, and deltas by arm."""
-
-    strategy: Strategy
-    id: str | None = None
-    reasons: dict[str, Strategy] = {}
-    delta: dict[str, float] = {}
-
-    @property
-    def name(self) -> str:
-        """Its id, otherwise its strategy."""
-        return self.id or self.strategy
-
-
-class ReferenceBased(Strict):
-    """Reference-based imputation, analysed by ANCOVA at every follow-up.
-
-    `variances`: the jackknife of conditional means (repeated-sampling) and Rubin's rules over draws
-    (information-anchored). `resample`: what the jackknife leaves out; by default a participant,
-    with clusters a pair of them.
-    """
-
-    id: Name
-    outcomes: list[str] = Field(min_length=1)
-    scenarios: list[Scenario] = Field(min_length=1)
-    variances: list[Literal["jackknife", "draws"]] = ["jackknife", "draws"]
-    resample: Literal["participant", "unit", "pair"] | None = None
-
-    @model_validator(mode="after")
-    def _own_names(self) -> ReferenceBased:
-        names = [scenario.name for scenario in self.scenarios]
-        if len(set(names)) < len(names):
-            raise ValueError("scenarios: every scenario needs an id of its own")
-        return self
-
-
-class Delta(Strict):
-    """Deltas added to what was imputed for an analysis of the plan, which is then repeated.
-
-    `deltas` in units of the outcome; `directions`: name, then arm and the multiple of the delta
-    that it gets; `reasons`: multiple by reason of loss, 1 where not named; `limit`: how far tipping
-    points are sought, by default ten times the largest delta; `map_steps`: points of the map along
-    each axis, by default the deltas.
-    """
-
-    id: Name
-    analysis: str
-    outcomes: list[str] = Field(min_length=1)
-    deltas: list[float] = Field(min_length=2)
-    directions: dict[str, dict[str, float]] = Field(min_length=1)
-    reasons: dict[str, float] = {}
-    limit: float | None = Field(default=None, gt=0)
-    map_steps: int | None = Field(default=None, ge=2, le=201)
-
-    @model_validator(mode="after")
-    def _sensible(self) -> Delta:
-        if len(set(self.deltas)) < len(self.deltas) or not any(self.deltas):
-            raise ValueError("deltas: different values are expected, and not zero alone")
-        for name, arms in self.directions.items():
-            if not any(arms.values()):
-                raise ValueError(f"directions: '{name}' changes nothing in any arm")
-        return self
-
-    @property
-    def reach(self) -> float:
-        """How far tipping points are sought."""
-        return self.limit or 10.0 * max(abs(delta) for delta in self.deltas)
-
-
-class Sensitivity(Strict):
-    """Analyses of how far the result leans on values being missing at random."""
-
-    reference_based: list[ReferenceBased] = []
-    delta: list[Delta] = []
 
 
 class Plan(Strict):
@@ -264,23 +177,38 @@ class Plan(Strict):
     """
 
     seed: int = Field(ge=0)
+    """Seed of all random numbers of the study."""
     confidence_level: float = Field(gt=0.5, lt=1)
+    """Of every interval."""
     estimand: str
+    """Id of what is estimated by every analysis that no entry of estimands names."""
     estimands: list[Estimand] = []
+    """What is estimated, by the attributes of ICH E9(R1)."""
     outcomes: list[Outcome] = Field(min_length=1)
+    """Outcomes in the order of the report."""
     covariates: list[str]
+    """Baseline covariates of every model, beside the own baseline."""
     baseline_table: list[str] = []
+    """Variables of the table of baseline characteristics."""
     ordinal_as_numbers: list[str] = Field(
         default=[], description="Ordinal variables whose codes are analysed as numbers."
     )
     imputation: ImputationPlan
+    """How what is missing is imputed, and how imputations are pooled."""
     analyses: list[Analysis] = Field(min_length=1)
+    """Analyses in the order of the report."""
     families: list[Family] = []
+    """Hypotheses that are tested together."""
     subgroups: list[Subgroup] = []
+    """Planned subgroup analyses."""
     checks: list[str] = []
+    """Analyses whose assumptions are checked."""
     power: Power = 0.8
+    """At which detectable differences are given."""
     planned: SampleSize | None = None
+    """What the study was planned to detect."""
     sensitivity: Sensitivity | None = None
+    """How far the result leans on values being missing at random."""
 
     def references(self) -> Iterator[str]:
         """Yield analyses, outcomes and ids that are named and do not stand in the plan."""

@@ -7,9 +7,8 @@ import difflib
 import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,7 +27,6 @@ _NAMED = re.compile(
 LEVELS = 50
 ENTRIES = 20_000
 BYTES = 1_000_000
-ROUNDS = 50  # of taking out what is wrong
 _QUOTED = re.compile("'([^']+)'")
 LONG = 200  # letters of a value that a sentence repeats
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -40,7 +38,9 @@ Lines = dict[Key, int]
 class Strict(BaseModel):
     """A part of the configuration: unknown keys, infinities and NaN are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     def references(self) -> Iterator[str]:
         """Yield what names something that must stand elsewhere in the same file and does not."""
@@ -233,10 +233,10 @@ def read_table(
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file of keys with values; StudyError if it is anything else."""
-    return _read_yaml(path)[0]
+    return read_lines(path)[0]
 
 
-def _read_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
+def read_lines(path: Path) -> tuple[dict[str, Any], Lines]:
     """Read a YAML file, and the line on which each key and each entry of a list begins."""
     text = read_text(path, "expected a YAML file there")
     if len(text) > BYTES:
@@ -287,7 +287,7 @@ def place(path: Path, *keys: str | int) -> str:
         The way to the key: keys, numbers from 0 or ids of entries of a list. Of a key that does not
         stand there the line is that of the last one on the way that does.
     """
-    return _place(str(path), _read_yaml(path)[1], [str(key) for key in keys])
+    return _place(str(path), read_lines(path)[1], [str(key) for key in keys])
 
 
 def _place(where: str, lines: Lines, keys: Sequence[str]) -> str:
@@ -301,125 +301,18 @@ def load(model: type[Config], path: Path) -> Config:
 
     What a model has as `references`, names in it that must stand elsewhere in it, is checked too.
     """
-    content, lines = _read_yaml(path)
+    content, lines = read_lines(path)
     try:
         value = model.model_validate(content)
     except ValidationError as error:
         raise first_of(complaints(str(path), error, lines)) from error
-    faults = _unresolved(value, path, lines)
+    faults = unresolved(value, path, lines)
     if faults:
         raise first_of(faults)
     return value
 
 
-@dataclass(frozen=True)
-class Salvaged(Generic[Config]):
-    """What can be read of a file, and what is wrong with it.
-
-    Attributes
-    ----------
-    value : Strict or None
-        The model without the keys and entries whose shape is wrong; None where nothing is left.
-    faults : list of str
-        One sentence for each fault, with file and line.
-    left_out : frozenset of str
-        Ids of the entries that were left out: to name them elsewhere is no further fault.
-    """
-
-    value: Config | None
-    faults: list[str]
-    left_out: frozenset[str]
-
-
-def salvage(model: type[Config], path: Path) -> Salvaged[Config]:
-    """Read a YAML file as far as its shape allows, and say all that is wrong with it.
-
-    Parameters
-    ----------
-    model : type of Strict
-        What the file is.
-    path : Path
-        The file.
-
-    Returns
-    -------
-    Salvaged
-    """
-    try:
-        content, lines = _read_yaml(path)
-    except StudyError as error:
-        return Salvaged(None, error.faults or [str(error)], frozenset())
-    faults: list[str] = []
-    gone: set[tuple[str | int, ...]] = set()
-    left_out: set[str] = set()
-    for _ in range(ROUNDS):
-        try:
-            value = model.model_validate(content)
-        except ValidationError as error:
-            wrong = [c["loc"] for c in error.errors()]
-            said = complaints(str(path), error, lines)
-            # What was taken out and is now missing is no fault of its own; and where an entry of a
-            # list went, the numbers of those behind it, and so their lines, are others.
-            shifted = any(isinstance(out[-1], int) for out in gone)
-            faults += [
-                text
-                for text, at in zip(said, wrong, strict=True)
-                if not shifted and not any(out[: len(at)] == at for out in gone)
-            ]
-            taken = [_take_out(content, at, gone, left_out) for at in wrong]
-            if not any(taken):  # a key without which there is no model
-                break
-            content = _without_holes(content)
-            continue
-        return Salvaged(value, [*faults, *_unresolved(value, path, lines)], frozenset(left_out))
-    return Salvaged(None, faults, frozenset(left_out))
-
-
-_HOLE = object()
-
-
-def _take_out(
-    content: Any,
-    at: tuple[str | int, ...],
-    gone: set[tuple[str | int, ...]],
-    left_out: set[str],
-) -> bool:
-    """Take a key out and say so; a missing one, or one taken out before, with what is around it."""
-    parents: list[tuple[Any, Any]] = []
-    for part in at:
-        holder = parents[-1][0][parents[-1][1]] if parents else content
-        inside = isinstance(holder, dict | list) and (
-            part in holder if isinstance(holder, dict) else isinstance(part, int)
-        )
-        if not inside:
-            break
-        parents.append((holder, part))
-    if len(parents) == len(at) and at not in gone:
-        gone.add(at)
-    elif len(parents) > 1:
-        # A required key: the nearest entry of a list or mapping around it goes.
-        whole = [k for k, (holder, _) in enumerate(parents) if isinstance(holder, list)]
-        del parents[(whole[-1] if whole else 0) + 1 :]
-    if not parents:
-        return False
-    holder, part = parents[-1]
-    gone.add(at[: len(parents)])
-    entry = holder[part]
-    if isinstance(entry, dict) and isinstance(entry.get("id"), str):
-        left_out.add(entry["id"])
-    holder[part] = _HOLE
-    return True
-
-
-def _without_holes(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {k: _without_holes(v) for k, v in content.items() if v is not _HOLE}
-    if isinstance(content, list):
-        return [_without_holes(v) for v in content if v is not _HOLE]
-    return content
-
-
-def _unresolved(value: Strict, path: Path, lines: Lines) -> list[str]:
+def unresolved(value: Strict, path: Path, lines: Lines) -> list[str]:
     """Return the faults of a model's references, with their places."""
     return [
         f"{_place(str(path), lines, _named(sentence))}: {sentence}."

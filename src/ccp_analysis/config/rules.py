@@ -17,17 +17,24 @@ class _Rule(Strict):
     """What every rule has: an id, how serious it is, and what is done with the values it finds."""
 
     id: Name
+    """Name of the rule, for queries and decisions."""
     label: str
+    """What the query says."""
     severity: Literal["error", "query", "note"] = "query"
+    """How serious it is."""
     action: Literal["keep", "set missing"] = "keep"
+    """What is done with the values it finds."""
 
 
 class Order(_Rule):
     """One date must not lie before another."""
 
     kind: Literal["order"]
+    """One date must not lie before another."""
     first: str
+    """Variable of the earlier date."""
     then: str
+    """Variable of the later one, which is asked about."""
 
     @property
     def dates(self) -> list[str]:
@@ -39,9 +46,13 @@ class Window(_Rule):
     """A date must lie so many days after another: at least and at most."""
 
     kind: Literal["window"]
+    """A date must lie within some days of another."""
     since: str
+    """Variable of the date from which days are counted."""
     date: str
+    """Variable of the date that is asked about."""
     days: tuple[int, int]
+    """Fewest and most days."""
 
     @model_validator(mode="after")
     def _rising(self) -> Window:
@@ -59,10 +70,15 @@ class Age(_Rule):
     """An age in years must agree with a date of birth, but for `tolerance` years."""
 
     kind: Literal["age"]
+    """An age must agree with a date of birth."""
     age: str
+    """Variable of the age, which is asked about."""
     birth: str
+    """Variable of the date of birth."""
     at: str
+    """Variable of the date at which the age holds."""
     tolerance: int = Field(default=1, ge=0)
+    """By how many years they may differ."""
 
     @property
     def dates(self) -> list[str]:
@@ -74,7 +90,9 @@ class Agree(_Rule):
     """Variables, as of several files, must have the same value where they have one."""
 
     kind: Literal["agree"]
+    """Variables must hold the same."""
     variables: list[str] = Field(min_length=2)
+    """The first, and those that are asked about."""
 
 
 class Skip(_Rule):
@@ -84,18 +102,26 @@ class Skip(_Rule):
     """
 
     kind: Literal["skip"]
+    """Questions that were rightly not asked."""
     when: str
+    """Variable on which it depends."""
     values: list[str] = Field(alias="is", min_length=1)
+    """Its codes with which the others are not asked."""
     missing: list[str] = Field(min_length=1)
+    """Variables that are then missing."""
     value: float | None = None
+    """What they are worth then, where that is known."""
 
 
 class NothingAfter(_Rule):
     """After some events, as withdrawn consent or death, there must be no date of these."""
 
     kind: Literal["nothing after"]
+    """Nothing can be known after an event."""
     events: list[str] = Field(min_length=1)
+    """Events of the file of losses."""
     variables: list[str] = Field(alias="dates", min_length=1)
+    """Variables that must be missing after them."""
 
     @property
     def dates(self) -> list[str]:
@@ -106,8 +132,11 @@ class NothingAfter(_Rule):
 Rule = Annotated[Order | Window | Age | Agree | Skip | NothingAfter, Field(discriminator="kind")]
 
 
-class _File(Strict):
+class Rules(Strict):
+    """The study's own checks of its data: ``config/rules.yaml``."""
+
     rules: list[Rule]
+    """The study's own checks of its data, in order."""
 
 
 def variables_of(rule: Rule) -> list[str]:
@@ -146,7 +175,7 @@ def load_rules(study: Study, dictionary: list[Column]) -> list[Rule]:
     """
     if not RULES.is_file():
         return []
-    rules = load(_File, RULES).rules
+    rules = load(Rules, RULES).rules
     by_variable = {column.variable: column for column in dictionary}
     faults = [
         f"{RULES}: {rule.id}: {fault}."

@@ -20,12 +20,20 @@ class Visit(Strict):
     """
 
     id: Name
+    """Name of the visit, with which names of variables end."""
     label: str
+    """What it is called in the report."""
     months: float = Field(ge=0)
+    """Months since the baseline; they increase from visit to visit."""
     file: str | None = None
+    """Id of a file with a row for each person interviewed, where there is one."""
     reason: str | None = None
+    """Variable that says why somebody was not interviewed."""
     date: str | None = None
+    """Variable with the date of the interview."""
 
+
+SCHEMA = 1  # form of the configuration that this program reads
 
 Format = Literal["csv", "xlsx", "sav", "dta"]
 
@@ -38,16 +46,27 @@ class RawFile(Strict):
     """
 
     path: Path
+    """The file, in the study folder."""
     rows: Literal["participant", "cluster", "event"]
+    """What one of its rows is."""
     format: Format | None = None
+    """How it is written, where its suffix does not say so."""
     delimiter: Literal["comma", "semicolon", "tab"] | None = None
+    """What stands between cells, where the suffix does not say so."""
     encoding: Literal["utf-8", "latin-1", "windows-1252"] | None = None
+    """How letters are written, UTF-8 unless given."""
     decimal: Literal["point", "comma", "either"] = "point"
+    """What stands before the decimals of a number."""
     dates: Literal["iso", "day-first"] = "iso"
+    """How dates are written: 2020-01-31, or 31/01/2020 as well."""
     sheet: str | None = None
+    """Name of the sheet, where there are several."""
     header_rows: int = Field(default=1, ge=1, le=20)
+    """Rows of the header, one of which names the columns."""
     where: dict[str, str] = {}
+    """Column and text: only rows that have it belong to the file."""
     expected: int | None = None
+    """How many rows there should be; another number becomes a query."""
 
     @model_validator(mode="after")
     def _written(self) -> RawFile:
@@ -90,8 +109,11 @@ class Arms(Strict):
     """The two arms; effects are the other arm minus the reference."""
 
     variable: Name
+    """Variable of the data dictionary that holds the arm."""
     reference: str
+    """Code of the arm that the other is compared with."""
     levels: dict[str, str]
+    """Code of each arm and what it is called."""
 
     @model_validator(mode="after")
     def _two(self) -> Arms:
@@ -114,9 +136,13 @@ class Clusters(Strict):
     """The unit of allocation, and the pairs of units that hold one of each arm."""
 
     unit: Name
+    """Variable of the unit of allocation."""
     pair: Name
+    """Variable of the pair, or stratum, that holds units of both arms."""
     unit_label: str
+    """What a unit is called."""
     pair_label: str
+    """What a pair is called."""
 
 
 class Losses(Strict):
@@ -126,11 +152,17 @@ class Losses(Strict):
     """
 
     file: str
+    """Id of the file with a row for each event."""
     event: str
+    """Variable that says what happened."""
     date: str
+    """Variable with its date."""
     reason: str
+    """Variable with the reason for it."""
     ending: list[str]
+    """Events that end participation; of several on one day the one listed first counts."""
     death: str | None = None
+    """Event after which utility is 0 and nothing costs anything."""
 
 
 class Invalid(Strict):
@@ -145,21 +177,39 @@ class Invalid(Strict):
 class Study(Strict):
     """What the study is: ``config/study.yaml``."""
 
+    schema_: int = Field(default=SCHEMA, alias="schema")
+    """Form of this folder's configuration; another than the program's stops the run."""
     id: Name
+    """Short name of the study, for files."""
     title: str
+    """Title of the report."""
     short_title: str
+    """What is printed above its pages."""
     registration: str
+    """Registration of the study."""
     data_status: Literal["synthetic", "public", "real"]
+    """What kind of data these are; printed on every page and in every table."""
     data_date: dt.date
+    """Date of the data, and of the documents."""
     randomised: bool
+    """Whether arms were allocated at random."""
     arms: Arms
+    """The two arms."""
     visits: list[Visit] = Field(min_length=2)
+    """Planned interviews in time; the first is the baseline."""
     files: dict[str, RawFile] = Field(min_length=1)
+    """Raw files by id; the first lists everyone recruited."""
     clusters: Clusters | None = None
+    """The unit of allocation; without it people are the units."""
     losses: Losses | None = None
+    """Where it is recorded why somebody left."""
     expected: dict[str, int] = {}
+    """Counts that should come out, of those recruited or at a visit; another becomes a query."""
     invalid: Invalid = Invalid()
+    """When a column stops the run."""
     complete_case: list[str] = []
+    """Outcomes that must be there at every visit for a complete case; the primary ones unless
+    given."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:

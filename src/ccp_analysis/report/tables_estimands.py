@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ccp_analysis.config.estimands import Estimand, IntercurrentEvent
-from ccp_analysis.config.plan import LONGITUDINAL, Analysis, Delta, Sensitivity
+from ccp_analysis.config.plan import LONGITUDINAL, Analysis
+from ccp_analysis.config.sensitivity import Delta, Sensitivity
 from ccp_analysis.report.format import capitalised, listed, uncapitalised
 from ccp_analysis.report.lookup import DATA, MODELS, Source
 from ccp_analysis.report.table import Cells, Table

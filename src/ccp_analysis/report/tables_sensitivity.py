@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ccp_analysis.config.plan import Delta, ReferenceBased, Sensitivity
+from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
 from ccp_analysis.report.format import MINUS, capitalised, decimals, known, listed
 from ccp_analysis.report.lookup import Row, Source, method
 from ccp_analysis.report.sentences import quantity

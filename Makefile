@@ -38,10 +38,10 @@ WAIT  := -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint docs verify golden archive data lock clean environment study synthetic
+.PHONY: help run test test-quick lint docs verify golden archive data lock clean environment study synthetic
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 run: study environment ## set up, then run the study from raw data to the report
 	@exec 9>>"$(STUDY)/.run.lock"; $(BIN)/python $(FLOCK) || { \
@@ -60,6 +60,9 @@ run: study environment ## set up, then run the study from raw data to the report
 
 test: lint ## set up, then the linters and the tests
 	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal
+
+test-quick: environment ## set up, then the tests that need no whole study and no simulation
+	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal -m "not pipeline and not study and not simulation"
 
 lint: environment ## set up, then the linters alone
 	$(BIN)/ruff check .

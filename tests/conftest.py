@@ -33,6 +33,17 @@ settings.register_profile("project", derandomize=True, deadline=None)
 settings.load_profile("project")
 
 
+# What runs a study, or a copy of one that was run: too slow for every keystroke.
+RUN = {"done", "ccp_done", "btheb_done", "copy_of_ccp", "another_ccp", "results_of", "ccp_study"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `study` the tests that need a study that was run."""
+    for item in items:
+        if RUN & set(getattr(item, "fixturenames", ())):
+            item.add_marker("study")
+
+
 @dataclass(frozen=True)
 class StudyFolder:
     """A study folder of its own, and the stages run in it."""

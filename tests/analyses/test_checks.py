@@ -19,6 +19,8 @@ from ccp_analysis.errors import StudyError
 from ccp_analysis.random import stream
 from ccp_analysis.results.table import results_table
 
+pytestmark = pytest.mark.simulation
+
 DATA = Path(__file__).parents[1] / "models" / "data"
 REFERENCE = json.loads((DATA / "diagnostics.json").read_text())
 STUDY = TRIAL | {

@@ -24,6 +24,8 @@ from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.random import stream
 
+pytestmark = pytest.mark.simulation
+
 DRAWS, M, ITERATIONS = 500, 5, 4
 MEAN, SD, ICC, CORRELATION, LOST = 14.0, 5.0, 0.05, 0.6, 0.16
 SIZES = np.array([22, 18, 13, 19, 10, 17, 20, 9, 15, 8])

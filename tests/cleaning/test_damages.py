@@ -16,6 +16,8 @@ from ccp_analysis.cleaning import stage
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import unescaped
 
+pytestmark = pytest.mark.simulation
+
 CCP = Path(__file__).parents[2]
 VISITS = {"baseline": "baseline", "followup": "month6"}
 ONCE = ("age", "gender", "employment")

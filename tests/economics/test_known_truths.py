@@ -38,6 +38,8 @@ from ccp_analysis.simulation.trial_with_costs import (
 )
 from ccp_analysis.simulation.trial_with_costs import QALY as QALY_WEIGHTS
 
+pytestmark = pytest.mark.simulation
+
 PATH = Path(__file__).parents[2] / "benchmarks" / "known_truths.py"
 DRAWS = 1_000
 CELLS = [("moderate", name, icc) for name in TRUTHS for icc in (0.0, 0.05)]

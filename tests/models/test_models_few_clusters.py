@@ -14,6 +14,8 @@ from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.team_level import sign_flip, sign_flip_interval
 
+pytestmark = pytest.mark.simulation
+
 REFERENCE = json.loads((Path(__file__).parent / "data" / "few_clusters.json").read_text())
 COLUMN = {"armintervention": "arm"}
 

@@ -20,6 +20,8 @@ from ccp_analysis.models.robust import KINDS, cluster_robust, cluster_robust_f
 from ccp_analysis.models.sur import fit_sur
 from ccp_analysis.models.used_up import LARGEST_SHARE, UsedUp
 
+pytestmark = pytest.mark.simulation
+
 
 def _benchmark():
     path = Path(__file__).parents[2] / "benchmarks" / "used_up_teams.py"

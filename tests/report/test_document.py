@@ -14,6 +14,8 @@ from ccp_analysis.errors import StudyError
 from ccp_analysis.report.convert import Head
 from ccp_analysis.report.document import render
 
+pytestmark = pytest.mark.simulation
+
 DOCUMENTS = ["report.html", "report.docx", "report.pdf"]
 needs_pdftotext = pytest.mark.skipif(not shutil.which("pdftotext"), reason="poppler is not here")
 

@@ -20,6 +20,8 @@ from ccp_analysis.report.tables_missing import inside, lost_sentences, pattern_s
 from ccp_analysis.report.tables_sensitivity import tipping
 from ccp_analysis.results.table import results_table
 
+pytestmark = pytest.mark.simulation
+
 LOSSES = ["visit", "characteristic", "level", "n_seen", "n_lost", "seen", "lost", "sd"]
 LOSSES += ["difference", "people", "people_lost", "lost_share"]
 

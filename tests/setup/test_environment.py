@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.simulation
+
 ROOT = Path(__file__).parents[2]
 SHIM = "#!/bin/sh\necho 'shim: command not found' >&2\nexit 127\n"
 PYTHON = f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'

@@ -46,6 +46,7 @@ CODE_FILES = (
     ".gitignore",
     "CHANGELOG.md",
     "CITATION.cff",
+    "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "budget.toml",

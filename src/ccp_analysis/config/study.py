@@ -6,7 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ccp_analysis.config.reading import Name, Share, Strict, load
 from ccp_analysis.errors import StudyError
@@ -176,6 +176,8 @@ class Invalid(Strict):
 
 class Study(Strict):
     """What the study is: ``config/study.yaml``."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     """Form of this folder's configuration; another than the program's stops the run."""

@@ -233,7 +233,7 @@ class Plan(Strict):
         """Yield outcomes that are unknown, or not those of an analysis; an unknown analysis."""
         yield from among(where, outcomes, known, "outcomes")
         yield from among(where, [name], self._ids(), "analyses")
-        if name in self._ids():
+        if name in self._ids() and known.issuperset(self.analysis(name).outcomes or ()):
             fitted = {outcome.id for outcome in self.outcomes_of(self.analysis(name))}
             there = set(outcomes) & known
             yield from among(where, there, fitted, f"outcomes of analysis '{name}'")

@@ -90,7 +90,7 @@ archive: run ## run, then pack code, data and results into one file
 	@cd "$(STUDY)" && exec $(CLI) archive --log logs/archive.log
 
 data: study synthetic environment ## draw the synthetic raw data again
-	$(CLI) simulate --out "$(STUDY)/data/derived/synthetic"
+	$(WITH) PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tools" $(BIN)/python -m synthetic --out "$(STUDY)/data/derived/synthetic"
 	mv "$(STUDY)/data/derived/synthetic/planted_faults.csv" tests/simulation/data/
 	cp "$(STUDY)"/data/derived/synthetic/* "$(STUDY)/data/raw/"
 

@@ -1,12 +1,12 @@
 """Net benefit, acceptability, imputation and bootstrap where the true costs and effects are known.
 
 Draws trials of ten teams in five Trusts (151 people, teams of unequal size) with skewed costs and
-utilities whose true differences are exact (`ccp_analysis.simulation.trial_with_costs`): no
+utilities whose true differences are exact (`tools/synthetic/trial_with_costs.py`): no
 difference, a dominant intervention, a trade-off at 20,000 pounds per QALY; with moderately and
 strongly skewed costs; with an intraclass correlation of 0 and 0.05. All data are synthetic. Prints
 Markdown:
 
-    PYTHONPATH=src python benchmarks/economic_evaluation.py [--draws 8000] [--imputed 300]
+    PYTHONPATH=src:tools python benchmarks/economic_evaluation.py [--draws 8000] [--imputed 300]
                                                             [--bootstrapped 500]
 """
 
@@ -42,8 +42,7 @@ from known_truths import (
     performance,
     simulate,
 )
-
-from ccp_analysis.simulation.trial_with_costs import (
+from synthetic.trial_with_costs import (
     EQUAL,
     POPULATIONS,
     TRUTHS,

@@ -1,7 +1,7 @@
 """What each inference of the economic evaluation finds where the true values are known.
 
 The computations of ``economic_evaluation.py``, which prints them: batches of synthetic trials
-(`ccp_analysis.simulation.trial_with_costs`) analysed as the evaluation does it.
+(`tools/synthetic/trial_with_costs.py`) analysed as the evaluation does it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,7 @@ import ccp_analysis  # noqa: F401  (sets the number of BLAS threads before NumPy
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import stdtr
-
-from ccp_analysis.economics.bootstrap import two_stage_bootstrap
-from ccp_analysis.imputation.chained import Conditional, impute
-from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import classical, fit_ols
-from ccp_analysis.models.pooling import pool
-from ccp_analysis.models.robust import cluster_covariance, cluster_robust
-from ccp_analysis.models.team_level import paired_team_means
-from ccp_analysis.random import stream
-from ccp_analysis.simulation.trial_with_costs import (
+from synthetic.trial_with_costs import (
     QALY,
     TRUTHS,
     UNEQUAL,
@@ -34,6 +25,15 @@ from ccp_analysis.simulation.trial_with_costs import (
     draw,
     lose,
 )
+
+from ccp_analysis.economics.bootstrap import two_stage_bootstrap
+from ccp_analysis.imputation.chained import Conditional, impute
+from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.ols import classical, fit_ols
+from ccp_analysis.models.pooling import pool
+from ccp_analysis.models.robust import cluster_covariance, cluster_robust
+from ccp_analysis.models.team_level import paired_team_means
+from ccp_analysis.random import stream
 
 SEED, CHUNK, LEVEL = 20261123, 100, 0.95  # chunks fit into the cache
 ICC = (0.0, 0.05)

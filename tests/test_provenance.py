@@ -28,7 +28,6 @@ LISTED = [
 
 # Of every command that a rule runs: its options, and the name of its configuration files.
 RUNS = {
-    "simulate": (["--out", f"{MADE}/raw"], None),
     "clean": (
         [
             *("--participants", f"{MADE}/p.parquet"),

@@ -1,8 +1,8 @@
 """Count what there is to read, and compare it with ``budget.toml``.
 
 A figure above its budget, or a module of more lines than `LINES`, ends with exit status 1: raising
-a figure is a change of its own, with the reason. ``python tools/budget.py --write`` sets every figure
-to what is counted, for that change.
+a figure is a change of its own, with the reason. ``python tools/budget.py --write`` sets every
+figure to what is counted, for that change.
 """
 
 from __future__ import annotations

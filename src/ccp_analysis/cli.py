@@ -17,7 +17,6 @@ from ccp_analysis.errors import REFUSED, StudyError, denied
 # The function behind a command is imported only when it is called, and its keyword parameters are
 # the options of the command.
 COMMANDS = {
-    "simulate": "ccp_analysis.simulation.study_data:run",
     "clean": "ccp_analysis.cleaning.stage:run",
     "cost": "ccp_analysis.economics.costs:run",
     "impute": "ccp_analysis.imputation.stage:run",

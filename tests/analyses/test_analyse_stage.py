@@ -351,7 +351,8 @@ PLANS = {
     "outcome of the analysis": (
         "model: ancova, visit: month6, data: imputed}",
         "model: ancova, visit: month6, data: imputed, outcomes: [recovry]}",
-        "config/analysis.yaml, line 59: analysis 'ancova': 'recovry' is not one of the outcomes; most like",
+        "config/analysis.yaml, line 59: analysis 'ancova': 'recovry' is not one of the outcomes; "
+        "most like it: 'recovery'",
     ),
     "covariate": (
         "covariates: [age, years_in_contact]",

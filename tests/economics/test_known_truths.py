@@ -13,6 +13,18 @@ import pandas as pd
 import pytest
 from scipy.special import stdtr
 from scipy.stats import skew
+from synthetic.trial_with_costs import (
+    EQUAL,
+    POPULATIONS,
+    TRUTHS,
+    UNEQUAL,
+    Population,
+    Truth,
+    draw,
+    lose,
+    moments,
+)
+from synthetic.trial_with_costs import QALY as QALY_WEIGHTS
 
 from ccp_analysis.config.study import Study
 from ccp_analysis.economics.compared import compared
@@ -25,18 +37,6 @@ from ccp_analysis.economics.outcomes import (
     Evaluated,
 )
 from ccp_analysis.random import stream
-from ccp_analysis.simulation.trial_with_costs import (
-    EQUAL,
-    POPULATIONS,
-    TRUTHS,
-    UNEQUAL,
-    Population,
-    Truth,
-    draw,
-    lose,
-    moments,
-)
-from ccp_analysis.simulation.trial_with_costs import QALY as QALY_WEIGHTS
 
 pytestmark = pytest.mark.simulation
 

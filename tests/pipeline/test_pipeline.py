@@ -77,7 +77,6 @@ def test_a_price_reruns_costing_and_what_follows(
         ("analyses/descriptive.py", {"describe"} | AFTER_RESULTS),
         ("report/figures.py", {"figures", "report", "tables"}),
         ("report/templates/style.css", {"codebook", "report"}),
-        ("simulation/study_data.py", set()),
         ("cleaning/guard.py", {"clean", "codebook", "cost", "impute"} | AFTER_IMPUTATION),
     ],
 )

@@ -41,9 +41,9 @@ SNAKEMAKE = """#!/bin/sh
 echo "snakemake $*"
 if [ "$1" = --unlock ]; then rm .snakemake/locks/*; fi
 """
-CLI = """import pathlib, sys
-command, option, out = sys.argv[1:]
-assert (command, option) == ("simulate", "--out")
+GENERATOR = """import pathlib, sys
+option, out = sys.argv[1:]
+assert option == "--out"
 pathlib.Path(out).mkdir(parents=True)
 pathlib.Path(out, "baseline.csv").write_text("drawn")
 pathlib.Path(out, "planted_faults.csv").write_text("known to the tests only")
@@ -275,7 +275,7 @@ def test_data_of_a_study_that_is_not_synthetic_are_left_alone(
     project: Project, status: str
 ) -> None:
     project.write("config/study.yaml", f"id: trial\ndata_status: {status}\n")
-    project.write("src/ccp_analysis/cli.py", CLI)
+    project.write("tools/synthetic/__main__.py", GENERATOR)
     raw = project.write("data/raw/baseline.csv", "precious")
     done = project.make("data")
     assert "does not say 'data_status: synthetic'" in sentence(done)
@@ -285,7 +285,7 @@ def test_data_of_a_study_that_is_not_synthetic_are_left_alone(
 
 def test_data_of_a_synthetic_study_are_drawn_again(project: Project) -> None:
     project.write("config/study.yaml", "id: trial\ndata_status: synthetic  # or real\n")
-    project.write("src/ccp_analysis/cli.py", CLI)
+    project.write("tools/synthetic/__main__.py", GENERATOR)
     raw = project.write("data/raw/baseline.csv", "old")
     planted = project.write("tests/simulation/data/planted_faults.csv", "old")
     done = project.make("data")

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
-from ccp_analysis.simulation.study_data import FILES, StudyData, draw_study
+from synthetic.study_data import FILES, StudyData, draw_study
 
 ROOT = Path(__file__).parents[2]
 

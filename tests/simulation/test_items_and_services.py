@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import nbinom
-
-from ccp_analysis.simulation.items import calibrate, draw_answers
-from ccp_analysis.simulation.latent import draw_factor, draw_latent, structure_of
-from ccp_analysis.simulation.parameters import DEFAULT, Parameters, Service, scale_named
-from ccp_analysis.simulation.people import loss_probabilities, systematic_sample
-from ccp_analysis.simulation.services import draw_counts, moments, positive_part, with_effect
+from synthetic.items import calibrate, draw_answers
+from synthetic.latent import draw_factor, draw_latent, structure_of
+from synthetic.parameters import DEFAULT, Parameters, Service, scale_named
+from synthetic.people import loss_probabilities, systematic_sample
+from synthetic.services import draw_counts, moments, positive_part, with_effect
 
 SOCIAL_CAPITAL = scale_named(DEFAULT, "social_capital")
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-
-from ccp_analysis.simulation.mess import FAULT_COLUMNS, Mess, as_text, plant_mess
-from ccp_analysis.simulation.study_data import FILES, StudyData
+from synthetic.mess import FAULT_COLUMNS, Mess, as_text, plant_mess
+from synthetic.study_data import FILES, StudyData
 
 
 def test_list_is_complete(clean: StudyData, committed: dict, planted: pd.DataFrame) -> None:

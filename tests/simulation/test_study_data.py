@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
-from ccp_analysis.simulation.description import raw_readme
-from ccp_analysis.simulation.parameters import DEFAULT, DEFAULT_SEED
-from ccp_analysis.simulation.study_data import (
+from synthetic.description import raw_readme
+from synthetic.parameters import DEFAULT, DEFAULT_SEED
+from synthetic.study_data import (
     FILES,
     StudyData,
     draw_study,

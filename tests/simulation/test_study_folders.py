@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-
-from ccp_analysis.simulation.parameters import DEFAULT
-from ccp_analysis.simulation.people import NO_BASELINE_REASONS, REASONS
-from ccp_analysis.simulation.study_data import StudyData
+from synthetic.parameters import DEFAULT
+from synthetic.people import NO_BASELINE_REASONS, REASONS
+from synthetic.study_data import StudyData
 
 DECREMENTS = {  # Devlin et al. 2018, levels 2 to 5
     "eq_mobility": (0.058, 0.076, 0.207, 0.274),

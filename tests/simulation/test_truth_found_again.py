@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-
-from ccp_analysis.simulation.items import calibrate
-from ccp_analysis.simulation.parameters import DEFAULT, Scale
-from ccp_analysis.simulation.services import moments
-from ccp_analysis.simulation.study_data import StudyData, draw_study
+from synthetic.items import calibrate
+from synthetic.parameters import DEFAULT, Scale
+from synthetic.services import moments
+from synthetic.study_data import StudyData, draw_study
 
 LARGE = DEFAULT.at_scale(50_000, 1000)
 SEED = 71

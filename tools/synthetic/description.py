@@ -5,16 +5,16 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from ccp_analysis.simulation.items import calibrate
-from ccp_analysis.simulation.mess import DEFAULT_MESS, Mess
-from ccp_analysis.simulation.parameters import (
+from synthetic.items import calibrate
+from synthetic.mess import DEFAULT_MESS, Mess
+from synthetic.parameters import (
     DEFAULT,
     DEFAULT_SEED,
     Parameters,
     changed_from_default,
 )
-from ccp_analysis.simulation.people import team_codes, trust_codes
-from ccp_analysis.simulation.services import moments
+from synthetic.people import team_codes, trust_codes
+from synthetic.services import moments
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -190,7 +190,7 @@ def raw_readme(
 **SYNTHETIC DATA: nobody gave these answers; every value was drawn from the model on this page.**
 
 The participants' data of the Connecting People study are not public. These five files have the
-columns that the real ones are expected to have. They are drawn by `ccp_analysis.simulation` with
+columns that the real ones are expected to have. They are drawn by `tools/synthetic` with
 seed {seed}; drawing again gives the same bytes (`make data`). This page is written by the same
 program from the same parameters. Columns and codes are in `config/dictionary.csv`.
 

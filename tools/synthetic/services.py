@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import gammaln, ndtr, ndtri
 
-from ccp_analysis.simulation.parameters import Parameters, Service
+from synthetic.parameters import Parameters, Service
 
 
 def _positive(service: Service, location: float) -> np.ndarray:

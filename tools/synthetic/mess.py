@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.random import stream
-from ccp_analysis.simulation.parameters import DEFAULT
+from synthetic.parameters import DEFAULT
 
 if TYPE_CHECKING:
-    from ccp_analysis.simulation.study_data import StudyData
+    from synthetic.study_data import StudyData
 
 FAULT_COLUMNS = ["file", "row", "participant", "column", "raw_value", "kind"]
 INTERVIEWS = ("baseline", "followup")

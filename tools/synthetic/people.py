@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit, gammaincinv, ndtr
 
-from ccp_analysis.simulation.parameters import Parameters
+from synthetic.parameters import Parameters
 
 NO_BASELINE_REASONS = ("withdrew", "not_reached", "unwell", "discharged")
 REASONS = {

@@ -14,13 +14,13 @@ import pandas as pd
 
 from ccp_analysis.files import write_csv, write_text
 from ccp_analysis.random import stream
-from ccp_analysis.simulation import people
-from ccp_analysis.simulation.description import raw_readme
-from ccp_analysis.simulation.items import calibrate, draw_answers
-from ccp_analysis.simulation.latent import draw_factor, draw_latent, structure_of
-from ccp_analysis.simulation.mess import plant_mess
-from ccp_analysis.simulation.parameters import DEFAULT, DEFAULT_SEED, Parameters, Scale
-from ccp_analysis.simulation.services import draw_use
+from synthetic import people
+from synthetic.description import raw_readme
+from synthetic.items import calibrate, draw_answers
+from synthetic.latent import draw_factor, draw_latent, structure_of
+from synthetic.mess import plant_mess
+from synthetic.parameters import DEFAULT, DEFAULT_SEED, Parameters, Scale
+from synthetic.services import draw_use
 
 FILES = ("recruitment", "teams", "baseline", "followup", "status")
 VISITS = ("baseline", "month6")

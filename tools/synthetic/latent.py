@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ccp_analysis.simulation.items import calibrate
-from ccp_analysis.simulation.parameters import Parameters
+from synthetic.items import calibrate
+from synthetic.parameters import Parameters
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.optimize import brentq, root
 from scipy.special import gammaln, ndtr, ndtri
 
-from ccp_analysis.simulation.parameters import Scale
+from synthetic.parameters import Scale
 
 _DEGREE = 10
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(80)

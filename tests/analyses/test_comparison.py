@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ import pytest
 import trial
 from trial import CLOSED, MODELS_DATA, ask, pick
 
-from ccp_analysis.analyses.comparison import attempt, compare
+from ccp_analysis.analyses.comparison import MODELS, attempt, compare
+from ccp_analysis.config.models import SPECS
+from ccp_analysis.config.plan import Model
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 
@@ -286,3 +289,11 @@ def test_nobody_observed(study, tables, model):
     none = tables.assign(y_after=np.nan, sex=tables["female"].map({0: "m", 1: "f"}))
     with pytest.raises(ValueError, match=r"\w"):
         compare(model, study, none, "observed", ask(covariates=["age", "sex"]))
+
+
+def test_every_model_of_the_plan_has_one_entry_and_one_fit():
+    planned = {spec.id for spec in SPECS if spec.planned}
+    assert planned == set(get_args(Model)) == {m for m in MODELS if m in planned}
+    assert set(MODELS) - planned == {"mmrm-one-slope", "subgroup"}
+    assert len({spec.id for spec in SPECS}) == len(SPECS)
+    assert all(spec.label for spec in SPECS)

@@ -25,7 +25,6 @@ from ccp_analysis.models.small_sample import JointTest, kenward_roger, kenward_r
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Model, Status
 
-CHECKED = (Model.ANCOVA, Model.MIXED)
 TOO_FEW = "there are too few clusters, or too little variation, to test it"
 Row = dict[str, Any]
 Rows = list[Row]

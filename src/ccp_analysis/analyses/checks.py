@@ -22,7 +22,6 @@ from ccp_analysis import files
 from ccp_analysis.analyses import influence
 from ccp_analysis.analyses.check_figures import Points, figure_table, points_of
 from ccp_analysis.analyses.checked import (
-    CHECKED,
     Checked,
     Row,
     Rows,
@@ -33,6 +32,7 @@ from ccp_analysis.analyses.checked import (
 )
 from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.instruments import load_instruments, unit_of
+from ccp_analysis.config.models import CHECKED
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError

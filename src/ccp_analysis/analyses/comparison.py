@@ -14,7 +14,6 @@ from ccp_analysis.analyses.longitudinal import clda, did, mmrm, repeated
 from ccp_analysis.analyses.question import Question as Question
 from ccp_analysis.analyses.rows import Rows, contrast_label
 from ccp_analysis.analyses.subgroups import subgroup
-from ccp_analysis.config.plan import ONE_SLOPE
 from ccp_analysis.config.reading import place
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError, status_of
@@ -33,7 +32,7 @@ MODELS: dict[str, Callable[[Study, pd.DataFrame, str, Question], Rows]] = {
     Model.TEAM_MEANS: team_means,
     Model.REPEATED: repeated,
     Model.MMRM: mmrm,
-    ONE_SLOPE: partial(mmrm, by_visit=False),
+    Model.MMRM_ONE_SLOPE: partial(mmrm, by_visit=False),
     Model.CLDA: clda,
     Model.LOGISTIC: logistic,
     Model.POISSON: poisson,

@@ -39,7 +39,6 @@ from ccp_analysis.analyses.rows import (
     pooled_rows,
     with_note,
 )
-from ccp_analysis.config.plan import ONE_SLOPE
 from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.mixed import MixedFit, fit_mixed
@@ -146,7 +145,7 @@ def mmrm(
     own = [ask.baseline] if by_visit else []
     common = [*ask.covariates] if by_visit else [ask.baseline, *ask.covariates]
     X = visit_design(chosen, names, common, own, pair_of(study))
-    model = Model.MMRM if by_visit else ONE_SLOPE
+    model = Model.MMRM if by_visit else Model.MMRM_ONE_SLOPE
     rows = _of_visits(study, chosen, X, visits, ask, model, SLOPES[by_visit])
     return with_readings(rows, study, ask, people)
 

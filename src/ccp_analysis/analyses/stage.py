@@ -14,7 +14,8 @@ from ccp_analysis.analyses.lost import check_events
 from ccp_analysis.config.check import misfits
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.instruments import load_instruments, unit_of
-from ccp_analysis.config.plan import LONGITUDINAL, Analysis, Plan, load_plan
+from ccp_analysis.config.models import LONGITUDINAL
+from ccp_analysis.config.plan import Analysis, Plan, load_plan
 from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN

@@ -13,6 +13,7 @@ from typing import Any
 from ccp_analysis.config.dictionary import TOTALS, Column, is_reserved, line_of, read_dictionary
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.instruments import Instrument, Instruments
+from ccp_analysis.config.models import CLUSTERED, WITHOUT_BASELINE
 from ccp_analysis.config.plan import Analysis, Plan
 from ccp_analysis.config.reading import Strict, among, first_of, place
 from ccp_analysis.config.salvage import salvage
@@ -29,8 +30,6 @@ PARTS: dict[str, tuple[type[Strict], Path]] = {
     "economics": (Economics, ECONOMICS),
 }
 FULL_HEALTH = 1.0
-CLUSTERED = ("mixed", "team-means")
-WITHOUT_BASELINE = ("logistic", "poisson")  # which take a baseline where there is one
 WRITTEN = (".", ".snakemake", "data", "data/derived", "logs", "reports")
 
 

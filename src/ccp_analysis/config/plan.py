@@ -9,10 +9,20 @@ from pydantic import Field, model_validator
 
 from ccp_analysis.config.estimands import Estimand, estimand_faults
 from ccp_analysis.config.imputation import ImputationPlan
+from ccp_analysis.config.models import (
+    AVERAGED,
+    LONGITUDINAL,
+    OVER_VISITS,
+    PLANNED,
+    POOLED,
+    SHIFTABLE,
+    SUBGROUPED,
+)
 from ccp_analysis.config.reading import Name, Strict, among, load
 from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN
+from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Pooling
 
 Power = Annotated[float, Field(gt=0, lt=1)]
@@ -31,28 +41,9 @@ class Outcome(Strict):
     """Which values are the better ones, where the instrument does not say it."""
 
 
-Model = Literal[
-    "ancova",  # follow-up on arm, baseline, pair, covariates
-    "change",  # follow-up less baseline on arm, pair, covariates
-    "did",  # arm by visit in the long table: difference in differences
-    "mixed",  # ancova with a random cluster intercept
-    "team-means",  # paired analysis of baseline-adjusted cluster means
-    "repeated",  # random person intercept over all follow-ups
-    "mmrm",  # unstructured covariance over all follow-ups, arm and baseline by visit
-    "clda",  # the baseline as a visit with a common mean
-    "logistic",  # binary outcome
-    "poisson",  # count outcome
-]
+Model = Literal[PLANNED]
 # What the pipeline itself calls parts of the results.
 RESERVED = ("descriptive", "economics", "sample_size", "sensitivity")
-LONGITUDINAL = ("repeated", "mmrm", "clda")
-OVER_VISITS = ("mmrm", "clda")  # with a difference at every follow-up
-ONE_SLOPE = "mmrm-one-slope"  # what an mmrm is whose baseline has one slope
-
-
-# Models whose inference is by clusters, so that contributions of clusters can be averaged.
-AVERAGED = ("ancova", "change", "did", "team-means", "logistic", "poisson")
-POOLED = ("mixed", *AVERAGED)  # models of which the rule of pooling can be chosen
 
 
 class Analysis(Strict):
@@ -114,7 +105,8 @@ class Analysis(Strict):
     @property
     def fit(self) -> str:
         """The model that is fitted, as rows of the results name it: an mmrm is one of two."""
-        return ONE_SLOPE if self.baseline == "one-slope" else self.model
+        one_slope = self.baseline == "one-slope"
+        return terms.Model.MMRM_ONE_SLOPE if one_slope else self.model
 
 
 class Family(Strict):
@@ -164,10 +156,6 @@ class SampleSize(Strict):
     """Clusters, both arms."""
     source: str | None = None
     """Where the figures come from; printed beside them."""
-
-
-# Models of one follow-up whose outcome can be shifted.
-SHIFTABLE = ("ancova", "change", "mixed", "team-means")
 
 
 class Plan(Strict):
@@ -272,8 +260,8 @@ class Plan(Strict):
             where = f"subgroup '{subgroup.variable}'"
             yield from self._fitted(where, subgroup.analysis, subgroup.outcomes, known)
             analysis = next((a for a in self.analyses if a.id == subgroup.analysis), None)
-            if analysis and analysis.model != "ancova":
-                yield f"{where}: the model of its analysis must be ancova"
+            if analysis and analysis.model not in SUBGROUPED:
+                yield f"{where}: the model of its analysis must be {' or '.join(SUBGROUPED)}"
             for outcome in subgroup.outcomes:
                 key = (subgroup.variable, subgroup.analysis, outcome)
                 if key in taken:

@@ -11,7 +11,8 @@ import pandas as pd
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.instruments import Instrument
-from ccp_analysis.config.plan import LONGITUDINAL, Plan
+from ccp_analysis.config.models import LONGITUDINAL
+from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.derived import Rule, parse, scoring

@@ -13,7 +13,6 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ccp_analysis import files
-from ccp_analysis.config.plan import ONE_SLOPE
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report import (
     sentences,
@@ -41,7 +40,7 @@ SOFTWARE = ["numpy", "scipy", "pandas", "formulaic", "matplotlib", "pypandoc_bin
 # Of the baseline in an MMRM.
 SLOPES = {
     Model.MMRM: "a slope of the baseline at every visit (Mallinckrodt et al. 2008)",
-    ONE_SLOPE: "one slope of the baseline for all visits",
+    Model.MMRM_ONE_SLOPE: "one slope of the baseline for all visits",
 }
 ESTIMANDS = {
     "treatment-policy": "Treatment policy: the difference between the arms whatever was received, "

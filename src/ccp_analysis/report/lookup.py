@@ -15,14 +15,14 @@ import pandas as pd
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.economics import Economics, load_economics
 from ccp_analysis.config.instruments import Instrument, load_instruments
-from ccp_analysis.config.plan import ONE_SLOPE, Analysis, Outcome, Plan, load_plan
+from ccp_analysis.config.models import LABELS
+from ccp_analysis.config.plan import Analysis, Outcome, Plan, load_plan
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.results.families import headline
 from ccp_analysis.results.table import read_results
 from ccp_analysis.results.terms import (
     Inference,
-    Model,
     Pooling,
     Population,
     Role,
@@ -39,25 +39,6 @@ MONEY = {
     "net_benefit": "Net monetary benefit",
     "intervention": "Intervention",
 }
-MODELS = {
-    Model.ANCOVA: "ANCOVA",
-    Model.CHANGE: "Change score",
-    Model.DID: "Difference in differences",
-    Model.MIXED: "Mixed model",
-    Model.TEAM_MEANS: "Paired team means",
-    Model.REPEATED: "Repeated measures",
-    Model.MMRM: "MMRM with baseline by visit",
-    ONE_SLOPE: "MMRM with one baseline slope",
-    Model.CLDA: "cLDA",
-    Model.LOGISTIC: "Logistic regression",
-    Model.POISSON: "Poisson regression",
-    Model.SUR: "Seemingly unrelated regressions",
-    Model.LOG_LINK: "Log-link regression",
-    Model.NET_BENEFIT: "Net-benefit regression",
-    Model.TWO_STAGE_BOOTSTRAP: "Two-stage bootstrap",
-    Model.DESCRIPTIVE: "Unadjusted",
-}
-RATIOS = {Model.LOGISTIC: Term.ODDS_RATIO, Model.POISSON: Term.RATE_RATIO}
 DATA = {
     Population.COMPLETED: "imputed",
     Population.COMPLETE_CASES: "complete cases",
@@ -328,7 +309,7 @@ def load(
 
 def method(row: Row) -> str:
     """Return the name of a row's model and data, as in ``ANCOVA, imputed``."""
-    model = MODELS.get(row["model"], row["model"])
+    model = LABELS.get(row["model"], row["model"])
     data = DATA.get(row["population"], row["population"])
     return f"{model}, {data}" if data else model
 

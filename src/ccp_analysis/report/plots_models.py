@@ -6,7 +6,7 @@ import textwrap
 
 from matplotlib.figure import Figure
 
-from ccp_analysis.config.plan import OVER_VISITS
+from ccp_analysis.config.models import OVER_VISITS
 from ccp_analysis.report.format import decimals
 from ccp_analysis.report.lookup import Source, method
 from ccp_analysis.report.plots import (

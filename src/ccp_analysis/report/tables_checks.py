@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ccp_analysis.config.models import LABELS
 from ccp_analysis.report.format import capitalised, decimals, number, p_value
-from ccp_analysis.report.lookup import MODELS, Row, Source
+from ccp_analysis.report.lookup import Row, Source
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.report.tables_outcomes import level_of, notes_of, with_interval
 from ccp_analysis.results.terms import Role, Status, Term
@@ -159,7 +160,7 @@ def _named(source: Source, label: str) -> str:
 def model_name(source: Source, analysis: str) -> str:
     """Return the name of the model of an analysis that is checked."""
     model = source.plan.analysis(analysis).model
-    return MODELS.get(model, model)
+    return LABELS.get(model, model)
 
 
 def left_out(source: Source) -> Table:

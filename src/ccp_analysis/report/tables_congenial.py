@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ccp_analysis.config.models import LABELS
 from ccp_analysis.config.plan import Analysis
 from ccp_analysis.report.format import capitalised, listed, uncapitalised
-from ccp_analysis.report.lookup import MODELS, Source
+from ccp_analysis.report.lookup import Source
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.results.terms import Pooling
 
@@ -65,7 +66,7 @@ def _of_analysis(source: Source, analysis: Analysis) -> Cells:
             ),
         )
     )
-    return [f"{MODELS[analysis.fit]} ({analysis.id})", listed(terms), lacks or "none"]
+    return [f"{LABELS[analysis.fit]} ({analysis.id})", listed(terms), lacks or "none"]
 
 
 def _pair(source: Source) -> list[str]:

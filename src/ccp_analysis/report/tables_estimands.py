@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ccp_analysis.config.estimands import Estimand, IntercurrentEvent
-from ccp_analysis.config.plan import LONGITUDINAL, Analysis
+from ccp_analysis.config.models import LABELS, LONGITUDINAL
+from ccp_analysis.config.plan import Analysis
 from ccp_analysis.config.sensitivity import Delta, Sensitivity
 from ccp_analysis.report.format import capitalised, listed, uncapitalised
-from ccp_analysis.report.lookup import DATA, MODELS, Source
+from ccp_analysis.report.lookup import DATA, Source
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.results.terms import Model, Population, Role
 
@@ -62,13 +63,13 @@ def _analyses(source: Source, estimand: Estimand) -> dict[str, str]:
     for analysis in plan.analyses:
         if plan.estimand_of(analysis.id) == estimand.id:
             by_data = found[analysis.role]
-            by_data.setdefault(data_of(analysis), {})[MODELS[analysis.fit]] = None
+            by_data.setdefault(data_of(analysis), {})[LABELS[analysis.fit]] = None
     said = {role: [_models(*part) for part in by.items()] for role, by in found.items()}
     asked = plan.sensitivity or Sensitivity()
     for entry in (*asked.delta, *asked.reference_based):
         if plan.estimand_of(entry.id) == estimand.id:
             if isinstance(entry, Delta):
-                model = MODELS[plan.analysis(entry.analysis).model]
+                model = LABELS[plan.analysis(entry.analysis).model]
                 said[Role.SENSITIVITY].append(f"{model} with deltas added to imputed values")
             else:
                 said[Role.SENSITIVITY].append("ANCOVA after reference-based imputation")

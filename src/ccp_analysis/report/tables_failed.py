@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ccp_analysis.config.models import LABELS
 from ccp_analysis.report.format import capitalised, listed
-from ccp_analysis.report.lookup import MODELS, Row, Source, method
+from ccp_analysis.report.lookup import Row, Source, method
 from ccp_analysis.report.lookup_economics import ECONOMICS, pounds
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.results.terms import Status
@@ -46,7 +47,7 @@ def _analysis(source: Source, row: Row) -> str:
     if source.economics and analysis.startswith(f"{ECONOMICS}_"):
         labels = {v.id: v.label for v in source.economics.sensitivity}
         varied = analysis.removeprefix(f"{ECONOMICS}_")
-        name = f"{labels.get(varied, varied)}: {MODELS.get(row['model'], row['model'])}"
+        name = f"{labels.get(varied, varied)}: {LABELS.get(row['model'], row['model'])}"
     elif analysis not in {a.id for a in source.plan.analyses} | {ECONOMICS}:
         name = f"{analysis}: {name}"
     parts = [name, row["subgroup"], source.visit(row["visit"]) if row["subgroup"] else ""]

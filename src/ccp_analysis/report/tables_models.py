@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ccp_analysis.config.plan import OVER_VISITS
+from ccp_analysis.config.models import OVER_VISITS, RATIOS
 from ccp_analysis.report.format import decimals, degrees, known, number, p_value, uncapitalised
-from ccp_analysis.report.lookup import RATIOS, Row, Source, inference_of, method
+from ccp_analysis.report.lookup import Row, Source, inference_of, method
 from ccp_analysis.report.table import Cells, Table
 from ccp_analysis.report.tables_outcomes import (
     contrast,

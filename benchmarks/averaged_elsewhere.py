@@ -10,6 +10,8 @@ mixed       the mixed model: Rubin's rules, Kenward-Roger on the averaged outcom
 binary      logistic and Poisson regression, imputed as the pipeline does it
 averages    effects that grow with the size of the pair: participant- and cluster-average
 scale       a score of whole numbers from 0 to 27, by each method of imputation
+items       the sum of five items of 0 to 4, each imputed by itself
+benefit     net benefit at 20,000 a QALY, its cost and its QALYs imputed
 bootstrap   pairs drawn with replacement, then imputed twice (Bartlett & Hughes 2020)
 """
 
@@ -225,6 +227,96 @@ def scale(loss: Loss, draws: int, rng) -> list[tuple[Found, dict[str, float]]]:
     return results
 
 
+def items(loss: Loss, draws: int, rng) -> list[tuple[Found, dict[str, float]]]:
+    """Impute five items of 0 to 4, some of them missing singly, and analyse their sum."""
+    count, single_missing = 5, 0.04
+
+    def answers(y: np.ndarray, rng) -> np.ndarray:
+        noise = rng.standard_normal((*y.shape, count))
+        return np.clip(np.rint(2.0 + 0.8 * y[..., None] + 0.7 * noise), 0.0, 4.0)
+
+    def whole_numbers(*args) -> np.ndarray:
+        return np.clip(np.rint(METHODS["lrd"](*args)), 0.0, 4.0)
+
+    ways = {**METHODS, "lrd": whole_numbers}
+    calm = stream(SEED, "truth of the items")
+    large = draw(LAYOUT, BASE, 20_000, calm)
+    X = design_of(LAYOUT, large.baseline, large.covariates[..., 0])
+    true = float(fit_ols(X, answers(large.outcome, calm).sum(axis=-1)).coef[:, 1].mean())
+    results = []
+    for _ in range(draws // CHUNK):
+        drawn, lost = trials(BASE, loss, rng)
+        given = answers(drawn.outcome, rng)
+        gone = lost[..., None] | (rng.random(given.shape) < single_missing)
+        X = design_of(LAYOUT, drawn.baseline, drawn.covariates[..., 0])
+        whole = np.zeros_like(lost)
+        known = [Column(drawn.baseline, whole), Column(drawn.covariates[..., 0], whole)]
+        every = [Column(given[..., k], gone[..., k]) for k in range(count)]
+        either = {}
+        for name, method in ways.items():
+            done = completed([*known, *every], LAYOUT.team, M, 8, rng, method)[2:]
+            either[name] = _both_rules(X, np.sum(done, axis=0))
+        results += _beside_complete(either, X, given.sum(axis=-1), gone.any(axis=-1), true)
+    return results
+
+
+def benefit(loss: Loss, draws: int, rng) -> list[tuple[Found, dict[str, float]]]:
+    """Impute a skewed cost and QALYs, and analyse net benefit in thousands of pounds."""
+
+    def of(drawn: Trials, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        noise = rng.standard_normal((3, *drawn.outcome.shape))
+        qaly = 0.37 + 0.04 * drawn.outcome + 0.04 * noise[0]
+        before = np.exp(0.3 * drawn.baseline + 0.8 * noise[1])
+        return before, np.exp(-0.2 * drawn.outcome + 0.4 * np.log(before) + 0.7 * noise[2]), qaly
+
+    def design(drawn: Trials, before: np.ndarray) -> np.ndarray:
+        X = design_of(LAYOUT, drawn.baseline, drawn.covariates[..., 0])
+        return np.concatenate([X, before[..., None]], axis=-1)
+
+    calm = stream(SEED, "truth of the benefit")
+    large = draw(LAYOUT, BASE, 20_000, calm)
+    before, cost, qaly = of(large, calm)
+    true = float(fit_ols(design(large, before), 20.0 * qaly - cost).coef[:, 1].mean())
+    results = []
+    for _ in range(draws // CHUNK):
+        drawn, lost = trials(BASE, loss, rng)
+        before, cost, qaly = of(drawn, rng)
+        X = design(drawn, before)
+        whole = np.zeros_like(lost)
+        seen = (drawn.baseline, drawn.covariates[..., 0], before)
+        columns = [*(Column(v, whole) for v in seen), Column(cost, lost), Column(qaly, lost)]
+        either = {}
+        for name, method in METHODS.items():
+            done = completed(columns, LAYOUT.team, M, 8, rng, method)
+            either[name] = _both_rules(X, 20.0 * done[-1] - done[-2])
+        results += _beside_complete(either, X, 20.0 * qaly - cost, lost, true)
+    return results
+
+
+def _both_rules(X: np.ndarray, y: np.ndarray) -> tuple[Inference, Inference]:
+    """Return what averaged contributions and what Rubin's rules make of completed outcomes."""
+    found = cluster_robust(fit_ols(X, y), LAYOUT.team, np.eye(X.shape[-1])[1:2])
+    return pool_averaged(found), pool(found.estimate, found.std_error**2, found.df)
+
+
+def _beside_complete(
+    either: dict[str, tuple[Inference, Inference]],
+    X: np.ndarray,
+    y: np.ndarray,
+    gone: np.ndarray,
+    true: float,
+) -> list[tuple[Found, dict[str, float]]]:
+    """Return what each method found in each trial, with the complete cases of the same trial."""
+    results, L = [], np.eye(X.shape[-1])[1:2]
+    for d in range(len(y)):
+        there, team = kept(gone[d])
+        found = {f"{name}, averaged": each(both[0], d) for name, both in either.items()}
+        found |= {f"{name}, Rubin's rules": each(both[1], d) for name, both in either.items()}
+        found["complete cases"] = single(cluster_robust(fit_ols(X[d][there], y[d][there]), team, L))
+        results.append((found, dict.fromkeys(found, true)))
+    return results
+
+
 def bootstrap(loss: Loss, draws: int, rng) -> list[tuple[Found, dict[str, float]]]:
     """Draw pairs with replacement and impute each resample twice, beside averaged contributions."""
     resamples, results = 100, []
@@ -261,6 +353,8 @@ PARTS: dict[str, Callable] = {
     "binary": binary,
     "averages": averages,
     "scale": scale,
+    "items": items,
+    "benefit": benefit,
     "bootstrap": bootstrap,
 }
 

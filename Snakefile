@@ -16,7 +16,7 @@ from ccp_analysis.config.trial import Trial, configuration_files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
-from ccp_analysis.report.contents import figures_of, tables_of
+from ccp_analysis.report.catalogue import figures_of, tables_of
 from ccp_analysis.results.table import not_estimated
 
 # Neither activation nor installation is needed: commands use this Python and this copy of the code.
@@ -51,10 +51,10 @@ PARTS = (
     + ["descriptive"]
     + ["economics"] * bool(COSTS)
 )
-TABLES = [f"reports/tables/{name}.csv" for name in tables_of(STUDY, ECONOMICS, PLAN)]
+TABLES = [f"reports/tables/{table.name}.csv" for table in tables_of(Trial())]
 FIGURES = [
-    f"reports/figures/{name}.{kind}"
-    for name in figures_of(STUDY, ECONOMICS, PLAN)
+    f"reports/figures/{figure.name}.{kind}"
+    for figure in figures_of(Trial())
     for kind in ("svg", "png")
 ]
 DOCUMENTS = [f"reports/report.{kind}" for kind in ("html", "docx", "pdf")]
@@ -299,9 +299,9 @@ PRICES = [rules.cost.output.prices, rules.cost.output.intervention] if ECONOMICS
 PRICED = "--prices {} --intervention {}".format(*PRICES) if PRICES else ""
 
 
-rule tables:
+rule items:
     input:
-        CONFIG["report"],
+        CONFIG["items"],
         results=rules.results.output,
         flow=rules.clean.output.flow,
         queries=rules.clean.output.queries,
@@ -311,56 +311,30 @@ rule tables:
         prices=PRICES,
     output:
         TABLES,
-    log:
-        "logs/tables.log",
-    conda:
-        "environment.yml"
-    params:
-        version=version("tables", CONFIG["report"]),
-        prices=PRICED,
-    message:
-        "Writing the tables"
-    shell:
-        "python -m ccp_analysis.cli tables --results {input.results} --flow {input.flow} "
-        "--queries {input.queries} --models {input.models} --scales {input.scales} "
-        "{params.prices} --points data/derived/figure_data --out reports/tables --log {log}"
-
-
-rule figures:
-    input:
-        CONFIG["report"],
-        results=rules.results.output,
-        flow=rules.clean.output.flow,
-        models=rules.impute.output.models,
-        points=POINTS,
-    output:
         FIGURES,
+        text=f"{DERIVED}/report.md",
     log:
-        "logs/figures.log",
+        "logs/items.log",
     conda:
         "environment.yml"
     threads: 4
     params:
-        version=version("figures", CONFIG["report"]),
+        version=version("items", CONFIG["items"]),
+        prices=PRICED,
     message:
-        "Drawing the figures"
+        "Writing tables, figures and the text of the report"
     shell:
-        "python -m ccp_analysis.cli figures --results {input.results} --flow {input.flow} "
-        "--models {input.models} --points data/derived/figure_data --out reports/figures "
-        "--processes {threads} --log {log}"
+        "python -m ccp_analysis.cli items --results {input.results} --flow {input.flow} "
+        "--queries {input.queries} --models {input.models} --scales {input.scales} "
+        "{params.prices} --points data/derived/figure_data --tables reports/tables "
+        "--figures reports/figures --text {output.text} --processes {threads} --log {log}"
 
 
 rule report:
     input:
         CONFIG["report"],
         FIGURES,
-        results=rules.results.output,
-        flow=rules.clean.output.flow,
-        queries=rules.clean.output.queries,
-        models=rules.impute.output.models,
-        scales=rules.clean.output.scales,
-        points=POINTS,
-        prices=PRICES,
+        text=rules.items.output.text,
     output:
         html=DOCUMENTS[0],
         docx=DOCUMENTS[1],
@@ -371,13 +345,10 @@ rule report:
         "environment.yml"
     params:
         version=version("report", CONFIG["report"]),
-        prices=PRICED,
     message:
         "Writing the report"
     shell:
-        "python -m ccp_analysis.cli report --results {input.results} --flow {input.flow} "
-        "--queries {input.queries} --models {input.models} --scales {input.scales} "
-        "{params.prices} --points data/derived/figure_data --figures reports/figures "
+        "python -m ccp_analysis.cli report --text {input.text} --figures reports/figures "
         "--html {output.html} --docx {output.docx} --pdf {output.pdf} --log {log}"
 
 

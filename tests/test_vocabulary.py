@@ -21,7 +21,7 @@ WORDS = {column: {str(word) for word in words} for column, words in VOCABULARY.i
 # Words that can be nothing else, wherever they stand as a text.
 CERTAIN = {str(term) for term in Term if " " in term} | {str(i) for i in Inference if "-" in i}
 # A label that is the same words, in a sentence or on an axis.
-LABELS = {("plots_checks.py", "Cook's distance")}
+LABELS = {("check_panels.py", "Cook's distance")}
 
 
 def literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -57,7 +57,7 @@ def literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def test_no_word_stands_as_a_text(room):
     found = [
         f"{path.name}, line {line}: {word}"
-        for path in sorted((PACKAGE / room).glob("*.py"))
+        for path in sorted((PACKAGE / room).rglob("*.py"))
         if path.name != "terms.py"
         for line, word in literals(ast.parse(path.read_text(encoding="utf-8")))
         if (path.name, word) not in LABELS

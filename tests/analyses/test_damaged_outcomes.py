@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support import reported
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report import contents, document, figures, lookup, tables
-from ccp_analysis.report.convert import Head
+from ccp_analysis.report.source import Source, load
 from ccp_analysis.results.table import read_results
 
 RAW = Path(__file__).parents[2] / "data/raw"
@@ -94,10 +94,10 @@ def run(folder) -> None:
         folder.all_results()
 
 
-def source(folder) -> lookup.Source:
+def source(folder) -> Source:
     with contextlib.chdir(folder.path):
         named = {name: DERIVED / f"{name}.parquet" for name in ("prices", "intervention")}
-        return lookup.load(
+        return load(
             Path("reports/results.csv"),
             DERIVED / "flow.json",
             DERIVED / "queries.csv",
@@ -110,12 +110,11 @@ def source(folder) -> lookup.Source:
 
 def report(folder) -> str:
     made = source(folder)
-    head = Head(made.study.title, "", "", made.study.data_date, made.study.data_label, True)
     with contextlib.chdir(folder.path):
-        for name in contents.figures_of(made.study, made.economics, made.plan):
-            if figures.is_drawn(made, name):
-                figures.draw(made, name)
-        return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", document.render(made, head))
+        for name in reported.figure_names(made):
+            if reported.is_drawn(made, name):
+                reported.draw(made, name)
+        return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", reported.text(made))
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +208,7 @@ def test_other_outcomes_have_the_numbers_that_they_had(outcomes, ccp_done):
 
 def test_the_report_says_what_could_not_be_estimated(outcomes):
     text = report(outcomes)
-    built = tables.build(source(outcomes))
+    built = reported.tables(source(outcomes))
     by_outcome = {row[1]: row for row in built["comparison"].rows}
     labels = [source(outcomes).outcome(name) for name in REASONS]
     assert set(labels) < set(by_outcome)
@@ -242,7 +241,7 @@ def test_costs_of_nothing_stop_neither_life_years_nor_other_thresholds(costs):
 def test_the_report_of_costs_of_nothing(costs):
     text = report(costs)
     assert "# What could not be estimated" in text
-    [row] = [r for r in tables.build(source(costs))["net_benefit"].rows if r[0] == "0"]
+    [row] = [r for r in reported.tables(source(costs))["net_benefit"].rows if r[0] == "0"]
     assert "not estimated" in row
 
 

@@ -10,7 +10,7 @@ from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.analyses.rows import complete, pooled_rows
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.pooling import imputations_needed, pool
-from ccp_analysis.report.lookup import TOO_FEW
+from ccp_analysis.report.source import TOO_FEW
 
 SENTENCE = "would bring the Monte Carlo error of the standard error to 5%"
 

@@ -15,7 +15,11 @@ import pytest
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report import lookup, sentences, tables_design, tables_models, tables_outcomes
+from ccp_analysis.report.sections.could_be import detectable
+from ccp_analysis.report.sections.outcomes import comparison
+from ccp_analysis.report.sections.summary import summary
+from ccp_analysis.report.sections.visits import visits
+from ccp_analysis.report.source import load
 from ccp_analysis.results import stage
 from ccp_analysis.results.families import headline
 from ccp_analysis.results.table import KEY, NUMBERS, read_results
@@ -218,16 +222,16 @@ def test_a_visit_at_which_the_outcome_is_not_measured_stands_for_nothing(
 def test_the_report_speaks_of_the_last_visit_in_time(renamed, by_visit, monkeypatch):
     """Summary, standardised forest, detectable difference; and tables go from first to last."""
     monkeypatch.chdir(renamed.path)
-    source = lookup.load(Path("reports/results.csv"), DERIVED / "flow.json")
+    source = load(Path("reports/results.csv"), DERIVED / "flow.json")
     last = one(by_visit, term="difference", visit="month8")
     row = source.primary_row("bdi")
     assert row["visit"] == "week12"
     assert row["estimate"] == pytest.approx(last["estimate"], rel=1e-8)
-    assert "Beck Depression Inventory at 8 months (primary outcome)" in sentences.summary(source)[1]
+    assert "Beck Depression Inventory at 8 months (primary outcome)" in summary(source)[1]
     assert source.primary_row("bdi", "standardised difference")["visit"] == "week12"
-    assert len(tables_design.detectable(source).rows) == 1
-    assert len(tables_outcomes.comparison(source).rows) == 1
-    table = tables_models.visits(source)
+    assert len(detectable(source).rows) == 1
+    assert len(comparison(source).rows) == 1
+    table = visits(source)
     assert [cells[1] for cells in table.rows] == ["2 months", "3 months", "5 months", "8 months"]
     assert any("the primary difference is that at 8 months" in note for note in table.notes)
     assert {cells[0] for cells in table.rows} == {

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ccp_analysis.config.economics import load_economics
-from ccp_analysis.config.plan import load_plan
-from ccp_analysis.config.study import load_study
-from ccp_analysis.report.contents import figures_of, tables_of
+from ccp_analysis.config.trial import Trial
+from ccp_analysis.report.catalogue import figures_of, tables_of
 from ccp_analysis.results.table import results_table
 
 PLAN = """
@@ -121,12 +119,12 @@ def make_study(folder: Path, name: str, status: str) -> None:
     write(folder / "reports/README.md", "Reports are written here.\n")
     write_results(folder / "reports/results.csv")
     with contextlib.chdir(folder):
-        study, economics, plan = load_study(), load_economics(), load_plan()
-    for table in tables_of(study, economics, plan):
-        write(folder / f"reports/tables/{table}.csv", "a\n1\n")
-    for figure in figures_of(study, economics, plan):
-        write(folder / f"reports/figures/{figure}.svg", "<svg/>")
-        write(folder / f"reports/figures/{figure}.png", "png")
+        tables, figures = tables_of(Trial()), figures_of(Trial())
+    for table in tables:
+        write(folder / f"reports/tables/{table.name}.csv", "a\n1\n")
+    for figure in figures:
+        write(folder / f"reports/figures/{figure.name}.svg", "<svg/>")
+        write(folder / f"reports/figures/{figure.name}.png", "png")
     for kind in ("html", "docx", "pdf"):
         write(folder / f"reports/report.{kind}", kind)
     for kind in ("html", "csv"):

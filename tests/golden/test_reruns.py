@@ -20,8 +20,6 @@ ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).with_name("reruns.csv")
 # Commands that no rule of the pipeline runs.
 BY_HAND = {"archive", "verify"}
-# Rules whose configuration files go by another name.
-READS = {"tables": "report", "figures": "report"}
 
 
 def reach() -> pd.DataFrame:
@@ -31,7 +29,7 @@ def reach() -> pd.DataFrame:
     found: dict[str, set[str]] = {}
     for command in set(COMMANDS) - BY_HAND:
         code = [path.relative_to(ROOT).as_posix() for path in provenance.modules_of(command)]
-        own = read[READS.get(command, command)] + (raw if command == "clean" else [])
+        own = read[command] + (raw if command == "clean" else [])
         for name in [*code, *own]:
             found.setdefault(name, set()).add(command)
     rows = [(name, " ".join(sorted(rules))) for name, rules in sorted(found.items())]

@@ -13,7 +13,7 @@ from pipeline_project import Project, copy_project
 
 pytestmark = pytest.mark.pipeline
 
-AFTER_RESULTS = {"results", "tables", "figures", "report"}
+AFTER_RESULTS = {"results", "items", "report"}
 AFTER_IMPUTATION = {"analyse", "check", "describe", "evaluate", "sensitivity"} | AFTER_RESULTS
 
 
@@ -75,7 +75,7 @@ def test_a_price_reruns_costing_and_what_follows(
         ("models/glm.py", {"analyse", "evaluate", "sensitivity"} | AFTER_RESULTS),
         ("imputation/chained.py", {"impute"} | AFTER_IMPUTATION),
         ("analyses/descriptive.py", {"describe"} | AFTER_RESULTS),
-        ("report/figures.py", {"figures", "report", "tables"}),
+        ("report/sections/costs.py", {"items", "report"}),
         ("report/templates/style.css", {"codebook", "report"}),
         ("cleaning/guard.py", {"clean", "codebook", "cost", "impute"} | AFTER_IMPUTATION),
     ],

@@ -15,7 +15,8 @@ import pandas as pd
 import yaml
 
 from ccp_analysis import files
-from ccp_analysis.report import document, figures, lookup, tables
+from ccp_analysis.report import documents, stage
+from ccp_analysis.report.source import Source, load
 from ccp_analysis.results.table import results_table
 
 DATA = Path(__file__).parent / "data"
@@ -39,29 +40,28 @@ class Folder:
         there = {name: path for name, path in priced.items() if (self.path / path).is_file()}
         return {**self.results, **listed, **there}
 
-    @property
-    def drawn(self) -> dict[str, Path]:
-        return {**self.results, "models": Path("models.csv"), "points": Path("points")}
-
     def inside(self) -> contextlib.chdir[Path]:
         return contextlib.chdir(self.path)
 
-    def source(self) -> lookup.Source:
+    def source(self) -> Source:
         with self.inside():
-            return lookup.load(**self.everything, points=Path("points"))
+            return load(**self.everything, points=Path("points"))
+
+    def items(self, out: Path = Path(), **other: Any) -> None:
+        """Write tables, figures and text of the report into a folder."""
+        with self.inside():
+            made = {"tables": out / "tables", "figures": out / "figures", "text": out / "report.md"}
+            stage.run(**{**self.everything, "points": Path("points"), **made, **other})
 
     def report(self) -> None:
         """Make tables, figures and documents, each under its own name in the folder."""
-        with self.inside():
-            tables.run(**self.everything, points=Path("points"), out=Path("tables"))
-            figures.run(**self.drawn, out=Path("figures"))
-            self.documents()
+        self.items()
+        self.documents()
 
     def documents(self) -> None:
         with self.inside():
             kinds = {kind: Path(f"report.{kind}") for kind in ("html", "docx", "pdf")}
-            points, figures_ = Path("points"), Path("figures")
-            document.run(**self.everything, points=points, figures=figures_, **kinds)
+            documents.run(text=Path("report.md"), figures=Path("figures"), **kinds)
 
     def text(self, name: str) -> str:
         return (self.path / name).read_text(encoding="utf-8")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 from made_up import VILE, Folder, make
+from support import reported
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report.convert import Head
-from ccp_analysis.report.document import render
 
 pytestmark = pytest.mark.simulation
 
@@ -51,10 +50,8 @@ def docx_part(path: Path, name: str) -> str:
 
 def markdown(folder: Folder) -> str:
     source = folder.source()
-    study = source.study
-    head = Head(study.title, "Report", study.short_title, study.data_date, study.data_label, True)
     with folder.inside():
-        text = render(source, head)
+        text = reported.text(source)
     return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
 
 
@@ -262,9 +259,11 @@ def test_all_queries_in_html_and_the_first_in_print(tmp_path: Path) -> None:
 
 def test_a_missing_figure_is_named(tmp_path: Path) -> None:
     folder = make("plain", tmp_path / "study")
+    folder.items()
+    (folder.path / "figures/flow.svg").unlink()
     with pytest.raises(StudyError, match=r"figures/flow\.svg: the file is missing"):
         folder.documents()
-    assert not list(folder.path.glob("report.*"))
+    assert [path.name for path in folder.path.glob("report.*")] == ["report.md"]
 
 
 def test_documents_of_real_data_list_no_participants(tmp_path: Path) -> None:

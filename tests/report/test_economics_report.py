@@ -11,22 +11,16 @@ import numpy as np
 import pytest
 from made_up import Folder, make
 from matplotlib.figure import Figure
+from support import reported
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report import (
-    cheers,
-    contents,
-    figures,
-    legends,
-    lookup,
-    plots_economics,
-    sentences,
-    sentences_costs,
-    sentences_economics,
-    tables,
-)
-from ccp_analysis.report.convert import Head
-from ccp_analysis.report.document import render
+from ccp_analysis.report.sections.checklist import FOR_AUTHORS
+from ccp_analysis.report.sections.net_benefit import worth
+from ccp_analysis.report.sections.plane import said as about_the_plane
+from ccp_analysis.report.sections.setting import limits, placeholder, setting
+from ccp_analysis.report.sections.summary import summary
+from ccp_analysis.report.sections.variations import marks_of, varied
+from ccp_analysis.report.source import Source, load
 
 TABLES = [
     *("resource_use", "prices", "economic_means", "economics", "net_benefit"),
@@ -35,12 +29,10 @@ TABLES = [
 FIGURES = ["acceptability", "plane", "tornado"]
 
 
-def markdown(folder: Folder, source: lookup.Source | None = None) -> str:
+def markdown(folder: Folder, source: Source | None = None) -> str:
     source = source or folder.source()
-    study = source.study
-    head = Head(study.title, "Report", study.short_title, study.data_date, study.data_label, True)
     with folder.inside():
-        text = render(source, head)
+        text = reported.text(source)
     return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
 
 
@@ -50,7 +42,7 @@ def section(text: str) -> str:
     return " ".join(found[1].split())
 
 
-def changed(source: lookup.Source, where: dict[str, object], **values: object) -> lookup.Source:
+def changed(source: Source, where: dict[str, object], **values: object) -> Source:
     """Return the source with other values in the rows that fit; there must be one at least."""
     fits = [all(row[c] == v for c, v in where.items()) for row in source.results]
     assert any(fits)
@@ -58,7 +50,7 @@ def changed(source: lookup.Source, where: dict[str, object], **values: object) -
     return replace(source, results=[row | values if fit else row for row, fit in pairs])
 
 
-def without(source: lookup.Source, **where: object) -> lookup.Source:
+def without(source: Source, **where: object) -> Source:
     rows = [r for r in source.results if any(r[c] != v for c, v in where.items())]
     assert len(rows) < len(source.results)
     return replace(source, results=rows)
@@ -118,7 +110,7 @@ def test_prices_with_years_and_sources(clustered: Folder) -> None:
     assert training["Cost (£)"] == "500"
     assert (manual["Kind"], manual["Quantity"]) == ("Intervention: Material", "25")
     assert manual["Price of 2019 (£)"] == "8.44"
-    notes = " ".join(tables.build(clustered.source())["prices"].notes)
+    notes = " ".join(reported.tables(clustered.source())["prices"].notes)
     assert "brought to 2019 by the price index of config/price_index.csv" in notes
     assert "spread equally over the wards of New care, and within each over its" in notes
     assert "Not counted in the main perspective, Health services: Days off work at" in notes
@@ -129,7 +121,7 @@ def test_prices_of_other_years_are_said(clustered: Folder, other: str | None) ->
     source = clustered.source()
     names = {"prices", "intervention"} - {other}
     same = {name: getattr(source, name).assign(price_year=2019) for name in names}
-    notes = " ".join(tables.build(replace(source, **same))["prices"].notes)
+    notes = " ".join(reported.tables(replace(source, **same))["prices"].notes)
     assert ("Unit costs of other years are brought to 2019" in notes) == (other is not None)
 
 
@@ -142,7 +134,7 @@ def test_the_cost_at_the_horizon_may_be_that_of_several_visits(clustered: Folder
         visits = sorted([start, later, more], key=lambda visit: visit.months)
         study = source.study.model_copy(update={"visits": visits})
         economics = source.economics.model_copy(update={"months": horizon})
-        built = tables.build(replace(source, study=study, economics=economics))
+        built = reported.tables(replace(source, study=study, economics=economics))
         lines = [row[0] for row in built["resource_use"].rows if row[0].startswith("Whole")]
         return lines, built["economic_means"].notes[0]
 
@@ -198,7 +190,7 @@ def test_differences_by_every_method(clustered: Folder) -> None:
 def test_a_failed_model_says_so(clustered: Folder) -> None:
     row = clustered.rows("tables/economics.csv")[3]
     assert row["Difference (95% CI)"] == "not estimated"
-    notes = tables.build(clustered.source())["economics"].notes
+    notes = reported.tables(clustered.source())["economics"].notes
     assert "Cost, Log-link regression, imputed: the fit did not converge." in notes
 
 
@@ -208,7 +200,7 @@ def test_a_failed_joint_model_says_so(clustered: Folder) -> None:
         {"term": "residual correlation"},
         **{"term": "difference", "estimate": None, "status": "failed", "note": "singular"},
     )
-    table = tables.build(source)["economics"]
+    table = reported.tables(source)["economics"]
     assert table.rows[-1][4] == "not estimated"
     assert any("Seemingly unrelated regressions, imputed: singular." in n for n in table.notes)
 
@@ -220,7 +212,7 @@ def test_the_ratio_of_the_means(clustered: Folder) -> None:
         **{"term": "ratio", "scale": "ratio", "status": "ok", "inference": "cr2"},
         **{"estimate": 0.8123, "conf_low": 0.5, "conf_high": 1.3199, "note": ""},
     )
-    row = tables.build(source)["economics"].rows[3]
+    row = reported.tables(source)["economics"].rows[3]
     ratio = "Log-link regression, imputed, ratio of the means (CR2, Satterthwaite)"
     assert row[1:5] == [ratio, None, None, "0.81 (0.50 to 1.32)"]
 
@@ -241,7 +233,7 @@ def test_net_benefit_at_the_thresholds(clustered: Folder) -> None:
         "data_status": "synthetic",
     }
     assert rows[3]["Probability, bootstrap"] == ""
-    notes = tables.build(clustered.source())["net_benefit"].notes
+    notes = reported.tables(clustered.source())["net_benefit"].notes
     assert "Net-benefit regression, imputed: t over four wards." in notes
 
 
@@ -252,13 +244,13 @@ def test_net_benefits_that_failed_are_said(clustered: Folder) -> None:
     lost |= {"analysis": "economics", "model": "net-benefit", "term": "difference"}
     lost |= {"threshold": None, "estimate": None, "status": "failed", "note": "too few people"}
     failed = replace(source, results=[*rows, lost])
-    table = tables.build(failed)["net_benefit"]
+    table = reported.tables(failed)["net_benefit"]
     assert [row[1] for row in table.rows] == ["not estimated"]
     assert any("too few people" in note for note in table.notes)
     text = section(markdown(clustered, failed))
     assert "The net benefit was not estimated." in text
     for name in ("acceptability", "tornado"):
-        assert not figures.is_drawn(failed, name)
+        assert not reported.is_drawn(failed, name)
 
 
 def test_a_ratio_stands_only_where_it_means_something(clustered: Folder) -> None:
@@ -283,7 +275,7 @@ def test_no_number_where_a_ratio_has_no_meaning(clustered: Folder, quadrant: str
         **{"level": quadrant, "estimate": 77777.0, "conf_low": 66666.0, "conf_high": 88888.0},
     )
     with_any = re.compile(r"77,?777|66,?666|88,?888")
-    assert not with_any.search(str(tables.build(source)["ratios_of_cost"]))
+    assert not with_any.search(str(reported.tables(source)["ratios_of_cost"]))
     assert not with_any.search(markdown(clustered, source))
 
 
@@ -294,7 +286,7 @@ def test_a_ratio_with_its_interval(clustered: Folder) -> None:
         **{"level": "more costly, more effective", "estimate": 23456.7, "status": "ok"},
         **{"conf_low": 11111.1, "conf_high": 55555.5, "note": "worth it to whoever pays more"},
     )
-    row = tables.build(source)["ratios_of_cost"].rows[0]
+    row = reported.tables(source)["ratios_of_cost"].rows[0]
     assert row[2:] == ["£23,457", "11,111 to 55,556", "Worth it to whoever pays more."]
     assert "Cost per QALY: £23,457 (95% interval 11,111 to 55,556)." in section(
         markdown(clustered, source)
@@ -313,7 +305,7 @@ def test_every_variation_has_a_line(clustered: Folder) -> None:
     assert rows[1]["Probability"] == "0.86"
     assert {rows[4][c] for c in ("Cost (£)", "QALYs", "Net benefit (£)")} == {"not estimated"}
     assert rows[5]["Cost (£)"] == ""
-    notes = tables.build(clustered.source())["economic_sensitivity"].notes
+    notes = reported.tables(clustered.source())["economic_sensitivity"].notes
     assert "Costs <b>winsorised</b>: no cost is left." in notes
 
 
@@ -337,7 +329,7 @@ def test_the_checklist_has_all_items_with_places_that_exist(clustered: Folder) -
             assert int(row["Item"]) in {1, 3, 6, 7, 21, 25, 27, 28}
     assert answered == 20
     by_item = {int(row["Item"]): row["Where"] for row in rows}
-    assert by_item[1] == by_item[28] == cheers.FOR_AUTHORS
+    assert by_item[1] == by_item[28] == FOR_AUTHORS
     assert by_item[3] == "Sleep in wards is *poor*."
     assert by_item[16].startswith("Not applicable")
     assert by_item[9].endswith("; why it is long enough is to be stated by the authors.")
@@ -359,11 +351,11 @@ def test_the_checklist_counts_as_the_captions_do(clustered: Folder) -> None:
 def test_a_statement_stands_before_the_places(clustered: Folder) -> None:
     source = clustered.source()
     economics = source.economics.model_copy(update={"statements": {8: " Payers asked. "}})
-    table = tables.build(replace(source, economics=economics))["cheers"]
+    table = reported.tables(replace(source, economics=economics))["cheers"]
     assert re.fullmatch(r"Payers asked\. See “.+” and Table \d+\.", table.rows[7][3])
     stated = {1: "In the title", 16: "A trial, no model was built", 25: "Did it?"}
     economics = source.economics.model_copy(update={"statements": stated})
-    rows = tables.build(replace(source, economics=economics))["cheers"].rows
+    rows = reported.tables(replace(source, economics=economics))["cheers"].rows
     assert rows[15][3] == "A trial, no model was built. See “Methods”."
     assert (rows[0][3], rows[24][3]) == ("In the title.", "Did it?")
 
@@ -377,21 +369,21 @@ def test_placeholders_are_said_first(clustered: Folder) -> None:
         "::: {.warning} The unit costs of Nurse visits at the and Manual are placeholders, as "
         "their sources say. The tables and figures of this section show the method, not the study."
     )
-    assert "Some unit costs are placeholders" in sentences.summary(clustered.source())[-1]
+    assert "Some unit costs are placeholders" in summary(clustered.source())[-1]
 
 
 def test_all_prices_may_be_placeholders_and_none(clustered: Folder) -> None:
     source = clustered.source()
 
-    def sourced(text: str) -> lookup.Source:
+    def sourced(text: str) -> Source:
         prices, items = (t.assign(source=text) for t in (source.prices, source.intervention))
         return replace(source, prices=prices, intervention=items)
 
     every = sourced("PLACEHOLDER")
-    assert sentences_costs.placeholder(every).startswith("The unit costs are placeholders")
-    assert any("unit costs are placeholders" in text for text in sentences_costs.limits(every))
+    assert placeholder(every).startswith("The unit costs are placeholders")
+    assert any("unit costs are placeholders" in text for text in limits(every))
     none = sourced("Unit Costs of Health and Social Care")
-    assert sentences_costs.placeholder(none) == ""
+    assert placeholder(none) == ""
     assert "placeholder" not in markdown(clustered, none)
 
 
@@ -408,7 +400,7 @@ def test_the_standing_of_the_value_set_is_quoted(clustered: Folder) -> None:
     source = clustered.source()
     known = source.instruments["sleep"].model_copy(update={"standing": "recommended by nobody "})
     with_standing = replace(source, instruments={"sleep": known})
-    assert "Recommended by nobody." in sentences_costs.setting(with_standing)[1]
+    assert "Recommended by nobody." in setting(with_standing)[1]
 
 
 def test_what_the_intervals_allow(clustered: Folder) -> None:
@@ -444,11 +436,11 @@ def test_what_the_intervals_allow(clustered: Folder) -> None:
 def test_net_benefit_on_one_side(clustered: Folder, low: float, high: float, words: str) -> None:
     at = {"analysis": "economics", "outcome": "net_benefit", "term": "difference"}
     source = changed(clustered.source(), at, conf_low=low, conf_high=high)
-    assert words in sentences_economics.worth(source)[0]
+    assert words in worth(source)[0]
 
 
 def test_quadrants_and_the_limits_of_the_bootstrap(clustered: Folder) -> None:
-    text = sentences_economics.plane(clustered.source())
+    text = about_the_plane(clustered.source())
     assert (
         "New care was more costly and more effective in 4%, more costly and less effective in 2%, "
         "less costly and more effective in 88% and less costly and less effective in 6% of its "
@@ -458,7 +450,7 @@ def test_quadrants_and_the_limits_of_the_bootstrap(clustered: Folder) -> None:
     source = clustered.source()
     many = [{"pair": f"site{k}", "cluster": f"W{k}", "arm": "new", "n": 2} for k in range(20)]
     stages = [stage | {"by_cluster": many} for stage in source.flow["stages"]]
-    text = sentences_economics.plane(replace(source, flow=source.flow | {"stages": stages}))
+    text = about_the_plane(replace(source, flow=source.flow | {"stages": stages}))
     assert "There are few" not in text
     assert text.endswith(
         "draws. The intervals and probabilities to go by are those of the regression."
@@ -466,7 +458,7 @@ def test_quadrants_and_the_limits_of_the_bootstrap(clustered: Folder) -> None:
 
 
 def test_what_the_evaluation_hangs_on(clustered: Folder) -> None:
-    text = sentences_economics.varied(clustered.source())
+    text = varied(clustered.source())
     assert text == (
         "The net benefit at £20,000 per QALY goes from −£150 (Complete cases) to £2,096 (Prices "
         "half as high again), and its intervals reach from −£4,051 to £5,023. Its sign is another "
@@ -479,11 +471,11 @@ def test_what_the_evaluation_hangs_on(clustered: Folder) -> None:
 def test_where_no_sign_changes_the_range_is_said_and_no_agreement(clustered: Folder) -> None:
     source = clustered.source()
     rows = [r for r in source.results if r["analysis"] not in ("economics_cases", "economics_dear")]
-    text = sentences_economics.varied(replace(source, results=rows))
+    text = varied(replace(source, results=rows))
     lost = "Not estimated: Costs <b>winsorised</b>."
     assert text.endswith(f". {lost}")
     kept = [r for r in rows if r["analysis"] != "economics_cut"]
-    alone = sentences_economics.varied(replace(source, results=kept))
+    alone = varied(replace(source, results=kept))
     assert text == f"{alone} {lost}"
     assert alone.startswith("The net benefit at £20,000 per QALY goes from ")
     assert alone.count(". ") == 0
@@ -491,11 +483,11 @@ def test_where_no_sign_changes_the_range_is_said_and_no_agreement(clustered: Fol
     # Where all of them failed nothing is said but that.
     rows = [r for r in source.results if not r["analysis"].startswith("economics_")]
     rows += [r for r in source.results if r["analysis"] == "economics_cut"]
-    assert sentences_economics.varied(replace(source, results=rows)) == lost
+    assert varied(replace(source, results=rows)) == lost
 
 
 def test_the_summary_has_the_net_benefit(clustered: Folder) -> None:
-    text = sentences.summary(clustered.source())[-1]
+    text = summary(clustered.source())[-1]
     assert "in costs −£1,234 (−4,400 to 1,931; ANCOVA, imputed)" in text
     assert (
         "At £20,000 per QALY the net monetary benefit was £1,480 (−1,801 to 4,762; probability "
@@ -522,7 +514,7 @@ def test_references_are_those_used(clustered: Folder) -> None:
 
 def test_the_plane_has_a_point_for_each_draw_up_to_a_limit(clustered: Folder) -> None:
     source = clustered.source()
-    figure = figures.draw(source, "plane")
+    figure = reported.draw(source, "plane")
     [axes] = figure.axes
     [cloud] = axes.collections
     points = np.asarray(cloud.get_offsets())
@@ -538,7 +530,7 @@ def test_the_plane_has_a_point_for_each_draw_up_to_a_limit(clustered: Folder) ->
         "£20,000 per QALY",
     ):
         assert words in text
-    assert "the first 2,000 of 2,500 drawn" in legends.legend(source, "plane")[0]
+    assert "the first 2,000 of 2,500 drawn" in reported.legend(source, "plane")[0]
     # All draws and the estimate are inside, and zero is in the middle.
     for low, high, values in ((*axes.get_xlim(), points[:, 0]), (*axes.get_ylim(), points[:, 1])):
         assert low == -high
@@ -547,7 +539,7 @@ def test_the_plane_has_a_point_for_each_draw_up_to_a_limit(clustered: Folder) ->
 
 
 def test_the_line_of_the_threshold_has_its_slope(clustered: Folder) -> None:
-    [axes] = figures.draw(clustered.source(), "plane").axes
+    [axes] = reported.draw(clustered.source(), "plane").axes
     x, y = next(
         (line.get_xdata(), line.get_ydata())
         for line in axes.lines
@@ -559,9 +551,9 @@ def test_the_line_of_the_threshold_has_its_slope(clustered: Folder) -> None:
 def test_few_draws_are_all_drawn(clustered: Folder) -> None:
     source = clustered.source()
     few = replace(source, draws=source.draws.head(150))
-    [cloud] = figures.draw(few, "plane").axes[0].collections
+    [cloud] = reported.draw(few, "plane").axes[0].collections
     assert len(cloud.get_offsets()) == 150
-    assert "(150 drawn)" in legends.legend(few, "plane")[0]
+    assert "(150 drawn)" in reported.legend(few, "plane")[0]
 
 
 def test_the_file_of_the_plane_is_small(clustered: Folder) -> None:
@@ -569,7 +561,7 @@ def test_the_file_of_the_plane_is_small(clustered: Folder) -> None:
 
 
 def test_both_acceptability_curves_are_drawn(clustered: Folder) -> None:
-    figure = figures.draw(clustered.source(), "acceptability")
+    figure = reported.draw(clustered.source(), "acceptability")
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     curve = lines["Net-benefit regression (t)"]
     assert list(curve.get_xdata()) == [0, 10000, 20000, 30000, 50000]
@@ -583,12 +575,12 @@ def test_both_acceptability_curves_are_drawn(clustered: Folder) -> None:
 
 def test_the_tornado_begins_with_what_moves_it_farthest(clustered: Folder) -> None:
     source = clustered.source()
-    labels = [mark.label for mark in plots_economics.tornado_marks(source)]
+    labels = [mark.label for mark in marks_of(source)]
     assert labels == [
         *("Complete cases", "Prices half as high again", "Imputed sleep worse", "All of society"),
         "Main evaluation",
     ]
-    figure = figures.draw(source, "tornado")
+    figure = reported.draw(source, "tornado")
     drawn = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() in "oD"]
     assert drawn == [-150.4, 2096.2, 1276.5, 1346.5, 1480.5]
     [main] = [line for line in figure.axes[0].lines if list(line.get_xdata()) == [1480.5, 1480.5]]
@@ -601,13 +593,14 @@ def test_the_tornado_begins_with_what_moves_it_farthest(clustered: Folder) -> No
 def test_captions_say_method_population_and_n(clustered: Folder) -> None:
     source = clustered.source()
     for name in FIGURES:
-        caption, alternative = legends.legend(source, name)
+        caption, alternative = reported.legend(source, name)
         assert "imputed, 40 participants" in caption, name
         assert "Health services" in caption, name
         assert len(alternative) > 60
-    assert "two-stage bootstrap" in legends.legend(source, "acceptability")[0]
+    assert "two-stage bootstrap" in reported.legend(source, "acceptability")[0]
     assert (
-        "0.89 at £20,000 per QALY and 0.90 at £30,000" in legends.legend(source, "acceptability")[1]
+        "0.89 at £20,000 per QALY and 0.90 at £30,000"
+        in reported.legend(source, "acceptability")[1]
     )
 
 
@@ -616,9 +609,9 @@ def test_captions_say_method_population_and_n(clustered: Folder) -> None:
 
 def test_a_study_without_an_evaluation_has_none_of_it(plain: Folder) -> None:
     source = plain.source()
-    listed = contents.tables_of(source.study, source.economics, source.plan)
+    listed = reported.table_names(source)
     assert not set(TABLES) & set(listed)
-    drawn = contents.figures_of(source.study, source.economics, source.plan)
+    drawn = reported.figure_names(source)
     assert not set(FIGURES) & set(drawn)
     text = markdown(plain)
     for word in ("QALY", "quality-adjusted", "CHEERS", "Manca", "net benefit", "extrapolated"):
@@ -651,4 +644,4 @@ def test_prices_that_are_not_there_are_named(tmp_path: Path) -> None:
     everything = folder.everything
     (folder.path / "prices.parquet").unlink()
     with folder.inside(), pytest.raises(StudyError, match=r"prices\.parquet: the file is missing"):
-        lookup.load(**everything)
+        load(**everything)

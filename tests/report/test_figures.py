@@ -5,15 +5,17 @@ from pathlib import Path
 import matplotlib
 import pytest
 from made_up import Folder, make
+from support import reported
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report import contents, figures, plots
+from ccp_analysis.report import drawing, stage
+from ccp_analysis.report.sections.missing import draw_missing
 
 
 def test_every_figure_is_there_twice(clustered: Folder, plain: Folder) -> None:
     for folder in (clustered, plain):
         source = folder.source()
-        names = contents.figures_of(source.study, source.economics, source.plan)
+        names = reported.figure_names(source)
         made = sorted(path.name for path in (folder.path / "figures").iterdir())
         assert made == sorted(f"{name}.{kind}" for name in names for kind in ("png", "svg"))
 
@@ -23,15 +25,15 @@ def test_figures_are_the_same_bytes_again(
     clustered: Folder, tmp_path: Path, processes: int
 ) -> None:
     # A user's own settings for matplotlib must not show.
-    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}), clustered.inside():
-        figures.run(**clustered.drawn, out=tmp_path, processes=processes)
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+        clustered.items(tmp_path, processes=processes)
     for path in (clustered.path / "figures").iterdir():
-        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+        assert path.read_bytes() == (tmp_path / "figures" / path.name).read_bytes(), path.name
 
 
 def _names(folder: Folder) -> list[str]:
     source = folder.source()
-    return contents.figures_of(source.study, source.economics, source.plan)
+    return reported.figure_names(source)
 
 
 def _said(figure) -> str:
@@ -42,29 +44,24 @@ def _said(figure) -> str:
 @pytest.fixture
 def stamped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
-    whole = figures._save
-    monkeypatch.setattr(
-        figures, "_save", lambda figure, out, name: (found.append(_said(figure)), whole)
-    )
+    monkeypatch.setattr(drawing, "save", lambda figure, out, name: found.append(_said(figure)))
     return found
 
 
 def test_synthetic_figures_say_so(clustered: Folder, tmp_path: Path, stamped: list[str]) -> None:
-    with clustered.inside():
-        figures.run(**clustered.drawn, out=tmp_path)
+    stage.draw_share(clustered.source, tmp_path, 1, 0)
     assert len(stamped) == len(_names(clustered))
     assert all("SYNTHETIC DATA" in text for text in stamped)
 
 
 def test_other_figures_do_not(plain: Folder, tmp_path: Path, stamped: list[str]) -> None:
-    with plain.inside():
-        figures.run(**plain.drawn, out=tmp_path)
+    stage.draw_share(plain.source, tmp_path, 1, 0)
     assert len(stamped) == len(_names(plain))
     assert not any("SYNTHETIC" in text for text in stamped)
 
 
 def test_the_flow_counts_by_arm(clustered: Folder) -> None:
-    text = _said(figures.DRAWERS["flow"](clustered.source()))
+    text = _said(reported.draw(clustered.source(), "flow"))
     for said in (
         "Recruited (n = 41)",
         "Allocated, not randomised; the arm is a property of the ward",
@@ -83,18 +80,18 @@ def test_the_flow_counts_by_arm(clustered: Folder) -> None:
 
 def test_the_forest_says_what_is_better(clustered: Folder, plain: Folder) -> None:
     # Higher is better for one outcome, lower for the other: the axis cannot say it for both.
-    text = _said(figures.DRAWERS["forest"](clustered.source()))
+    text = _said(reported.draw(clustered.source(), "forest"))
     assert "(higher is better)" in text
     assert "(lower is better)" in text
     assert "favours" not in text
-    assert "direction of benefit not stated" in _said(figures.DRAWERS["forest"](plain.source()))
-    methods = _said(figures.DRAWERS["methods"](clustered.source()))
+    assert "direction of benefit not stated" in _said(reported.draw(plain.source(), "forest"))
+    methods = _said(reported.draw(clustered.source(), "methods"))
     assert "favours New care →" in methods
     assert "← favours Usual care" in methods
 
 
 def test_pairs_are_drawn_with_their_mean(clustered: Folder) -> None:
-    figure = figures.DRAWERS["pair_differences"](clustered.source())
+    figure = reported.draw(clustered.source(), "pair_differences")
     text = _said(figure)
     assert "North" in text
     assert "−1.80" in text
@@ -104,22 +101,21 @@ def test_pairs_are_drawn_with_their_mean(clustered: Folder) -> None:
 
 
 def test_nothing_missing_is_drawn_as_nothing(plain: Folder) -> None:
-    assert "nothing is missing" in _said(plots.missing(plain.source()))
+    assert "nothing is missing" in _said(draw_missing(plain.source()))
 
 
 def test_vile_labels_are_drawn_as_text(tmp_path: Path) -> None:
     folder = make("plain", tmp_path / "study", label="<b>$\\frac{1}{$</b> $$ & ^_")
-    with folder.inside():
-        figures.run(**folder.drawn, out=tmp_path / "figures")
+    folder.items(tmp_path)
     assert len(list((tmp_path / "figures").iterdir())) == 2 * len(_names(folder))
 
 
 def test_an_interval_at_another_level_says_so(clustered: Folder) -> None:
-    assert "−0.70 (−1.80 to 0.40; 50%)" in _said(figures.draw(clustered.source(), "methods"))
+    assert "−0.70 (−1.80 to 0.40; 50%)" in _said(reported.draw(clustered.source(), "methods"))
 
 
 def test_every_check_is_drawn(clustered: Folder) -> None:
-    figure = figures.draw(clustered.source(), "check_panels_main")
+    figure = reported.draw(clustered.source(), "check_panels_main")
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[:5] == [
         "Residuals: quantiles",
@@ -135,7 +131,7 @@ def test_every_check_is_drawn(clustered: Folder) -> None:
 
 
 def test_everyone_stands_above_those_without_one_pair(clustered: Folder) -> None:
-    figure = figures.draw(clustered.source(), "check_pairs_main")
+    figure = reported.draw(clustered.source(), "check_pairs_main")
     text = _said(figure)
     assert text.index("Everyone observed") < text.index("Without North") < text.index("South")
     drawn = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() != "None"]
@@ -143,20 +139,20 @@ def test_everyone_stands_above_those_without_one_pair(clustered: Folder) -> None
 
 
 def test_other_outcomes_have_a_line_each(clustered: Folder) -> None:
-    figure = figures.draw(clustered.source(), "check_others_main_1")
+    figure = reported.draw(clustered.source(), "check_others_main_1")
     assert len(figure.axes) == 4
     assert figure.axes[0].get_ylabel() == "Pain at the"
 
 
 def test_subgroups_are_drawn_in_the_order_of_their_codes(clustered: Folder) -> None:
-    figure = figures.draw(clustered.source(), "subgroups")
+    figure = reported.draw(clustered.source(), "subgroups")
     drawn = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() != "None"]
     assert drawn == [0.75, -2.25, -3.0]
     assert "Interaction: <i>Male</i> & *others* against Female" in " ".join(_said(figure).split())
 
 
 def test_means_are_drawn_at_every_visit(plain: Folder) -> None:
-    [axes] = [a for a in figures.draw(plain.source(), "visits").axes if a.lines]
+    [axes] = [a for a in reported.draw(plain.source(), "visits").axes if a.lines]
     courses = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
     assert courses == {"Drug A": [10.4, 9.9], "Drug B": [9.2, 7.6]}
     assert axes.get_title(loc="left") == "MMRM with baseline by visit, observed visits"
@@ -167,15 +163,14 @@ def test_what_was_not_found_is_drawn_as_nothing(clustered: Folder, tmp_path: Pat
     table = folder.path / "results.csv"
     lines = table.read_text().splitlines(keepends=True)
     table.write_text("".join(line for line in lines if not line.startswith("checks_")))
-    with folder.inside():
-        figures.run(**folder.drawn, out=tmp_path / "figures")
-        source = folder.source()
+    folder.items(tmp_path)
+    source = folder.source()
     for name in ("check_panels_main", "check_pairs_main", "check_others_main_1"):
         assert (tmp_path / "figures" / f"{name}.svg").is_file()
-        assert not figures.is_drawn(source, name)
-        assert figures.is_drawn(clustered.source(), name)
+        assert not reported.is_drawn(source, name)
+        assert reported.is_drawn(clustered.source(), name)
 
 
 def test_checks_without_their_points_are_refused(clustered: Folder, tmp_path: Path) -> None:
-    with clustered.inside(), pytest.raises(StudyError, match="folder of their points"):
-        figures.run(**clustered.results, models=Path("models.csv"), out=tmp_path)
+    with pytest.raises(StudyError, match="folder of their points"):
+        clustered.items(tmp_path, points=None)

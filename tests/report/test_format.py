@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccp_analysis.report.format import (
+from ccp_analysis.report.words import (
     Markdown,
     capitalised,
     decimals,

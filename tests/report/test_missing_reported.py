@@ -10,14 +10,21 @@ import pandas as pd
 import pytest
 import yaml
 from made_up import DATA, Folder, _rows, make
+from support import reported
 from test_document import markdown
 from test_figures import _said
 
 from ccp_analysis import files
-from ccp_analysis.report import contents, figures, plots_imputation, plots_missing, tables
-from ccp_analysis.report.legends import legend
-from ccp_analysis.report.tables_missing import inside, lost_sentences, pattern_sentence
-from ccp_analysis.report.tables_sensitivity import tipping
+from ccp_analysis.report.sections.chains import draw_predictors, imputed_outcomes
+from ccp_analysis.report.sections.departures import maps_of, tipping
+from ccp_analysis.report.sections.missing import (
+    ROWS,
+    columns_of,
+    draw_patterns,
+    inside,
+    lost_sentences,
+    pattern_sentence,
+)
 from ccp_analysis.results.table import results_table
 
 pytestmark = pytest.mark.simulation
@@ -121,7 +128,7 @@ def test_every_estimand_has_its_own_analyses(lost: Folder) -> None:
     )
     assert rows["Sensitivity analyses"] == "ANCOVA after reference-based imputation"
     assert "Primary analysis" not in rows
-    notes = tables.build(lost.source())["estimands"].notes
+    notes = reported.tables(lost.source())["estimands"].notes
     assert notes[0].startswith("Imputed: 5 imputations by fully conditional specification")
     assert notes[-1] == (
         "Recorded as left the study: what is not known after it is missing data, and no "
@@ -143,7 +150,7 @@ def test_the_report_says_what_is_estimated_before_the_outcomes(
 def test_where_the_planned_figures_come_from_is_said(lost: Folder, clustered: Folder) -> None:
     said = "These figures are made up."
     assert said in " ".join(markdown(lost).split())
-    assert tables.build(lost.source())["sample_size"].notes[0] == said
+    assert reported.tables(lost.source())["sample_size"].notes[0] == said
     assert said not in markdown(clustered)
 
 
@@ -180,7 +187,7 @@ def test_patterns_are_drawn_by_visit(lost: Folder) -> None:
         "30 of 40 participants have a value of every variable that is imputed; the others fall "
         "into 2 patterns, of which the most frequent lacks 2 of 3 variables (7 participants)."
     )
-    columns = plots_missing.columns_of(source)
+    columns = columns_of(source)
     assert [(c.label, c.visit) for c in columns] == [
         ("Age", ""),
         ("Sleep", "later"),
@@ -188,7 +195,7 @@ def test_patterns_are_drawn_by_visit(lost: Folder) -> None:
     ]
     grid_of = np.array([column.observed for column in columns]).T
     assert grid_of.tolist() == [[True] * 3, [True, False, False], [False, True, True]]
-    figure = figures.draw(source, "patterns")
+    figure = reported.draw(source, "patterns")
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["30", "7", "3"]
     assert [bar.get_width() for bar in figure.axes[1].patches] == [30, 7, 3]
     assert "End" in _said(figure)
@@ -207,24 +214,24 @@ def many(source, variables: int, kinds: int):
 
 def test_many_patterns_and_variables_are_cut_short(lost: Folder) -> None:
     source = many(lost.source(), 40, 25)
-    columns = plots_missing.columns_of(source)
+    columns = columns_of(source)
     # The fifteen that are never missing share a column.
     assert len(columns) == 26
     assert columns[-1].label == "x25 and 14 more"
-    assert "share a column" in legend(source, "patterns")[0]
-    assert "share a column" not in legend(lost.source(), "patterns")[0]
-    figure = plots_missing.patterns(source)
-    assert len(figure.axes[0].get_yticklabels()) == plots_missing.ROWS
+    assert "share a column" in reported.legend(source, "patterns")[0]
+    assert "share a column" not in reported.legend(lost.source(), "patterns")[0]
+    figure = draw_patterns(source)
+    assert len(figure.axes[0].get_yticklabels()) == ROWS
     rest = sum(100 - k for k in range(20, 25))
     assert f"and 5 more patterns, of {rest} participants" in " ".join(_said(figure).split())
-    assert len(plots_missing.columns_of(many(lost.source(), 30, 3))) == 30
+    assert len(columns_of(many(lost.source(), 30, 3))) == 30
 
 
 def test_where_nothing_is_missing_nothing_is_said(plain: Folder) -> None:
     source = plain.source()
-    assert not figures.is_drawn(source, "patterns")
+    assert not reported.is_drawn(source, "patterns")
     assert pattern_sentence(source) == "" and lost_sentences(source) == []
-    assert tables.build(source)["losses"].rows == []
+    assert reported.tables(source)["losses"].rows == []
     assert "lost to follow-up" not in markdown(plain)
 
 
@@ -247,7 +254,7 @@ def test_differences_by_delta_and_direction(lost: Folder) -> None:
     # Without a delta all directions are the planned analysis; a row that is not there is empty.
     assert rows[1]["Added in Usual care"] == rows[1]["Added in New care"]
     assert rows[0]["Added in New care and taken off in Usual care"] == ""
-    notes = tables.build(lost.source())["deltas"].notes
+    notes = reported.tables(lost.source())["deltas"].notes
     assert "Multiples of the delta by reason of loss: left 0.5." in notes
 
 
@@ -290,7 +297,7 @@ def test_scenarios_with_both_variances(lost: Folder) -> None:
     ]
     assert [rows[1][kind] for kind in kinds] == ["−0.40 (−2.30 to 1.50)", "−0.45 (−3.20 to 2.30)"]
     assert [rows[2][kind] for kind in kinds] == ["", ""]
-    notes = tables.build(lost.source())["scenarios"].notes
+    notes = reported.tables(lost.source())["scenarios"].notes
     assert "LMCF: somebody has no observed follow-up." in notes
     assert notes[0].startswith("MAR, missing at random; JR, jump to reference; CR, copy reference")
 
@@ -300,8 +307,8 @@ def test_scenarios_with_both_variances(lost: Folder) -> None:
 
 def test_chains_and_values_are_drawn(lost: Folder) -> None:
     source = lost.source()
-    assert plots_imputation.imputed_outcomes(source) == ["sleep_later"]
-    left, right = figures.draw(source, "imputation").axes
+    assert imputed_outcomes(source) == ["sleep_later"]
+    left, right = reported.draw(source, "imputation").axes
     assert left.get_ylabel() == "Sleep, End"
     # Ten of the twelve chains, each a line of its own.
     drawn = [list(line.get_ydata()) for line in left.lines]
@@ -320,8 +327,8 @@ def test_chains_and_values_are_drawn(lost: Folder) -> None:
 
 def test_the_map_has_its_regions_and_its_labels_inside(lost: Folder) -> None:
     source = lost.source()
-    assert plots_imputation.maps_of(source) == [("shift", "sleep")]
-    figure = figures.draw(source, "tipping")
+    assert maps_of(source) == [("shift", "sleep")]
+    figure = reported.draw(source, "tipping")
     figure.canvas.draw()
     axes = figure.axes[0]
     assert axes.get_xlabel() == "Delta in Usual care (points)"
@@ -344,28 +351,27 @@ def test_a_map_on_which_nothing_tips_has_no_regions(lost: Folder) -> None:
     source = lost.source()
     source.tipping["conf_low"], source.tipping["conf_high"] = -9.0, 9.0
     source.tipping["estimate"] = 1.0
-    axes = figures.draw(source, "tipping").axes[0]
+    axes = reported.draw(source, "tipping").axes[0]
     assert not axes.collections
     assert "no delta" in [text.get_text() for text in axes.texts]
 
 
 def test_figures_and_tables_of_missing_values_have_a_place(lost: Folder, plain: Folder) -> None:
     source = lost.source()
-    named = source.study, source.economics, source.plan
-    listed = contents.tables_of(*named)
+    listed = reported.table_names(source)
     assert listed.index("estimands") < listed.index("observed")
     assert listed.index("missing") < listed.index("losses") < listed.index("imputation_models")
-    drawn = contents.figures_of(*named)
+    drawn = reported.figure_names(source)
     assert drawn.index("missing") < drawn.index("patterns") < drawn.index("tipping")
     few = plain.source()
-    assert "estimands" not in contents.tables_of(few.study, few.economics, few.plan)
+    assert "estimands" not in reported.table_names(few)
 
 
 def test_the_matrix_of_predictors_is_that_of_the_models(clustered: Folder) -> None:
     source = clustered.source()
     fitted = source.models[source.models["method"] != "derived"]
     used = {(row.variable, row.predictor) for row in fitted.itertuples() if row.predictor}
-    [axes] = plots_missing.predictors(source).axes
+    [axes] = draw_predictors(source).axes
     grid = axes.collections[0].get_array().reshape(len(axes.get_yticks()), -1)
     assert (grid == 0).sum() == len(used)
     assert grid.shape == (fitted["variable"].nunique(), len(axes.get_xticks()))

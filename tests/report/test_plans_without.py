@@ -12,12 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from support import reported
 
 from ccp_analysis.config.plan import Plan
-from ccp_analysis.report import figures, lookup
-from ccp_analysis.report.contents import figures_of
-from ccp_analysis.report.convert import Head
-from ccp_analysis.report.document import render
+from ccp_analysis.report.source import Source
+from ccp_analysis.report.source import load as load_source
 from ccp_analysis.results import stage
 
 ROOT = Path(__file__).parents[2]
@@ -34,10 +33,10 @@ def plan_of(fixture: str) -> Config:
     return yaml.safe_load(text)
 
 
-def load() -> lookup.Source:
+def load() -> Source:
     """Load all that the study in the current folder has to report."""
     money = Path("config/economics.yaml").is_file()
-    return lookup.load(
+    return load_source(
         Path("reports/results.csv"),
         DERIVED / "flow.json",
         DERIVED / "queries.csv",
@@ -49,14 +48,12 @@ def load() -> lookup.Source:
     )
 
 
-def report(source: lookup.Source) -> str:
+def report(source: Source) -> str:
     """Draw what hangs on the analyses, and write the text with all tables."""
-    for name in figures_of(source.study, source.economics, source.plan):
-        if figures.is_drawn(source, name) and not name.startswith(HEAVY):
-            figures.draw(source, name)
-    study = source.study
-    head = Head(study.title, "Report", study.short_title, study.data_date, study.data_label, True)
-    text = render(source, head).replace("\\", "")
+    for name in reported.figure_names(source):
+        if reported.is_drawn(source, name) and not name.startswith(HEAVY):
+            reported.draw(source, name)
+    text = reported.text(source).replace("\\", "")
     assert "None" not in text
     return text
 
@@ -96,7 +93,7 @@ def variants(fixture: str) -> dict[str, Config]:
     return found
 
 
-def planned(source: lookup.Source, config: Config) -> lookup.Source:
+def planned(source: Source, config: Config) -> Source:
     """Return a source with another plan, and no results that this would not have."""
     plan = Plan.model_validate(config)
     names = {a.id for a in plan.analyses} | {f"checks_{name}" for name in plan.checks}
@@ -121,7 +118,7 @@ def planned(source: lookup.Source, config: Config) -> lookup.Source:
 
 
 @pytest.fixture(scope="module")
-def sources(ccp_done, btheb_done) -> dict[str, lookup.Source]:
+def sources(ccp_done, btheb_done) -> dict[str, Source]:
     found = {}
     for name, folder in (("ccp_done", ccp_done), ("btheb_done", btheb_done)):
         with chdir(folder.path):

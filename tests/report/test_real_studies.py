@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from support import reported
 
-from ccp_analysis.report import contents, figures, lookup, sentences, tables
-from ccp_analysis.report.convert import Head
-from ccp_analysis.report.document import render
+from ccp_analysis.report.sections.summary import summary
+from ccp_analysis.report.source import Source, load
 
 
 @pytest.fixture(params=["ccp_done", "btheb_done"])
-def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> lookup.Source:
+def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Source:
     folder = request.getfixturevalue(request.param)
     monkeypatch.chdir(folder.path)
     derived = Path("data/derived")
-    return lookup.load(
+    return load(
         Path("reports/results.csv"),
         derived / "flow.json",
         derived / "queries.csv",
@@ -33,8 +33,8 @@ def _there(path: Path) -> Path | None:
     return path if path.exists() else None
 
 
-def test_no_table_lacks_what_the_stages_wrote(source: lookup.Source) -> None:
-    built = tables.build(source)
+def test_no_table_lacks_what_the_stages_wrote(source: Source) -> None:
+    built = reported.tables(source)
     empty = {name for name, table in built.items() if not table.rows}
     # Scales and checks are made by commands that these copies of the studies have not run.
     unmade = {"scales", "checks", "checks_others", "left_out"}
@@ -50,28 +50,26 @@ def test_no_table_lacks_what_the_stages_wrote(source: lookup.Source) -> None:
         assert all(row.count(None) <= 1 for row in gaps), name
 
 
-def test_every_label_is_in_words(source: lookup.Source) -> None:
+def test_every_label_is_in_words(source: Source) -> None:
     codes = {o.id for o in source.plan.outcomes} | set(source.study.arms.levels)
     codes |= {visit.id for visit in source.study.visits}
-    for name, table in tables.build(source).items():
+    for name, table in reported.tables(source).items():
         if name not in ("queries", "imputation_models"):
             cells = {cell for row in table.rows for cell in row} | set(table.header)
             assert not codes & cells, name
 
 
-def test_figures_are_drawn(source: lookup.Source) -> None:
+def test_figures_are_drawn(source: Source) -> None:
     drawn = 0
-    for name in contents.figures_of(source.study, source.economics, source.plan):
-        if figures.is_drawn(source, name):
-            assert isinstance(figures.draw(source, name), Figure)
+    for name in reported.figure_names(source):
+        if reported.is_drawn(source, name):
+            assert isinstance(reported.draw(source, name), Figure)
             drawn += 1
     assert drawn >= 5
 
 
-def test_the_text_has_the_summary(source: lookup.Source) -> None:
-    study = source.study
-    head = Head(study.title, "Report", study.short_title, study.data_date, study.data_label, True)
-    text = render(source, head).replace("\\", "")
-    for paragraph in sentences.summary(source):
+def test_the_text_has_the_summary(source: Source) -> None:
+    text = reported.text(source).replace("\\", "")
+    for paragraph in summary(source):
         assert paragraph in text
     assert "None" not in text

@@ -7,12 +7,15 @@ from typing import Any
 
 from made_up import Folder, flow_of
 
-from ccp_analysis.report import sentences, sentences_design
-from ccp_analysis.report.sentences import quantity
+from ccp_analysis.report.cells import quantity
+from ccp_analysis.report.sections.checks import checked
+from ccp_analysis.report.sections.could_be import could_be
+from ccp_analysis.report.sections.not_randomised import paradox
+from ccp_analysis.report.sections.summary import summary
 
 
 def test_the_primary_sentence(clustered: Folder) -> None:
-    people, primary, secondary, money = sentences.summary(clustered.source())
+    people, primary, secondary, money = summary(clustered.source())
     assert people == (
         "Of 41 people recruited, 40 had a baseline interview and 33 were interviewed at end."
     )
@@ -41,10 +44,8 @@ def test_what_cleaning_set_missing_in_outcomes_is_said(clustered: Folder) -> Non
         {"name": "pain", "n": 1200, "reasons": {"not valid": 1200}},
         {"name": "age", "n": 4, "reasons": {"not valid": 4}},
     ]
-    people, removed, *others = sentences.summary(
-        replace(source, flow=source.flow | {"set_missing": lost})
-    )
-    assert [people, *others] == sentences.summary(source)
+    people, removed, *others = summary(replace(source, flow=source.flow | {"set_missing": lost}))
+    assert [people, *others] == summary(source)
     assert removed == (
         "Cleaning set values of outcomes missing. Sleep: 3 (2 not valid, 1 outside the limits); "
         "Pain at the: 1,200 not valid."
@@ -52,14 +53,14 @@ def test_what_cleaning_set_missing_in_outcomes_is_said(clustered: Folder) -> Non
 
 
 def test_without_a_direction_none_is_claimed(plain: Folder) -> None:
-    _, primary = sentences.summary(plain.source())
+    _, primary = summary(plain.source())
     assert "from 4.6 points lower to 0.4 points higher with Drug B." in primary
     assert "favour" not in primary
     assert "90% confidence interval −4.6 to 0.4; p = 0.052;" in primary
 
 
 def test_an_interval_without_zero_and_a_failure_are_said(plain: Folder) -> None:
-    _, primary = sentences.summary(plain.source())
+    _, primary = summary(plain.source())
     assert (
         "the intervals of Repeated measures, observed visits (−3.8 to −0.6) and MMRM "
         "with baseline by visit, observed visits (−4.3 to −0.4) do not include zero"
@@ -71,7 +72,7 @@ def test_an_interval_on_one_side_favours_one_arm(clustered: Folder) -> None:
     source = clustered.source()
     pain = source.plan.outcomes[1].model_copy(update={"role": "primary"})
     plan = source.plan.model_copy(update={"outcomes": [pain]})
-    text = sentences.summary(replace(source, plan=plan))[1]
+    text = summary(replace(source, plan=plan))[1]
     assert (
         "compatible with differences from 1.88 points to 0.62 points in favour of New care."
     ) in text
@@ -80,15 +81,15 @@ def test_an_interval_on_one_side_favours_one_arm(clustered: Folder) -> None:
 def test_a_primary_analysis_without_an_estimate_is_said(plain: Folder) -> None:
     source = plain.source()
     rows = [row for row in source.results if row["analysis"] != "main"]
-    _, primary = sentences.summary(replace(source, results=rows))
+    _, primary = summary(replace(source, results=rows))
     assert primary.startswith("Mood: the primary analysis has no estimate.")
 
 
 def test_nothing_is_called_no_effect_or_significant(clustered: Folder, plain: Folder) -> None:
     for folder in (clustered, plain):
         source = folder.source()
-        said = [*sentences.summary(source), *sentences_design.could_be(source)]
-        text = " ".join([*said, *sentences_design.checked(source)]).lower()
+        said = [*summary(source), *could_be(source)]
+        text = " ".join([*said, *checked(source)]).lower()
         for word in ("no effect", "no difference", "significant", "effective"):
             assert word not in text
 
@@ -116,8 +117,8 @@ def test_every_number_of_the_summary_is_a_result(clustered: Folder, plain: Folde
         known.add(source.plan.confidence_level * 100)
         labels = " ".join(visit.label for visit in source.study.visits)
         notes = " ".join(row["note"] for row in source.results)
-        texts = [*sentences.summary(source), *sentences_design.could_be(source)]
-        for text in [*texts, *sentences_design.paradox(source), *sentences_design.checked(source)]:
+        texts = [*summary(source), *could_be(source)]
+        for text in [*texts, *paradox(source), *checked(source)]:
             for found in re.findall(r"\d[\d,]*(?:\.\d+)?", text):
                 places = len(found.partition(".")[2])
                 value = float(found.replace(",", ""))
@@ -133,26 +134,26 @@ def test_quantities() -> None:
 
 
 def test_another_visit_is_not_compared(plain: Folder) -> None:
-    _, primary = sentences.summary(plain.source())
+    _, primary = summary(plain.source())
     assert "−1.2" not in primary
 
 
 def test_intervals_are_not_called_adjusted(clustered: Folder) -> None:
-    secondary = sentences.summary(clustered.source())[2]
+    secondary = summary(clustered.source())[2]
     assert "These intervals are not adjusted for their number; p-values adjusted" in secondary
 
 
 def test_what_a_difference_could_be(clustered: Folder, plain: Folder) -> None:
-    detectable, mcid, unknown, planned = sentences_design.could_be(clustered.source())
+    detectable, mcid, unknown, planned = could_be(clustered.source())
     assert "is 3.46 points for Sleep, at the fitted variances, with a power of 80%." in detectable
     assert mcid.startswith("Sleep: the interval excludes a difference of 3 points or more")
     assert unknown.startswith("No minimal clinically important difference is declared for Pain")
     assert planned.endswith("The difference to be found was 2.0 points (SD 5, power 80%).")
-    assert not any("smallest true" in text for text in sentences_design.could_be(plain.source()))
+    assert not any("smallest true" in text for text in could_be(plain.source()))
 
 
 def test_fragility_is_no_violated_assumption(clustered: Folder) -> None:
-    assumptions, fragile = sentences_design.checked(clustered.source())
+    assumptions, fragile = checked(clustered.source())
     assert assumptions == (
         "Departures from what the models assume were found for Sleep (homogeneity of slopes)."
     )
@@ -168,22 +169,22 @@ def test_agreement_is_said_by_outcome_and_only_disagreement_in_the_summary(
     def said(note: str) -> tuple[list[str], str]:
         rows = [row | {"note": note} if "paradox" in row["note"] else row for row in source.results]
         changed = replace(source, results=rows)
-        return sentences_design.paradox(changed), sentences.summary(changed)[1]
+        return paradox(changed), summary(changed)[1]
 
     details = "the interval of their difference, 0.1 to 0.9 points, lies within the MCID"
-    agreed, summary = said(f"ANCOVA and the change score agree to within the MCID: {details}")
+    agreed, whole = said(f"ANCOVA and the change score agree to within the MCID: {details}")
     assert agreed == [
         f"ANCOVA and the change score agree to within the MCID: Sleep (imputed: {details})."
     ]
-    assert "ANCOVA and the change score" not in summary
-    unjudged, summary = said(
+    assert "ANCOVA and the change score" not in whole
+    unjudged, whole = said(
         "whether ANCOVA and the change score agree cannot be judged without an MCID: the interval"
     )
     assert unjudged == [
         "Whether ANCOVA and the change score agree cannot be judged without an MCID, and none is "
         "declared for Sleep: the table has the intervals of the difference between the two."
     ]
-    assert "ANCOVA and the change score" not in summary
+    assert "ANCOVA and the change score" not in whole
 
 
 def test_two_intervals_that_include_zero_are_not_called_alike(
@@ -191,7 +192,7 @@ def test_two_intervals_that_include_zero_are_not_called_alike(
 ) -> None:
     for folder in (clustered, plain):
         source = folder.source()
-        said = [*sentences.summary(source), *sentences_design.paradox(source)]
-        text = " ".join([*said, *sentences_design.checked(source)])
+        said = [*summary(source), *paradox(source)]
+        text = " ".join([*said, *checked(source)])
         for words in ("all of their intervals", "both intervals", "throughout", "conclusion"):
             assert words not in text

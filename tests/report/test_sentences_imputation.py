@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 from made_up import Folder
 
-from ccp_analysis.report import lookup
-from ccp_analysis.report.sentences_imputation import UNMIXED, enough
+from ccp_analysis.report.sections.imputation import UNMIXED, enough
+from ccp_analysis.report.source import load
 
 REMARK = (
     "50 imputations were made, 83 would bring the Monte Carlo error of the standard error to 5%"
@@ -48,6 +48,6 @@ def test_the_remark_is_taken_out_of_the_notes_of_tables(clustered: Folder, tmp_p
     ] * (len(table) - 5)
     table.to_csv(tmp_path / "results.csv", index=False)
     with clustered.inside():
-        rows = lookup.load(tmp_path / "results.csv", Path("flow.json")).results[:6]
+        rows = load(tmp_path / "results.csv", Path("flow.json")).results[:6]
     assert [row["note"] for row in rows] == ["", "one", "two", "one; two", "one", ""]
     assert [row["needed"] for row in rows] == [83, 83, 83, 83, None, None]

@@ -4,59 +4,51 @@ from dataclasses import replace
 
 import pytest
 from made_up import Folder, make
+from support import reported
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report import contents, figures, tables, tables_outcomes
+from ccp_analysis.report.sections.pairs import pair_differences
 from ccp_analysis.report.table import Table, to_csv, to_markdown
 
 
 def test_there_are_the_tables_that_contents_lists(clustered: Folder, plain: Folder) -> None:
     for folder in (clustered, plain):
         source = folder.source()
-        listed = contents.tables_of(source.study, source.economics, source.plan)
+        listed = reported.table_names(source)
         assert sorted(p.stem for p in (folder.path / "tables").iterdir()) == sorted(listed)
-        assert list(tables.build(source)) == listed
+        assert list(reported.tables(source)) == listed
 
 
 def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> None:
     many, few = clustered.source(), plain.source()
-    first = set(contents.tables_of(many.study, many.economics, many.plan))
-    second = set(contents.tables_of(few.study, None, few.plan))
+    first = set(reported.table_names(many))
+    second = set(reported.table_names(few))
     sensitivity = {"deltas", "scenarios", "estimands"}  # neither made-up plan has any
-    every = {*tables.BUILDERS, tables.CHECKLIST}
-    assert first | second == every - sensitivity
+    every = first | second
+    assert len(every) == 35 and not every & sensitivity
     assert second - first == {"visits", "ratios"}
-    assert every - second - sensitivity == {
+    assert every - second == {
         *("flow_by_cluster", "pair_differences", "not_randomised"),
         *("subgroups", "sample_size", "checks", "left_out", "checks_others"),
         *("resource_use", "prices", "economic_means", "economics", "net_benefit"),
         *("ratios_of_cost", "economic_sensitivity", "cheers"),
     }
-    assert (
-        not first
-        - set(contents.tables_of(many.study, many.economics))
-        - {
-            *("not_randomised", "intraclass", "subgroups", "sample_size", "congenial"),
-            *("pair_differences", "checks", "left_out", "checks_others"),
-        }
-    )
-    drawn = {
-        *contents.figures_of(many.study, many.economics, many.plan),
-        *contents.figures_of(few.study, None, few.plan),
-    }
+    drawn = {*reported.figure_names(many), *reported.figure_names(few)}
     checks = {"check_panels_main", "check_pairs_main", "check_others_main_1"}
-    assert drawn == set(figures.DRAWERS) - {"tipping"} | checks
-    assert contents.check_of("check_others_a_1_2") == ("check_others_", "a_1", 2)
+    assert drawn == checks | {
+        *("flow", "course", "forest", "methods", "pair_differences", "visits", "subgroups"),
+        *("missing", "patterns", "predictors", "imputation", "acceptability", "plane", "tornado"),
+    }
     two = many.plan.model_copy(update={"checks": ["main", "mixed"]})
-    assert [n for n in contents.figures_of(many.study, None, two) if n.startswith("check")] == [
+    assert [n for n in reported.figure_names(replace(many, plan=two)) if n.startswith("check")] == [
         f"check_{kind}"
         for kind in (
             *("panels_main", "panels_mixed", "pairs_main", "pairs_mixed"),
             *("others_main_1", "others_mixed_1"),
         )
     ]
-    assert "course" not in contents.figures_of(many.study, many.economics, many.plan)
-    assert "pair_differences" not in contents.figures_of(few.study, None, few.plan)
+    assert "course" not in reported.figure_names(many)
+    assert "pair_differences" not in reported.figure_names(few)
 
 
 def test_every_table_bears_the_data_status(clustered: Folder, plain: Folder) -> None:
@@ -86,7 +78,7 @@ def test_numbers_of_the_comparison(clustered: Folder) -> None:
     assert second["p"] == "<0.001"
     assert second["p, adjusted"] == "<0.001"
     assert second["Outcome"] == "Pain at the"
-    legend, family, mcid = tables.build(clustered.source())["comparison"].notes
+    legend, family, mcid = reported.tables(clustered.source())["comparison"].notes
     assert "All rest on 4 wards and 5 imputations." in legend
     assert family == "p, adjusted: Holm's method, over Pain at the."
     assert mcid.startswith("Sleep: the interval excludes a difference of 3 points or more in")
@@ -117,7 +109,7 @@ def test_all_methods_stand_together(clustered: Folder) -> None:
     ]
     assert rows[4]["p"] == ">0.99"
     assert rows[4]["Difference (95% CI)"] == "−0.70 (−1.80 to 0.40; 50%)"
-    notes = tables.build(clustered.source())["methods"].notes
+    notes = reported.tables(clustered.source())["methods"].notes
     assert any("ward variance zero in 2 of 5 imputations" in note for note in notes)
 
 
@@ -132,7 +124,7 @@ def test_of_repeated_measures_the_people_are_counted(plain: Folder) -> None:
     row = plain.rows("tables/methods.csv")[1]
     assert row["n"] == "20"
     assert "Repeated measures, observed visits: 37 observations." in (
-        tables.build(plain.source())["methods"].notes
+        reported.tables(plain.source())["methods"].notes
     )
 
 
@@ -143,7 +135,7 @@ def test_clusters_that_lost_everyone_show_nought(clustered: Folder) -> None:
 
 
 def test_flow_says_what_was_expected_and_why_people_left(clustered: Folder) -> None:
-    notes = tables.build(clustered.source())["flow"].notes
+    notes = reported.tables(clustered.source())["flow"].notes
     assert notes[0] == "Recruited: 42 participants were expected, 41 found."
     assert notes[1:] == ["Recorded reasons.", "Left the study: moved away 6."]
 
@@ -160,9 +152,7 @@ def test_a_pair_that_one_of_the_analyses_has_lost_has_an_empty_cell(clustered: F
         for row in source.rows(analysis=entry.id)
         if (row["term"], row["level"]) != ("pair difference", "south")
     ]
-    table = tables_outcomes.pair_differences(
-        replace(source, plan=plan, results=[*source.results, *fewer])
-    )
+    table = pair_differences(replace(source, plan=plan, results=[*source.results, *fewer]))
     cells = {row[1]: row[2:] for row in table.rows}
     assert cells[source.pair("north")] == [cells[source.pair("north")][0]] * 2
     assert cells[source.pair("south")][0] and cells[source.pair("south")][1] is None
@@ -188,21 +178,21 @@ def test_what_a_spreadsheet_takes_for_a_formula_is_text(clustered: Folder) -> No
 
 @pytest.mark.parametrize("cell", ["=1", "+1 to 2", "-1+2", "@x", "\t=1"])
 def test_formula_like_cells(cell: str) -> None:
-    table = Table("t", "c", [cell, "b"], [[cell, None]], "ll", [1, 1])
+    table = Table("c", [cell, "b"], [[cell, None]], "ll", [1, 1])
     written = to_csv(table, "real")
     assert written.iloc[0].tolist() == ["'" + cell, "", "real"]
     assert written.columns[0] == "'" + cell
 
 
 def test_a_negative_number_is_no_formula() -> None:
-    written = to_csv(Table("t", "c", ["a"], [["-99"], ["+1.5"]], "r", [1]), "real")
+    written = to_csv(Table("c", ["a"], [["-99"], ["+1.5"]], "r", [1]), "real")
     assert written["a"].tolist() == ["-99", "+1.5"]
 
 
 def test_groups_are_lines_of_their_own() -> None:
     rows = [["g", "", "1"], ["h", "i", "2"], ["h", "j", None]]
-    table = Table("t", "Caption", ["G", "I", "N"], rows, "llr", [3, 1], grouped=True, notes=["N."])
-    lines = to_markdown(table, "Table 9").splitlines()
+    table = Table("Caption", ["G", "I", "N"], rows, "llr", [3, 1], grouped=True, notes=["N."])
+    lines = to_markdown(table, "t", "Table 9").splitlines()
     assert lines[1] == "| G | N |"
     assert lines[2].startswith("| :-")
     assert lines[2].endswith("-: |")
@@ -212,8 +202,8 @@ def test_groups_are_lines_of_their_own() -> None:
 
 
 def test_a_table_of_ragged_rows_is_refused() -> None:
-    with pytest.raises(ValueError, match="table t"):
-        Table("t", "c", ["a", "b"], [["1"]], "ll", [1, 1])
+    with pytest.raises(ValueError, match="table 'c'"):
+        Table("c", ["a", "b"], [["1"]], "ll", [1, 1])
 
 
 def test_results_of_another_kind_of_data_are_refused(tmp_path) -> None:

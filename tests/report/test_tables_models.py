@@ -3,8 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from made_up import Folder
-
-from ccp_analysis.report import tables
+from support import reported
 
 
 def test_the_ways_to_take_account_of_the_baseline(clustered: Folder) -> None:
@@ -20,7 +19,7 @@ def test_the_ways_to_take_account_of_the_baseline(clustered: Folder) -> None:
 
 
 def test_assumptions_stand_in_one_place(clustered: Folder) -> None:
-    notes = tables.build(clustered.source())["methods"].notes
+    notes = reported.tables(clustered.source())["methods"].notes
     assert not any("assumes" in note for note in notes)
 
 
@@ -42,7 +41,7 @@ def test_planned_beside_achieved(clustered: Folder) -> None:
         ("Detectable difference (t)", "12.3", "15.7"),
         ("Participants required (t)", "", ""),
     ]
-    notes = tables.build(clustered.source())["sample_size"].notes
+    notes = reported.tables(clustered.source())["sample_size"].notes
     assert "Participants required (t): no number of people is enough." in notes
 
 
@@ -124,7 +123,7 @@ def test_scales(clustered: Folder, plain: Folder) -> None:
     assert rows[2]["At the ceiling, %"] == "12.8"
     [none] = plain.rows("tables/scales.csv")
     assert (none["Scale"], none["data_status"]) == ("none", "public")
-    assert not tables.build(replace(plain.source(), scales=None))["scales"].rows
+    assert not reported.tables(replace(plain.source(), scales=None))["scales"].rows
 
 
 def test_sets_have_reasons_in_words(clustered: Folder) -> None:
@@ -149,4 +148,4 @@ def test_answers_stand_beside_the_queries(clustered: Folder, plain: Folder) -> N
     assert second["Decision"] == "corrected to 41 (A. B., 2020-02-01): seen in the file"
     counts = clustered.rows("tables/query_counts.csv")
     assert [(row["Queries"], row["Answered"]) for row in counts] == [("1", "1"), ("1", "0")]
-    assert "Decision" not in tables.build(plain.source())["queries"].header
+    assert "Decision" not in reported.tables(plain.source())["queries"].header

@@ -30,13 +30,12 @@ from ccp_analysis.archive.inputs import (
     refuse_links,
     unnamed_files,
 )
-from ccp_analysis.config.economics import load_economics
-from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study, load_study
+from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import DECISIONS, STUDY
-from ccp_analysis.report.contents import figures_of, tables_of
+from ccp_analysis.report.catalogue import figures_of, tables_of
 
 # Without these an unpacked archive cannot run.
 NEEDED = ("Makefile", "Snakefile", "pyproject.toml", "requirements.lock")
@@ -131,7 +130,7 @@ def _place(study: Study) -> PurePosixPath:
 def _contents(study: Study, place: PurePosixPath) -> Chosen:
     """Return what is packed; StudyError where a link leads out or somebody could be identified."""
     chosen = repository_files(package.REPOSITORY, place)
-    own, reports = _study_files(study, chosen), _reports(study)
+    own, reports = _study_files(study, chosen), _reports()
     refuse_links([*own, *reports], Path())
     faults = identifiable_study(study, own)
     faults += [fault for path in reports for fault in identifiable(path, study.data_date)]
@@ -237,15 +236,15 @@ def _shared_files(where: str, chosen: Chosen) -> list[Path]:
     return own
 
 
-def _reports(study: Study) -> list[Path]:
+def _reports() -> list[Path]:
     """Return the results table, tables, figures and documents that a run of the study makes."""
-    economics, plan = load_economics(), load_plan()
+    trial = Trial()
     reports = [
         RESULTS,
-        *(Path(f"reports/tables/{name}.csv") for name in tables_of(study, economics, plan)),
+        *(Path(f"reports/tables/{table.name}.csv") for table in tables_of(trial)),
         *(
-            Path(f"reports/figures/{name}.{kind}")
-            for name in figures_of(study, economics, plan)
+            Path(f"reports/figures/{figure.name}.{kind}")
+            for figure in figures_of(trial)
             for kind in ("svg", "png")
         ),
         *(Path(f"reports/report.{kind}") for kind in ("html", "docx", "pdf")),

@@ -75,5 +75,6 @@ def configuration_files() -> dict[str, list[str]]:
         "evaluate": study + measures + plan + money,
         "results": study + plan,
         "codebook": study + measures[1:],
-        "report": study + measures + plan + money,
+        "items": study + measures + plan + money,
+        "report": study,
     }

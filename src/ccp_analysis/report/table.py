@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from ccp_analysis.files import escaped
-from ccp_analysis.report.format import ABSENT, Markdown, escape
+from ccp_analysis.report.words import ABSENT, Markdown, escape
 
 Cells = list[str | None]
-
 _LONG, _LONG_TEXT = 20, 3000  # lines, characters: a longer table may break over pages
 _WIDE = 400  # dashes of the line under a header: more than pandoc's line, so widths are heeded
 
@@ -21,8 +20,6 @@ class Table:
 
     Attributes
     ----------
-    name : str
-        Stem of the file.
     caption : str
         What the table shows, without its number.
     header : list of str
@@ -42,7 +39,6 @@ class Table:
         Sentences to stand under the table.
     """
 
-    name: str
     caption: str
     header: list[str]
     rows: list[Cells]
@@ -57,7 +53,7 @@ class Table:
         columns = len(self.header)
         wrong = [row for row in self.rows if len(row) != columns]
         if wrong or len(self.align) != columns or len(self.widths) != columns - self.grouped:
-            raise ValueError(f"table {self.name}: {columns} names, other numbers of cells")
+            raise ValueError(f"table '{self.caption}': {columns} names, other numbers of cells")
 
 
 def to_csv(table: Table, data_status: str) -> pd.DataFrame:
@@ -79,13 +75,15 @@ def to_csv(table: Table, data_status: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*map(escaped, table.header), "data_status"])
 
 
-def to_markdown(table: Table, label: str) -> Markdown:
+def to_markdown(table: Table, name: str, label: str) -> Markdown:
     """Return the table as a pandoc pipe table with caption, identifier and notes.
 
     Parameters
     ----------
     table : Table
         The table.
+    name : str
+        By which it can be referred to.
     label : str
         What stands before the caption, such as ``Table 1``.
 
@@ -113,7 +111,7 @@ def to_markdown(table: Table, label: str) -> Markdown:
             indented = Markdown("\\ \\ \\ " + item) if item else first
             cells, group = [indented, *rest], first
         lines.append(_line(cells))
-    caption = f": **{escape(label)}.** {escape(table.caption)} {{#tbl-{table.name}}}"
+    caption = f": **{escape(label)}.** {escape(table.caption)} {{#tbl-{name}}}"
     size = sum(len(cell or "") for row in table.rows for cell in row)
     long = " .long" * (len(lines) > _LONG or size > _LONG_TEXT)
     parts = [f"::: {{.tableblock{long}}}", *lines, "", caption]

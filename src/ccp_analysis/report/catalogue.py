@@ -1,0 +1,92 @@
+"""The report's sections in their order, and what of them a study has."""
+
+from __future__ import annotations
+
+from ccp_analysis.report.section import Checklist, Configured, FigureItem, Item, Section, TableItem
+from ccp_analysis.report.sections import (
+    chains,
+    checklist,
+    checks,
+    congenial,
+    costs,
+    could_be,
+    departures,
+    estimands,
+    every_analysis,
+    failed,
+    imputation,
+    intraclass,
+    left_out,
+    limits,
+    methods,
+    missing,
+    net_benefit,
+    not_randomised,
+    outcomes,
+    pairs,
+    participants,
+    plane,
+    ratios,
+    records,
+    resources,
+    setting,
+    subgroups,
+    summary,
+    variations,
+    visits,
+)
+
+SECTIONS: list[Section] = [
+    summary.SECTION,
+    participants.SECTION,
+    estimands.SECTION,
+    outcomes.SECTION,
+    ratios.SECTION,
+    every_analysis.SECTION,
+    pairs.SECTION,
+    not_randomised.SECTION,
+    visits.SECTION,
+    intraclass.SECTION,
+    subgroups.SECTION,
+    could_be.SECTION,
+    missing.SECTION,
+    imputation.SECTION,
+    congenial.SECTION,
+    chains.SECTION,
+    departures.SECTION,
+    checks.SECTION,
+    left_out.SECTION,
+    setting.SECTION,
+    resources.SECTION,
+    costs.SECTION,
+    net_benefit.SECTION,
+    plane.SECTION,
+    variations.SECTION,
+    failed.SECTION,
+    methods.SECTION,
+    limits.SECTION,
+    records.SECTION,
+    checks.OTHERS,
+    checklist.SECTION,
+    Section("references"),
+]
+
+
+def sections_of(of: Configured) -> list[Section]:
+    """Return the sections that the report of a study has."""
+    return [section for section in SECTIONS if section.there(of)]
+
+
+def items_of(of: Configured) -> list[Item]:
+    """Return the tables and figures of a study, in the order of their numbers."""
+    return [item for section in sections_of(of) for item in section.items(of)]
+
+
+def tables_of(of: Configured) -> list[TableItem | Checklist]:
+    """Return the tables of a study: each is a file in ``reports/tables``."""
+    return [item for item in items_of(of) if not isinstance(item, FigureItem)]
+
+
+def figures_of(of: Configured) -> list[FigureItem]:
+    """Return the figures of a study: each is an SVG and a PNG file in ``reports/figures``."""
+    return [item for item in items_of(of) if isinstance(item, FigureItem)]

@@ -1,0 +1,220 @@
+"""What several sections say alike: estimates with intervals, methods, analyses of an outcome."""
+
+from __future__ import annotations
+
+from ccp_analysis.config.models import LABELS
+from ccp_analysis.config.plan import Outcome
+from ccp_analysis.report.source import CURRENCY, Row, Source
+from ccp_analysis.report.table import Cells
+from ccp_analysis.report.words import MINUS, degrees, interval, known, number, p_value
+from ccp_analysis.results.terms import Inference, Model, Pooling, Population, Role, Status, Term
+
+DATA = {
+    Population.COMPLETED: "imputed",
+    Population.COMPLETE_CASES: "complete cases",
+    Population.OBSERVED_VISITS: "observed visits",
+}
+INFERENCE = {
+    Inference.CR2: "CR2, Satterthwaite",
+    Inference.KENWARD_ROGER: "Kenward\N{EN DASH}Roger",
+    Inference.PAIRED_T: "paired t",
+    Inference.SIGN_FLIP: "exact sign-flip",
+    Inference.T: "classical t",
+    Inference.HC3: "HC3",
+    Inference.MODEL: "model-based",
+    Inference.F: "F test",
+    Inference.D1: "pooled F (D1)",
+    Inference.AHT_F: "CR2, approximate Hotelling",
+    Inference.FIELLER: "Fieller",
+    Inference.BOOTSTRAP: "percentiles",
+}
+# What follows the name of an inference: by which rule imputations were pooled.
+POOLED = {
+    Pooling.BARNARD_RUBIN: "Rubin's rules",
+    Pooling.AVERAGED: "averaged",
+    Pooling.COMPLETE_DATA: "complete-data df",
+    Pooling.SATTERTHWAITE: "df of the total variance",
+}
+ADJUSTMENTS = {
+    "holm": "Holm's method",
+    "hochberg": "Hochberg's method",
+    "benjamini-hochberg": "Benjamini and Hochberg's method (false discovery rate)",
+}
+ALL = "all"
+ON_A_PAGE = 6  # outcomes whose checks are drawn below one another
+
+
+def method(row: Row) -> str:
+    """Return the name of a row's model and data, as in ``ANCOVA, imputed``."""
+    model = LABELS.get(row["model"], row["model"])
+    data = DATA.get(row["population"], row["population"])
+    return f"{model}, {data}" if data else model
+
+
+def inference_of(row: Row) -> str:
+    """Return the name of a row's inference, with the rule by which imputations were pooled."""
+    name = INFERENCE.get(row["inference"], row["inference"])
+    rule = POOLED.get(row["pooling"])
+    return f"{name.partition(',')[0]}, {rule}" if rule else name
+
+
+def level_of(source: Source) -> str:
+    """Return the confidence level as in ``95%``."""
+    return f"{source.plan.confidence_level * 100:g}%"
+
+
+def contrast(source: Source) -> str:
+    """Return how differences are taken, in words."""
+    arms = source.study.arms
+    return f"{source.arm(arms.active)} minus {source.arm(arms.reference)}"
+
+
+def primary_differences(source: Source) -> list[Row]:
+    """Return the differences of every outcome by the primary analyses, in the plan's order."""
+    return [row for outcome in source.plan.outcomes for row in source.primary_rows(outcome.id)]
+
+
+def beside(source: Source, row: Row, term: str, **where: object) -> list[Row]:
+    """Return the rows of another term that were read off the same difference."""
+    keys = ("analysis", "outcome", "visit", "population", "model", "inference", "subgroup")
+    return source.rows(**{key: row[key] for key in keys}, term=term, **where)
+
+
+def mcid_sentence(source: Source, row: Row) -> str:
+    """Say which differences that matter the interval excludes and which not; empty if unknown."""
+    arms = source.study.arms.ordered[::-1]
+    found = {r["level"]: r["note"] for r in beside(source, row, Term.BEYOND_MCID)}
+    notes = [found[arm] for arm in arms if arm in found]
+    return f"{'; '.join(notes)}." if notes else ""
+
+
+def difference_header(source: Source) -> list[str]:
+    """Return the header of `difference_cells`."""
+    return [f"Difference ({level_of(source)} CI)", "df", "p", "n"]
+
+
+def difference_cells(row: Row, places: int, level: float | None = None) -> Cells:
+    """Write a row that is a difference: with interval, degrees of freedom, p, n.
+
+    An interval at another than the level given bears its own.
+    """
+    shown = with_interval(row, places, level)
+    if shown is None and row["status"] in (Status.FAILED, Status.REFUSED):
+        shown = "not estimated"
+    return [shown, degrees(row["df"]), p_value(row["p_value"]), number(participants(row))]
+
+
+def with_interval(row: Row, places: int, level: float | None = None) -> str | None:
+    """Write an estimate with its interval, and with the level of this if it is another one."""
+    estimate = number(row["estimate"], places)
+    limits = interval(row["conf_low"], row["conf_high"], places)
+    if estimate is None or limits is None:
+        return estimate
+    own = row["conf_level"]
+    other = known(own) and level is not None and abs(own - level) > 1e-9
+    return f"{estimate} ({limits}{f'; {100 * own:g}%' if other else ''})"
+
+
+def participants(row: Row) -> float | None:
+    """Return how many participants a row rests on; of repeated measures they are the clusters."""
+    return row["n_clusters"] if row["model"] == Model.REPEATED else row["n"]
+
+
+def by_method(source: Source, outcome: str) -> list[Row]:
+    """Return the differences of an outcome by all analyses, in the plan's order.
+
+    A model with a difference at every follow-up has that of the primary analysis's visit here, and
+    where it has none there, that of the visit that stands for it.
+    """
+    visits = {row["visit"] for row in source.primary_rows(outcome)}
+    rows: list[Row] = []
+    for analysis in source.plan.analyses:
+        every = source.rows(
+            analysis=analysis.id, outcome=outcome, term=Term.DIFFERENCE, subgroup=""
+        )
+        same = [row for row in every if row["visit"] in visits]
+        found = same or source.headlines(analysis, outcome)
+        rows += sorted(found, key=lambda row: row["df"] is None)
+    return rows
+
+
+def named(source: Source, row: Row) -> str:
+    """Return the name of a row's model and data, and its visit if not that of the primary row."""
+    first = source.primary_row(row["outcome"])
+    other = row["visit"] and first is not None and row["visit"] != first["visit"]
+    return f"{method(row)}, {source.visit(row['visit'])}" if other else method(row)
+
+
+def notes_of(found: list[tuple[str, str]]) -> list[str]:
+    """Return one sentence for each remark, after all to which it applies."""
+    by_text: dict[str, dict[str, None]] = {}
+    for label, text in found:
+        by_text.setdefault(text, {})[label] = None
+    return [f"{'; '.join(labels)}: {text}." for text, labels in by_text.items()]
+
+
+def mean_sd(terms: dict[str, Row], places: int) -> str | None:
+    """Write ``mean (SD)`` of the rows of one group, by their terms."""
+    mean = number(terms[Term.MEAN]["estimate"], places) if Term.MEAN in terms else None
+    sd = number(terms[Term.SD]["estimate"], places) if Term.SD in terms else None
+    return f"{mean} ({sd})" if mean and sd else mean
+
+
+def has_interval(row: Row) -> bool:
+    """Return whether a row can be drawn."""
+    return known(row["estimate"]) and known(row["conf_low"]) and known(row["conf_high"])
+
+
+def check_rows(source: Source, analysis: str, outcome: str) -> list[Row]:
+    """Return the rows of the checks of one analysis and outcome."""
+    return source.rows(analysis=f"checks_{analysis}", outcome=outcome)
+
+
+def fragile_pairs(rows: list[Row]) -> list[Row]:
+    """Return the rows that say that a conclusion, or the estimate, hangs on one pair."""
+    terms = (Term.WITHOUT_PAIR, Term.CHANGE_WITHOUT_PAIR)
+    return [row for row in rows if row["term"] in terms and row["status"] == Status.FLAGGED]
+
+
+def model_name(source: Source, analysis: str) -> str:
+    """Return the name of the model of an analysis that is checked."""
+    model = source.plan.analysis(analysis).model
+    return LABELS.get(model, model)
+
+
+def with_p(row: Row) -> str:
+    """Write a p-value as in ``p = 0.57``."""
+    shown = p_value(row["p_value"]) or ""
+    return f"p {shown[0]} {shown[1:]}" if shown[:1] in ("<", ">") else f"p = {shown}"
+
+
+def multiplicity(source: Source) -> bool:
+    """Return whether any p-value is adjusted for the number of outcomes."""
+    return any(known(row["p_adjusted"]) for row in source.results)
+
+
+def quantity(value: float, places: int, scale: str) -> str:
+    """Write a number with the unit of its scale, as in ``1.5 points`` or ``£250``."""
+    text = number(value, places) or ""
+    if scale == "pounds":
+        sign = text[:1] if text.startswith(MINUS) else ""
+        return f"{sign}{CURRENCY['GBP']}{text.removeprefix(sign)}"
+    return f"{text} points" if scale == "points" else text
+
+
+def others(source: Source, page: int) -> list[Outcome]:
+    """Return the outcomes, other than the primary ones, of a page of the appendix (from 1)."""
+    rest = [outcome for outcome in source.plan.outcomes if outcome.role != Role.PRIMARY]
+    return rest[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]
+
+
+def primary_names(source: Source) -> str:
+    """Return the labels of the primary outcomes."""
+    return ", ".join(source.name(outcome.id) for outcome in source.primary)
+
+
+def of_whom(row: Row) -> str:
+    """Say on which data and how many people a row rests."""
+    parts = [DATA.get(row["population"], row["population"])]
+    parts += [f"{number(row['n'])} participants"] * (row["n"] is not None)
+    return ", ".join(filter(None, parts))

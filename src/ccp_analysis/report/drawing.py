@@ -1,0 +1,199 @@
+"""What figures share: their look, forests, and how they are written."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ccp_analysis import files
+from ccp_analysis.report.cells import with_interval
+from ccp_analysis.report.source import Row, Source
+from ccp_analysis.report.words import known
+
+WIDTH = 6.7  # inches, the text width of the report
+INK, MUTED, RULE = "#1a1a1a", "#5f6368", "#c4c7cc"
+REFERENCE, ACTIVE, STAMP = "#8a8f98", "#1f5a99", "#b3261e"
+LINE = 0.17  # inches from line to line of text
+OBSERVED = "#e3e6ea"
+ABOVE, BELOW = "#9cc0e6", "#d3d6da"  # regions whose interval excludes zero
+STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has the same
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "axes.unicode_minus": True,
+    "text.parse_math": False,  # a dollar in a label is a dollar
+    "svg.fonttype": "path",
+    "svg.hashsalt": "ccp-analysis",
+}
+DOTS = 200  # per inch, of a PNG and of what is rasterised in an SVG
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One line of a forest: an estimate with or without its interval."""
+
+    label: str
+    row: Row
+    text: str
+    strong: bool = False
+    hollow: bool = False
+
+
+def stamp(figure: Figure, label: str) -> None:
+    """Write the kind of data into the lower left corner of a figure."""
+    height = figure.get_figheight()
+    figure.text(
+        0.02 / figure.get_figwidth(),
+        0.04 / height,
+        label,
+        ha="left",
+        va="bottom",
+        fontsize=6.5,
+        fontweight="bold",
+        color=STAMP,
+    )
+
+
+def forest(
+    marks: list[Mark],
+    axis: str,
+    heading: str,
+    directions: list[str | None],
+    compact: bool = False,
+) -> Figure:
+    """Draw estimates below one another, with their intervals as text beside them.
+
+    Parameters
+    ----------
+    marks : list of Mark
+        From top to bottom.
+    axis : str
+        Label of the axis.
+    heading : str
+        What stands over the column of text.
+    directions : list of str or None
+        Left and right: what a difference of that sign favours, where it is known.
+    compact : bool
+        Whether lines stand closer and labels are smaller, where there are many.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    wide, gap, size = (40, 0.04, 7.5) if compact else (36, 0.1, 8)
+    labels = ["\n".join(textwrap.fill(p, wide) for p in mark.label.split("\n")) for mark in marks]
+    heights = [max(0.17 + gap, LINE * (label.count("\n") + 1) + gap) for label in labels]
+    below, above = 0.72 if any(directions) else 0.5, 0.3
+    height = sum(heights) + below + above
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.add_axes((0.345, below / height, 0.405, sum(heights) / height))
+    axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
+    top = 0.0
+    for mark, label, tall in zip(marks, labels, heights, strict=True):
+        y = top - tall / 2
+        _interval(axes, mark, y)
+        weight = "bold" if mark.strong else "normal"
+        beside = axes.get_yaxis_transform()
+        shared = {"transform": beside, "va": "center", "weight": weight, "color": INK}
+        axes.text(-0.85, y, label, fontsize=size, **shared)
+        axes.text(1.04, y, mark.text, fontsize=size, **shared)
+        top -= tall
+    axes.text(1.04, 0.08, heading, transform=axes.get_yaxis_transform(), va="bottom", color=MUTED)
+    axes.set_ylim(top, 0)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    _symmetric(axes, marks)
+    axes.set_xlabel(axis, color=INK)
+    for sign, text in zip((-1, 1), directions, strict=True):
+        if text:
+            axes.annotate(
+                text,
+                (0, 0),
+                (6 * sign, -32),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha="right" if sign < 0 else "left",
+                va="top",
+                fontsize=7,
+                color=MUTED,
+                annotation_clip=False,
+            )
+    return figure
+
+
+def _interval(axes: Axes, mark: Mark, y: float) -> None:
+    row = mark.row
+    if not known(row["estimate"]):
+        return
+    colour = ACTIVE if mark.strong else INK
+    if known(row["conf_low"]) and known(row["conf_high"]):
+        axes.hlines(y, row["conf_low"], row["conf_high"], color=colour, linewidth=1.2, zorder=2)
+    axes.plot(
+        row["estimate"],
+        y,
+        marker="D" if mark.strong else "o",
+        markersize=5.5 if mark.strong else 4.5,
+        markerfacecolor="white" if mark.hollow else colour,
+        markeredgecolor=colour,
+        linestyle="none",
+        zorder=3,
+    )
+
+
+def _symmetric(axes: Axes, marks: list[Mark]) -> None:
+    """Let the axis reach as far to the left of zero as to its right."""
+    ends = [m.row[c] for m in marks for c in ("estimate", "conf_low", "conf_high")]
+    reach = max((abs(end) for end in ends if known(end)), default=1.0) or 1.0
+    axes.set_xlim(-1.06 * reach, 1.06 * reach)
+
+
+def estimate_text(row: Row, places: int, level: float | None = None) -> str:
+    """Write an estimate with its interval beside a forest."""
+    return with_interval(row, places, level) or "not estimated"
+
+
+def axis_label(source: Source, row: Row) -> str:
+    """Return what stands at the axis of differences of an outcome."""
+    return f"{source.name(row['outcome'])}, difference ({row['scale']})"
+
+
+def direction_labels(source: Source, outcome: str) -> list[str | None]:
+    """Return what a difference below and above zero favours, where the configuration says it."""
+    left, right = source.favours(outcome, -1), source.favours(outcome, +1)
+    if left is None or right is None:
+        return [None, None]
+    return [f"\N{LEFTWARDS ARROW} favours {left}", f"favours {right} \N{RIGHTWARDS ARROW}"]
+
+
+def arm_looks() -> list[dict[str, object]]:
+    """Return how lines of the two arms look, that of the reference first."""
+    shared = {"linewidth": 1.4, "markersize": 5}
+    hollow = {"marker": "o", "markerfacecolor": "white", "linestyle": "--"}
+    return [{**shared, **hollow, "color": REFERENCE}, {**shared, "color": ACTIVE, "marker": "D"}]
+
+
+def save(figure: Figure, out: Path, name: str) -> None:
+    """Write a figure as SVG and as PNG, the same bytes at any time."""
+    files.write_whole(
+        out / f"{name}.svg",
+        lambda path: figure.savefig(path, dpi=DOTS, metadata={"Date": None, "Creator": None}),
+    )
+    files.write_whole(
+        out / f"{name}.png",
+        lambda path: figure.savefig(path, dpi=DOTS, metadata={"Software": None}),
+    )
+
+
+def nothing() -> Figure:
+    """Return a figure that says that there is nothing to draw."""
+    figure = Figure(figsize=(WIDTH, 1))
+    figure.text(0.5, 0.5, "no results to draw", ha="center", va="center")
+    return figure

@@ -1,0 +1,214 @@
+"""The CHEERS 2022 checklist and where its items are answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ccp_analysis.report.section import Checklist, Numbers, Section, has_economics
+from ccp_analysis.report.source import Source
+from ccp_analysis.report.table import Table
+from ccp_analysis.report.words import listed
+
+# Headings of the report that every economic evaluation has.
+SUMMARY, PARTICIPANTS, MISSING = "Summary", "Participants", "Missing data"
+MONEY = "Costs and quality-adjusted life years"
+RESOURCES = "Resources and prices"
+DIFFERENCES = "Differences in costs and outcomes"
+WORTH = "Net benefit and its uncertainty"
+VARIED = "What the evaluation hangs on"
+METHODS, LIMITS = "Methods", "Limits"
+FOR_AUTHORS = "Not answered here: to be stated by the authors."
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of the checklist.
+
+    Attributes
+    ----------
+    number : int
+        1 to 28.
+    topic, asks : str
+        Its topic, and in our own short words what it asks for.
+    sections : tuple of str
+        Headings of this report under which it is answered; none where no analysis can answer it.
+    tables, figures : tuple of str
+        Names of tables and figures that answer it, where the report has them.
+    said : str
+        What is to be said before the places.
+    left : str
+        What part of it no analysis can answer.
+    """
+
+    number: int
+    topic: str
+    asks: str
+    sections: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+    said: str = ""
+    left: str = ""
+
+
+ITEMS = (
+    Item(1, "Title", "Says that this is an economic evaluation, and of what"),
+    Item(2, "Abstract", "Context, methods, results and alternative analyses in short", (SUMMARY,)),
+    Item(3, "Background and objectives", "Context, question, and why it matters for decisions"),
+    Item(4, "Analysis plan", "Whether there was one, and where it can be read", (METHODS,)),
+    Item(
+        5,
+        "Study population",
+        "Who was studied",
+        (PARTICIPANTS,),
+        ("flow", "baseline"),
+        ("flow",),
+    ),
+    Item(6, "Setting and location", "What about the place may bear on the findings"),
+    Item(
+        7,
+        "Comparators",
+        "What is compared, and why",
+        tables=("estimands",),
+        left="why they were chosen",
+    ),
+    Item(
+        8,
+        "Perspective",
+        "Whose costs count, and why",
+        (MONEY,),
+        ("prices",),
+        left="why it was chosen",
+    ),
+    Item(9, "Time horizon", "Over how long, and why", (MONEY,), left="why it is long enough"),
+    Item(10, "Discount rate", "At what rate, and why", (MONEY,)),
+    Item(11, "Selection of outcomes", "Which benefits and harms were measured", (MONEY, METHODS)),
+    Item(12, "Measurement of outcomes", "How they were measured", (METHODS,), ("scales",)),
+    Item(13, "Valuation of outcomes", "By whose values", (MONEY, METHODS), ("economic_means",)),
+    Item(
+        14,
+        "Measurement and valuation of resources and costs",
+        "How use was counted and priced",
+        (RESOURCES, METHODS),
+        ("resource_use", "prices"),
+        left="who reported use, and against what it was checked",
+    ),
+    Item(
+        15,
+        "Currency, price date and conversion",
+        "Currency, price year, and how prices came to it",
+        (MONEY, RESOURCES),
+        ("prices",),
+    ),
+    Item(
+        16,
+        "Rationale and description of model",
+        "Which decision model, and why",
+        (METHODS,),
+        said="Not applicable, as there is none: ",
+    ),
+    Item(
+        17,
+        "Analytics and assumptions",
+        "How data were analysed, and what is assumed",
+        (METHODS, MISSING),
+        ("imputation_models",),
+    ),
+    Item(18, "Heterogeneity", "How results vary between kinds of people", (LIMITS,)),
+    Item(19, "Distributional effects", "Who gains and who loses", (LIMITS,)),
+    Item(
+        20,
+        "Characterising uncertainty",
+        "By which methods",
+        (WORTH, METHODS),
+        ("net_benefit",),
+        ("acceptability", "plane"),
+    ),
+    Item(21, "Engagement with patients and others", "How those affected took part in the study"),
+    Item(
+        22,
+        "Study parameters",
+        "All inputs with their sources",
+        (RESOURCES,),
+        ("resource_use", "prices"),
+    ),
+    Item(
+        23,
+        "Main results",
+        "Mean costs and outcomes, and one measure of both",
+        (DIFFERENCES, WORTH),
+        ("economic_means", "economics", "net_benefit", "ratios_of_cost"),
+    ),
+    Item(
+        24,
+        "Effect of uncertainty",
+        "What changes the findings",
+        (VARIED,),
+        ("economic_sensitivity",),
+        ("tornado",),
+    ),
+    Item(25, "Effect of engagement", "What their taking part changed"),
+    Item(
+        26,
+        "Findings, limitations, generalisability, current knowledge",
+        "What was found, how far it reaches, and what it may mean",
+        (SUMMARY, LIMITS),
+        left="what it means for people, policy and practice",
+    ),
+    Item(27, "Source of funding", "Who paid, and what part they had"),
+    Item(28, "Conflicts of interest", "Of the authors"),
+)
+
+
+def cheers(source: Source, numbers: Numbers) -> Table:
+    """Set out the checklist with the places that answer it.
+
+    Parameters
+    ----------
+    source : Source
+        Its configuration may state what no analysis can answer.
+    numbers : Numbers
+        Of the tables and figures that this report shows.
+
+    Returns
+    -------
+    Table
+    """
+    economics = source.evaluation
+    absent = (
+        set() if "economic_sensitivity" in numbers.tables else {VARIED}
+    )  # the section stands with it
+    rows = []
+    for item in ITEMS:
+        places = [f"“{section}”" for section in item.sections if section not in absent]
+        places += [
+            f"Table {numbers.tables[name]}" for name in item.tables if name in numbers.tables
+        ]
+        places += [
+            f"Figure {numbers.figures[name]}" for name in item.figures if name in numbers.figures
+        ]
+        statement = economics.statements.get(item.number, "").strip()
+        if statement and not statement.endswith((".", "!", "?")):
+            statement += "."
+        rows.append([str(item.number), item.topic, item.asks, _answer(item, places, statement)])
+    return Table(
+        caption="The CHEERS 2022 checklist for economic evaluations, and where its items are "
+        "answered",
+        header=["Item", "Topic", "What it asks for", "Where"],
+        rows=rows,
+        align="llll",
+        widths=[6, 25, 30, 39],
+        notes=["Items in our own short words, after Husereau et al. (2022)."],
+    )
+
+
+def _answer(item: Item, places: list[str], statement: str) -> str:
+    """Say where an item is answered, what the authors state, or that they have to."""
+    if not places:
+        return statement or FOR_AUTHORS
+    if statement:
+        return f"{statement} See {listed(places)}."
+    where = f"{item.said}{listed(places)}"
+    return f"{where}; {item.left} is to be stated by the authors." if item.left else f"{where}."
+
+
+SECTION = Section("checklist", lambda of: iter([Checklist("cheers", cheers)]), there=has_economics)

@@ -1,0 +1,246 @@
+"""Checks of the models: what was assumed, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from ccp_analysis.report.cells import (
+    ON_A_PAGE,
+    check_rows,
+    fragile_pairs,
+    model_name,
+    others,
+    primary_names,
+)
+from ccp_analysis.report.check_panels import has_panels, panels, small
+from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
+from ccp_analysis.report.source import Row, Source
+from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.words import capitalised, listed, number, p_value
+from ccp_analysis.results.terms import Role, Status, Term
+
+# What the model assumes, in the order of the table.
+ASSUMED = {
+    Term.ALL_CHECKS: "All checks",
+    Term.NORMALITY: "Residuals are normal",
+    Term.HETEROSCEDASTICITY: "Their spread is the same along the fitted values",
+    Term.VARIANCE_RATIO: "Their variance is the same in both arms",
+    Term.SLOPES: "The slope on the baseline is the same in both arms",
+    Term.LINEARITY: "The outcome is linear in its baseline",
+    Term.CLUSTER_EFFECTS: "Effects of {unit}s are normal",
+}
+# Whom the result hangs on, which is no assumption.
+FRAGILE = {
+    Term.COOK: "No single person carries the fit",
+    Term.ABOVE_COOK: "People whose Cook's distance is above 4/n",
+    Term.OUTLYING_PAIR: "No {pair} stands out",
+}
+WITHOUT = (
+    (
+        Term.WITHOUT_PAIR,
+        "Whether the interval includes zero does not hang on one {pair}",
+        "Whichever {pair} is left out, the interval includes or excludes zero as with everyone; "
+        "that does not make the results alike",
+    ),
+    (
+        Term.CHANGE_WITHOUT_PAIR,
+        "No {pair} carries the difference",
+        "Whichever {pair} is left out, the difference moves by at most one standard error",
+    ),
+)
+FOUND = {
+    Status.OK: "nothing found",
+    Status.FLAGGED: Status.FLAGGED,
+    Status.FAILED: "could not be made",
+}
+HANGS = {Status.OK: "nothing found", Status.FLAGGED: "fragile", Status.FAILED: "could not be made"}
+
+
+def checks(source: Source) -> Table:
+    """List the checks of the primary outcomes."""
+    return _checks(source, primary=True)
+
+
+def checks_others(source: Source) -> Table:
+    """List the checks of the other outcomes."""
+    return _checks(source, primary=False)
+
+
+def _checks(source: Source, *, primary: bool) -> Table:
+    rows: list[Cells] = []
+    several = len(source.plan.checks) > 1
+    for analysis in source.plan.checks:
+        for outcome in source.plan.outcomes:
+            if (outcome.role == Role.PRIMARY) == primary:
+                title = source.outcome(outcome.id)
+                title = (
+                    f"{title}, {model_name(source, analysis)} ({analysis})" if several else title
+                )
+                found = check_rows(source, analysis, outcome.id)
+                rows += [[title, *cells] for cells in _lines(source, found)]
+    which = "primary" if primary else "other"
+    notes = [
+        "Checked on the people observed. Flagged: a departure was found; where nothing was found "
+        "this is no proof that there is nothing. Fragile: the result hangs on few people, "
+        "which violates no assumption."
+    ]
+    return Table(
+        caption=f"Checks of the models of the {which} outcomes",
+        header=["Outcome", "Check", "p", "Finding", "In words"],
+        rows=rows,
+        align="llrll",
+        widths=[32, 8, 15, 45],
+        grouped=True,
+        stub="Check",
+        notes=notes if rows else [],
+    )
+
+
+def _lines(source: Source, rows: list[Row]) -> list[Cells]:
+    lines: list[Cells] = []
+    for labels, words in ((ASSUMED, FOUND), (FRAGILE, HANGS)):
+        for term, label in labels.items():
+            for row in (r for r in rows if r["term"] == term):
+                p = p_value(row["p_adjusted"]) or p_value(row["p_value"])
+                lines.append([_named(source, label), p, _found(row, words), _words(source, row)])
+    for term, label, holds in WITHOUT:
+        own = [row for row in rows if row["term"] == term and row["level"]]
+        flagged = [row for row in own if row["status"] == Status.FLAGGED]
+        if own:
+            note = "; ".join(_words(source, row) for row in flagged) or _named(source, holds)
+            finding = HANGS[Status.FLAGGED if flagged else Status.OK]
+            lines.append([_named(source, label), None, finding, note])
+    lines += [
+        ["All checks", None, FOUND[Status.FAILED], _words(source, row)]
+        for row in rows
+        if row["term"] == Term.ALL_CHECKS
+    ]
+    lines += [
+        [
+            _named(source, "Without one {pair}, {unit} or person"),
+            None,
+            HANGS[Status.FAILED],
+            row["note"],
+        ]
+        for row in rows
+        if row["status"] == Status.FAILED
+        and row["term"] in (Term.WITHOUT_PAIR, Term.WITHOUT_CLUSTER)
+    ]
+    return lines
+
+
+def _found(row: Row, words: dict[str, str]) -> str:
+    if row["status"] in (Status.FLAGGED, Status.FAILED):
+        return words[row["status"]]
+    if row["term"] == Term.CLUSTER_EFFECTS:
+        return "see the figure"
+    return (
+        number(row["estimate"]) or words[Status.OK] if row["scale"] == "count" else words[Status.OK]
+    )
+
+
+def _words(source: Source, row: Row) -> str:
+    """Return the note of a check, with the label of the pair of which it speaks."""
+    code = row["level"]
+    label = source.pair(code) if code else ""
+    note = row["note"].replace(code, label) if label != code else row["note"]
+    return capitalised(note)
+
+
+def _named(source: Source, label: str) -> str:
+    clusters = source.study.clusters
+    return label.format(
+        unit=clusters.unit_label if clusters else "cluster",
+        pair=clusters.pair_label if clusters else "pair",
+    )
+
+
+def checked(source: Source) -> list[str]:
+    """Return what the checks of the models came to."""
+    flagged: list[str] = []
+    fragile: list[str] = []
+    made = 0
+    for analysis in source.plan.checks:
+        for outcome in source.plan.outcomes:
+            rows = check_rows(source, analysis, outcome.id)
+            made += len(rows)
+            pairs = fragile_pairs(rows)
+            influence = (Term.COOK, Term.OUTLYING_PAIR)
+            name = source.name(outcome.id)
+            terms = [r["term"] for r in rows if r["status"] == Status.FLAGGED and r not in pairs]
+            found = [term for term in terms if term not in influence]
+            if found:
+                flagged.append(f"{name} ({listed(found)})")
+            if pairs or len(found) < len(terms):
+                fragile.append(name)
+    if not made:
+        return []
+    flagged, fragile = list(dict.fromkeys(flagged)), list(dict.fromkeys(fragile))
+    sentences = [
+        f"Departures from what the models assume were found for {'; '.join(flagged)}."
+        if flagged
+        else "No departure from what the models assume was found; with so few people and clusters "
+        "that is no proof that there is none."
+    ]
+    if fragile:
+        sentences.append(
+            f"The result hangs on few for {listed(fragile)}: that makes it fragile, and violates "
+            "no assumption."
+        )
+    return sentences
+
+
+MARKS = (
+    "hollow, the reference arm; lines, smooth courses (dashed in the reference arm), beside "
+    "normal quantiles where points should lie; dotted, 4/n"
+)
+
+
+def _panels_legend(source: Source, analysis: str) -> tuple[str, str]:
+    names = primary_names(source)
+    return (
+        f"{names}: checks of the {model_name(source, analysis)}, complete cases ({MARKS}).",
+        f"Small charts of residuals, of the course on the baseline and of influence for "
+        f"{names}; the table of checks says in words what was found.",
+    )
+
+
+def _others_legend(source: Source, analysis: str, page: int) -> tuple[str, str]:
+    names = listed([source.name(outcome.id) for outcome in others(source, page)])
+    return (
+        f"Checks of the {model_name(source, analysis)} of the other outcomes, complete cases "
+        f"({MARKS}).",
+        f"A line of small charts of residuals, of the course on the baseline and of influence for "
+        f"each of {names}; the table of checks says in words what was found.",
+    )
+
+
+def _items(of: Configured) -> Iterator[Item]:
+    if of.plan.checks:
+        yield TableItem("checks", checks)
+    for analysis in of.plan.checks:
+        yield FigureItem(
+            f"check_panels_{analysis}",
+            partial(panels, analysis=analysis),
+            partial(_panels_legend, analysis=analysis),
+            lambda s, a=analysis: has_panels(s, a, s.primary),
+        )
+
+
+def _items_of_others(of: Configured) -> Iterator[Item]:
+    rest = sum(outcome.role != Role.PRIMARY for outcome in of.plan.outcomes)
+    if of.plan.checks and rest:
+        yield TableItem("checks_others", checks_others)
+    for analysis in of.plan.checks:
+        for page in range(1, -(-rest // ON_A_PAGE) + 1):
+            yield FigureItem(
+                f"check_others_{analysis}_{page}",
+                partial(small, analysis=analysis, page=page),
+                partial(_others_legend, analysis=analysis, page=page),
+                lambda s, a=analysis, p=page: has_panels(s, a, others(s, p)),
+            )
+
+
+SECTION = Section("checks", _items, lambda source: {"checked": checked(source)})
+OTHERS = Section("checks_others", _items_of_others)

@@ -1,0 +1,370 @@
+"""What values that are not missing at random would change."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+
+from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
+from ccp_analysis.report.cells import contrast, level_of, method, notes_of, quantity, with_interval
+from ccp_analysis.report.drawing import ABOVE, ACTIVE, BELOW, INK, MUTED, WIDTH
+from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
+from ccp_analysis.report.source import Row, Source
+from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.words import MINUS, capitalised, decimals, known, listed
+from ccp_analysis.results.terms import Inference, Term
+
+STRATEGIES = {
+    "MAR": "missing at random",
+    "JR": "jump to reference",
+    "CR": "copy reference",
+    "CIR": "copy increments in reference",
+    "LMCF": "last mean carried forward",
+}
+DRAWS = "draws"
+VARIANCES = {
+    Inference.JACKKNIFE: "repeated-sampling variance",
+    DRAWS: "information-anchored variance",
+}
+MEANINGS = {
+    Inference.JACKKNIFE: "Repeated-sampling variance: how the estimate would vary from study to "
+    "study if the assumption were true (jackknife of conditional means).",
+    DRAWS: "Information-anchored variance: missing values count no more than at random (random "
+    "draws, Rubin's rules).",
+}
+MARGIN, CLEAR = 0.08, 0.22  # of a map's side: no labels at its edges, nor beside no delta
+
+
+def _asked(source: Source) -> Sensitivity:
+    return source.plan.sensitivity or Sensitivity()
+
+
+def deltas(source: Source) -> Table:
+    """Set out the difference at every delta, a column for each direction."""
+    rows: list[Cells] = []
+    notes: list[tuple[str, str]] = []
+    named = {name: arms for e in _asked(source).delta for name, arms in e.directions.items()}
+    for entry in _asked(source).delta:
+        for outcome in entry.outcomes:
+            found = source.rows(analysis=entry.id, outcome=outcome, term=Term.DIFFERENCE)
+            failed = [row for row in found if not known(row["estimate"])]
+            notes += [(source.name(outcome), row["note"]) for row in failed if row["note"]]
+            found = [row for row in found if known(row["estimate"]) and known(row["delta"])]
+            if not found:
+                shown = ["not estimated"] * len(named)
+                rows += [[source.outcome(outcome), "all", *shown]] * bool(failed)
+            places = _places(found)
+            for delta in sorted({row["delta"] for row in found}):
+                at = {row["perspective"]: row for row in found if row["delta"] == delta}
+                cells = [
+                    _cell(
+                        at.get(name) or (at.get("") if name in entry.directions else None), places
+                    )
+                    for name in named
+                ]
+                group = f"{source.outcome(outcome)} ({method(next(iter(at.values())))})"
+                rows.append([group, plain(delta), *cells])
+    return Table(
+        caption=f"Differences ({contrast(source)}) with {level_of(source)} intervals when a delta "
+        "is added to every imputed value",
+        header=["Outcome", "Delta", *(direction(source, arms) for arms in named.values())],
+        rows=rows,
+        align="ll" + "r" * len(named),
+        widths=[12, *[88 // max(1, len(named))] * len(named)],
+        grouped=True,
+        stub="Delta",
+        notes=[
+            "Deltas are in units of the outcome; a delta of zero is the planned analysis. Shifted "
+            "values are not clipped to the scale; the notes in results.csv say how many lie beyond "
+            "it.",
+            *_reasons(source),
+            *notes_of(notes),
+        ]
+        if rows
+        else [],
+    )
+
+
+def scenarios(source: Source) -> Table:
+    """Set out the difference under each scenario of reference-based imputation."""
+    rows: list[Cells] = []
+    notes: list[tuple[str, str]] = []
+    entries = _asked(source).reference_based
+    kinds = [kind for kind in VARIANCES if any(kind in entry.variances for entry in entries)]
+    for entry in entries:
+        for outcome in entry.outcomes:
+            found = source.rows(analysis=entry.id, outcome=outcome, term=Term.DIFFERENCE)
+            places = _places(found)
+            keys = dict.fromkeys((row["visit"], row["perspective"]) for row in found)
+            for visit, name in sorted(keys, key=lambda key: _place(source, entry, *key)):
+                own = [r for r in found if (r["visit"], r["perspective"]) == (visit, name)]
+                at = {_variance(row): row for row in own if known(row["estimate"])}
+                label = ", ".join(filter(None, [source.outcome(outcome), source.visit(visit)]))
+                rows.append(
+                    [label, name or "All", *(_cell(at.get(kind), places) for kind in kinds)]
+                )
+                if not at:
+                    notes += [(name or label, r["note"] or r["status"]) for r in own]
+    given = {s.strategy for entry in entries for s in entry.scenarios}
+    given |= {used for e in entries for s in e.scenarios for used in s.reasons.values()}
+    words = [f"{code}, {said}" for code, said in STRATEGIES.items() if code in given]
+    what = [f"Difference ({level_of(source)} CI), {VARIANCES[kind]}" for kind in kinds]
+    return Table(
+        caption=f"Differences ({contrast(source)}) under assumptions on those who were lost, "
+        "reference-based imputation and ANCOVA",
+        header=["Outcome", "Scenario", *what],
+        rows=rows,
+        align="ll" + "r" * len(kinds),
+        widths=[36, *[32] * len(kinds)],
+        grouped=True,
+        stub="Scenario",
+        notes=[
+            *[f"{'; '.join(words)}; scenarios joined by = impute the same values."] * bool(words),
+            *(MEANINGS[kind] for kind in kinds),
+            *notes_of(notes),
+        ]
+        if rows
+        else [],
+    )
+
+
+def tipping(source: Source) -> list[str]:
+    """Say for each direction beyond which delta an interval lies otherwise to zero."""
+    entries = [(entry, outcome) for entry in _asked(source).delta for outcome in entry.outcomes]
+    sentences = []
+    for entry, outcome in entries:
+        about = f"{source.name(outcome)}, " if len(entries) > 1 else ""
+        shared = {"analysis": entry.id, "outcome": outcome}
+        zero = source.one(**shared, term=Term.DIFFERENCE, delta=0.0)
+        for name, arms in entry.directions.items():
+            found = source.rows(**shared, perspective=name, term=Term.TIPPING_POINT)
+            if found and zero:
+                at = source.rows(**shared, perspective=name, term=Term.AT_TIPPING_POINT)
+                label = direction(source, arms)
+                label = f"{about}{label[:1].lower()}{label[1:]}" if about else label
+                sentences.append(f"{label}: {_tips(entry, found, zero, at)}.")
+    return sentences
+
+
+def _tips(entry: Delta, found: list[Row], zero: Row, at: list[Row]) -> str:
+    """Say where the tipping points are on either side; and where there is none."""
+    reach, places = f"{entry.reach:g}", decimals(zero["std_error"])
+    tips = sorted((row for row in found if known(row["estimate"])), key=lambda r: -r["estimate"])
+    if not tips:
+        return (
+            f"no delta up to {reach} on either side changes how the interval lies to zero: it "
+            f"{_where(zero)} throughout"
+        )
+    parts = []
+    for row in tips:
+        there = next(other for other in at if other["level"] == row["level"])
+        inside = min(entry.deltas) <= row["estimate"] <= max(entry.deltas)
+        where = "within" if inside else "outside"
+        parts.append(
+            f"beyond a delta of {quantity(row['estimate'], places, row['scale'])} the interval "
+            f"{_beyond(zero, there)} ({where} the deltas of the plan)"
+        )
+    if len(tips) < len(found):
+        side = "negative" if tips[0]["estimate"] > 0 else "positive"
+        parts.append(f"no {side} delta does so, none up to {reach}")
+    return "; ".join(parts)
+
+
+def _where(row: Row) -> str:
+    """Say how an interval lies to zero."""
+    if row["conf_low"] > 0:
+        return "lies above zero"
+    return "lies below zero" if row["conf_high"] < 0 else "includes zero"
+
+
+def _beyond(zero: Row, there: Row) -> str:
+    """Say how intervals lie to zero beyond a tipping point, at which one limit is zero."""
+    if _where(zero) != "includes zero":
+        return "includes zero"
+    low = abs(there["conf_low"]) < abs(there["conf_high"])
+    return "lies above zero" if low else "lies below zero"
+
+
+def direction(source: Source, arms: dict[str, float]) -> str:
+    """Return in words in which arm a delta is added, as the plan's direction says."""
+    both = source.study.arms.ordered
+    if all(arms.get(arm) == 1 for arm in both):
+        return "Added in both arms"
+    verbs = {1: "added in {arm}", -1: "taken off in {arm}"}
+    parts = [
+        verbs.get(arms[arm], f"{plain(arms[arm])} times the delta added in {{arm}}").format(
+            arm=source.arm(arm)
+        )
+        for arm in both[::-1]
+        if arms.get(arm)
+    ]
+    return capitalised(listed(parts))
+
+
+def plain(value: float) -> str:
+    """Write a delta with no more decimals than it has."""
+    return f"{value:g}".replace("-", MINUS)
+
+
+def _reasons(source: Source) -> list[str]:
+    multiples = {k: v for entry in _asked(source).delta for k, v in entry.reasons.items()}
+    words = [f"{reason} {plain(value)}" for reason, value in multiples.items()]
+    return [f"Multiples of the delta by reason of loss: {', '.join(words)}."] if words else []
+
+
+def _places(found: list[Row]) -> int:
+    """Return as many decimals for all rows as suit the least certain."""
+    return decimals(max((r["std_error"] for r in found if known(r["std_error"])), default=None))
+
+
+def _cell(row: Row | None, places: int) -> str | None:
+    return with_interval(row, places) if row else None
+
+
+def _variance(row: Row) -> str:
+    return Inference.JACKKNIFE if row["inference"] == Inference.JACKKNIFE else DRAWS
+
+
+def _place(source: Source, entry: ReferenceBased, visit: str, name: str) -> tuple[int, int]:
+    """Sort by visit, then as the plan names the scenarios."""
+    names = [scenario.name for scenario in entry.scenarios]
+    first = name.split(" = ")[0]
+    at = names.index(name) if name in names else names.index(first) if first in names else -1
+    return source.study.position(visit), at
+
+
+def maps_of(source: Source) -> list[tuple[str, str]]:
+    """Return analysis and outcome of every map of deltas."""
+    if source.tipping is None or source.plan.sensitivity is None:
+        return []
+    there = set(zip(source.tipping["analysis"], source.tipping["outcome"], strict=True))
+    asked = [(e.id, outcome) for e in source.plan.sensitivity.delta for outcome in e.outcomes]
+    return [key for key in asked if key in there]
+
+
+def draw_tipping(source: Source) -> Figure:
+    """Draw the difference over the deltas in either arm, and where its interval excludes zero."""
+    keys = maps_of(source)
+    lines = -(-len(keys) // 2)
+    height = 3.3 * lines + 0.75
+    figure = Figure(figsize=(WIDTH, height))
+    columns = min(2, len(keys))
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes in grid[len(keys) :]:
+        axes.axis("off")
+    for axes, (analysis, outcome) in zip(grid, keys, strict=False):
+        points = source.tipping
+        points = points[(points["analysis"] == analysis) & (points["outcome"] == outcome)]
+        _map(axes, points)
+        reference, active = (label for _, label in source.arms)
+        axes.set_xlabel(f"Delta in {reference} ({points['scale'].iloc[0]})")
+        axes.set_ylabel(f"Delta in {active} ({points['scale'].iloc[0]})")
+        axes.set_title(
+            textwrap.fill(source.name(outcome), 44), fontsize=8, fontweight="bold", loc="left"
+        )
+    figure.legend(
+        handles=[
+            Patch(facecolor=ABOVE, edgecolor=MUTED, label="interval above zero"),
+            Patch(facecolor="white", edgecolor=MUTED, label="interval includes zero"),
+            Patch(facecolor=BELOW, edgecolor=MUTED, label="interval below zero"),
+        ],
+        loc="lower center",
+        bbox_to_anchor=(0.5, 0.17 / height),
+        ncols=3,
+        fontsize=7,
+        frameon=False,
+    )
+    side = 0.22 if columns == 1 else 0.09
+    figure.subplots_adjust(
+        left=side,
+        right=1 - side if columns == 1 else 0.985,
+        top=1 - 0.3 / height,
+        bottom=0.98 / height,
+        hspace=0.35,
+        wspace=0.3,
+    )
+    return figure
+
+
+def _map(axes: Axes, points: pd.DataFrame) -> None:
+    """Draw lines of the same difference over regions of the same conclusion."""
+    tables = {
+        column: points.pivot_table(index="delta_active", columns="delta_reference", values=column)
+        for column in ("estimate", "conf_low", "conf_high")
+    }
+    x, y = tables["estimate"].columns.to_numpy(), tables["estimate"].index.to_numpy()
+    low, high, z = (tables[c].to_numpy() for c in ("conf_low", "conf_high", "estimate"))
+    if low.max() > 0:
+        axes.contourf(x, y, low, levels=[0, low.max() + 1], colors=[ABOVE])
+    if high.min() < 0:
+        axes.contourf(x, y, high, levels=[high.min() - 1, 0], colors=[BELOW])
+    if np.ptp(z) > 0:
+        lines = axes.contour(x, y, z, levels=7, colors=[INK], linewidths=0.8, linestyles="solid")
+        axes.clabel(
+            lines,
+            fontsize=7,
+            fmt=lambda value: f"{value:g}".replace("-", MINUS),
+            manual=_label_places(lines.allsegs, x, y),
+        )
+    axes.plot(0, 0, marker="D", markersize=5, color=ACTIVE, markeredgecolor="white", zorder=4)
+    axes.annotate(
+        "no delta",
+        (0, 0),
+        (5, 4),
+        textcoords="offset points",
+        fontsize=7,
+        color=ACTIVE,
+        zorder=4,
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )
+    axes.tick_params(labelsize=7)
+
+
+def _label_places(lines: list[list[np.ndarray]], x: np.ndarray, y: np.ndarray) -> list[tuple]:
+    """Return where lines are labelled: mid-way, but off the edges and off the mark at no delta.
+
+    A line of which no part lies there, as in a corner, has no label.
+    """
+    low, wide = np.array([x[0], y[0]]), np.array([np.ptp(x), np.ptp(y)])
+    found = []
+    for points in (line for level in lines for line in level if len(line) > 1):
+        steps = np.linspace(0, len(points) - 1, 201)
+        track = np.column_stack([np.interp(steps, range(len(points)), part) for part in points.T])
+        at = (track - low) / wide
+        inside = ((at > MARGIN) & (at < 1 - MARGIN)).all(axis=1)
+        free = np.abs(at + low / wide) > np.array([CLEAR, CLEAR / 2])  # of where both are zero
+        chosen = np.flatnonzero(inside & free.any(axis=1))
+        if chosen.size:
+            # Lines of the same difference rise: their middles lie on the falling diagonal.
+            middle = chosen[np.argmin(np.abs(at[chosen].sum(axis=1) - 1))]
+            found.append(tuple(track[middle]))
+    return found
+
+
+def _legend(source: Source) -> tuple[str, str]:
+    return (
+        f"Differences ({contrast(source)}) when deltas are added to imputed values in "
+        f"either arm: lines join deltas of the same difference; shaded, the {level_of(source)} "
+        "interval excludes zero.",
+        "Contour map of the difference over the deltas in the two arms; the table of "
+        "deltas has the numbers along the plan's directions, and the text has the tipping points.",
+    )
+
+
+def _items(of: Configured) -> Iterator[Item]:
+    asked = of.plan.sensitivity
+    if asked and asked.delta:
+        yield TableItem("deltas", deltas)
+        yield FigureItem("tipping", draw_tipping, _legend, lambda s: bool(maps_of(s)))
+    if asked and asked.reference_based:
+        yield TableItem("scenarios", scenarios)
+
+
+SECTION = Section("departures", _items, lambda source: {"tips": tipping(source)})

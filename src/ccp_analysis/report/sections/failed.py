@@ -1,0 +1,62 @@
+"""What could not be estimated, and why."""
+
+from __future__ import annotations
+
+from ccp_analysis.config.models import LABELS
+from ccp_analysis.report.cells import method
+from ccp_analysis.report.money import ECONOMICS, pounds
+from ccp_analysis.report.section import Section, TableItem
+from ccp_analysis.report.source import Row, Source
+from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.words import capitalised, listed
+from ccp_analysis.results.terms import Status
+
+CHECKS = "checks_"
+NOT_THERE = (Status.FAILED, Status.REFUSED)
+
+
+def failed(source: Source) -> Table:
+    """List the outcomes of which something could not be estimated, by reason."""
+    reasons: dict[tuple[str, str], dict[str, None]] = {}
+    for row in source.results:
+        if row["status"] in NOT_THERE:
+            key = (_outcome(source, row), row["note"] or row["status"])
+            reasons.setdefault(key, {})[_analysis(source, row)] = None
+    rows: list[Cells] = [
+        [outcome, capitalised(listed(list(analyses))), f"{capitalised(reason)}."]
+        for (outcome, reason), analyses in reasons.items()
+    ]
+    return Table(
+        caption="What could not be estimated",
+        header=["Outcome", "Analysis", "Reason"],
+        rows=rows,
+        align="lll",
+        widths=[24, 38, 38],
+    )
+
+
+def _outcome(source: Source, row: Row) -> str:
+    return capitalised(source.name(row["outcome"]).replace("qaly", "QALY"))
+
+
+def _analysis(source: Source, row: Row) -> str:
+    """Return the analysis to which a row belongs, with the part of it that failed."""
+    analysis = row["analysis"]
+    if analysis.startswith(CHECKS):
+        return f"checks of {analysis.removeprefix(CHECKS)} ({row['term']})"
+    name = method(row)
+    if source.economics and analysis.startswith(f"{ECONOMICS}_"):
+        labels = {v.id: v.label for v in source.economics.sensitivity}
+        varied = analysis.removeprefix(f"{ECONOMICS}_")
+        name = f"{labels.get(varied, varied)}: {LABELS.get(row['model'], row['model'])}"
+    elif analysis not in {a.id for a in source.plan.analyses} | {ECONOMICS}:
+        name = f"{analysis}: {name}"
+    parts = [name, row["subgroup"], source.visit(row["visit"]) if row["subgroup"] else ""]
+    if row["perspective"] and analysis != ECONOMICS and ECONOMICS not in analysis:
+        parts.append(row["perspective"])
+    if row["threshold"] is not None:
+        parts.append(f"at {pounds(source, row['threshold'])}")
+    return ", ".join(filter(None, parts))
+
+
+SECTION = Section("failed", lambda of: iter([TableItem("failed", failed)]))

@@ -1,0 +1,149 @@
+"""The imputation models, and whether there were iterations and imputations enough."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ccp_analysis.refused import NOT_IMPUTED
+from ccp_analysis.report.section import Configured, Item, Section, TableItem
+from ccp_analysis.report.source import Source
+from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.words import known, listed, number
+
+EXPLAINED = {
+    "pmm": "PMM, predictive mean matching",
+    "lrd": "LRD, local residual draws",
+    "norm": "normal, normal regression",
+    "logreg": "logistic, logistic regression",
+    "polyreg": "multinomial, multinomial regression",
+    "2l.norm": "two-level normal, normal regression with a random intercept of clusters",
+    "derived": "computed, by its formula from imputed values",
+    NOT_IMPUTED: "not imputed, for want of values to impute from",
+}
+# Of the notes on a model, those on what it lacks.
+LACKS = re.compile("is no predictor|donors, as")
+METHODS = {
+    "pmm": "PMM",
+    "lrd": "LRD",
+    "norm": "normal",
+    "logreg": "logistic",
+    "polyreg": "multinomial",
+    "2l.norm": "two-level normal",
+    "derived": "computed",
+    NOT_IMPUTED: NOT_IMPUTED,
+}
+UNMIXED = "the iterations may be too few"
+
+
+def imputation_models(source: Source) -> Table:
+    """List every imputed variable with its method, predictors and convergence."""
+    rows: list[Cells] = []
+    for name, part in source.models.groupby("variable", sort=False):
+        first = part.iloc[0]
+        others = {p for p in part["predictor"] if p}
+        rows.append(
+            [
+                source.variable(name),
+                METHODS.get(first["method"], first["method"]),
+                first["missing"],
+                number(float(first["r_hat"]), 2) if first["r_hat"] else None,
+                number(len(others)),
+            ]
+        )
+    if source.study.clusters:
+        fixed = f"indicators of the {source.study.clusters.unit_label}s"
+    else:
+        fixed = "an indicator of the arm"
+    used = dict.fromkeys(source.models["method"]) if rows else {}
+    explained = "; ".join(EXPLAINED[name] for name in EXPLAINED if name in used)
+    notes = [
+        f"{explained + '. ' if explained else ''}Every model has "
+        f"{fixed} beside the predictors counted here.",
+        *_limits(source),
+    ]
+    return Table(
+        caption="Imputation models",
+        header=["Variable", "Method", "Missing", "R-hat", "Predictors"],
+        rows=rows,
+        align="llrrr",
+        widths=[56, 14, 10, 10, 12],
+        notes=notes if rows else [],
+    )
+
+
+def _limits(source: Source) -> list[str]:
+    """Say what could not be imputed, and of the rest what its model lacks."""
+    first = source.models.groupby("variable", sort=False).first()
+    texts = []
+    for name, row in first.iterrows():
+        if row["method"] == NOT_IMPUTED:
+            texts.append(
+                f"{source.variable(name)} could not be imputed ({row['note']}): analyses of "
+                "imputed data that need it are refused."
+            )
+            continue
+        lacks = [part for part in row["note"].split("; ") if LACKS.search(part)]
+        if lacks:
+            texts.append(f"{source.variable(name)}: {'; '.join(lacks)}.")
+    return texts
+
+
+def enough(source: Source) -> list[str]:
+    """Return what is to be said of the number of iterations and of imputations.
+
+    Parameters
+    ----------
+    source : Source
+        Imputation models and results.
+
+    Returns
+    -------
+    list of str
+        None where nothing was imputed.
+    """
+    return [text for text in (_iterations(source), _imputations(source)) if text]
+
+
+def _iterations(source: Source) -> str:
+    """Say which chains had not mixed; empty where all had."""
+    if source.models is None or source.models.empty:
+        return ""
+    first = source.models.groupby("variable", sort=False).first()
+    slow = first[first["note"].str.contains(UNMIXED, regex=False)]
+    if slow.empty:
+        return ""
+    worst = max(float(r) for column in ("r_hat", "r_hat_sd") for r in slow[column] if r)
+    return (
+        f"After {number(source.plan.imputation.iterations)} iterations the chains of "
+        f"{listed([source.variable(name) for name in slow.index])} had not mixed (split R-hat up "
+        f"to {number(worst, 2)}): results that rest on them are provisional until they are imputed "
+        "again with more iterations."
+    )
+
+
+def _imputations(source: Source) -> str:
+    """Say how many imputations the pooled standard errors need."""
+    pooled = [r for r in source.results if known(r["fmi"]) and known(r["std_error"])]
+    made = max((r["m"] for r in pooled), default=None)
+    if not made or source.models is None or source.models.empty:
+        return ""
+    short = [row["needed"] for row in pooled if row["needed"]]
+    if not short:
+        return (
+            f"With {number(made)} imputations every pooled standard error has a Monte Carlo error "
+            "of at most 5% (von Hippel 2020)."
+        )
+    return (
+        f"For {number(len(short))} of {number(len(pooled))} pooled estimates {number(made)} "
+        "imputations are too few: the Monte Carlo error of their standard errors is more than 5%. "
+        f"{number(max(short))} imputations would do for all of them (von Hippel 2020); the notes "
+        "in results.csv say how many each one needs."
+    )
+
+
+def _items(of: Configured) -> Iterator[Item]:
+    yield TableItem("imputation_models", imputation_models)
+
+
+SECTION = Section("imputation", _items)

@@ -1,0 +1,42 @@
+"""How it was done: populations, models, imputation, costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ccp_analysis.report.cells import ADJUSTMENTS
+from ccp_analysis.report.section import Section
+from ccp_analysis.report.source import Source
+from ccp_analysis.report.words import inside, listed, number
+from ccp_analysis.results.terms import Model
+
+# Of the baseline in an MMRM.
+SLOPES = {
+    Model.MMRM: "a slope of the baseline at every visit (Mallinckrodt et al. 2008)",
+    Model.MMRM_ONE_SLOPE: "one slope of the baseline for all visits",
+}
+ESTIMANDS = {
+    "treatment-policy": "Treatment policy: the difference between the arms whatever was received, "
+    "and whether or not it was received as planned.",
+}
+
+
+def _said(source: Source) -> dict[str, Any]:
+    plan = source.plan
+    shared = ["the arm", "the outcome at baseline"]
+    covariates = [inside(source.name(name)) for name in plan.covariates]
+    pair = [f"the {source.study.clusters.pair_label}"] if source.study.clusters else []
+    fits = {analysis.fit for analysis in plan.analyses}
+    clusters = next((row["n_clusters"] for row in source.rows(model=Model.ANCOVA)), None)
+    return {
+        "ancova_terms": listed([*shared, *covariates, *pair]),
+        "repeated_terms": listed([*shared, "the months since baseline", *covariates]),
+        "slopes": listed([words for fit, words in SLOPES.items() if fit in fits], "or"),
+        "estimand": ESTIMANDS.get(plan.estimand, f"{plan.estimand}."),
+        "n_clusters": number(clusters),
+        "families": list(dict.fromkeys(ADJUSTMENTS[family.method] for family in plan.families)),
+        "power": f"{source.economics.variance_power:g}" if source.economics else "",
+    }
+
+
+SECTION = Section("methods", said=_said)

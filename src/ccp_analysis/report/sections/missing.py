@@ -1,0 +1,396 @@
+"""What is missing, together with what, and of whom."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from ccp_analysis.report.cells import ALL
+from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, OBSERVED, REFERENCE, WIDTH
+from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
+from ccp_analysis.report.sections.imputation import enough
+from ccp_analysis.report.source import Row, Source
+from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.words import (
+    capitalised,
+    decimals,
+    known,
+    listed,
+    number,
+    percent,
+    uncapitalised,
+)
+from ccp_analysis.results.terms import Term
+
+BAR = 0.21  # inches from bar to bar
+ROWS = 20  # patterns drawn at most
+COLUMNS = 30  # with more variables, those that are missing together share a column
+TWO_LINES = 20  # with more columns, a label has one line
+TALL, BARS = 0.17, 0.9  # inches: height of a pattern, longest bar
+LETTER = 0.075  # inches of a letter over the columns
+
+
+def missing(source: Source) -> Table:
+    """Count missing values of every variable at every visit, by arm."""
+    groups = [*source.study.arms.ordered, ALL]
+    rows: list[Cells] = []
+    for name, visits in missing_counts(source).items():
+        for visit, counts in visits.items():
+            cells = [_of(counts.get(group)) for group in groups]
+            rows.append([source.outcome(name), source.visit(visit), *cells])
+    return Table(
+        caption="Missing values among participants with a baseline interview, by arm",
+        header=["Variable", "Visit", *(label for _, label in source.arms), "All"],
+        rows=rows,
+        align="llrrr",
+        widths=[46, 20, 20, 20],
+        grouped=True,
+    )
+
+
+def missing_counts(source: Source) -> dict[str, dict[str, dict[str, Row]]]:
+    """Return variable → visit → arm (or all) → the row that counts its missing values."""
+    found: dict[str, dict[str, dict[str, Row]]] = {}
+    rows = source.rows(analysis="descriptive", term=Term.MISSING)
+    order = [*source.plan.baseline_table, *(o.id for o in source.plan.outcomes)]
+    visits = ["", *(visit.id for visit in source.study.visits)]
+    last = len(order)
+    rows.sort(
+        key=lambda row: (
+            order.index(row["outcome"]) if row["outcome"] in order else last,
+            visits.index(row["visit"]),
+        )
+    )
+    for row in rows:
+        found.setdefault(row["outcome"], {}).setdefault(row["visit"], {})[row["level"]] = row
+    return found
+
+
+def _of(row: Row | None) -> str | None:
+    return f"{number(row['estimate'])} of {number(row['n'])}" if row else None
+
+
+def losses(source: Source) -> Table:
+    """Compare those lost to each follow-up with those seen at it."""
+    rows: list[Cells] = []
+    for visit, found in by_visit(source).items():
+        seen, lost = _totals(found)
+        group = f"{source.visit(visit)}: {number(seen)} seen, {number(lost)} lost"
+        for row in found:
+            numeric = not known(row["lost_share"])
+            places = decimals(row["sd"]) if numeric else 0
+            means = [
+                number(row[who], places) if numeric else _with_sign(row[who])
+                for who in ("seen", "lost")
+            ]
+            of = f"{number(row['people_lost'])} of {number(row['people'])}"
+            if not numeric:
+                of += f" ({percent(row['lost_share'])})"
+            rows.append([group, label(source, row), of, *means, number(row["difference"], 2)])
+    return Table(
+        caption="Who was lost to follow-up, by what was known at baseline",
+        header=[
+            "Visit",
+            "Characteristic",
+            "Lost, n of N (%)",
+            "Seen, mean or %",
+            "Lost, mean or %",
+            "Difference in SDs",
+        ],
+        rows=rows,
+        align="llrrrr",
+        widths=[46, 18, 14, 14, 14],
+        grouped=True,
+        stub="Characteristic",
+        notes=[
+            "Of a number: the mean, and N with a value; of a category: the percentage of those "
+            "seen, or lost, who are in it. The difference, lost less seen, is in standard "
+            "deviations within the two groups; it is not tested."
+        ]
+        if rows
+        else [],
+    )
+
+
+def lost_sentences(source: Source) -> list[str]:
+    """Say how many were lost to each follow-up, and in what those lost differ most."""
+    sentences = []
+    for visit, found in by_visit(source).items():
+        seen, lost = _totals(found)
+        text = f"{source.visit(visit)}: {number(lost)} lost, {number(seen)} seen"
+        own = [r for r in found if r["characteristic"] not in _design(source)]
+        own = sorted((r for r in own if known(r["difference"])), key=_size, reverse=True)
+        largest: dict[str, Row] = {}
+        for row in own:
+            largest.setdefault(row["characteristic"], row)
+        apart = [
+            f"{inside(source, row)} ({number(row['difference'], 2)})"
+            for row in list(largest.values())[:2]
+        ]
+        if apart:
+            text += f"; the largest standardised differences are in {listed(apart)}"
+        sentences.append(f"{text}.")
+    return sentences
+
+
+def by_visit(source: Source) -> dict[str, list[Row]]:
+    """Return the comparisons of every follow-up to which somebody was lost."""
+    if source.losses is None:
+        return {}
+    table = source.losses.astype(object).where(source.losses.notna(), None)
+    found = {
+        visit.id: table[table["visit"] == visit.id].to_dict("records")
+        for visit in source.study.follow_ups
+    }
+    return {visit: rows for visit, rows in found.items() if rows and _totals(rows)[1]}
+
+
+def label(source: Source, row: Row) -> str:
+    """Return the words for a characteristic and its level."""
+    name, level, clusters = row["characteristic"], row["level"], source.study.clusters
+    if name == source.study.arms.variable:
+        return f"Arm: {source.arm(level)}"
+    if clusters and name in (clusters.unit, clusters.pair):
+        what = clusters.unit_label if name == clusters.unit else clusters.pair_label
+        shown = source.category(name, level)
+        # Labels as Team 7 need no more words.
+        return shown if shown.lower().startswith(what.lower()) else f"{capitalised(what)}: {shown}"
+    stem = name.removesuffix(f"_{source.study.baseline.id}")
+    title = source.name(stem)
+    if level:
+        return f"{title}: {source.category(stem, level)}"
+    unit = source.unit(stem)
+    return f"{title} ({unit})" if unit and unit != "points" else title
+
+
+def inside(source: Source, row: Row) -> str:
+    """Return the same words as they stand inside a sentence."""
+    parts = label(source, row).partition(": ")[::2]
+    # A name with more capitals than its first is one of its own, as that of a questionnaire.
+    plain = [p if p[1:] != p[1:].lower() else uncapitalised(p) for p in parts if p]
+    return ", ".join(plain)
+
+
+def _design(source: Source) -> list[str]:
+    clusters = source.study.clusters
+    return [source.study.arms.variable, *([clusters.unit, clusters.pair] if clusters else [])]
+
+
+def _totals(found: list[Row]) -> tuple[int, int]:
+    """Return how many were seen and lost: the arm, which comes first, is known of everyone."""
+    return found[0]["n_seen"], found[0]["n_lost"]
+
+
+def _size(row: Row) -> float:
+    return abs(row["difference"])
+
+
+def _with_sign(share: float | None) -> str | None:
+    return f"{percent(share)}%" if known(share) else None
+
+
+def pattern_sentence(source: Source) -> str:
+    """Say how many have every value, and how many patterns the others fall into."""
+    table = source.patterns
+    if table is None or table.empty:
+        return ""
+    kinds: pd.DataFrame = table.drop_duplicates("pattern")
+    whole = kinds[kinds["missing"] == 0]
+    others = kinds[kinds["missing"] > 0]
+    variables = table["variable"].nunique()
+    text = (
+        f"{number(whole['people'].sum())} of {number(kinds['people'].sum())} participants have a "
+        "value of every variable that is imputed"
+    )
+    first = others.iloc[0]
+    if len(others) == 1:
+        return f"{text}; the others all lack the same."
+    return (
+        f"{text}; the others fall into {len(others)} patterns, of which the most frequent lacks "
+        f"{number(first['missing'])} of {variables} variables ({number(first['people'])} "
+        "participants)."
+    )
+
+
+def draw_missing(source: Source) -> Figure:
+    """Draw how many values of every incomplete variable are observed and missing, by arm."""
+    shown = [
+        (f"{source.name(name)}{', ' + source.visit(visit) if visit else ''}", counts)
+        for name, visits in missing_counts(source).items()
+        for visit, counts in visits.items()
+        if ALL in counts and counts[ALL]["estimate"]
+    ]
+    height = 0.8 + BAR * max(1, len(shown))
+    figure = Figure(figsize=(WIDTH, height))
+    left, gap, right = 0.39, 0.03, 0.985
+    wide = (right - left - gap) / 2
+    for place, (arm, label) in enumerate(source.arms):
+        tall = BAR * max(1, len(shown)) / height
+        frame = (left + place * (wide + gap), 0.46 / height, wide, tall)
+        axes = figure.add_axes(frame)
+        _bars(axes, [counts.get(arm) for _, counts in shown], (REFERENCE, ACTIVE)[place])
+        axes.set_title(label, fontsize=8, fontweight="bold", loc="left", color=INK)
+        axes.set_xlabel("Participants")
+        names = [name for name, _ in shown] if place == 0 else []
+        axes.set_yticks(range(len(names)), names)
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(max(len(shown), 1) - 0.5, -0.5)
+        axes.spines["left"].set_visible(False)
+        if not shown:
+            axes.text(0.5, 0.5, "nothing is missing", transform=axes.transAxes, ha="center")
+    return figure
+
+
+def _bars(axes: Axes, rows: list[Row | None], colour: str) -> None:
+    """Draw for each row the people missing before a pale bar of all."""
+    for y, row in enumerate(rows):
+        if row is None:
+            continue
+        axes.barh(y, row["n"], height=0.62, color="#eceef1")
+        axes.barh(y, row["estimate"], height=0.62, color=colour)
+        text = f"{number(row['estimate'])} of {number(row['n'])}"
+        axes.text(row["n"] * 0.985, y, text, va="center", ha="right", fontsize=7, color=INK)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A variable, or several that are missing together: words, visit, whether observed."""
+
+    label: str
+    visit: str
+    observed: np.ndarray
+
+
+def has_patterns(source: Source) -> bool:
+    """Return whether any value is missing, and it is known which."""
+    return source.patterns is not None and not source.patterns.empty
+
+
+def draw_patterns(source: Source) -> Figure:
+    """Draw the patterns of missing values as a grid, the most frequent first."""
+    table = source.patterns
+    people = table.drop_duplicates("pattern").set_index("pattern")["people"]
+    columns = columns_of(source)
+    shown = min(ROWS, len(people))
+    grid = np.array([column.observed[:shown] for column in columns]).T
+    blocks = [(visit, len(list(own))) for visit, own in groupby(columns, lambda c: c.visit)]
+    one = max(0.34, *(LETTER * len(source.visit(visit)) / size for visit, size in blocks))
+    one = min(one, 4.9 / len(columns))
+    heads = [textwrap.wrap(source.visit(v), max(4, int(one * k / LETTER))) for v, k in blocks]
+    long = max(len(line) for column in columns for line in column.label.split("\n"))
+    below, above = 0.25 + 0.05 * long, 0.22 + 0.13 * max(map(len, heads))
+    height = below + TALL * shown + above
+    figure = Figure(figsize=(WIDTH, height))
+    left, wide = 0.75, one * len(columns)
+    frame = (left / WIDTH, below / height, wide / WIDTH, TALL * shown / height)
+    axes = figure.add_axes(frame)
+    axes.pcolormesh(grid, cmap=ListedColormap([ACTIVE, OBSERVED]), vmin=0, vmax=1, lw=0.8, ec="w")
+    axes.set_ylim(shown, 0)
+    axes.set_yticks(np.arange(shown) + 0.5, [f"{number(n)}" for n in people.iloc[:shown]])
+    axes.set_ylabel("Participants")
+    axes.set_xticks(np.arange(len(columns)) + 0.5, [column.label for column in columns])
+    axes.tick_params(axis="x", rotation=90, labelsize=6.5, length=0)
+    axes.tick_params(axis="y", labelsize=7, length=0)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    start = 0
+    for head, (_, size) in zip(heads, blocks, strict=True):
+        if head:
+            ends = [start + 0.08, start + size - 0.08]
+            axes.plot(ends, [-0.3] * 2, color=MUTED, lw=0.8, clip_on=False)
+            text = "\n".join(head)
+            axes.text(ends[0], -0.45, text, fontsize=7, color=INK, fontweight="bold", va="bottom")
+        start += size
+    beside = (left + wide + 0.12) / WIDTH
+    _people_bars(figure, people.iloc[:shown].to_numpy(), (beside, frame[1], BARS / WIDTH, frame[3]))
+    if len(people) > shown:
+        rest = people.iloc[shown:]
+        text = f"and {len(rest)} more patterns, of {number(rest.sum())} participants"
+        place = {"fontsize": 7, "color": MUTED, "va": "top"}
+        figure.text(beside, frame[1] - 0.08 / height, textwrap.fill(text, 16), **place)
+    return figure
+
+
+def sharing(source: Source) -> str:
+    """Say, where it is so, that some variables share a column."""
+    if not has_patterns(source) or source.patterns["variable"].nunique() <= COLUMNS:
+        return ""
+    return " Variables of a visit that are always missing together share a column."
+
+
+def columns_of(source: Source) -> list[Column]:
+    """Return what stands in the columns of the grid, by visit."""
+    table = source.patterns
+    visits = ["", *(visit.id for visit in source.study.visits)]
+    names = list(dict.fromkeys(table["variable"]))
+    visit_of = {n: next((v for v in visits[1:] if n.endswith(f"_{v}")), "") for n in names}
+    names.sort(key=lambda name: visits.index(visit_of[name]))
+    observed = table.pivot(index="pattern", columns="variable", values="observed")
+    groups: dict[tuple, list[str]] = {}
+    for name in names:
+        together = tuple(observed[name]) if len(names) > COLUMNS else name
+        groups.setdefault((visit_of[name], together), []).append(name)
+    found = []
+    for (visit, _), members in groups.items():
+        words = source.name(members[0].removesuffix(f"_{visit}") if visit else members[0])
+        more = f" and {len(members) - 1} more" if len(members) > 1 else ""
+        if len(groups) > TWO_LINES:
+            label = textwrap.shorten(words, 34 - len(more), placeholder="…") + more
+        else:
+            label = textwrap.fill(textwrap.shorten(words, 48, placeholder="…") + more, 26)
+        found.append(Column(label, visit, observed[members[0]].to_numpy(dtype=bool)))
+    return found
+
+
+def _people_bars(figure: Figure, people: np.ndarray, frame: tuple[float, ...]) -> None:
+    """Draw how many participants have each pattern."""
+    axes = figure.add_axes(frame)
+    axes.barh(np.arange(len(people)) + 0.5, people, height=0.62, color=MUTED)
+    axes.set_ylim(len(people), 0)
+    axes.axis("off")
+
+
+def _missing_legend(source: Source) -> tuple[str, str]:
+    return (
+        "Missing values among participants with a baseline interview, by arm. Variables "
+        "without any are left out.",
+        "Bar chart of missing values for each variable; the table of missing values "
+        "has the numbers.",
+    )
+
+
+def _patterns_legend(source: Source) -> tuple[str, str]:
+    return (
+        "Which values are missing together (dark), among participants with a baseline "
+        "interview: a line for each pattern, the most frequent first, with the number of "
+        "participants; bars as long as that number." + sharing(source),
+        "Grid of patterns of missing values, a line for each pattern and a column for "
+        "each variable. " + pattern_sentence(source),
+    )
+
+
+def _items(of: Configured) -> Iterator[Item]:
+    yield TableItem("missing", missing)
+    yield FigureItem("missing", draw_missing, _missing_legend)
+    yield FigureItem("patterns", draw_patterns, _patterns_legend, has_patterns)
+    yield TableItem("losses", losses)
+
+
+def _said(source: Source) -> dict[str, Any]:
+    return {
+        "patterns": pattern_sentence(source),
+        "lost": lost_sentences(source),
+        "enough": enough(source),
+    }
+
+
+SECTION = Section("missing", _items, _said)

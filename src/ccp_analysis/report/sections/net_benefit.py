@@ -1,0 +1,318 @@
+"""The net benefit and its uncertainty, and ratios of costs to outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matplotlib.figure import Figure
+
+from ccp_analysis.report.cells import contrast, level_of, method, notes_of, of_whom, with_interval
+from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, RULE, WIDTH
+from ccp_analysis.report.money import (
+    ECONOMICS,
+    MODEL,
+    NET_BENEFIT,
+    NOT_ESTIMATED,
+    QALY,
+    has_a_ratio,
+    per_qaly,
+    perspective,
+    pounds,
+    preferred,
+    ratio_rows,
+    roughly,
+    row_of,
+)
+from ccp_analysis.report.section import (
+    Configured,
+    FigureItem,
+    Item,
+    Section,
+    TableItem,
+    has_economics,
+)
+from ccp_analysis.report.sections.costs import limits_and_p, side_of
+from ccp_analysis.report.source import CURRENCY, Row, Source
+from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.words import capitalised, degrees, interval, known, listed, number, p_value
+from ccp_analysis.results.terms import Model, Status, Term
+
+# Acceptability curves: by the regression, by the bootstrap.
+CURVES = ("Net-benefit regression (t)", "Two-stage bootstrap")
+
+
+def net_benefit(source: Source) -> Table:
+    """Set out the net monetary benefit at the main thresholds and a few more."""
+    rows: list[Cells] = []
+    main = source.evaluation.main_thresholds
+    symbol = CURRENCY[source.evaluation.currency]
+    for threshold in shown_thresholds(source):
+        at = {"analysis": ECONOMICS, "outcome": NET_BENEFIT, "threshold": threshold}
+        row = row_of(source, **at)
+        if row is None:
+            continue
+        regression = row_of(source, **at, term=Term.COST_EFFECTIVE)
+        draws = preferred(
+            source.rows(term=Term.COST_EFFECTIVE, model=Model.TWO_STAGE_BOOTSTRAP, **at)
+        )
+        pairs = preferred(source.rows(term=Term.DIFFERENCE, model=Model.TEAM_MEANS, **at))
+        rows.append(
+            [
+                f"{number(threshold)}{' (main)' if threshold in main else ''}",
+                with_interval(row, 0, source.plan.confidence_level) or NOT_ESTIMATED,
+                degrees(row["df"]),
+                p_value(row["p_value"]),
+                number(regression["estimate"], 2) if regression else None,
+                number(draws["estimate"], 2) if draws else None,
+                (with_interval(pairs, 0, source.plan.confidence_level) or NOT_ESTIMATED)
+                if pairs
+                else None,
+            ]
+        )
+    rows += [
+        ["at none", NOT_ESTIMATED, *[None] * 5]
+        for row in failed_benefits(source)
+        if row["threshold"] is None
+    ]
+    paired = source.study.clusters is not None and any(row[-1] for row in rows)
+    header = [
+        f"Threshold ({symbol} per QALY)",
+        f"Net benefit ({level_of(source)} CI)",
+        "df",
+        "p",
+        "Probability, regression",
+        "Probability, bootstrap",
+        f"Net benefit by {source.study.clusters.unit_label} means" if paired else "",
+    ]
+    widths = [18, 29, 6, 8, 13, 13, 29]
+    if not paired:
+        header, widths, rows = header[:-1], widths[:-1], [row[:-1] for row in rows]
+    return Table(
+        caption=f"Net monetary benefit ({contrast(source)}, {symbol}) by threshold",
+        header=header,
+        rows=rows,
+        align="r" * len(header),
+        widths=widths,
+        notes=_about_net_benefit(source) if rows else [],
+    )
+
+
+def shown_thresholds(source: Source) -> list[float]:
+    """Return the main thresholds and about five more, from the first to the last."""
+    every = source.evaluation.thresholds
+    spread = [every[round(part * (len(every) - 1) / 4)] for part in range(5)]
+    return sorted({*source.evaluation.main_thresholds, *spread})
+
+
+def _about_net_benefit(source: Source) -> list[str]:
+    active = source.arm(source.study.arms.active)
+    notes = [
+        "Net benefit: the difference in QALYs times the threshold, less the difference in costs. "
+        f"Probability: that {active} has the higher net benefit; by the regression one-sided from "
+        "its t distribution, by the bootstrap the share of draws."
+    ]
+    shown = {None, *shown_thresholds(source)}
+    said = [
+        (method(row), row["note"])
+        for model in (MODEL[NET_BENEFIT], Model.TWO_STAGE_BOOTSTRAP)
+        for row in source.rows(analysis=ECONOMICS, outcome=NET_BENEFIT, model=model)
+        if row["note"] and row["threshold"] in shown
+    ]
+    return notes + notes_of(said)
+
+
+def failed_benefits(source: Source) -> list[Row]:
+    """Return the rows of net-benefit regressions of the main evaluation that failed."""
+    rows = source.rows(analysis=ECONOMICS, outcome=NET_BENEFIT, model=MODEL[NET_BENEFIT])
+    return [row for row in rows if row["status"] in (Status.FAILED, Status.REFUSED)]
+
+
+def ratios_of_cost(source: Source) -> Table:
+    """Say what a cost-effectiveness ratio would be, or why there is none."""
+    rows: list[Cells] = []
+    for row in ratio_rows(source):
+        low, high = row["conf_low"], row["conf_high"]
+        ratio = limits = None
+        if row["status"] in (Status.FAILED, Status.REFUSED):
+            ratio = NOT_ESTIMATED
+        elif has_a_ratio(row):
+            limits = interval(low, high, 0)
+            ratio = (pounds if limits else roughly)(source, row["estimate"])
+        rows.append(
+            [
+                ratio_name(source, row),
+                capitalised(row["level"]),
+                ratio or "none",
+                limits or "none",
+                f"{capitalised(row['note'])}." if row["note"] else None,
+            ]
+        )
+    return Table(
+        caption=f"Costs per unit of outcome ({contrast(source)})",
+        header=[
+            "Ratio",
+            "Point estimate",
+            "Ratio of the differences",
+            f"{level_of(source)} CI (Fieller)",
+            "In words",
+        ],
+        rows=rows,
+        align="llrrl",
+        widths=[20, 17, 13, 17, 33],
+        notes=[
+            "A ratio stands here only where both differences have one sign, and its interval only "
+            "where that of the difference in outcome excludes zero; without one it is given to two "
+            "figures."
+        ]
+        if rows
+        else [],
+    )
+
+
+def ratio_name(source: Source, row: Row) -> str:
+    """Return of what a cost-effectiveness ratio is one."""
+    outcome, unit = (row[c].partition(" per ")[2] for c in ("outcome", "scale"))
+    return "Cost per QALY" if outcome == QALY else f"Cost per {unit} of {source.name(outcome)}"
+
+
+def worth(source: Source) -> list[str]:
+    """Give the net benefit at the main thresholds, and the ratio where it means anything."""
+    active = source.arm(source.study.arms.active)
+    said = []
+    for place, threshold in enumerate(source.evaluation.main_thresholds):
+        row = row_of(source, NET_BENEFIT, threshold=threshold)
+        probable = row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=threshold)
+        if row is None or not known(row["estimate"]):
+            continue
+        chance = number(probable["estimate"], 2) if probable else None
+        above = f"; probability that it is above zero {chance}" if chance else ""
+        of = f"net monetary benefit, {contrast(source)}," if place == 0 else "it"
+        said.append(
+            f"At {per_qaly(source, threshold)} {'the ' if place == 0 else ''}{of} was "
+            f"{pounds(source, row['estimate'])} per participant ({limits_and_p(source, row, 0)}"
+            f"{above})." + (_gains(source, row, active) if place == 0 else "")
+        )
+    if not said:
+        said.append("The net benefit was not estimated.")
+    return [" ".join(said), *filter(None, [_ratio(source)])]
+
+
+def _gains(source: Source, row: Row, active: str) -> str:
+    low, high = row["conf_low"], row["conf_high"]
+    if not (known(low) and known(high)):
+        return ""
+    ends = [pounds(source, abs(end)) for end in (low, high)]
+    if side_of(row) == 0:
+        return (
+            f" The data are compatible with a loss of up to {ends[0]} and with a gain of up to "
+            f"{ends[1]} with {active}: they do not say which arm is worth more."
+        )
+    what = "gain" if low > 0 else "loss"
+    least, most = ends if low > 0 else ends[::-1]
+    return f" The data are compatible with a {what} from {least} to {most} with {active}."
+
+
+def _ratio(source: Source) -> str:
+    rows = [row for row in ratio_rows(source) if row["status"] == Status.OK]
+    parts = []
+    for row in rows:
+        name = ratio_name(source, row)
+        if has_a_ratio(row):
+            limits = interval(row["conf_low"], row["conf_high"], 0)
+            shown = (pounds if limits else roughly)(source, row["estimate"])
+            bounds = (
+                f"({level_of(source)} interval {limits})"
+                if limits
+                else "by the point estimates; it has no interval, as the difference in the outcome "
+                "may be zero or of either sign"
+            )
+            parts.append(f"{name}: {shown} {bounds}.")
+        else:
+            parts.append(
+                f"{name}: no ratio is given, as the point estimate is {row['level']}"
+                f"{'; ' + row['note'] if row['note'] else ''}."
+            )
+    return " ".join(parts)
+
+
+def curves(source: Source) -> dict[str, list[Row]]:
+    """Return the points of both acceptability curves, by their names, by threshold."""
+    rows = source.rows(analysis=ECONOMICS, outcome=NET_BENEFIT, term=Term.COST_EFFECTIVE)
+    rows = [row for row in rows if known(row["estimate"]) and known(row["threshold"])]
+    thresholds = source.evaluation.thresholds
+    regression = [row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=t) for t in thresholds]
+    both = (
+        [row for row in regression if row in rows],
+        [row for row in rows if row["model"] == Model.TWO_STAGE_BOOTSTRAP],
+    )
+    return {
+        name: sorted(own, key=lambda row: row["threshold"])
+        for name, own in zip(CURVES, both, strict=True)
+        if own
+    }
+
+
+def draw_acceptability(source: Source) -> Figure:
+    """Draw how probable it is that the net benefit is above zero, over the thresholds."""
+    figure = Figure(figsize=(WIDTH, 3.0))
+    axes = figure.add_axes((0.085, 0.18, 0.88, 0.745))
+    looks = (
+        {"color": ACTIVE, "linewidth": 1.7},
+        {"color": "#b06a00", "linewidth": 1.5, "linestyle": (0, (4, 2))},
+    )
+    for name, own in curves(source).items():
+        x, y = ([row[column] for row in own] for column in ("threshold", "estimate"))
+        axes.plot(x, y, label=name, zorder=3, **looks[CURVES.index(name)])
+    thresholds = source.evaluation.thresholds
+    axes.set_xlim(thresholds[0], thresholds[-1])
+    axes.set_ylim(0, 1)
+    axes.axhline(0.5, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+    for threshold in source.evaluation.main_thresholds:
+        axes.axvline(threshold, color=RULE, linewidth=0.9, zorder=1)
+        axes.annotate(
+            pounds(source, threshold),
+            (threshold, 1),
+            (0, 3),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=7,
+            color=MUTED,
+            annotation_clip=False,
+        )
+    axes.xaxis.set_major_formatter(lambda value, _: number(value) or "")
+    axes.set_xlabel(f"Threshold ({CURRENCY[source.evaluation.currency]} per QALY)", color=INK)
+    axes.set_ylabel("Probability that the net benefit\nis above zero", color=INK)
+    axes.legend(loc="best", edgecolor="none", framealpha=0.9, fontsize=7.5)
+    return figure
+
+
+def _legend(source: Source) -> tuple[str, str]:
+    active = source.arm(source.study.arms.active)
+    row = next(iter(curves(source).values()))[0]
+    said = []
+    for threshold in source.evaluation.main_thresholds:
+        at = row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=threshold)
+        if at:
+            said.append(f"{number(at['estimate'], 2)} at {per_qaly(source, threshold)}")
+    named = " and by the ".join(name.lower() for name in curves(source))
+    numbers = f" By the regression it is {listed(said)}." if said else ""
+    return (
+        f"Acceptability: the probability that {active} has the higher net benefit, by threshold, "
+        f"by the {named} ({perspective(source)}; {of_whom(row)}). Dotted, a probability of one "
+        "half; the main thresholds are marked.",
+        f"Line chart of a probability over the threshold.{numbers} The table of net benefits has "
+        "more numbers.",
+    )
+
+
+def _items(of: Configured) -> Iterator[Item]:
+    yield TableItem("net_benefit", net_benefit)
+    yield TableItem("ratios_of_cost", ratios_of_cost)
+    yield FigureItem("acceptability", draw_acceptability, _legend, lambda s: bool(curves(s)))
+
+
+SECTION = Section(
+    "net_benefit", _items, lambda source: {"worth": worth(source)}, there=has_economics
+)

@@ -1,0 +1,276 @@
+"""Outcomes as observed, and the differences of the primary analysis."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+
+from matplotlib.figure import Figure
+
+from ccp_analysis.report.cells import (
+    ADJUSTMENTS,
+    beside,
+    contrast,
+    difference_cells,
+    difference_header,
+    level_of,
+    mcid_sentence,
+    mean_sd,
+    notes_of,
+    primary_differences,
+    primary_names,
+    with_interval,
+)
+from ccp_analysis.report.drawing import (
+    RULE,
+    WIDTH,
+    Mark,
+    arm_looks,
+    direction_labels,
+    estimate_text,
+    forest,
+)
+from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
+from ccp_analysis.report.source import Row, Source
+from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.words import (
+    capitalised,
+    decimals,
+    known,
+    listed,
+    number,
+    p_value,
+    uncapitalised,
+)
+from ccp_analysis.results.terms import Role, Status, Term
+
+
+def observed(source: Source) -> Table:
+    """Set out observed means and SDs of every outcome at every visit, by arm."""
+    rows: list[Cells] = []
+    for outcome in source.plan.outcomes:
+        found = source.rows(analysis="descriptive", outcome=outcome.id)
+        spread = next(
+            (r["estimate"] for r in found if (r["term"], r["level"]) == (Term.SD, "all")), None
+        )
+        places = decimals(spread)
+        for visit in source.study.visits:
+            cells: Cells = []
+            for arm in source.study.arms.ordered:
+                terms = {
+                    r["term"]: r for r in found if r["level"] == arm and r["visit"] == visit.id
+                }
+                n = terms.get("observed")
+                cells += [number(n["estimate"]) if n else None, mean_sd(terms, places)]
+            if any(cells):
+                rows.append([source.outcome(outcome.id), visit.label, *cells])
+    header = [f"{label}, {what}" for _, label in source.arms for what in ("n", "mean (SD)")]
+    return Table(
+        caption="Outcomes as observed at every visit, by arm",
+        header=["Outcome", "Visit", *header],
+        rows=rows,
+        align="ll" + "r" * len(header),
+        widths=[36, 14, 18, 14, 18],
+        grouped=True,
+    )
+
+
+def comparison(source: Source) -> Table:
+    """Set out adjusted means and differences of every outcome by the primary analysis."""
+    rows: list[Cells] = []
+    notes: list[tuple[str, str]] = []
+    found = primary_differences(source)
+    adjusted = any(known(row["p_adjusted"]) for row in found)
+    visits = {row["visit"] for row in found}
+    common = source.visit(visits.pop()) if len(visits) == 1 else ""
+    fitted = [row for row in found if known(row["estimate"])]
+    alike = {column: {row[column] for row in fitted} for column in ("n_clusters", "m")}
+    apart = [column for column, values in alike.items() if len(values) > 1]
+    for row in found:
+        places = decimals(row["std_error"])
+        shared = {key: row[key] for key in ("analysis", "outcome", "visit")}
+        means = [
+            source.one(**shared, term=Term.ADJUSTED_MEAN, level=arm)
+            for arm in source.study.arms.ordered
+        ]
+        label = source.outcome(row["outcome"])
+        primary = row["outcome"] in {outcome.id for outcome in source.primary}
+        *cells, n = difference_cells(row, places)
+        rows.append(
+            [
+                "Primary outcome" if primary else "Secondary outcomes",
+                label if common else ", ".join(filter(None, [label, source.visit(row["visit"])])),
+                *(number(mean["estimate"], places) if mean else None for mean in means),
+                *cells,
+                *[p_value(row["p_adjusted"])] * adjusted,
+                _standardised(source, row),
+                n,
+                *(number(row[column]) for column in apart),
+            ]
+        )
+        if row["status"] != Status.OK:
+            notes.append((label, row["note"]))
+        notes += [
+            (f"{label}, adjusted mean of {name}, no interval", mean["note"])
+            for (_, name), mean in zip(source.arms, means, strict=True)
+            if mean and mean["status"] == Status.REFUSED
+        ]
+    names = {"n_clusters": f"{_unit(source)}s", "m": "m"}
+    level = level_of(source)
+    return Table(
+        caption=f"Adjusted differences between the arms ({contrast(source)}), primary analysis"
+        + (f", {uncapitalised(common)}" if common else ""),
+        header=[
+            "Role",
+            "Outcome",
+            *(f"{label}, adjusted mean" for _, label in source.arms),
+            *difference_header(source)[:-1],
+            *["p, adjusted"] * adjusted,
+            f"Standardised difference ({level} CI)",
+            "n",
+            *(names[column] for column in apart),
+        ],
+        rows=rows,
+        align="ll" + "r" * (7 + adjusted + len(apart)),
+        widths=[27, 13, 14, 26, 7, 8, *[9] * adjusted, 23, 6, *[8] * len(apart)],
+        grouped=True,
+        stub="Outcome",
+        notes=[
+            _legend(source, {c: v for c, v in alike.items() if c not in apart}),
+            *_adjusted(source, found),
+            *(
+                f"{source.name(row['outcome'])}: {mcid_sentence(source, row)}"
+                for row in found
+                if mcid_sentence(source, row)
+            ),
+            *notes_of(notes),
+        ],
+    )
+
+
+def _standardised(source: Source, row: Row) -> str | None:
+    found = beside(source, row, Term.STANDARDISED)
+    return with_interval(found[0], 2, source.plan.confidence_level) if found else None
+
+
+def _adjusted(source: Source, found: list[Row]) -> list[str]:
+    """Say by which method p-values were adjusted, and over which outcomes."""
+    sentences = []
+    for family in source.plan.families:
+        if any(row["family"] == family.id for row in found):
+            names = listed([source.name(outcome) for outcome in family.outcomes])
+            method_name = ADJUSTMENTS[family.method]
+            sentences.append(f"p, adjusted: {method_name}, over {names}.")
+    return sentences
+
+
+def _unit(source: Source) -> str:
+    clusters = source.study.clusters
+    return capitalised(clusters.unit_label) if clusters else "Cluster"
+
+
+def _legend(source: Source, alike: dict[str, set[float | None]]) -> str:
+    """Explain the columns, and say on how many clusters and imputations all rows rest."""
+    unit = f"{_unit(source).lower() if source.study.clusters else 'cluster'}s"
+    words = {"n_clusters": unit, "m": "imputations"}
+    counts = [
+        f"{number(value)} {words[column]}"
+        for column, values in alike.items()
+        for value in values
+        if known(value) and (column == "m" or source.study.clusters)
+    ]
+    rest = f" All rest on {listed(counts)}." if counts else ""
+    spread = "Standardised differences are in pooled within-arm standard deviations at baseline."
+    columns = "CI, confidence interval; df, degrees of freedom; n, participants analysed."
+    return f"{columns}{rest} {spread}"
+
+
+def _of_outcomes(source: Source) -> list[Mark]:
+    marks = []
+    for outcome in source.plan.outcomes:
+        row = source.primary_row(outcome.id, term=Term.STANDARDISED)
+        if row:
+            primary = outcome.role == Role.PRIMARY
+            marks.append(Mark(source.name(outcome.id), row, estimate_text(row, 2), strong=primary))
+    return marks
+
+
+def draw_forest(source: Source) -> Figure:
+    """Draw the standardised difference of every outcome by the primary analysis."""
+    marks = _of_outcomes(source)
+    sides = {source.favours(mark.row["outcome"], +1) for mark in marks}
+    directions: list[str | None] = [None, None]
+    if len(sides - {None}) == 1:
+        known_side = next(m for m in marks if source.favours(m.row["outcome"], +1))
+        directions = direction_labels(source, known_side.row["outcome"])
+        marks = [m if source.benefit(m.row["outcome"]) else _directed(source, m) for m in marks]
+    else:
+        marks = [_directed(source, mark) for mark in marks]
+    return forest(
+        marks,
+        "Standardised difference (pooled within-arm SDs at baseline)",
+        f"Estimate ({level_of(source)} CI)",
+        directions,
+    )
+
+
+def draw_course(source: Source) -> Figure:
+    """Draw observed means of the primary outcomes over the visits, with quartiles, by arm."""
+    outcomes = source.primary
+    figure = Figure(figsize=(WIDTH, 2.9 * len(outcomes) + 0.2))
+    panels = figure.subplots(len(outcomes), squeeze=False)[:, 0]
+    months = {visit.id: visit.months for visit in source.study.visits}
+    shift = max(months.values()) * 0.006
+    for axes, outcome in zip(panels, outcomes, strict=True):
+        for (arm, label), look, side in zip(source.arms, arm_looks(), (-shift, shift), strict=True):
+            rows = source.rows(analysis="descriptive", outcome=outcome.id, level=arm)
+            terms = {(row["visit"], row["term"]): row["estimate"] for row in rows}
+            seen = [v for v in months if known(terms.get((v, Term.MEAN)))]
+            x = [months[v] + side for v in seen]
+            low = [terms[v, Term.LOWER_QUARTILE] for v in seen]
+            high = [terms[v, Term.UPPER_QUARTILE] for v in seen]
+            axes.vlines(x, low, high, color=look["color"], linewidth=0.9, alpha=0.7)
+            axes.plot(x, [terms[v, Term.MEAN] for v in seen], label=label, **look)
+        axes.set_xticks(list(months.values()), [v.label for v in source.study.visits])
+        axes.set_ylabel(textwrap.fill(source.name(outcome.id), 34))
+        axes.grid(axis="y", color=RULE, linewidth=0.4)
+        axes.set_axisbelow(True)
+    panels[0].legend(loc="upper right", edgecolor="none", framealpha=1)
+    figure.tight_layout(rect=(0, 0.04, 1, 1))
+    return figure
+
+
+def _directed(source: Source, mark: Mark) -> Mark:
+    """Say in the label which direction is better, or that it is not said anywhere."""
+    benefit = source.benefit(mark.row["outcome"])
+    said = f"{benefit} is better" if benefit else "direction of benefit not stated"
+    return replace(mark, label=f"{mark.label}\n({said})")
+
+
+def _course_legend(source: Source) -> tuple[str, str]:
+    return (
+        f"{primary_names(source)}: observed means by arm; vertical lines join the quartiles.",
+        "Line chart of observed means over the visits; the table of observed outcomes "
+        "has the numbers.",
+    )
+
+
+def _forest_legend(source: Source) -> tuple[str, str]:
+    return (
+        f"Standardised differences ({contrast(source)}) with {level_of(source)} confidence "
+        "intervals, primary analysis. The primary outcome is set in bold.",
+        "Forest plot with one line for each outcome; every line states its estimate and "
+        "interval in words.",
+    )
+
+
+def _items(of: Configured) -> Iterator[Item]:
+    yield TableItem("observed", observed)
+    if len(of.study.follow_ups) > 1:
+        yield FigureItem("course", draw_course, _course_legend)
+    yield TableItem("comparison", comparison)
+    yield FigureItem("forest", draw_forest, _forest_legend, lambda s: bool(_of_outcomes(s)))
+
+
+SECTION = Section("outcomes", _items)

@@ -1,0 +1,90 @@
+"""What the evaluation counts: perspective, prices, horizon, value set, reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ccp_analysis.report.money import ECONOMICS, perspective, placeholders, pounds
+from ccp_analysis.report.section import Section, has_economics
+from ccp_analysis.report.sections.resources import sharing
+from ccp_analysis.report.source import Source
+from ccp_analysis.report.words import capitalised, inside, known, listed, uncapitalised
+from ccp_analysis.results.terms import Term
+
+CURRENCIES = {"GBP": "pounds sterling"}
+
+
+def placeholder(source: Source) -> str:
+    """Say that unit costs are placeholders, where their sources say so; empty otherwise."""
+    names, all_of_them = placeholders(source)
+    if not names:
+        return ""
+    whose = "The unit costs" if all_of_them else f"The unit costs of {listed(names)}"
+    return (
+        f"{whose} are placeholders, as their sources say. The tables and figures of this section "
+        "show the method, not the study."
+    )
+
+
+def setting(source: Source) -> list[str]:
+    """Say whose costs count, at which prices, over how long, and how outcomes are valued."""
+    economics = source.evaluation
+    currency = CURRENCIES[economics.currency]
+    first = (
+        f"The perspective is that of {inside(perspective(source))}. Costs are in {currency} at "
+        f"prices of {economics.price_year}. The horizon is {economics.months:g} months from the "
+        f"visit at {uncapitalised(source.study.baseline.label)} on; nothing is discounted, as "
+        "discounting begins with the second year."
+    )
+    instrument = source.instruments.get(economics.utility)
+    dead = source.study.losses is not None and source.study.losses.death is not None
+    standing = instrument.standing if instrument else None
+    second = [
+        "Quality-adjusted life years are the area under the curve of utility "
+        f"({source.outcome(economics.utility)}), the visits at their planned times.",
+        "Utility is 0 from a death on, and costs end with it." if dead else "",
+        _sentence(standing)
+        if standing
+        else "What standing this value set has in an appraisal is not stated in the configuration.",
+    ]
+    return [first, " ".join(filter(None, second)), _intervention(source)]
+
+
+def _intervention(source: Source) -> str:
+    active = source.arm(source.study.arms.active)
+    if source.evaluation.intervention is None:
+        return f"What {active} itself costs is not declared, and not counted."
+    rows = source.rows(
+        analysis=ECONOMICS,
+        outcome="intervention",
+        term=Term.MEAN_COST,
+        level=source.study.arms.active,
+    )
+    row = next((row for row in rows if known(row["estimate"])), None)
+    cost = f"{pounds(source, row['estimate'])} for each of its participants" if row else "counted"
+    return f"The cost of {active} itself was {cost}, {sharing(source)}."
+
+
+def limits(source: Source) -> list[str]:
+    """Return how far the evaluation reaches; nothing where there is none."""
+    if source.economics is None:
+        return []
+    said = [
+        f"Costs and outcomes after {source.evaluation.months:g} months were not measured, and are "
+        "not extrapolated. Whether the net benefit differs between kinds of people, and who gains "
+        "and who loses, was not analysed."
+    ]
+    text = placeholder(source)
+    return [*said, text.partition(". ")[0] + "."] if text else said
+
+
+def _sentence(text: str) -> str:
+    text = capitalised(text.strip())
+    return text if text.endswith(".") else f"{text}."
+
+
+def _said(source: Source) -> dict[str, Any]:
+    return {"placeholder": placeholder(source), "setting": setting(source)}
+
+
+SECTION = Section("setting", said=_said, there=has_economics)

@@ -1,0 +1,204 @@
+"""What the evaluation hangs on: its variations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ccp_analysis.report.cells import contrast, level_of, notes_of, of_whom, with_interval
+from ccp_analysis.report.drawing import ACTIVE, REFERENCE, Mark, estimate_text, forest
+from ccp_analysis.report.money import (
+    MAIN,
+    NOT_ESTIMATED,
+    Varied,
+    evaluation,
+    main_threshold,
+    money_places,
+    per_qaly,
+    perspective,
+    places_of,
+    pounds,
+    variations,
+)
+from ccp_analysis.report.section import (
+    Configured,
+    FigureItem,
+    Item,
+    Section,
+    TableItem,
+    has_economics,
+)
+from ccp_analysis.report.sections.costs import side_of
+from ccp_analysis.report.source import CURRENCY, Row, Source
+from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.words import capitalised, interval, known, number
+from ccp_analysis.results.terms import Status
+
+
+def economic_sensitivity(source: Source) -> Table:
+    """Set every variation of the evaluation beside the main one."""
+    rows: list[Cells] = []
+    notes: list[tuple[str, str]] = []
+    main = evaluation(source, label=MAIN)
+    for varied in [main, *variations(source)]:
+        three = (varied.cost, varied.qaly, varied.benefit)
+        if not any(three):
+            continue
+        rows.append([varied.label, *_varied(source, varied, main)])
+        for row in three:
+            if row and row["status"] in (Status.FAILED, Status.REFUSED) and row["note"]:
+                notes.append((varied.label, row["note"]))
+    at = per_qaly(source, main_threshold(source.evaluation))
+    symbol, level = CURRENCY[source.evaluation.currency], level_of(source)
+    return Table(
+        caption=f"The evaluation varied: differences ({contrast(source)}) with {level} intervals, "
+        f"and the net benefit at {at}",
+        header=[
+            "What differs",
+            f"Cost ({symbol})",
+            "QALYs",
+            f"Net benefit ({symbol})",
+            "Probability",
+        ],
+        rows=rows if len(rows) > 1 else [],
+        align="lrrrr",
+        widths=[34, 18, 19, 20, 11],
+        notes=[
+            "Probability: that the net benefit is above zero, by the regression.",
+            *notes_of(notes),
+        ]
+        if len(rows) > 1
+        else [],
+    )
+
+
+def _varied(source: Source, varied: Varied, main: Varied) -> Cells:
+    """Write what a variation came to, to as many decimals as the main evaluation."""
+    level = source.plan.confidence_level
+    places = (money_places(main.cost), places_of(main.qaly or varied.qaly), 0)
+    three = zip((varied.cost, varied.qaly, varied.benefit), places, strict=True)
+    cells = [
+        (row and with_interval(row, digits, level))
+        or (NOT_ESTIMATED if row or varied.failed else None)
+        for row, digits in three
+    ]
+    probable = varied.probability
+    return [*cells, number(probable["estimate"], 2) if probable else None]
+
+
+def varied(source: Source) -> str:
+    """Say how far the net benefit varies, and where its sign or its interval's side does."""
+    main = evaluation(source).benefit
+    every = variations(source)
+    failed = [v.label for v in every if v.failed]
+    lost = f"Not estimated: {'; '.join(failed)}." if failed else ""
+    rows = [(v.label, v.benefit) for v in every if v.benefit and not v.failed]
+    if main is None or not known(main["estimate"]) or not rows:
+        return lost
+    at = f"the net benefit at {per_qaly(source, main_threshold(source.evaluation))}"
+    turned = [
+        f"{label} ({pounds(source, row['estimate'])})"
+        for label, row in rows
+        if (row["estimate"] > 0) != (main["estimate"] > 0)
+    ]
+    sides = {1: "lies above zero", -1: "lies below zero", 0: "includes zero"}
+    moved: dict[int, list[str]] = {}
+    for label, row in rows:
+        if known(row["conf_low"]) and side_of(row) != side_of(main):
+            limits = interval(row["conf_low"], row["conf_high"], 0)
+            moved.setdefault(side_of(row), []).append(f"{label} ({limits})")
+    said = [_range(source, rows, at)]
+    if turned:
+        said.append(f"Its sign is another with: {'; '.join(turned)}.")
+    for side, labels in moved.items():
+        said.append(
+            f"Its interval, which in the main evaluation {sides[side_of(main)]}, {sides[side]} "
+            "with: "
+            f"{'; '.join(labels)}."
+        )
+    return " ".join(filter(None, [*said, lost]))
+
+
+def _range(source: Source, rows: list[tuple[str, Row]], at: str) -> str:
+    """Say from where to where the variations go, and their intervals."""
+    ordered = sorted(rows, key=lambda pair: pair[1]["estimate"])
+    ends = [f"{pounds(source, row['estimate'])} ({label})" for label, row in ordered]
+    bounded = [row for _, row in rows if known(row["conf_low"]) and known(row["conf_high"])]
+    text = f"{capitalised(at)} goes from {ends[0]} to {ends[-1]}"
+    if bounded:
+        low = pounds(source, min(row["conf_low"] for row in bounded))
+        high = pounds(source, max(row["conf_high"] for row in bounded))
+        text += f", and its intervals reach from {low} to {high}"
+    return f"{text}."
+
+
+def marks_of(source: Source) -> list[Mark]:
+    """Return the net benefit of every variation, farthest from the main one first, that last."""
+    main = evaluation(source, label=MAIN)
+    if main.benefit is None or not known(main.benefit["estimate"]):
+        return []
+    centre = main.benefit["estimate"]
+    rows = [(varied.label, varied.benefit) for varied in variations(source) if varied.benefit]
+    rows = [(label, row) for label, row in rows if known(row["estimate"])]
+    rows.sort(key=lambda pair: -abs(pair[1]["estimate"] - centre))
+    level = source.plan.confidence_level
+    marks = [Mark(label, row, estimate_text(row, 0, level)) for label, row in rows]
+    return [*marks, Mark(MAIN, main.benefit, estimate_text(main.benefit, 0, level), strong=True)]
+
+
+def draw_tornado(source: Source) -> Figure:
+    """Draw the net benefit at the main threshold for every variation of the evaluation."""
+    marks = marks_of(source)
+    active, reference = (source.arm(arm) for arm in source.study.arms.ordered[::-1])
+    symbol = CURRENCY[source.evaluation.currency]
+    figure = forest(
+        marks,
+        f"Net benefit at {per_qaly(source, main_threshold(source.evaluation))} ({symbol})",
+        f"Estimate ({level_of(source)} CI)",
+        [
+            f"\N{LEFTWARDS ARROW} favours {reference}",
+            f"favours {active} \N{RIGHTWARDS ARROW}",
+        ],
+        compact=True,
+    )
+    axes = figure.axes[0]
+    centre = marks[-1].row["estimate"]
+    axes.axvline(centre, color=ACTIVE, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+    for mark, y in zip(marks, _lines(axes), strict=True):
+        bar = {"color": REFERENCE, "linewidth": 6, "alpha": 0.45, "zorder": 1.5}
+        axes.hlines(y, centre, mark.row["estimate"], **bar)
+    axes.xaxis.set_major_formatter(lambda value, _: number(value) or "")
+    axes.locator_params(axis="x", nbins=5)
+    return figure
+
+
+def _lines(axes: Axes) -> list[float]:
+    """Return at what heights the estimates of a forest stand."""
+    return [line.get_ydata()[0] for line in axes.lines if line.get_marker() in ("o", "D")]
+
+
+def _legend(source: Source) -> tuple[str, str]:
+    at = per_qaly(source, main_threshold(source.evaluation))
+    main = evaluation(source).benefit
+    others = len(marks_of(source)) - 1
+    return (
+        f"Net benefit at {at} ({contrast(source)}) with {level_of(source)} confidence intervals "
+        "when the evaluation is varied, by net-benefit regression; the variation that moves the "
+        f"estimate farthest stands on top. Dashed line and bold, the main evaluation "
+        f"({perspective(source)}; {of_whom(main)}); grey bars, the distance from it.",
+        f"Forest plot with one line for each of {others} variations and one for the main "
+        "evaluation; the table of variations has the numbers.",
+    )
+
+
+def _items(of: Configured) -> Iterator[Item]:
+    if of.economics and of.economics.sensitivity:
+        yield TableItem("economic_sensitivity", economic_sensitivity)
+        yield FigureItem("tornado", draw_tornado, _legend, lambda s: len(marks_of(s)) > 1)
+
+
+SECTION = Section(
+    "variations", _items, lambda source: {"varied": varied(source)}, there=has_economics
+)

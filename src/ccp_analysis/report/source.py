@@ -1,0 +1,312 @@
+"""Everything the report may say: rows of the results, the flow, the queries, and their labels."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ccp_analysis.config.dictionary import Column, load_dictionary
+from ccp_analysis.config.economics import Economics, load_economics
+from ccp_analysis.config.instruments import Instrument, load_instruments
+from ccp_analysis.config.plan import Analysis, Outcome, Plan, load_plan
+from ccp_analysis.config.study import Clusters, Study, load_study
+from ccp_analysis.errors import StudyError
+from ccp_analysis.results.families import headline
+from ccp_analysis.results.table import read_results
+from ccp_analysis.results.terms import Role, Term, require_known
+
+Row = dict[str, Any]
+CURRENCY = {"GBP": "£"}
+MONEY = {
+    "cost": "Total cost of services",
+    "qaly": "Quality-adjusted life years",
+    "net_benefit": "Net monetary benefit",
+    "intervention": "Intervention",
+}
+REAL = "real"
+TOO_FEW = re.compile(r"(?:; )?\d+ imputations were made, (\d+) would bring [^;]*")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the report is made of.
+
+    Attributes
+    ----------
+    study, plan, economics, instruments, dictionary
+        The configuration.
+    results : list of dict
+        Rows of the results table; a missing number is None. The remark that imputations were too
+        few, which many rows may share, is not in their notes: `needed` says how many are needed.
+    flow : dict
+        The participant flow.
+    queries, models, scales : pandas.DataFrame or None
+        Data queries, imputation models and how the scales did, all text, where they were asked for.
+    points : pandas.DataFrame or None
+        What the figures of the checks are drawn from, where they were asked for.
+    traces, values, tipping : pandas.DataFrame or None
+        Chains and values of the imputation and maps of deltas, where they were made.
+    patterns, losses : pandas.DataFrame or None
+        Which values are missing together, and who was lost, where they were written.
+    draws : pandas.DataFrame or None
+        Bootstrap draws of the economic evaluation: cost and effect of each.
+    prices, intervention : pandas.DataFrame or None
+        The prices of services, and the items that the intervention itself costs.
+    """
+
+    study: Study
+    plan: Plan
+    economics: Economics | None
+    instruments: dict[str, Instrument]
+    dictionary: list[Column]
+    results: list[Row]
+    flow: dict[str, Any]
+    queries: pd.DataFrame | None = None
+    models: pd.DataFrame | None = None
+    scales: pd.DataFrame | None = None
+    points: pd.DataFrame | None = None
+    traces: pd.DataFrame | None = None
+    values: pd.DataFrame | None = None
+    tipping: pd.DataFrame | None = None
+    patterns: pd.DataFrame | None = None
+    losses: pd.DataFrame | None = None
+    draws: pd.DataFrame | None = None
+    prices: pd.DataFrame | None = None
+    intervention: pd.DataFrame | None = None
+
+    def rows(self, **where: object) -> list[Row]:
+        """Return the rows of the results whose columns have the values given, in their order."""
+        found = list(self.results)
+        for column, value in where.items():
+            require_known(column, value)
+            found = [row for row in found if row[column] == value]
+        return found
+
+    def one(self, **where: object) -> Row | None:
+        """Return the one such row, None where there is none; ValueError if there are several."""
+        found = self.rows(**where)
+        if len(found) > 1:
+            raise ValueError(f"{len(found)} results where one is expected: {where}")
+        return found[0] if found else None
+
+    @property
+    def evaluation(self) -> Economics:
+        """The economic evaluation, in what is said of one."""
+        if self.economics is None:
+            raise ValueError("asked of a study without an economic evaluation")
+        return self.economics
+
+    @property
+    def clusters(self) -> Clusters:
+        """The clusters, in what is said of them."""
+        if self.study.clusters is None:
+            raise ValueError("asked of a study without clusters")
+        return self.study.clusters
+
+    @property
+    def primary(self) -> list[Outcome]:
+        """The primary outcomes."""
+        return [o for o in self.plan.outcomes if o.role == Role.PRIMARY]
+
+    def headlines(self, analysis: Analysis, outcome: str, term: str = Term.DIFFERENCE) -> list[Row]:
+        """Return the rows of an analysis and outcome at the visit that stands for them."""
+        found = self.rows(analysis=analysis.id, outcome=outcome, term=term)
+        visit = headline(self.study, analysis, {row["visit"] for row in found})
+        return [row for row in found if row["visit"] == visit]
+
+    def primary_rows(self, outcome: str, term: str = Term.DIFFERENCE) -> list[Row]:
+        """Return the rows of the primary analyses of an outcome, in the plan's order."""
+        entries = [analysis for analysis in self.plan.analyses if analysis.role == Role.PRIMARY]
+        return [row for entry in entries for row in self.headlines(entry, outcome, term)]
+
+    def primary_row(self, outcome: str, term: str = Term.DIFFERENCE) -> Row | None:
+        """Return the row of the primary analysis of an outcome; of several the plan's first."""
+        return next(iter(self.primary_rows(outcome, term)), None)
+
+    def arm(self, arm: str) -> str:
+        """Return the label of an arm."""
+        return self.study.arms.levels.get(arm, arm)
+
+    @property
+    def arms(self) -> list[tuple[str, str]]:
+        """Both arms with their labels, the reference first."""
+        return [(arm, self.arm(arm)) for arm in self.study.arms.ordered]
+
+    def visit(self, visit: str) -> str:
+        """Return the label of a visit; that of all follow-ups is empty."""
+        return self.study.visit(visit).label if visit else ""
+
+    def outcome(self, name: str) -> str:
+        """Return the label of an outcome, instrument or variable, as tables show it."""
+        for outcome in self.plan.outcomes:
+            if outcome.id == name and outcome.label:
+                return outcome.label
+        if name in self.instruments:
+            return self.instruments[name].label
+        labels = [c.label.split() for c in self.dictionary if c.name == name]
+        if not labels:
+            return MONEY.get(name, name)
+        # A variable measured at several visits has a label at each; what they share names it.
+        return " ".join(os.path.commonprefix(labels) or labels[0])
+
+    def name(self, outcome: str) -> str:
+        """Return the label of an outcome without what stands in brackets at its end."""
+        return self.outcome(outcome).partition(" (")[0]
+
+    def pair(self, code: str) -> str:
+        """Return the label of a pair of clusters."""
+        return self.category(self.study.clusters.pair, code) if self.study.clusters else code
+
+    def variable(self, name: str) -> str:
+        """Return the label of a variable of the participants table, with its visit."""
+        for visit in self.study.visits:
+            stem = name.removesuffix(f"_{visit.id}")
+            if stem != name:
+                return f"{self.name(stem)}, {visit.label}"
+        return self.outcome(name)
+
+    def unit(self, name: str) -> str:
+        """Return the unit of a variable of the dictionary or of a cost; empty where none is."""
+        if name == "cost" and self.economics:
+            return CURRENCY[self.economics.currency]
+        return next((c.unit for c in self.dictionary if c.name == name and c.unit), "")
+
+    def codes(self, name: str) -> dict[str, str]:
+        """Return the codes of a category with their labels, in the dictionary's order."""
+        for column in self.dictionary:
+            if column.name == name and column.codes:
+                return {code: names[0] if names else code for code, names in column.codes.items()}
+        return {}
+
+    def category(self, name: str, code: str) -> str:
+        """Return the label of a code; the code itself where the dictionary has none."""
+        return self.codes(name).get(code, code)
+
+    def reason(self, visit: str, code: str) -> str:
+        """Return the label of a reason for a missing visit."""
+        planned = self.study.visit(visit)
+        names = [planned.reason, self.study.losses.event if self.study.losses else None]
+        labels = [self.category(name, code) for name in names if name]
+        return next((label for label in labels if label != code), code)
+
+    def benefit(self, outcome: str) -> str | None:
+        """Return whether higher or lower is better; None where the configuration is silent."""
+        planned = next((o.benefit for o in self.plan.outcomes if o.id == outcome), None)
+        if planned is None and outcome in self.instruments:
+            return self.instruments[outcome].benefit
+        return planned
+
+    def favours(self, outcome: str, sign: float) -> str | None:
+        """Return the label of the arm that a difference of this sign favours."""
+        benefit = self.benefit(outcome)
+        if benefit is None or sign == 0:
+            return None
+        active = (sign > 0) == (benefit == "higher")
+        return self.arm(self.study.arms.active if active else self.study.arms.reference)
+
+
+def load(
+    results: Path,
+    flow: Path,
+    queries: Path | None = None,
+    models: Path | None = None,
+    scales: Path | None = None,
+    points: Path | None = None,
+    prices: Path | None = None,
+    intervention: Path | None = None,
+) -> Source:
+    """Read the configuration of the study in the current folder, and what was made of it.
+
+    Parameters
+    ----------
+    results : Path
+        The results table.
+    flow : Path
+        The participant flow, JSON.
+    queries, models : Path, optional
+        Data queries and imputation models, CSV.
+    scales : Path, optional
+        Reliability, floor and ceiling of the scales, CSV.
+    points : Path, optional
+        Folder with the points of the figures: those of the checks that the plan asks for are
+        expected there, those of the imputation, of deltas and of the bootstrap may be.
+    prices, intervention : Path, optional
+        Prices of services and items of the intervention, parquet.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    StudyError
+        If a file is missing, or the results are of a study of another data status.
+    """
+    study = load_study()
+    plan = load_plan()
+    drawn = [points / f"checks_{analysis}.parquet" for analysis in plan.checks if points]
+    for path in (results, flow, queries, models, scales, prices, intervention, *drawn):
+        if path is not None and not path.is_file():
+            raise StudyError(f"{path}: the file is missing; expected what an earlier rule wrote.")
+    table = read_results(results)
+    others = sorted(set(table["data_status"]) - {study.data_status})
+    if others:
+        raise StudyError(
+            f"{results}: data status '{others[0]}' found; expected '{study.data_status}' as in "
+            "config/study.yaml."
+        )
+    economics = load_economics()
+    return Source(
+        study=study,
+        plan=plan,
+        economics=economics,
+        instruments=load_instruments(),
+        dictionary=load_dictionary(study),
+        results=_records(table),
+        flow=json.loads(flow.read_text(encoding="utf-8")),
+        queries=_text(queries),
+        models=_text(models),
+        scales=_text(scales),
+        points=pd.concat(map(pd.read_parquet, drawn), ignore_index=True) if drawn else None,
+        traces=_points(points, "imputation_traces"),
+        values=_points(points, "imputation_values"),
+        tipping=_points(points, "tipping") if plan.sensitivity else None,
+        patterns=_points(points, "missing_patterns"),
+        losses=_points(points, "losses"),
+        draws=_points(points, "economics") if economics else None,
+        prices=None if prices is None else pd.read_parquet(prices),
+        intervention=None if intervention is None else pd.read_parquet(intervention),
+    )
+
+
+def entries_of(source: Source, model: str) -> list[Analysis]:
+    """Return the analyses of the plan with that model."""
+    return [analysis for analysis in source.plan.analyses if analysis.model == model]
+
+
+def _records(table: pd.DataFrame) -> list[Row]:
+    records = table.to_dict("records")
+    for row in records:
+        for column, value in row.items():
+            if value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+                row[column] = None
+        found = TOO_FEW.search(row["note"])
+        row["needed"] = int(found[1]) if found else None
+        row["note"] = TOO_FEW.sub("", row["note"]).removeprefix("; ")
+    return records
+
+
+def _points(folder: Path | None, name: str) -> pd.DataFrame | None:
+    path = folder / f"{name}.parquet" if folder else None
+    return pd.read_parquet(path) if path and path.is_file() else None
+
+
+def _text(path: Path | None) -> pd.DataFrame | None:
+    return None if path is None else pd.read_csv(path, dtype=str, keep_default_na=False)

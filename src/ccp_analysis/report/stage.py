@@ -1,0 +1,211 @@
+"""The rule that writes what the report is made of: tables, figures, and its text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ccp_analysis import files
+from ccp_analysis.errors import StudyError
+from ccp_analysis.report import drawing
+from ccp_analysis.report.catalogue import figures_of, sections_of, tables_of
+from ccp_analysis.report.money import used
+from ccp_analysis.report.section import Checklist, Numbers
+from ccp_analysis.report.sections import TEMPLATES
+from ccp_analysis.report.sections.records import first_of
+from ccp_analysis.report.source import Source, load
+from ccp_analysis.report.table import Table, to_csv, to_markdown
+from ccp_analysis.report.words import Markdown, escape, written_date
+from ccp_analysis.results.terms import Inference, Model, Pooling
+
+
+def run(
+    *,
+    results: Path,
+    flow: Path,
+    queries: Path,
+    models: Path,
+    tables: Path,
+    figures: Path,
+    text: Path,
+    scales: Path | None = None,
+    points: Path | None = None,
+    prices: Path | None = None,
+    intervention: Path | None = None,
+    processes: int = 1,
+) -> None:
+    """Write every table and figure of the report, and the text in which they stand.
+
+    Parameters
+    ----------
+    results : Path
+        The results table.
+    flow : Path
+        The participant flow.
+    queries : Path
+        The data queries.
+    models : Path
+        The imputation models.
+    tables : Path
+        Folder for a CSV file of each table, with the data status in a column.
+    figures : Path
+        Folder for an SVG and a PNG file of each figure.
+    text : Path
+        The report as Markdown, for `documents`.
+    scales : Path, optional
+        Reliability, floor and ceiling of the scales.
+    points : Path, optional
+        Folder with the points of the figures; expected where checks have results.
+    prices, intervention : Path, optional
+        Prices of services and items of the intervention.
+    processes : int, optional
+        How many draw the figures; no file depends on it.
+
+    Raises
+    ------
+    StudyError
+        If a file is missing or does not fit the study.
+    """
+    read = partial(load, results, flow, queries, models, scales, points, prices, intervention)
+    drawn: list[Future[None]] = []
+    # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
+    with ProcessPoolExecutor(processes) as pool:
+        for share in range(processes):
+            drawn.append(pool.submit(draw_share, read, figures, processes, share))
+        source = read()
+        report = Report(source)
+        for name, table in report.tables.items():
+            # A table without rows says so, and of what kind of data.
+            rows = table.rows or [["none", *[None] * (len(table.header) - 1)]]
+            written = to_csv(replace(table, rows=rows), source.study.data_status)
+            files.write_csv(tables / f"{name}.csv", written)
+        files.write_text(text, report.text())
+        for future in drawn:
+            future.result()
+
+
+def draw_share(read: Callable[[], Source], out: Path, shares: int, share: int) -> None:
+    """Draw every so many of the figures, from one of them on."""
+    source = read()
+    items = figures_of(source)
+    if source.points is None and any(
+        item.name.startswith("check_") and item.there(source) for item in items
+    ):
+        raise StudyError("--points: there are checks; expected the folder of their points.")
+    with matplotlib.rc_context():
+        # What a user has set up for matplotlib must not change a byte.
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(drawing.STYLE)
+        for item in items[share::shares]:
+            figure = item.draw(source) if item.there(source) else drawing.nothing()
+            if source.study.data_status == "synthetic":
+                drawing.stamp(figure, source.study.data_label)
+            drawing.save(figure, out, item.name)
+
+
+class Report:
+    """Tables, built once, the numbers of what documents show, and the text with both."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        items = tables_of(source)
+        built = {i.name: i.build(source) for i in items if not isinstance(i, Checklist)}
+        withheld = {i.name for i in items if not isinstance(i, Checklist) and not i.shown(source)}
+        shown = [name for name, table in built.items() if table.rows and name not in withheld]
+        self.figures = {item.name: item for item in figures_of(source) if item.there(source)}
+        self.numbers = Numbers(_numbered(shown), _numbered(list(self.figures)))
+        last = [item for item in items if isinstance(item, Checklist)]
+        lists = {item.name: item.build(source, self.numbers) for item in last}
+        self.numbers.tables.update(_numbered([*shown, *lists]))
+        self.tables: dict[str, Table] = {i.name: (built | lists)[i.name] for i in items}
+
+    def text(self) -> str:
+        """Return the report as Markdown, for pandoc; all values are escaped."""
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=False,  # `finalize` escapes for Markdown, which is stricter than for HTML
+            finalize=escape,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        shared = self._shared()
+        sections = [
+            Markdown(
+                environment.get_template(f"{section.name}.md.j2").render(
+                    **shared, **section.said(self.source)
+                )
+            )
+            for section in sections_of(self.source)
+        ]
+        return environment.get_template("report.md.j2").render(**shared, sections=sections)
+
+    def _shared(self) -> dict[str, Any]:
+        """Return what every template knows."""
+        source = self.source
+        return {
+            "source": source,
+            "study": source.study,
+            "clusters": source.study.clusters,
+            "plan": source.plan,
+            "economics": source.economics,
+            "randomised": source.study.randomised,
+            "date": written_date(source.study.data_date),
+            "models": {analysis.model for analysis in source.plan.analyses},
+            "fits": {analysis.fit for analysis in source.plan.analyses},
+            "used": used(source),
+            "Model": Model,
+            "Pooling": Pooling,
+            "Inference": Inference,
+            "table": self.table,
+            "figure": self.figure,
+            "ref_table": self.ref_table,
+            "ref_figure": self.ref_figure,
+            "first_rows": self.first_rows,
+            "has_rows": lambda name: name in self.tables and bool(self.tables[name].rows),
+            "is_shown": lambda name: name in self.numbers.tables,
+            "has_figure": lambda name: name in self.figures,
+            "figures_named": lambda start: [n for n in self.figures if n.startswith(start)],
+        }
+
+    def table(self, name: str) -> Markdown:
+        """Return a table with its notes; nothing where it has no rows."""
+        return self._set(name, self.tables[name]) if name in self.numbers.tables else Markdown("")
+
+    def first_rows(self, name: str) -> Markdown:
+        """Return the most serious rows of a list of queries, for print."""
+        if name not in self.numbers.tables:
+            return Markdown("")
+        return self._set(name, first_of(self.tables[name]))
+
+    def _set(self, name: str, table: Table) -> Markdown:
+        return to_markdown(table, name, f"Table {self.numbers.tables[name]}")
+
+    def figure(self, name: str) -> Markdown:
+        """Return a figure with caption and alternative text; nothing where there is none."""
+        if name not in self.figures:
+            return Markdown("")
+        caption, alternative = self.figures[name].legend(self.source)
+        label = f"**Figure {self.numbers.figures[name]}.** {escape(caption)}"
+        quoted = alternative.replace("\\", "/").replace('"', "'")
+        return Markdown(f'![{label}](figures/{name}){{#fig-{name} alt="{quoted}" width=100%}}')
+
+    def ref_table(self, name: str) -> Markdown:
+        """Return a link to a table by its number."""
+        return Markdown(f"[Table {self.numbers.tables[name]}](#tbl-{name})")
+
+    def ref_figure(self, name: str) -> Markdown:
+        """Return a link to a figure by its number."""
+        return Markdown(f"[Figure {self.numbers.figures[name]}](#fig-{name})")
+
+
+def _numbered(names: list[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names, start=1)}

@@ -1,0 +1,42 @@
+"""Ask for a table, a figure or the text of a report by name."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from ccp_analysis.report import catalogue, stage
+from ccp_analysis.report.section import Configured, FigureItem
+from ccp_analysis.report.source import Source
+from ccp_analysis.report.table import Table
+
+
+def tables(source: Source) -> dict[str, Table]:
+    return stage.Report(source).tables
+
+
+def text(source: Source) -> str:
+    return stage.Report(source).text()
+
+
+def table_names(of: Configured) -> list[str]:
+    return [item.name for item in catalogue.tables_of(of)]
+
+
+def figure_names(of: Configured) -> list[str]:
+    return [item.name for item in catalogue.figures_of(of)]
+
+
+def figure(source: Source, name: str) -> FigureItem:
+    return next(item for item in catalogue.figures_of(source) if item.name == name)
+
+
+def is_drawn(source: Source, name: str) -> bool:
+    return figure(source, name).there(source)
+
+
+def draw(source: Source, name: str) -> Figure:
+    return figure(source, name).draw(source)
+
+
+def legend(source: Source, name: str) -> tuple[str, str]:
+    return figure(source, name).legend(source)

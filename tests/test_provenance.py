@@ -254,7 +254,7 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
     assert changed("cleaning/score.py") == {"clean", "impute"}
     assert changed("imputation/chained.py") == {"impute"}
     assert changed("models/random_intercept.py") == {"analyse", "check", "sensitivity", "evaluate"}
-    assert changed("report/words.py") == {"items", "codebook"}
+    assert changed("report/words.py") == {"items", "report", "codebook"}
     assert changed("report/sections/costs.py") == {"items"}
     assert changed("report/sections/templates/costs.md.j2") == {"items"}
     assert changed("report/templates/style.css") == {"report", "codebook"}

@@ -44,7 +44,7 @@ class TableItem:
     """A table: the stem of its file, what builds it, and whether documents may show it."""
 
     name: str
-    build: Callable[[Source], Table]
+    build: Callable[[Source], Table[Any]]
     shown: Callable[[Source], bool] = lambda source: True
 
 
@@ -53,7 +53,7 @@ class Checklist:
     """A table that names the others by their numbers, and so is built after them."""
 
     name: str
-    build: Callable[[Source, Numbers], Table]
+    build: Callable[[Source, Numbers], Table[Any]]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,10 +81,7 @@ def run(
         source = read()
         report = Report(source)
         for name, table in report.tables.items():
-            # A table without rows says so, and of what kind of data.
-            rows = table.rows or [["none", *[None] * (len(table.header) - 1)]]
-            written = to_csv(replace(table, rows=rows), source.study.data_status)
-            files.write_csv(tables / f"{name}.csv", written)
+            files.write_csv(tables / f"{name}.csv", to_csv(table, source.study.data_status))
         files.write_text(text, report.text())
         for future in drawn:
             future.result()
@@ -124,7 +120,7 @@ class Report:
         last = [item for item in items if isinstance(item, Checklist)]
         lists = {item.name: item.build(source, self.numbers) for item in last}
         self.numbers.tables.update(_numbered([*shown, *lists]))
-        self.tables: dict[str, Table] = {i.name: (built | lists)[i.name] for i in items}
+        self.tables: dict[str, Table[Any]] = {i.name: (built | lists)[i.name] for i in items}
 
     def text(self) -> str:
         """Return the report as Markdown, for pandoc; all values are escaped."""
@@ -186,7 +182,7 @@ class Report:
             return Markdown("")
         return self._set(name, first_of(self.tables[name]))
 
-    def _set(self, name: str, table: Table) -> Markdown:
+    def _set(self, name: str, table: Table[Any]) -> Markdown:
         return to_markdown(table, name, f"Table {self.numbers.tables[name]}")
 
     def figure(self, name: str) -> Markdown:

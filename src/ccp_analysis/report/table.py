@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import itemgetter
+from typing import Any, Generic, Literal, TypeVar
 
 import pandas as pd
 
@@ -10,26 +14,45 @@ from ccp_analysis.files import escaped
 from ccp_analysis.report.words import ABSENT, Markdown, escape
 
 Cells = list[str | None]
+R = TypeVar("R")
 _LONG, _LONG_TEXT = 20, 3000  # lines, characters: a longer table may break over pages
 _WIDE = 400  # dashes of the line under a header: more than pandoc's line, so widths are heeded
 
 
 @dataclass(frozen=True)
-class Table:
-    """Cells with what is needed to set them.
+class Column(Generic[R]):
+    """A column of a table.
+
+    Attributes
+    ----------
+    head : str
+        Its name.
+    cell : callable
+        Returns what stands in it for a record: text, or None where there is nothing to show.
+    width : int
+        Relative to the others; of the first column of a grouped table none is needed.
+    side : {"l", "r"}
+        Where the text stands: numbers on the right.
+    """
+
+    head: str
+    cell: Callable[[R], str | None]
+    width: int = 0
+    side: Literal["l", "r"] = "r"
+
+
+@dataclass(frozen=True)
+class Table(Generic[R]):
+    """Records with what is needed to set them.
 
     Attributes
     ----------
     caption : str
         What the table shows, without its number.
-    header : list of str
-        A name for each column.
-    rows : list of list
-        A cell for each column: text, or None where there is nothing to show.
-    align : str
-        ``l`` or ``r`` for each column.
-    widths : list of int
-        Relative widths; of a grouped table without the first column.
+    columns : list of Column
+        From left to right.
+    records : list
+        A line for each.
     grouped : bool
         Whether the first column groups the second: documents then set it as a line of its own, or
         on the same line where the second cell is empty.
@@ -40,23 +63,44 @@ class Table:
     """
 
     caption: str
-    header: list[str]
-    rows: list[Cells]
-    align: str
-    widths: list[int]
+    columns: list[Column[R]]
+    records: list[R]
     grouped: bool = False
     stub: str = ""
     notes: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        """Raise ValueError unless every row has a cell for each column."""
-        columns = len(self.header)
-        wrong = [row for row in self.rows if len(row) != columns]
-        if wrong or len(self.align) != columns or len(self.widths) != columns - self.grouped:
-            raise ValueError(f"table '{self.caption}': {columns} names, other numbers of cells")
+    @cached_property
+    def rows(self) -> list[Cells]:
+        """A cell for each record and column."""
+        return [[column.cell(record) for column in self.columns] for record in self.records]
+
+    @property
+    def header(self) -> list[str]:
+        """The name of each column."""
+        return [column.head for column in self.columns]
 
 
-def to_csv(table: Table, data_status: str) -> pd.DataFrame:
+def positional(
+    *,
+    caption: str,
+    header: list[str],
+    rows: list[Cells],
+    align: str,
+    widths: list[int],
+    grouped: bool = False,
+    stub: str = "",
+    notes: list[str] | None = None,
+) -> Table[Cells]:
+    """Return a table of cells in their order."""
+    wide = [0, *widths] if grouped else widths
+    columns = [
+        Column(head, itemgetter(k), width, side)
+        for k, (head, width, side) in enumerate(zip(header, wide, align, strict=True))
+    ]
+    return Table(caption, columns, rows, grouped, stub, notes or [])
+
+
+def to_csv(table: Table[Any], data_status: str) -> pd.DataFrame:
     """Return the table as it is written as CSV.
 
     Parameters
@@ -69,13 +113,15 @@ def to_csv(table: Table, data_status: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Text; what a spreadsheet would take for a formula is `escaped`.
+        Text; what a spreadsheet would take for a formula is `escaped`. A table without rows says
+        so, and of what kind of data.
     """
-    rows = [[escaped(cell or "") for cell in [*row, data_status]] for row in table.rows]
+    there = table.rows or [["none", *[None] * (len(table.columns) - 1)]]
+    rows = [[escaped(cell or "") for cell in [*row, data_status]] for row in there]
     return pd.DataFrame(rows, columns=[*map(escaped, table.header), "data_status"])
 
 
-def to_markdown(table: Table, name: str, label: str) -> Markdown:
+def to_markdown(table: Table[Any], name: str, label: str) -> Markdown:
     """Return the table as a pandoc pipe table with caption, identifier and notes.
 
     Parameters
@@ -93,11 +139,13 @@ def to_markdown(table: Table, name: str, label: str) -> Markdown:
         All cells escaped.
     """
     skip = int(table.grouped)
-    align = table.align[skip:]
-    total = sum(table.widths)
+    set_out = table.columns[skip:]
+    total = sum(column.width for column in set_out)
     rules = [
-        (":" if side == "l" else "-") + "-" * round(_WIDE * width / total) + "-:"[side == "r"]
-        for width, side in zip(table.widths, align, strict=True)
+        (":" if column.side == "l" else "-")
+        + "-" * round(_WIDE * column.width / total)
+        + "-:"[column.side == "r"]
+        for column in set_out
     ]
     names = [table.stub or table.header[0], *table.header[skip + 1 :]]
     lines = [_line([escape(name) for name in names]), _line(rules)]

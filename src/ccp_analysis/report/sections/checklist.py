@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ccp_analysis.report.section import Checklist, Numbers, Section, has_economics
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Table
+from ccp_analysis.report.table import Table, positional
 from ccp_analysis.report.words import listed
 
 # Headings of the report that every economic evaluation has.
@@ -159,7 +160,7 @@ ITEMS = (
 )
 
 
-def cheers(source: Source, numbers: Numbers) -> Table:
+def cheers(source: Source, numbers: Numbers) -> Table[Any]:
     """Set out the checklist with the places that answer it.
 
     Parameters
@@ -190,7 +191,7 @@ def cheers(source: Source, numbers: Numbers) -> Table:
         if statement and not statement.endswith((".", "!", "?")):
             statement += "."
         rows.append([str(item.number), item.topic, item.asks, _answer(item, places, statement)])
-    return Table(
+    return positional(
         caption="The CHEERS 2022 checklist for economic evaluations, and where its items are "
         "answered",
         header=["Item", "Topic", "What it asks for", "Where"],

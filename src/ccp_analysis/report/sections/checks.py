@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from ccp_analysis.report.cells import (
     ON_A_PAGE,
@@ -16,7 +17,7 @@ from ccp_analysis.report.cells import (
 from ccp_analysis.report.check_panels import has_panels, panels, small
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import capitalised, listed, number, p_value
 from ccp_analysis.results.terms import Role, Status, Term
 
@@ -57,17 +58,17 @@ FOUND = {
 HANGS = {Status.OK: "nothing found", Status.FLAGGED: "fragile", Status.FAILED: "could not be made"}
 
 
-def checks(source: Source) -> Table:
+def checks(source: Source) -> Table[Any]:
     """List the checks of the primary outcomes."""
     return _checks(source, primary=True)
 
 
-def checks_others(source: Source) -> Table:
+def checks_others(source: Source) -> Table[Any]:
     """List the checks of the other outcomes."""
     return _checks(source, primary=False)
 
 
-def _checks(source: Source, *, primary: bool) -> Table:
+def _checks(source: Source, *, primary: bool) -> Table[Any]:
     rows: list[Cells] = []
     several = len(source.plan.checks) > 1
     for analysis in source.plan.checks:
@@ -85,7 +86,7 @@ def _checks(source: Source, *, primary: bool) -> Table:
         "this is no proof that there is nothing. Fragile: the result hangs on few people, "
         "which violates no assumption."
     ]
-    return Table(
+    return positional(
         caption=f"Checks of the models of the {which} outcomes",
         header=["Outcome", "Check", "p", "Finding", "In words"],
         rows=rows,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.config.plan import Analysis
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import capitalised, listed, uncapitalised
 from ccp_analysis.results.terms import Pooling
 
@@ -16,7 +17,7 @@ COST = "cost"
 COMPUTED = "derived"
 
 
-def congenial(source: Source) -> Table:
+def congenial(source: Source) -> Table[Any]:
     """List the terms of each analysis of imputed data, and what its imputation models lack."""
     rows: list[Cells] = []
     imputed = source.models is not None and not source.models.empty
@@ -39,7 +40,7 @@ def congenial(source: Source) -> Table:
     held = (
         f"every {clusters.unit_label}, which holds those of arm and pair" if clusters else "the arm"
     )
-    return Table(
+    return positional(
         caption="Terms of the analyses of imputed data, and which the imputation models lack",
         header=["Analysis", "Terms", "Not in the imputation models"],
         rows=rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from ccp_analysis.report.cells import (
     DATA,
@@ -34,7 +35,7 @@ from ccp_analysis.report.money import (
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, has_economics
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
@@ -54,7 +55,7 @@ ADJUSTED = (
 )
 
 
-def economic_means(source: Source) -> Table:
+def economic_means(source: Source) -> Table[Any]:
     """Set out costs, utilities and QALYs by arm, unadjusted, imputed and as observed."""
     symbol = CURRENCY[source.evaluation.currency]
     found = source.rows(analysis=ECONOMICS, model=Model.DESCRIPTIVE)
@@ -88,7 +89,7 @@ def economic_means(source: Source) -> Table:
     header = [f"{label}, {what}" for _, label in source.arms for what in ("n", "mean (SD)")]
     later = adds_up_visits(source)
     counted = "services of all visits after the baseline up to it," if later else "services"
-    return Table(
+    return positional(
         caption="Costs, utilities and quality-adjusted life years by arm, unadjusted",
         header=["Measure", "Visit and data", *header],
         rows=rows,
@@ -117,7 +118,7 @@ def _summary(terms: dict[str, Row], places: int) -> Cells:
     return [number(mean["n"]), shown]
 
 
-def economics(source: Source) -> Table:
+def economics(source: Source) -> Table[Any]:
     """Set out adjusted costs and quality-adjusted life years, and their differences."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
@@ -140,7 +141,7 @@ def economics(source: Source) -> Table:
         rows.append(["Residual correlation of costs and QALYs", method(row), *cells])
         if row["note"]:
             notes.append((method(row), row["note"]))
-    return Table(
+    return positional(
         caption=f"Costs and quality-adjusted life years over {source.evaluation.months:g} months "
         f"by every analysis ({contrast(source)})",
         header=[

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ccp_analysis.report.cells import (
     beside,
@@ -15,61 +16,76 @@ from ccp_analysis.report.cells import (
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, decimals, known, listed, number
 from ccp_analysis.results.terms import Inference, Term
 
 QUANTILES = {Inference.NORMAL: "normal", Inference.T: "t"}
+BY_QUANTILES = (
+    "Normal, by normal quantiles; t, by quantiles of t with one degree of freedom fewer than pairs."
+)
+PLACES = {"count": 0, "ratio": 2}
+ORDER = [
+    Term.AT_BASELINE,
+    Term.AT_FOLLOW_UP,
+    Term.CLUSTERS,
+    Term.PLANNED_DIFFERENCE,
+    Term.DESIGN_EFFECT,
+    Term.DETECTABLE_DIFFERENCE,
+    Term.REQUIRED,
+]
 
 
-def detectable(source: Source) -> Table:
+def detectable(source: Source) -> Table[Any]:
     """Set the smallest difference that could be found beside the smallest that matters."""
-    rows: list[Cells] = []
-    notes: dict[str, None] = {}
-    for row in primary_differences(source):
-        places = decimals(row["std_error"])
+
+    def limit(row: Row) -> str | None:
         limits = beside(source, row, Term.DETECTABLE)
-        beyond = {r["level"]: r for r in beside(source, row, Term.BEYOND_MCID)}
-        if not limits and not beyond:
-            continue
-        notes |= dict.fromkeys(r["note"] for r in limits if r["note"])
-        mcid = next((r["threshold"] for r in beyond.values()), None)
-        rows.append(
-            [
-                source.outcome(row["outcome"]),
-                with_interval(row, places),
-                number(limits[0]["estimate"], places) if limits else None,
-                f"{mcid:g}" if known(mcid) else None,
-                *(_excluded(beyond.get(arm)) for arm in source.study.arms.ordered[::-1]),
-            ]
-        )
-    sides = [f"In favour of {source.arm(arm)}" for arm in source.study.arms.ordered[::-1]]
-    said = [f"Minimum detectable difference: {note}." for note in notes]
+        return number(limits[0]["estimate"], decimals(row["std_error"])) if limits else None
+
+    def mcid(row: Row) -> str | None:
+        beyond = beside(source, row, Term.BEYOND_MCID)
+        return f"{beyond[0]['threshold']:g}" if beyond and known(beyond[0]["threshold"]) else None
+
+    def side(arm: str) -> Callable[[Row], str | None]:
+        return lambda row: _excluded(beside(source, row, Term.BEYOND_MCID, level=arm))
+
+    records = [
+        row
+        for row in primary_differences(source)
+        if beside(source, row, Term.DETECTABLE) or beside(source, row, Term.BEYOND_MCID)
+    ]
+    limits = [r for row in records for r in beside(source, row, Term.DETECTABLE) if r["note"]]
+    said = dict.fromkeys(f"Minimum detectable difference: {row['note']}." for row in limits)
     return Table(
-        caption="What was found, what could have been found, and what the intervals exclude, "
+        "What was found, what could have been found, and what the intervals exclude, "
         "primary analysis",
-        header=[
-            "Outcome",
-            f"Difference ({level_of(source)} CI)",
-            "Minimum detectable difference",
-            "MCID",
-            *sides,
+        [
+            Column("Outcome", lambda row: source.outcome(row["outcome"]), 30, "l"),
+            Column(
+                f"Difference ({level_of(source)} CI)",
+                lambda row: with_interval(row, decimals(row["std_error"])),
+                23,
+            ),
+            Column("Minimum detectable difference", limit, 13),
+            Column("MCID", mcid, 8),
+            *(
+                Column(f"In favour of {source.arm(arm)}", side(arm), 16, "l")
+                for arm in source.study.arms.ordered[::-1]
+            ),
         ],
-        rows=rows,
-        align="lrrrll",
-        widths=[30, 23, 13, 8, 16, 16],
+        records,
         notes=[
             *said,
             "MCID, minimal clinically important difference, where one is known. The last two "
             "columns say whether the interval excludes a difference of that size or more.",
-        ]
-        if rows
-        else [],
+        ],
     )
 
 
-def _excluded(row: Row | None) -> str | None:
+def _excluded(beyond: list[Row]) -> str | None:
     """Say where the interval of a difference less the MCID lies."""
+    row = next(iter(beyond), None)
     if row is None or not (known(row["conf_low"]) and known(row["conf_high"])):
         return None
     if row["conf_high"] < 0:
@@ -77,54 +93,46 @@ def _excluded(row: Row | None) -> str | None:
     return "all of the interval" if row["conf_low"] > 0 else "not excluded"
 
 
-def sample_size(source: Source) -> Table:
+def sample_size(source: Source) -> Table[Any]:
     """Set planned numbers, and what they detect, beside achieved ones."""
     found = source.rows(analysis="sample_size")
-    order = [
-        Term.AT_BASELINE,
-        Term.AT_FOLLOW_UP,
-        Term.CLUSTERS,
-        Term.PLANNED_DIFFERENCE,
-        Term.DESIGN_EFFECT,
-        Term.DETECTABLE_DIFFERENCE,
-        Term.REQUIRED,
-    ]
+    by_key: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in found:
+        by_key.setdefault((row["term"], row["inference"]), {})[row["level"]] = row
     unit = source.study.clusters.unit_label if source.study.clusters else "cluster"
     labels = {Term.CLUSTERS: f"{capitalised(unit)}s", Term.REQUIRED: "Participants required"}
-    units = {row["scale"] for row in found} - {"count", "ratio"}
-    keys = dict.fromkeys((row["term"], row["inference"]) for row in found)
-    rows: list[Cells] = []
-    notes: list[tuple[str, str]] = []
-    for term, inference in sorted(keys, key=lambda key: order.index(key[0])):
-        own = {r["level"]: r for r in found if (r["term"], r["inference"]) == (term, inference)}
-        label = labels.get(term, capitalised(term))
-        first = next(iter(own.values()))
-        places = {"count": 0, "ratio": 2}.get(first["scale"], 1)
-        rows.append(
-            [
-                f"{label} ({QUANTILES[inference]})" if inference in QUANTILES else label,
-                *(
-                    number(own[level]["estimate"], places) if level in own else None
-                    for level in ("planned", "achieved")
-                ),
-            ]
-        )
-        notes += [(rows[-1][0], row["note"]) for row in own.values() if row["note"]]
+
+    def label(key: tuple[str, str]) -> str:
+        term, inference = key
+        name = labels.get(term, capitalised(term))
+        return f"{name} ({QUANTILES[inference]})" if inference in QUANTILES else name
+
+    def value(level: str) -> Callable[[tuple[str, str]], str | None]:
+        def cell(key: tuple[str, str]) -> str | None:
+            row = by_key[key].get(level)
+            return number(row["estimate"], PLACES.get(row["scale"], 1)) if row else None
+
+        return cell
+
+    records = sorted(by_key, key=lambda key: ORDER.index(key[0]))
+    notes = [
+        (label(key), row["note"]) for key in records for row in by_key[key].values() if row["note"]
+    ]
     planned = source.plan.planned
-    outcome = source.name(planned.outcome) if planned else ""
+    units = {row["scale"] for row in found} - {"count", "ratio"}
     scale = f"; differences in {units.pop()}" if len(units) == 1 else ""
-    means = "normal, by normal quantiles; t, by quantiles of t with one degree of freedom fewer "
     return Table(
-        caption=f"Planned and achieved numbers ({outcome}{scale})",
-        header=["Quantity", "Planned", "Achieved"],
-        rows=rows,
-        align="lrr",
-        widths=[60, 20, 20],
+        f"Planned and achieved numbers ({source.name(planned.outcome) if planned else ''}{scale})",
+        [
+            Column("Quantity", label, 60, "l"),
+            Column("Planned", value("planned"), 20),
+            Column("Achieved", value("achieved"), 20),
+        ],
+        records,
         notes=[
             *([planned.source.strip()] if planned and planned.source else []),
             *notes_of(notes),
-            *[capitalised(f"{means}than pairs.")]
-            * any(inference == Inference.T for _, inference in keys),
+            *[BY_QUANTILES] * any(inference == Inference.T for _, inference in records),
         ],
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from ccp_analysis.report.cells import contrast, level_of, method, notes_of, quan
 from ccp_analysis.report.drawing import ABOVE, ACTIVE, BELOW, INK, MUTED, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import MINUS, capitalised, decimals, known, listed
 from ccp_analysis.results.terms import Inference, Term
 
@@ -46,7 +47,7 @@ def _asked(source: Source) -> Sensitivity:
     return source.plan.sensitivity or Sensitivity()
 
 
-def deltas(source: Source) -> Table:
+def deltas(source: Source) -> Table[Any]:
     """Set out the difference at every delta, a column for each direction."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
@@ -71,7 +72,7 @@ def deltas(source: Source) -> Table:
                 ]
                 group = f"{source.outcome(outcome)} ({method(next(iter(at.values())))})"
                 rows.append([group, plain(delta), *cells])
-    return Table(
+    return positional(
         caption=f"Differences ({contrast(source)}) with {level_of(source)} intervals when a delta "
         "is added to every imputed value",
         header=["Outcome", "Delta", *(direction(source, arms) for arms in named.values())],
@@ -92,7 +93,7 @@ def deltas(source: Source) -> Table:
     )
 
 
-def scenarios(source: Source) -> Table:
+def scenarios(source: Source) -> Table[Any]:
     """Set out the difference under each scenario of reference-based imputation."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
@@ -116,7 +117,7 @@ def scenarios(source: Source) -> Table:
     given |= {used for e in entries for s in e.scenarios for used in s.reasons.values()}
     words = [f"{code}, {said}" for code, said in STRATEGIES.items() if code in given]
     what = [f"Difference ({level_of(source)} CI), {VARIANCES[kind]}" for kind in kinds]
-    return Table(
+    return positional(
         caption=f"Differences ({contrast(source)}) under assumptions on those who were lost, "
         "reference-based imputation and ANCOVA",
         header=["Outcome", "Scenario", *what],

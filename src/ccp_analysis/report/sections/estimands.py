@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ccp_analysis.config.estimands import Estimand, IntercurrentEvent
 from ccp_analysis.config.models import LABELS, LONGITUDINAL
@@ -11,7 +12,7 @@ from ccp_analysis.config.sensitivity import Delta, Sensitivity
 from ccp_analysis.report.cells import DATA
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import capitalised, listed, uncapitalised
 from ccp_analysis.results.terms import Model, Population, Role
 
@@ -22,7 +23,7 @@ ROLES = {
 }
 
 
-def estimands(source: Source) -> Table:
+def estimands(source: Source) -> Table[Any]:
     """Set out every estimand by its attributes, and the analyses that estimate it."""
     rows: list[Cells] = []
     for estimand in source.plan.estimands:
@@ -35,7 +36,7 @@ def estimands(source: Source) -> Table:
             *((ROLES[role], text) for role, text in _analyses(source, estimand).items() if text),
         ]
         rows += [[estimand.name, attribute, text.strip()] for attribute, text in parts]
-    return Table(
+    return positional(
         caption="What is estimated, by the five attributes of ICH E9(R1), and by which analyses",
         header=["Estimand", "Attribute", "Definition"],
         rows=rows,

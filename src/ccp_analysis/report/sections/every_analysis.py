@@ -21,12 +21,12 @@ from ccp_analysis.report.cells import (
 from ccp_analysis.report.drawing import Mark, axis_label, direction_labels, estimate_text, forest
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import decimals, known, number
 from ccp_analysis.results.terms import Average, Model, Role, Status
 
 
-def methods(source: Source) -> Table:
+def methods(source: Source) -> Table[Any]:
     """Set out the primary outcome by every analysis that has it."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
@@ -50,7 +50,7 @@ def methods(source: Source) -> Table:
                 notes.append((", ".join(filter(None, [name, rows[-1][2]])), row["note"]))
             if row["model"] == Model.REPEATED and known(row["n"]):
                 notes.append((name, f"{number(row['n'])} observations"))
-    return Table(
+    return positional(
         caption=f"The primary outcome by every analysis ({contrast(source)})",
         header=["Outcome", "Analysis", "Inference", *difference_header(source)],
         rows=rows,

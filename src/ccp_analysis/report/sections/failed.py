@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.report.cells import method
 from ccp_analysis.report.money import ECONOMICS, pounds
 from ccp_analysis.report.section import Section, TableItem
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import capitalised, listed
 from ccp_analysis.results.terms import Status
 
@@ -15,7 +17,7 @@ CHECKS = "checks_"
 NOT_THERE = (Status.FAILED, Status.REFUSED)
 
 
-def failed(source: Source) -> Table:
+def failed(source: Source) -> Table[Any]:
     """List the outcomes of which something could not be estimated, by reason."""
     reasons: dict[tuple[str, str], dict[str, None]] = {}
     for row in source.results:
@@ -26,7 +28,7 @@ def failed(source: Source) -> Table:
         [outcome, capitalised(listed(list(analyses))), f"{capitalised(reason)}."]
         for (outcome, reason), analyses in reasons.items()
     ]
-    return Table(
+    return positional(
         caption="What could not be estimated",
         header=["Outcome", "Analysis", "Reason"],
         rows=rows,

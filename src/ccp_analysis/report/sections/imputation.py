@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from ccp_analysis.refused import NOT_IMPUTED
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import known, listed, number
 
 EXPLAINED = {
@@ -36,7 +37,7 @@ METHODS = {
 UNMIXED = "the iterations may be too few"
 
 
-def imputation_models(source: Source) -> Table:
+def imputation_models(source: Source) -> Table[Any]:
     """List every imputed variable with its method, predictors and convergence."""
     rows: list[Cells] = []
     for name, part in source.models.groupby("variable", sort=False):
@@ -62,7 +63,7 @@ def imputation_models(source: Source) -> Table:
         f"{fixed} beside the predictors counted here.",
         *_limits(source),
     ]
-    return Table(
+    return positional(
         caption="Imputation models",
         header=["Variable", "Method", "Missing", "R-hat", "Predictors"],
         rows=rows,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ccp_analysis.report.cells import level_of, method, with_interval
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, fits
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import decimals, number
 from ccp_analysis.results.terms import Model, Term
 
 
-def intraclass(source: Source) -> Table:
+def intraclass(source: Source) -> Table[Any]:
     """List the intraclass correlation of every outcome, with its interval."""
     term = Term.INTRACLASS
     rows: list[Cells] = []
@@ -45,7 +46,7 @@ def intraclass(source: Source) -> Table:
                 ]
             )
     group = " or ".join(groups)
-    return Table(
+    return positional(
         caption="Intraclass correlations: the share of the variance beside the model that lies "
         f"between {group}s",
         header=[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -20,12 +21,12 @@ from ccp_analysis.report.cells import (
 from ccp_analysis.report.drawing import Mark, direction_labels, estimate_text, forest
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import decimals, number, p_value
 from ccp_analysis.results.terms import Population, Term
 
 
-def left_out(source: Source) -> Table:
+def left_out(source: Source) -> Table[Any]:
     """List the primary outcome's difference without each pair and each cluster in turn."""
     clusters = source.clusters
     rows: list[Cells] = []
@@ -61,7 +62,7 @@ def left_out(source: Source) -> Table:
             ]
             notes += [(f"Without one {clusters.unit_label}", row["note"]) for row in told]
     interval_name = f"Difference ({level_of(source)} CI)"
-    return Table(
+    return positional(
         caption=f"The primary outcome without one {clusters.pair_label} or {clusters.unit_label}, "
         "complete cases",
         header=["Analysis", "Left out", interval_name, "p", "Change in standard errors", "n"],

@@ -19,7 +19,7 @@ from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, OBSERVED, REFERENCE,
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections.imputation import enough
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
@@ -39,7 +39,7 @@ TALL, BARS = 0.17, 0.9  # inches: height of a pattern, longest bar
 LETTER = 0.075  # inches of a letter over the columns
 
 
-def missing(source: Source) -> Table:
+def missing(source: Source) -> Table[Any]:
     """Count missing values of every variable at every visit, by arm."""
     groups = [*source.study.arms.ordered, ALL]
     rows: list[Cells] = []
@@ -47,7 +47,7 @@ def missing(source: Source) -> Table:
         for visit, counts in visits.items():
             cells = [_of(counts.get(group)) for group in groups]
             rows.append([source.outcome(name), source.visit(visit), *cells])
-    return Table(
+    return positional(
         caption="Missing values among participants with a baseline interview, by arm",
         header=["Variable", "Visit", *(label for _, label in source.arms), "All"],
         rows=rows,
@@ -79,7 +79,7 @@ def _of(row: Row | None) -> str | None:
     return f"{number(row['estimate'])} of {number(row['n'])}" if row else None
 
 
-def losses(source: Source) -> Table:
+def losses(source: Source) -> Table[Any]:
     """Compare those lost to each follow-up with those seen at it."""
     rows: list[Cells] = []
     for visit, found in by_visit(source).items():
@@ -96,7 +96,7 @@ def losses(source: Source) -> Table:
             if not numeric:
                 of += f" ({percent(row['lost_share'])})"
             rows.append([group, label(source, row), of, *means, number(row["difference"], 2)])
-    return Table(
+    return positional(
         caption="Who was lost to follow-up, by what was known at baseline",
         header=[
             "Visit",

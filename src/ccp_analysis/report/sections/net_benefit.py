@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -33,7 +34,7 @@ from ccp_analysis.report.section import (
 )
 from ccp_analysis.report.sections.costs import limits_and_p, side_of
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import capitalised, degrees, interval, known, listed, number, p_value
 from ccp_analysis.results.terms import Model, Status, Term
 
@@ -41,7 +42,7 @@ from ccp_analysis.results.terms import Model, Status, Term
 CURVES = ("Net-benefit regression (t)", "Two-stage bootstrap")
 
 
-def net_benefit(source: Source) -> Table:
+def net_benefit(source: Source) -> Table[Any]:
     """Set out the net monetary benefit at the main thresholds and a few more."""
     rows: list[Cells] = []
     main = source.evaluation.main_thresholds
@@ -87,7 +88,7 @@ def net_benefit(source: Source) -> Table:
     widths = [18, 29, 6, 8, 13, 13, 29]
     if not paired:
         header, widths, rows = header[:-1], widths[:-1], [row[:-1] for row in rows]
-    return Table(
+    return positional(
         caption=f"Net monetary benefit ({contrast(source)}, {symbol}) by threshold",
         header=header,
         rows=rows,
@@ -127,7 +128,7 @@ def failed_benefits(source: Source) -> list[Row]:
     return [row for row in rows if row["status"] in (Status.FAILED, Status.REFUSED)]
 
 
-def ratios_of_cost(source: Source) -> Table:
+def ratios_of_cost(source: Source) -> Table[Any]:
     """Say what a cost-effectiveness ratio would be, or why there is none."""
     rows: list[Cells] = []
     for row in ratio_rows(source):
@@ -147,7 +148,7 @@ def ratios_of_cost(source: Source) -> Table:
                 f"{capitalised(row['note'])}." if row["note"] else None,
             ]
         )
-    return Table(
+    return positional(
         caption=f"Costs per unit of outcome ({contrast(source)})",
         header=[
             "Ratio",

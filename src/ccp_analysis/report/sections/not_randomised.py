@@ -8,7 +8,7 @@ from typing import Any
 from ccp_analysis.report.cells import contrast, level_of, method, with_interval
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, fits
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import capitalised, decimals, known, listed, p_value
 from ccp_analysis.results.terms import Inference, Model, Term
 
@@ -16,7 +16,7 @@ SIDE_BY_SIDE = (Model.ANCOVA, Model.CHANGE, Model.DID)
 DATA = {"imputed": "Imputed", "observed": "As observed"}
 
 
-def not_randomised(source: Source) -> Table:
+def not_randomised(source: Source) -> Table[Any]:
     """Set ANCOVA, change score and difference in differences side by side."""
     rows: list[Cells] = []
     for outcome in source.plan.outcomes:
@@ -36,7 +36,7 @@ def not_randomised(source: Source) -> Table:
             rows.append([source.outcome(outcome.id), label, *cells, apart, p])
     inference = source.study.clusters is not None
     names = ["ANCOVA", "Change score", "Difference in differences", "ANCOVA minus change score"]
-    return Table(
+    return positional(
         caption=f"Three ways to take account of the baseline ({contrast(source)}), each with its "
         f"{level_of(source)} interval",
         header=["Outcome", "Data", *names, "p"],

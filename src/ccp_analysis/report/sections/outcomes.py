@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -33,7 +34,7 @@ from ccp_analysis.report.drawing import (
 )
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
@@ -46,7 +47,7 @@ from ccp_analysis.report.words import (
 from ccp_analysis.results.terms import Role, Status, Term
 
 
-def observed(source: Source) -> Table:
+def observed(source: Source) -> Table[Any]:
     """Set out observed means and SDs of every outcome at every visit, by arm."""
     rows: list[Cells] = []
     for outcome in source.plan.outcomes:
@@ -66,7 +67,7 @@ def observed(source: Source) -> Table:
             if any(cells):
                 rows.append([source.outcome(outcome.id), visit.label, *cells])
     header = [f"{label}, {what}" for _, label in source.arms for what in ("n", "mean (SD)")]
-    return Table(
+    return positional(
         caption="Outcomes as observed at every visit, by arm",
         header=["Outcome", "Visit", *header],
         rows=rows,
@@ -76,7 +77,7 @@ def observed(source: Source) -> Table:
     )
 
 
-def comparison(source: Source) -> Table:
+def comparison(source: Source) -> Table[Any]:
     """Set out adjusted means and differences of every outcome by the primary analysis."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
@@ -118,7 +119,7 @@ def comparison(source: Source) -> Table:
         ]
     names = {"n_clusters": f"{_unit(source)}s", "m": "m"}
     level = level_of(source)
-    return Table(
+    return positional(
         caption=f"Adjusted differences between the arms ({contrast(source)}), primary analysis"
         + (f", {uncapitalised(common)}" if common else ""),
         header=[

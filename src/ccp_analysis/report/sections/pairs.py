@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -10,12 +11,12 @@ from ccp_analysis.report.cells import contrast, level_of, method, primary_names
 from ccp_analysis.report.drawing import Mark, axis_label, direction_labels, estimate_text, forest
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem, fits
 from ccp_analysis.report.source import Source, entries_of
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import capitalised, decimals, interval, number, p_value
 from ccp_analysis.results.terms import Inference, Model, Term
 
 
-def pair_differences(source: Source) -> Table:
+def pair_differences(source: Source) -> Table[Any]:
     """Set out differences within each pair of clusters, and their mean, primary outcome."""
     pair = source.clusters.pair
     rows: list[Cells] = []
@@ -65,7 +66,7 @@ def pair_differences(source: Source) -> Table:
         ]
         there = [cells for cells in last if by_pair and any(cells[1:])]
         rows += [[source.outcome(outcome.id), *cells] for cells in there]
-    return Table(
+    return positional(
         caption=f"The primary outcome within each {source.clusters.pair_label}: differences "
         f"between baseline-adjusted {source.clusters.unit_label} means ({contrast(source)})",
         header=["Outcome", capitalised(source.clusters.pair_label), *header.values()],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +16,7 @@ from ccp_analysis.report.drawing import INK, LINE, MUTED, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections.summary import counted
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
@@ -37,7 +38,7 @@ WITH_BASELINE = (Model.DID, Model.CLDA)  # models in which the baseline is a vis
 Lines = list[tuple[str, bool]]  # text, and whether it is a heading
 
 
-def flow(source: Source) -> Table:
+def flow(source: Source) -> Table[Any]:
     """Count participants at every stage by arm, with the reasons of those missing."""
     arms = source.study.arms.ordered
     rows: list[Cells] = []
@@ -59,7 +60,7 @@ def flow(source: Source) -> Table:
         if entry["expected"] != entry["found"]
     ]
     notes += _recorded(source)
-    return Table(
+    return positional(
         caption="Participants at every stage, by arm, with reasons for missing interviews",
         header=["Stage", "Participants", *(label for _, label in source.arms), "All"],
         rows=rows,
@@ -86,7 +87,7 @@ def _recorded(source: Source) -> list[str]:
     return ["Recorded reasons.", *sentences] if sentences else []
 
 
-def flow_by_cluster(source: Source) -> Table:
+def flow_by_cluster(source: Source) -> Table[Any]:
     """Count participants at every stage in each cluster."""
     clusters = source.study.clusters
     stages = source.flow["stages"]
@@ -101,7 +102,7 @@ def flow_by_cluster(source: Source) -> Table:
         for entry in stages[0]["by_cluster"]
     ]
     unit, pair = capitalised(clusters.unit_label), capitalised(clusters.pair_label)
-    return Table(
+    return positional(
         caption=f"Participants at every stage, by {clusters.unit_label}",
         header=[pair, unit, "Arm", *(stage["label"] for stage in stages)],
         rows=rows,
@@ -110,7 +111,7 @@ def flow_by_cluster(source: Source) -> Table:
     )
 
 
-def baseline(source: Source) -> Table:
+def baseline(source: Source) -> Table[Any]:
     """Set out characteristics and outcomes at baseline, by arm."""
     groups = [*source.study.arms.ordered, ALL]
     rows: list[Cells] = []
@@ -125,7 +126,7 @@ def baseline(source: Source) -> Table:
         f"{label} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})"
         for label, n in zip(labels, _counts(stage, source.study.arms.ordered), strict=True)
     ]
-    return Table(
+    return positional(
         caption="Participants at baseline, by arm",
         header=["Characteristic", "Category", *header],
         rows=rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ccp_analysis.config.models import RATIOS
 from ccp_analysis.report.cells import (
@@ -15,12 +16,12 @@ from ccp_analysis.report.cells import (
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, fits
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import decimals, number, p_value
 from ccp_analysis.results.terms import Status, Term
 
 
-def ratios(source: Source) -> Table:
+def ratios(source: Source) -> Table[Any]:
     """Set out ratios, and differences of risks or rates, of binary outcomes and counts."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
@@ -59,7 +60,7 @@ def ratios(source: Source) -> Table:
             ]
     level = level_of(source)
     names = dict.fromkeys(RATIOS[a.model] for a in source.plan.analyses if a.model in RATIOS)
-    return Table(
+    return positional(
         caption=f"Binary outcomes and counts: ratios and differences ({contrast(source)})",
         header=[
             "Outcome",

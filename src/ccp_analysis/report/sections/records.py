@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import REAL, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import capitalised, listed, number, uncapitalised
 
 SEVERITIES = {
@@ -22,7 +23,7 @@ SOFTWARE = ["numpy", "scipy", "pandas", "formulaic", "matplotlib", "pypandoc_bin
 WITH_REASONS = ("complete_case",)  # of the other sets the table of the flow has the reasons
 
 
-def files_read(source: Source) -> Table:
+def files_read(source: Source) -> Table[Any]:
     """Account for the rows of every raw file."""
     accounts = {entry["file"]: entry for entry in source.flow.get("rows", [])}
     used = {"of_itt": "of_others", "with_participants": "without_participants"}
@@ -47,7 +48,7 @@ def files_read(source: Source) -> Table:
     ]
     if not accounts:
         header, rows, notes = header[:4], [row[:4] for row in rows], []
-    return Table(
+    return positional(
         caption="Files read, and what became of their rows",
         header=header,
         rows=rows,
@@ -57,7 +58,7 @@ def files_read(source: Source) -> Table:
     )
 
 
-def sets(source: Source) -> Table:
+def sets(source: Source) -> Table[Any]:
     """Count the analysis sets by arm, with the reasons of those left out of complete cases."""
     arms = source.study.arms.ordered
     rows: list[Cells] = []
@@ -68,7 +69,7 @@ def sets(source: Source) -> Table:
             counted = [number(part["by_arm"][arm]) for arm in arms]
             why = f"Left out: {left_out_reason(source, part['reason'])}"
             rows.append([entry["label"], why, *counted, number(part["n"])])
-    return Table(
+    return positional(
         caption="Analysis sets, by arm",
         header=["Set", "Participants", *(label for _, label in source.arms), "All"],
         rows=rows,
@@ -92,7 +93,7 @@ def left_out_reason(source: Source, reason: str) -> str:
     return reason
 
 
-def scales(source: Source) -> Table:
+def scales(source: Source) -> Table[Any]:
     """Say how the scales did: reliability, floor and ceiling, without regard to arm."""
     rows: list[Cells] = []
     found = [] if source.scales is None else source.scales.to_dict("records")
@@ -116,7 +117,7 @@ def scales(source: Source) -> Table:
                 _decimal(row["ceiling_percent"], 1),
             ]
         )
-    return Table(
+    return positional(
         caption="The scales in these data, both arms together",
         header=[
             "Scale",
@@ -147,7 +148,7 @@ def _decimal(text: str, places: int) -> str | None:
     return number(float(text), places) if text else None
 
 
-def query_counts(source: Source) -> Table:
+def query_counts(source: Source) -> Table[Any]:
     """Count data queries by severity and rule, and those that a decision answers."""
     answered = _decided(source)
     table = source.queries.assign(answered=(source.queries["decision"] != "") if answered else 0)
@@ -164,7 +165,7 @@ def query_counts(source: Source) -> Table:
         ]
         for item in ranked
     ]
-    return Table(
+    return positional(
         caption="Data queries, by severity and rule",
         header=["Severity", "Rule", "Queries", *["Answered"] * answered],
         rows=rows,
@@ -180,7 +181,7 @@ def _decided(source: Source) -> bool:
     return "decision" in source.queries and bool((source.queries["decision"] != "").any())
 
 
-def queries(source: Source) -> Table:
+def queries(source: Source) -> Table[Any]:
     """List every value that was changed, set missing or found strange, with its answer."""
     header = {
         "id": "Query",
@@ -202,7 +203,7 @@ def queries(source: Source) -> Table:
             [*row, _answer(*answer)]
             for row, answer in zip(rows, answers.itertuples(index=False), strict=True)
         ]
-    return Table(
+    return positional(
         caption="Every data query",
         header=[*header.values(), *["Decision"] * answered],
         rows=rows,
@@ -230,14 +231,14 @@ def shows_records(source: Source) -> bool:
     return source.study.data_status != REAL
 
 
-def first_of(queries: Table) -> Table:
+def first_of(queries: Table[Any]) -> Table[Any]:
     """Return the queries that are printed, the most serious first."""
-    if len(queries.rows) <= FIRST:
+    if len(queries.records) <= FIRST:
         return queries
-    severity = queries.header.index("Severity")
-    ranked = sorted(queries.rows, key=lambda row: rank(row[severity]))
+    severity = queries.columns[queries.header.index("Severity")].cell
+    ranked = sorted(queries.records, key=lambda record: rank(severity(record)))
     caption = "Data queries, the most serious first; queries.csv lists them all"
-    return replace(queries, rows=ranked[:FIRST], caption=caption)
+    return replace(queries, records=ranked[:FIRST], caption=caption)
 
 
 def _items(of: Configured) -> Iterator[Item]:

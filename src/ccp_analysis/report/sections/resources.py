@@ -19,7 +19,7 @@ from ccp_analysis.report.money import (
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, has_economics
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import known, listed, number, percent
 from ccp_analysis.results.terms import Model, Population, Term
 
@@ -30,7 +30,7 @@ SHARES = {
 }
 
 
-def resource_use(source: Source) -> Table:
+def resource_use(source: Source) -> Table[Any]:
     """Set out use, users and mean cost of every service at every visit, by arm."""
     economics = source.evaluation
     symbol = CURRENCY[economics.currency]
@@ -58,7 +58,7 @@ def resource_use(source: Source) -> Table:
             f"mean cost ({symbol})",
         )
     ]
-    return Table(
+    return positional(
         caption="Services used over the months before each visit, and what they cost, by arm",
         header=["Service (unit, price)", "Visit", *header],
         rows=rows,
@@ -146,7 +146,7 @@ def _price(value: float) -> str | None:
     return number(value, 0 if known(value) and float(value).is_integer() else 2)
 
 
-def prices(source: Source) -> Table:
+def prices(source: Source) -> Table[Any]:
     """List the unit costs of services and of the intervention's items with their sources."""
     economics = source.evaluation
     symbol = CURRENCY[economics.currency]
@@ -179,7 +179,7 @@ def prices(source: Source) -> Table:
         ]
         for record in items.to_dict("records")
     ]
-    return Table(
+    return positional(
         caption="Unit costs, their price years and sources",
         header=[
             "Kind",

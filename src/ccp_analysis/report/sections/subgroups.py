@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -17,12 +18,12 @@ from ccp_analysis.report.cells import (
 from ccp_analysis.report.drawing import Mark, direction_labels, estimate_text, forest
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import decimals, degrees, number, p_value
 from ccp_analysis.results.terms import Status, Term
 
 
-def subgroups(source: Source) -> Table:
+def subgroups(source: Source) -> Table[Any]:
     """Set out the differences within planned subgroups, and the interactions that compare them."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
@@ -45,7 +46,7 @@ def subgroups(source: Source) -> Table:
         )
         if row["note"]:
             notes.append((label, row["note"]))
-    return Table(
+    return positional(
         caption=f"Planned subgroups: differences ({contrast(source)}) within them, and "
         "interactions of the arm",
         header=["Outcome", "Subgroup", f"Estimate ({level_of(source)} CI)", "df", "p", "n"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,12 +33,12 @@ from ccp_analysis.report.section import (
 )
 from ccp_analysis.report.sections.costs import side_of
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import capitalised, interval, known, number
 from ccp_analysis.results.terms import Status
 
 
-def economic_sensitivity(source: Source) -> Table:
+def economic_sensitivity(source: Source) -> Table[Any]:
     """Set every variation of the evaluation beside the main one."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
@@ -52,7 +53,7 @@ def economic_sensitivity(source: Source) -> Table:
                 notes.append((varied.label, row["note"]))
     at = per_qaly(source, main_threshold(source.evaluation))
     symbol, level = CURRENCY[source.evaluation.currency], level_of(source)
-    return Table(
+    return positional(
         caption=f"The evaluation varied: differences ({contrast(source)}) with {level} intervals, "
         f"and the net benefit at {at}",
         header=[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -22,12 +23,12 @@ from ccp_analysis.report.cells import (
 from ccp_analysis.report.drawing import RULE, WIDTH, arm_looks
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem, fits
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table
+from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import decimals, uncapitalised
 from ccp_analysis.results.terms import Role, Term
 
 
-def visits(source: Source) -> Table:
+def visits(source: Source) -> Table[Any]:
     """Set out adjusted means and differences at every visit, by the longitudinal models."""
     rows: list[Cells] = []
     notes: list[tuple[str, str]] = []
@@ -58,7 +59,7 @@ def visits(source: Source) -> Table:
             if analysis.role == Role.PRIMARY and stands and stands[0]["visit"]:
                 at = uncapitalised(source.visit(stands[0]["visit"]))
                 notes.append((rows[-1][0], f"the primary difference is that at {at}"))
-    return Table(
+    return positional(
         caption=f"Adjusted means and differences ({contrast(source)}) at every visit",
         header=[
             "Analysis",

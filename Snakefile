@@ -12,6 +12,7 @@ sys.path.insert(0, str(SOURCE))
 from ccp_analysis import before, provenance
 from ccp_analysis.cli import faults_since
 from ccp_analysis.config.check import check_rights
+from ccp_analysis.config.economics import costed
 from ccp_analysis.config.trial import Trial, configuration_files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
@@ -67,6 +68,10 @@ def version(command, read=()):
     return provenance.code_fingerprint(command) + fingerprint(map(Path, read))
 
 
+# What costing and imputation use of the economic evaluation.
+COSTED = costed(ECONOMICS)
+
+
 wildcard_constraints:
     analysis="|".join(analysis.id for analysis in PLAN.analyses),
 
@@ -120,6 +125,7 @@ rule cost:
         "environment.yml"
     params:
         version=version("cost", CONFIG["cost"]),
+        costed=COSTED,
     message:
         "Costing service use and the intervention"
     shell:
@@ -146,6 +152,7 @@ rule impute:
         "environment.yml"
     params:
         version=version("impute", CONFIG["impute"]),
+        costed=COSTED,
         costs="--costs {} --prices {}".format(*COSTS) if COSTS else "",
     message:
         "Imputing what is missing"

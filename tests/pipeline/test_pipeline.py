@@ -23,8 +23,10 @@ def edited(path: Path, old: str, new: str) -> Iterator[None]:
     before = path.read_text(encoding="utf-8")
     assert old in before
     path.write_text(before.replace(old, new, 1), encoding="utf-8")
-    yield
-    path.write_text(before, encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_text(before, encoding="utf-8")
 
 
 def outputs(project: Project) -> dict[str, bytes]:
@@ -67,6 +69,21 @@ def test_a_price_reruns_costing_and_what_follows(
 ) -> None:
     with edited(done.folder / "config" / file, old, new):
         assert done.waiting() == {"cost", "impute"} | AFTER_IMPUTATION
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rules"),
+    [
+        ("main_thresholds: [20000, 30000]", "main_thresholds: [30000, 20000]", {"evaluate"}),
+        ("price_year: 2020", "price_year: 2019", {"cost", "impute"} | AFTER_IMPUTATION),
+    ],
+)
+def test_an_edit_of_the_evaluation_reruns_what_hangs_on_it(
+    done: Project, old: str, new: str, rules: set[str]
+) -> None:
+    with edited(done.folder / "config/economics.yaml", old, new):
+        assert done.waiting() == rules | AFTER_RESULTS
+    assert done.waiting() == set()
 
 
 @pytest.mark.parametrize(

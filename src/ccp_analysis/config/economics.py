@@ -14,6 +14,10 @@ from ccp_analysis.config.reading import Name, Strict, among, load
 from ccp_analysis.layout import ECONOMICS
 
 CHEERS_ITEMS = 28  # of the checklist of 2022
+# What evaluation and report alone ask for: an edit of it costs and imputes nothing anew.
+EVALUATED = {
+    *("thresholds", "main_thresholds", "variance_power", "cost_per", "bootstrap", "statements"),
+}
 Share = Literal["participants", "teams", "caseload"]
 Multiple = Annotated[float, Field(ge=0)]
 
@@ -200,6 +204,11 @@ class Economics(Strict):
     def main(self) -> str:
         """Id of the main perspective."""
         return next(iter(self.perspectives))
+
+
+def costed(economics: Economics | None) -> str:
+    """Return what costing and imputation use of the evaluation, as text that changes with it."""
+    return economics.model_dump_json(exclude=EVALUATED) if economics else ""
 
 
 def load_economics() -> Economics | None:

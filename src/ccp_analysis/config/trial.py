@@ -46,7 +46,9 @@ class Trial:
 
 
 def configuration_files() -> dict[str, list[str]]:
-    """Return, for each kind of rule, the configuration files that it reads.
+    """Return, for each kind of rule, the configuration files of which every edit reruns it.
+
+    Costing and imputation read ``economics.yaml`` too: they rerun with `economics.costed` of it.
 
     Returns
     -------
@@ -66,8 +68,8 @@ def configuration_files() -> dict[str, list[str]]:
         prices.append(economics.intervention.costs)
     return {
         "clean": study + measures + list(dict.fromkeys(value_sets)) + checks,
-        "cost": study + measures[:1] + money + [path.as_posix() for path in prices if path],
-        "impute": study + measures + plan + money + (value_sets if levels else []),
+        "cost": study + measures[:1] + [path.as_posix() for path in prices if path],
+        "impute": study + measures + plan + (value_sets if levels else []),
         "analyse": study + measures + plan,
         "check": study + measures + plan,
         "sensitivity": study + measures + plan,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ccp_analysis.cleaning.decisions import load_decisions
 from ccp_analysis.cleaning.headings import check_columns
 from ccp_analysis.config import check
 from ccp_analysis.config.reading import place, read_yaml
+from ccp_analysis.config.rules import load_rules
 from ccp_analysis.config.study import SCHEMA
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.economics.prices import price_table, read_price_index, read_unit_costs
@@ -26,7 +28,8 @@ def faults(trial: Trial) -> list[str]:
     -------
     list of str
         One sentence for each fault: those of `config.check.faults`; columns of raw files that are
-        not those of the data dictionary; services without a price.
+        not those of the data dictionary; rules and decisions that name what is not there; services
+        without a price.
     """
     found = [*_form(), *check.faults(trial)]
     try:
@@ -36,6 +39,8 @@ def faults(trial: Trial) -> list[str]:
     if dictionary:
         for file in trial.study.files:
             found += said(lambda file=file: check_columns(trial.study, file, dictionary))
+        found += said(lambda: load_rules(trial.study, dictionary))
+        found += said(lambda: load_decisions(trial.study, dictionary))
     if dictionary and economics:
 
         def prices() -> None:

@@ -107,6 +107,20 @@ def test_ten_faults_are_said_in_one_go(study):
     assert len(found) == len(set(found))
 
 
+def test_rules_and_decisions_name_what_is_there(study):
+    rules = study / "config/rules.yaml"
+    rules.write_text(rules.read_text().replace("since: recruited", "since: recruted", 1))
+    with (study / "config/decisions.csv").open("a") as handle:
+        handle.write("baseline.csv,,CP001,agge,900,keep,,A,2020-01-31,as written\n")
+        handle.write("basline.csv,,CP001,age,900,kept,,A,2020-01-31,as written\n")
+    said = "\n".join(before.faults(Trial()))
+    assert "config/rules.yaml, line 13: baseline_window: " in said
+    assert "'recruted'" in said
+    assert "decisions.csv, line 2: column: 'agge' is not one of the columns of baseline.csv" in said
+    assert "config/decisions.csv, line 3: file 'basline.csv' found" in said
+    assert "config/decisions.csv, line 3: action 'kept' found" in said
+
+
 def test_what_names_an_entry_of_a_wrong_shape_is_no_further_fault(study):
     plan = yaml.safe_load((study / PLAN).read_text())
     plan["analyses"][0]["model"] = "anova"  # families, subgroups and deltas name it

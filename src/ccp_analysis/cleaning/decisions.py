@@ -15,7 +15,7 @@ from ccp_analysis.cleaning.queries import Asked, Queries
 from ccp_analysis.cleaning.rules import Finding
 from ccp_analysis.cleaning.table import RawTable
 from ccp_analysis.config.dictionary import Column
-from ccp_analysis.config.reading import first_of, read_table
+from ccp_analysis.config.reading import among, first_of, read_table
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import NUMBER, unescaped
@@ -57,8 +57,13 @@ class Decision:
         return f"{DECISIONS}, line {self.line}"
 
 
-def load_decisions(study: Study) -> list[Decision]:
+def load_decisions(study: Study, dictionary: list[Column]) -> list[Decision]:
     """Read the decisions; none where there is no such file.
+
+    Parameters
+    ----------
+    study, dictionary
+        For the files and columns that decisions may name.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def load_decisions(study: Study) -> list[Decision]:
         return []
     decisions, faults = [], []
     for line, row in read_table(DECISIONS, COLUMNS, ["row", "sheet", "note"]):
-        found = list(_faults(row, study))
+        found = list(_faults(row, study, dictionary))
         faults += [f"{DECISIONS}, line {line}: {fault}." for fault in found]
         if not found:
             where = int(row["row"]) if row.get("row") else None
@@ -80,10 +85,13 @@ def load_decisions(study: Study) -> list[Decision]:
     return decisions
 
 
-def _faults(row: dict[str, str], study: Study) -> Iterator[str]:
-    names = [spec.path.name for spec in study.files.values()]
-    if row["file"] not in names:
-        yield f"file '{row['file']}' found; expected one of {', '.join(names)}"
+def _faults(row: dict[str, str], study: Study, dictionary: list[Column]) -> Iterator[str]:
+    names = {name: spec.path.name for name, spec in study.files.items()}
+    if row["file"] not in names.values():
+        yield f"file '{row['file']}' found; expected one of {', '.join(names.values())}"
+    elif row["column"]:
+        known = {column.column for column in dictionary if names.get(column.file) == row["file"]}
+        yield from among("column", [row["column"]], known, f"columns of {row['file']}")
     if row.get("row") and not row["row"].isdecimal():
         yield f"row '{row['row']}' found; expected a number"
     if row["action"] not in ACTIONS:

@@ -122,7 +122,7 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     """
     instruments = load_instruments()
     rules = load_rules(study, dictionary)
-    answers = Answers(load_decisions(study))
+    answers = Answers(load_decisions(study, dictionary))
     tables = read_files(study, dictionary, queries)
     people = fill_skipped(study, _joined(study, tables, rules, answers, queries), rules)
     scores = score_instruments(people, instruments, dictionary)

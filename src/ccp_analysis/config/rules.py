@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ccp_analysis.config.dictionary import Column
-from ccp_analysis.config.reading import Name, Strict, first_of, load
+from ccp_analysis.config.reading import Name, Strict, first_of, load, place
 from ccp_analysis.config.study import Study
 from ccp_analysis.layout import RULES
 
@@ -178,7 +178,7 @@ def load_rules(study: Study, dictionary: list[Column]) -> list[Rule]:
     rules = load(Rules, RULES).rules
     by_variable = {column.variable: column for column in dictionary}
     faults = [
-        f"{RULES}: {rule.id}: {fault}."
+        f"{place(RULES, 'rules', rule.id)}: {rule.id}: {fault}."
         for number, rule in enumerate(rules)
         for fault in _faults(rule, study, by_variable, {r.id for r in rules[:number]})
     ]

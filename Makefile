@@ -11,6 +11,7 @@ STUDY     ?= $(or $(patsubst %/archived/MANIFEST.sha256,%,$(firstword \
 CORES     ?= 4
 PYTHON    ?= python3.13 python3.12 python3.11 python3
 LOCK      ?= requirements.lock
+DEVLOCK   := requirements-dev.lock
 SNAKEMAKE ?= "$(CURDIR)/.venv/bin/snakemake"
 LOCKFLAGS ?=
 
@@ -36,9 +37,13 @@ FIND := import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit(1); \
 FLOCK := -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null
 WAIT  := -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
 
+COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --fork-strategy fewest --python-version 3.11 \
+	--quiet --annotation-style line --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+	$(LOCKFLAGS)
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick lint docs verify golden archive data lock clean environment study synthetic
+.PHONY: help run test test-quick lint docs verify golden archive data lock clean environment workshop study synthetic
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -61,10 +66,10 @@ run: study environment ## set up, then run the study from raw data to the report
 test: lint ## set up, then the linters and the tests
 	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal
 
-test-quick: environment ## set up, then the tests that need no whole study and no simulation
+test-quick: workshop ## set up, then the tests that need no whole study and no simulation
 	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal -m "not pipeline and not study and not simulation"
 
-lint: environment ## set up, then the linters alone
+lint: workshop ## set up, then the linters alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(WITH) $(BIN)/snakefmt --check Snakefile
@@ -73,7 +78,7 @@ lint: environment ## set up, then the linters alone
 	$(WITH) $(BIN)/python tools/budget.py
 	$(WITH) $(BIN)/python tools/configuration.py --check
 
-docs: environment ## write the keys of the configuration and their schemas again
+docs: workshop ## write the keys of the configuration and their schemas again
 	$(WITH) $(BIN)/python tools/configuration.py
 
 verify: study environment ## compare an archive's files with their checksums, and results with a rerun
@@ -94,11 +99,9 @@ data: study synthetic environment ## draw the synthetic raw data again
 	mv "$(STUDY)/data/derived/synthetic/planted_faults.csv" tests/simulation/data/
 	cp "$(STUDY)"/data/derived/synthetic/* "$(STUDY)/data/raw/"
 
-lock: ## choose the versions of requirements.lock again (the newest: LOCKFLAGS=--upgrade)
-	uv=$$(command -v uv) || { $(MAKE) --no-print-directory environment && uv=$(BIN)/uv; } || exit 1; \
-	"$$uv" pip compile --universal --generate-hashes --fork-strategy fewest --python-version 3.11 \
-		pyproject.toml --all-extras --output-file requirements.lock --quiet --annotation-style line \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(LOCKFLAGS)
+lock: ## choose the versions of both locks again (the newest: LOCKFLAGS=--upgrade)
+	uv=$$(command -v uv) || { $(MAKE) --no-print-directory workshop && uv=$(BIN)/uv; } || exit 1; \
+	$(COMPILE) --output-file $(LOCK) && $(COMPILE) --all-extras --constraint $(LOCK) --output-file $(DEVLOCK)
 
 clean: study ## remove what a run and the tests have made (the environment stays)
 	cd "$(STUDY)" && rm -rf data/derived logs .snakemake
@@ -125,6 +128,21 @@ environment:
 			--use-pep517 --require-hashes --requirement $(LOCK); \
 	fi || { echo "make: $(VENV) could not be made; the reason stands above." >&2; exit 1; }; \
 	$(STAMP) >$(VENV)/.complete.part && mv $(VENV)/.complete.part $(VENV)/.complete
+
+# What tests, linters and documents need beside it, added once.
+INSTALLED := $(BIN)/python -c 'import hashlib; print(hashlib.sha256(open("$(DEVLOCK)", "rb").read() \
+	+ open("$(VENV)/.complete", "rb").read()).hexdigest())'
+workshop: environment
+	@if [ "$$($(INSTALLED))" = "$$(cat $(VENV)/.workshop 2>/dev/null)" ]; then exit 0; fi; \
+	echo "Adding what developers need to $(VENV), from $(DEVLOCK)."; \
+	if uv --version >/dev/null 2>&1; then \
+		cache=$$(uv cache dir); mkdir -p "$$cache" 2>/dev/null && [ -w "$$cache" ] || export UV_CACHE_DIR=.cache/uv; \
+		uv pip install --quiet --compile-bytecode --require-hashes --python $(VENV)/bin/python --requirement $(DEVLOCK); \
+	else \
+		$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --use-pep517 --require-hashes \
+			--requirement $(DEVLOCK); \
+	fi || { echo "make: developers' tools could not be added; the reason stands above." >&2; exit 1; }; \
+	$(INSTALLED) >$(VENV)/.workshop
 
 study:
 	@test -f "$(STUDY)/config/study.yaml" || { \

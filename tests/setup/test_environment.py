@@ -61,6 +61,7 @@ class Project:
             path.mkdir()
         shutil.copy(ROOT / "Makefile", self.root)
         self.write("requirements.lock", "# nothing\n")
+        self.write("requirements-dev.lock", "# nothing\n")
         self.write("config/study.yaml", "id: trial\ndata_status: real\n")
         for name in ("python3.13", "python3.12", "python3.11"):
             self.program(name, SHIM)
@@ -130,6 +131,22 @@ def test_without_uv_venv_and_pip_make_it(project: Project) -> None:
     assert done.returncode == 0, done.stderr
     assert project.stamp.exists()
     assert list(project.root.glob(".venv/lib/python3*/site-packages/pip"))
+
+
+def test_tools_are_added_once_for_each_lock_and_environment(project: Project) -> None:
+    added = "Adding what developers need"
+    assert added in project.make("workshop").stdout
+    assert project.make("workshop").stdout == ""
+    project.write("requirements-dev.lock", "# nothing else\n")
+    again = project.make("workshop").stdout
+    assert added in again and "Making .venv" not in again
+    project.stamp.unlink()
+    both = project.make("workshop").stdout
+    assert added in both and "Making .venv" in both
+    project.program("uv", UV.replace("INSTALL", "exit 3"))
+    project.write("requirements-dev.lock", "# a third\n")
+    assert "could not be added" in sentence(project.make("workshop"))
+    assert project.make("environment").stdout == ""
 
 
 @pytest.mark.parametrize("fault", ["no stamp", "other lock", "other Python", "moved", "no Python"])
@@ -307,28 +324,40 @@ def test_clean_keeps_raw_data_and_the_readme(project: Project) -> None:
     assert [path.exists() for path in kept + gone] == [True, True, False, False]
 
 
-def requirements() -> dict[str, str]:
-    """Name and pin of each requirement of the lock, with everything that belongs to it."""
-    text = (ROOT / "requirements.lock").read_text()
+LOCKS = ["requirements.lock", "requirements-dev.lock"]
+
+
+def requirements(lock: str) -> dict[str, str]:
+    """Name and pin of each requirement of a lock, with everything that belongs to it."""
+    text = (ROOT / lock).read_text()
     logical = re.sub(r"\\\n", " ", re.sub(r"(?m)^ *#.*\n", "", text))
     lines = [line for line in logical.splitlines() if line.strip()]
     return {re.split(r"[=\s;]", line, maxsplit=1)[0]: line for line in lines}
 
 
-def test_lock_pins_and_hashes_every_requirement() -> None:
-    found = requirements()
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_pins_and_hashes_every_requirement(lock: str) -> None:
+    found = requirements(lock)
     assert len(found) > 50
     for line in found.values():
         assert re.match(r"[a-z0-9-]+==[^\s;]+( ; [^\\]*?)?( +--hash=sha256:[0-9a-f]{64})+$", line)
 
 
-def test_lock_carries_no_address_and_no_path() -> None:
-    text = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_carries_no_address_and_no_path(lock: str) -> None:
+    text = (ROOT / lock).read_text()
     assert not re.search(r"://|\bfile:| @ |index|find-links|trusted-host|(?<!\w)/\w", text)
 
 
-def test_lock_names_every_dependency_of_the_project() -> None:
+def test_locks_name_every_dependency_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
-    names = {re.split(r"[^\w.-]", name)[0].lower().replace("_", "-") for name in wanted}
-    assert names <= set(requirements())
+    extras = sum(project["optional-dependencies"].values(), [])
+    for lock, wanted in zip(LOCKS, [project["dependencies"], extras], strict=True):
+        names = {re.split(r"[^\w.-]", name)[0].lower().replace("_", "-") for name in wanted}
+        assert names <= set(requirements(lock))
+
+
+def test_locks_agree_and_the_one_for_runs_holds_no_tools() -> None:
+    run, workshop = map(requirements, LOCKS)
+    assert run == {name: workshop[name] for name in run}
+    assert not {"pytest", "ruff", "mypy"} & set(run)

@@ -1,10 +1,9 @@
-"""Hard and soft limits of the data dictionary, as a pandera schema."""
+"""Hard and soft limits of the data dictionary."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pandera
 
 from ccp_analysis.cleaning.decode import Decoded
 from ccp_analysis.cleaning.queries import Queries
@@ -13,35 +12,12 @@ from ccp_analysis.config.dictionary import Column
 
 HARD, SOFT = "hard", "soft"
 YEARS = (1900, 2100)  # in which a date can lie; 0019 is a year that lost its century
-NONE = (None, None)
 
 
-def schema_of(column: Column) -> pandera.SeriesSchema | None:
-    """Return the limits of a column as a schema for lazy validation; None where it has none.
-
-    Parameters
-    ----------
-    column : Column
-        A row of the data dictionary.
-
-    Returns
-    -------
-    pandera.SeriesSchema
-        With checks named hard and soft.
-    """
-    pairs = {
-        HARD: (column.minimum, column.maximum),
-        SOFT: (column.soft_minimum, column.soft_maximum),
-    }
-    checks = [
-        _between(name, low, high) for name, (low, high) in pairs.items() if (low, high) != NONE
-    ]
-    return pandera.SeriesSchema(float, checks, nullable=True) if checks else None
-
-
-def _between(name: str, low: float | None, high: float | None) -> pandera.Check:
+def _outside(values: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
+    """Return which values, of those that are known, lie beyond limits."""
     lower, upper = _ends(low, high)
-    return pandera.Check(lambda values: values.between(lower, upper), error=name)
+    return ~np.isnan(values) & ~((values >= lower) & (values <= upper))
 
 
 def _ends(low: float | None, high: float | None) -> tuple[float, float]:
@@ -72,21 +48,16 @@ def check_limits(
     """
     if column.type == "date":
         return _check_years(decoded.values, column, sheet, queries)
-    schema = schema_of(column)
-    if schema is None:
+    limits = {
+        HARD: (column.minimum, column.maximum),
+        SOFT: (column.soft_minimum, column.soft_maximum),
+    }
+    if all(ends == (None, None) for ends in limits.values()):
         return None
-    try:
-        schema.validate(pd.Series(decoded.spellings, dtype=float), lazy=True)
-    except pandera.errors.SchemaErrors as error:
-        found = error.failure_cases
-    else:
+    values = pd.Series(decoded.spellings, dtype=float).to_numpy()
+    masks = {name: _outside(values, *ends)[decoded.codes] for name, ends in limits.items()}
+    if not any(mask.any() for mask in masks.values()):
         return None
-    masks = {}
-    for name in (HARD, SOFT):
-        cases = found.loc[found["check"] == name, "index"].to_numpy(dtype=int)
-        broken = np.zeros(len(decoded.spellings), dtype=bool)
-        broken[cases] = True
-        masks[name] = broken[decoded.codes]
     said = f"outside {range_of(column.minimum, column.maximum)}"
     queries.add("error", sheet, masks[HARD], column=column.column, action="set missing", rule=said)
     said = f"implausible: not within {range_of(column.soft_minimum, column.soft_maximum)}"

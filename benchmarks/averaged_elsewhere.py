@@ -248,6 +248,9 @@ def items(loss: Loss, draws: int, rng) -> list[tuple[Found, dict[str, float]]]:
         drawn, lost = trials(BASE, loss, rng)
         given = answers(drawn.outcome, rng)
         gone = lost[..., None] | (rng.random(given.shape) < single_missing)
+        # Of every item two answers stay in each team, as of the whole.
+        few = np.einsum("dnk,nt->dtk", ~gone, LAYOUT.teams) < 2
+        gone = np.where(few[:, LAYOUT.team], lost[..., None], gone)
         X = design_of(LAYOUT, drawn.baseline, drawn.covariates[..., 0])
         whole = np.zeros_like(lost)
         known = [Column(drawn.baseline, whole), Column(drawn.covariates[..., 0], whole)]

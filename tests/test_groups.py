@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccp_analysis.analyses.cross_sectional import teams_of
 from ccp_analysis.analyses.design import Sample
+from ccp_analysis.analyses.models.team_means import teams_of
 from ccp_analysis.groups import groups, in_order, names_of, place
 
 TYPES = {

@@ -26,7 +26,9 @@ def modules_of(command: str) -> list[Path]:
     -------
     list of Path
         The command's module and all it imports, directly or not, at the top or inside a function;
-        and everything in the ``templates`` folder beside a module that names this folder. Sorted.
+        and everything in the ``templates`` folder beside a module that names this folder. A folder
+        that is imported as a whole counts with all its modules, as names in it are looked up when
+        they are needed. Sorted.
     """
     start = COMMANDS[command].partition(":")[0]
     found: set[Path] = set()
@@ -67,7 +69,8 @@ def _imports(path: Path) -> frozenset[Path]:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
-        for name in names:
-            if name.split(".")[0] == "ccp_analysis":
-                files |= _files_of(name)
+        if names[0].split(".")[0] == "ccp_analysis":
+            files |= {file for name in names for file in _files_of(name)}
+            for folder in names[1:]:
+                files |= set(PACKAGE.joinpath(*folder.split(".")[1:]).glob("*.py"))
     return frozenset(files)

@@ -18,7 +18,7 @@ SENTENCE = "would bring the Monte Carlo error of the standard error to 5%"
 class Completed:
     """What the rows of a fit ask of a sample."""
 
-    population, people, imputed = "all-with-baseline", 20, True
+    population, people, imputed, first = "all-with-baseline", 20, True, None
     pooling = "barnard-rubin"
 
     def __init__(self, m: int) -> None:

@@ -12,7 +12,7 @@ import small_trial
 from scipy.special import stdtr
 from small_trial import BLANK, DEAD, DEAD_AT, LOST, M, one, small
 
-from ccp_analysis.analyses.cross_sectional import ancova
+from ccp_analysis.analyses.models.ancova import ancova
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.config.economics import load_economics
 from ccp_analysis.config.plan import load_plan

@@ -1,14 +1,18 @@
-"""Inference over the clusters of the study, which says by name what single clusters use up."""
+"""What was allocated to the arms: clusters with all of their people, or each person.
+
+Whatever differs between the two is asked here: factors of the design, units, inference.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from ccp_analysis.analyses.design import Sample
-from ccp_analysis.config.study import Study
+from ccp_analysis.config.study import Clusters, Study
 from ccp_analysis.errors import RefusedError
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import OlsFit, classical
@@ -20,48 +24,86 @@ from ccp_analysis.results import terms
 Found = TypeVar("Found", Inference, JointTest)
 
 
-def infer(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> tuple[Inference, str]:
-    """Infer by CR2 over the clusters, without clusters by least squares; and name what was done."""
-    if study.clusters is None:
-        return classical(fit, L), terms.Inference.T
-    return by_clusters(study, chosen, fit, L), terms.Inference.CR2
+@dataclass(frozen=True)
+class Allocation:
+    """The units that were allocated to the arms."""
+
+    clusters: Clusters | None
+
+    @property
+    def factors(self) -> list[str]:
+        """The variables that every design has as categories: the pair of clusters, if any."""
+        return [self.clusters.pair] if self.clusters else []
+
+    @property
+    def unit_label(self) -> str:
+        """What a unit is called."""
+        return self.clusters.unit_label if self.clusters else "participant"
+
+    @property
+    def whole_label(self) -> str:
+        """What the smallest unit that holds both arms is called, or one that can be left out."""
+        return self.clusters.pair_label if self.clusters else "participant"
+
+    def units(self, chosen: Sample) -> np.ndarray | None:
+        """Return the code of each row's cluster, shape (n,); None where people were allocated."""
+        return chosen.codes(self.clusters.unit) if self.clusters else None
+
+    def pairs(self, chosen: Sample) -> np.ndarray | None:
+        """Return the code of each row's pair of clusters, shape (n,); None as in `units`."""
+        return chosen.codes(self.clusters.pair) if self.clusters else None
+
+    def number(self, people: pd.DataFrame) -> int | None:
+        """Return how many clusters there are; None where people were allocated."""
+        return int(people[self.clusters.unit].nunique()) if self.clusters else None
+
+    def robust(self, chosen: Sample, alone: str) -> dict[str, Any]:
+        """Return groups and kind of a robust variance: CR2, or another where each is alone."""
+        return {"groups": self.units(chosen), "kind": "CR2" if self.clusters else alone}
+
+    def infer(self, chosen: Sample, fit: OlsFit, L: np.ndarray) -> tuple[Inference, str]:
+        """Infer by CR2 over the clusters, or by least squares; and name what was done."""
+        if self.clusters is None:
+            return classical(fit, L), terms.Inference.T
+        return self.by_units(chosen, fit, L), terms.Inference.CR2
+
+    def by_units(self, chosen: Sample, fit: OlsFit, L: np.ndarray) -> Inference:
+        """Infer by CR2 over the clusters, or over people.
+
+        A fit in which everyone stands several times has these copies below one another.
+        """
+        groups = np.tile(self._independent(chosen), fit.X.shape[-2] // chosen.n)
+        return self.named(chosen, cluster_robust(fit, groups, L, kind="CR2"))
+
+    def jointly(self, chosen: Sample, fit: OlsFit, L: np.ndarray) -> JointTest:
+        """Test contrasts at once by CR2 over the clusters, or over people (AHT)."""
+        return self.named(chosen, cluster_robust_f(fit, self._independent(chosen), L))
+
+    def named(self, chosen: Sample, found: Found) -> Found:
+        """Give what single clusters use up the clusters' names; people have none."""
+        used = found.used_up
+        return found if used is None else replace(found, used_up=self._named(chosen, used))
+
+    def _named(self, chosen: Sample, used: UsedUp) -> UsedUp:
+        if self.clusters is None:
+            return replace(used, label=self.unit_label)
+        labels = chosen.first[self.clusters.unit].astype(str)
+        names = dict(zip(chosen.codes(self.clusters.unit).tolist(), labels, strict=True))
+        return replace(used, label=self.unit_label, names=names)
+
+    def _independent(self, chosen: Sample) -> np.ndarray:
+        codes = self.units(chosen)
+        if codes is not None:
+            return codes
+        return chosen.codes("person") if "person" in chosen.frame else np.arange(chosen.n)
 
 
-def by_clusters(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> Inference:
-    """Infer by CR2 over the clusters, or over people where there are none.
-
-    A fit in which everyone stands several times has these copies below one another.
-    """
-    groups = np.tile(_codes(study, chosen), fit.X.shape[-2] // chosen.n)
-    return named(study, chosen, cluster_robust(fit, groups, L, kind="CR2"))
-
-
-def jointly(study: Study, chosen: Sample, fit: OlsFit, L: np.ndarray) -> JointTest:
-    """Test contrasts at once by CR2 over the clusters (AHT)."""
-    return named(study, chosen, cluster_robust_f(fit, _codes(study, chosen), L))
-
-
-def named(study: Study, chosen: Sample, found: Found) -> Found:
-    """Give what single clusters use up the clusters' names; people have none."""
-    used = found.used_up
-    return found if used is None else replace(found, used_up=_named(study, chosen, used))
-
-
-def _named(study: Study, chosen: Sample, used: UsedUp) -> UsedUp:
-    if study.clusters is None:
-        return replace(used, label="participant")
-    unit = study.clusters.unit
-    names = dict(zip(chosen.codes(unit).tolist(), chosen.first[unit].astype(str), strict=True))
-    return replace(used, label=study.clusters.unit_label, names=names)
+def allocated(study: Study) -> Allocation:
+    """Return what a study allocated."""
+    return Allocation(study.clusters)
 
 
 def require_inference(found: Inference) -> None:
     """Raise RefusedError where single clusters use up too much of a contrast."""
     if found.used_up is not None and found.used_up.refused.any():
         raise RefusedError(found.used_up.sentence())
-
-
-def _codes(study: Study, chosen: Sample) -> np.ndarray:
-    if study.clusters:
-        return chosen.codes(study.clusters.unit)
-    return chosen.codes("person") if "person" in chosen.frame else np.arange(chosen.n)

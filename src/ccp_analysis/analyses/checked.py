@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.clustered import jointly, named
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import Sample, design, sample
-from ccp_analysis.analyses.question import fitted, pair_of, require_comparable
+from ccp_analysis.analyses.question import fitted, require_comparable
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN
@@ -86,12 +86,12 @@ class Checked:
     @cached_property
     def clusters(self) -> np.ndarray | None:
         """Code of each person's cluster, shape (n,); None without clusters."""
-        return self.sample.codes(self.study.clusters.unit) if self.study.clusters else None
+        return allocated(self.study).units(self.sample)
 
     @cached_property
     def pairs(self) -> np.ndarray | None:
         """Code of each person's pair of clusters, shape (n,); None without clusters."""
-        return self.sample.codes(self.study.clusters.pair) if self.study.clusters else None
+        return allocated(self.study).pairs(self.sample)
 
     def names(self, variable: str) -> list[str]:
         """Return the values of a design variable in the order of their codes."""
@@ -142,7 +142,7 @@ class Checked:
         fit = fit_ols(X, y)
         if clusters is None:
             return classical(fit, L)
-        return named(self.study, self.sample, cluster_robust(fit, clusters, L))
+        return allocated(self.study).named(self.sample, cluster_robust(fit, clusters, L))
 
     def infer_last(self, extra: np.ndarray) -> Inference:
         """Add one column to the design and infer its coefficient, shape (1,)."""
@@ -158,7 +158,7 @@ class Checked:
         fit = fit_ols(X, self.y)
         if self.clusters is None:
             return classical_f(fit, L)
-        return jointly(self.study, self.sample, fit, L)
+        return allocated(self.study).jointly(self.sample, fit, L)
 
 
 def fit_checked(
@@ -206,7 +206,7 @@ def fit_checked(
         )
     chosen = sample(study, imputed, "observed", [value, baseline, *covariates])
     require_comparable(study, chosen, value)
-    found = design(chosen, [baseline, *covariates], pair_of(study))
+    found = design(chosen, [baseline, *covariates], allocated(study).factors)
     X, y = found.X[0], chosen.stacked(value)[0]
     fitted(fit_ols, found.columns, X, y)
     return Checked(study, model, chosen, X, y, found.columns, baseline, level)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
+from importlib import import_module
 
 import pandas as pd
 
-from ccp_analysis.analyses.categorical import logistic, poisson
-from ccp_analysis.analyses.cross_sectional import ancova, change, mixed, team_means
-from ccp_analysis.analyses.longitudinal import clda, did, mmrm, repeated
+from ccp_analysis.analyses import models
+from ccp_analysis.analyses.models.subgroup import subgroup
 from ccp_analysis.analyses.question import Question as Question
 from ccp_analysis.analyses.rows import Rows, contrast_label
-from ccp_analysis.analyses.subgroups import subgroup
 from ccp_analysis.config.reading import place
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError, status_of
@@ -24,20 +22,16 @@ log = logging.getLogger(__name__)
 
 POPULATIONS = {"imputed": Population.COMPLETED, "observed": Population.COMPLETE_CASES}
 SUBGROUP = "subgroup"
-MODELS: dict[str, Callable[[Study, pd.DataFrame, str, Question], Rows]] = {
-    Model.ANCOVA: ancova,
-    Model.CHANGE: change,
-    Model.DID: did,
-    Model.MIXED: mixed,
-    Model.TEAM_MEANS: team_means,
-    Model.REPEATED: repeated,
-    Model.MMRM: mmrm,
-    Model.MMRM_ONE_SLOPE: partial(mmrm, by_visit=False),
-    Model.CLDA: clda,
-    Model.LOGISTIC: logistic,
-    Model.POISSON: poisson,
-    SUBGROUP: subgroup,
-}
+Fit = Callable[[Study, pd.DataFrame, str, Question], Rows]
+
+
+def fit_of(model: str) -> Fit:
+    """Return the function that fits a model, as its entry in `config.models` names it."""
+    if model == SUBGROUP:
+        return subgroup
+    module, _, function = Model(model).spec.fit.partition(".")
+    found: Fit = getattr(import_module(f"{models.__name__}.{module}"), function)
+    return found
 
 
 def compare(model: str, study: Study, imputed: pd.DataFrame, data: str, question: Question) -> Rows:
@@ -46,7 +40,7 @@ def compare(model: str, study: Study, imputed: pd.DataFrame, data: str, question
     Parameters
     ----------
     model : str
-        One of `MODELS`.
+        A word of `config.models` that has a fit, or `SUBGROUP`.
     study : Study
         Arms and clusters.
     imputed : pandas.DataFrame
@@ -69,7 +63,7 @@ def compare(model: str, study: Study, imputed: pd.DataFrame, data: str, question
         If the arms cannot be compared, terms of the model cannot be told apart (they are named), a
         fit fails or the difference has no standard error.
     """
-    return MODELS[model](study, imputed, data, question)
+    return fit_of(model)(study, imputed, data, question)
 
 
 def attempt(

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ccp_analysis.analyses.checked import Checked, Row, Rows, tested_row, verdict
-from ccp_analysis.analyses.cross_sectional import teams_of
+from ccp_analysis.analyses.models.team_means import teams_of
 from ccp_analysis.models.diagnostics import deletion_t, leave_one_out
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.team_level import paired_team_means

@@ -131,11 +131,6 @@ def require_varying(chosen: Sample, value: str, what: str = "the outcome") -> No
         raise ValueError(f"{what} is {chosen.first[value].iloc[0]:g} for everyone")
 
 
-def pair_of(study: Study) -> list[str]:
-    """Return the variable of the pairs of clusters, in a list that is empty where there is none."""
-    return [study.clusters.pair] if study.clusters else []
-
-
 def fitted(fit: Callable[..., Any], columns: list[str], *arguments: Any, **options: Any) -> Any:
     """Fit, and say what is at fault where the columns of the design cannot be told apart.
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.clustered import infer, require_inference
+from ccp_analysis.analyses.allocation import allocated, require_inference
 from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.jackknife import arm_means, jackknife
 from ccp_analysis.analyses.lost import delta_by_person, existing, strategy_by_person
-from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
+from ccp_analysis.analyses.question import Question, fitted, require_comparable
 from ccp_analysis.analyses.rows import Rows, arm_rows, complete, contrast_label, with_note
 from ccp_analysis.config.sensitivity import ReferenceBased, Scenario
 from ccp_analysis.config.study import Study, Visit
@@ -157,7 +157,7 @@ def reference_rows(
     if terms.Inference.JACKKNIFE in entry.variances:
         inference = _jackknife(everything, study, ask, wanted, units)
         data = [Sample(c.first, 1, False, c.population) for c in everything.chosen]
-        note = REPEATED.format(unit=study.clusters.pair_label if units else "participant")
+        note = REPEATED.format(unit=allocated(study).whole_label)
         rows += layout.rows(data, inference, note, terms.Inference.JACKKNIFE)
     if "draws" in entry.variances:
         inference, name = _drawn(everything, model, study, ask, wanted, rng)
@@ -208,8 +208,8 @@ def _problem(
         (chosen.first[study.arms.variable] == study.arms.active).to_numpy(),
         design(chosen, [ask.baseline], []).X[..., 2:].mean(axis=0),
         design(chosen, ask.covariates, []).X[..., 2:].mean(axis=0),
-        chosen.codes(study.clusters.unit) if study.clusters else None,
-        chosen.codes(study.clusters.pair) if study.clusters else None,
+        allocated(study).units(chosen),
+        allocated(study).pairs(chosen),
     )
     strategies = [strategy_by_person(s, who, event < len(visits)) for s in scenarios]
     deltas = [delta_by_person(s.delta, study, who) for s in scenarios]
@@ -243,7 +243,7 @@ def _jackknife(
 ) -> Inference:
     """Return inference on difference and means, shape (scenarios, v, 3)."""
     base, there = everything.base, everything.exists
-    X = design(base, [ask.baseline, *ask.covariates], pair_of(study)).X.mean(axis=0)
+    X = design(base, [ask.baseline, *ask.covariates], allocated(study).factors).X.mean(axis=0)
     n = len(X)
     code = np.arange(n) if units is None else base.codes(units)
 
@@ -262,7 +262,7 @@ def _jackknife(
         try:
             left_out.append(estimate(kept))
         except ValueError as error:
-            what = "a participant" if units is None else f"a {study.clusters.pair_label}"
+            what = f"a {allocated(study).whole_label}"
             raise ValueError(f"with {what} left out, {error}") from error
     df = np.inf if units is None else len(names) - 1
     return jackknife(estimate(np.arange(n)), np.stack(left_out), df)
@@ -301,10 +301,10 @@ def _drawn(
             )
     found, name = [], ""
     for k, chosen in enumerate(everything.chosen):
-        X = design(chosen, [ask.baseline, *ask.covariates], pair_of(study))
+        X = design(chosen, [ask.baseline, *ask.covariates], allocated(study).factors)
         y = values[:, :, everything.exists[:, k], k]
         fit = fitted(fit_ols, X.columns, X.X[:, None], y)
-        inference, name = infer(study, chosen, fit, X.contrasts)
+        inference, name = allocated(study).infer(chosen, fit, X.contrasts)
         require_inference(inference.part((..., [0])))
         found.append(inference)
     arrays = [

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.config.study import Study
@@ -223,7 +224,7 @@ def complete(
         "model": model,
         "inference": inference,
         "n": chosen.people,
-        "n_clusters": chosen.codes(study.clusters.unit).max() + 1 if study.clusters else None,
+        "n_clusters": allocated(study).number(chosen.first),
         "m": chosen.m if chosen.imputed else None,
     }
     for row in rows:

@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.clustered import infer, require_inference
+from ccp_analysis.analyses.allocation import allocated, require_inference
 from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.lost import INTERVIEWED, existing, reasons
-from ccp_analysis.analyses.question import Question, fitted, pair_of
+from ccp_analysis.analyses.question import Question, fitted
 from ccp_analysis.config.sensitivity import Delta
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.averaged import AVERAGED, pool_averaged, rule_for, variances
@@ -131,14 +131,14 @@ def response(
     """
     chosen = data.chosen
     adjust = [ask.baseline, *ask.covariates] if model == Model.ANCOVA else ask.covariates
-    X = design(chosen, adjust, pair_of(study))
+    X = design(chosen, adjust, allocated(study).factors)
     y = chosen.stacked(ask.value)
     if model == Model.CHANGE:
         y = y - chosen.stacked(ask.baseline)
     moved = (step * NODES) @ data.pattern()
     fit = fitted(fit_ols, X.columns, X.X[:, None], y[:, None, :] + moved)
     L = X.contrasts[:1]
-    found, name = infer(study, chosen, fit, L)
+    found, name = allocated(study).infer(chosen, fit, L)
     require_inference(found)
     found = found.part(np.s_[..., 0])
     rule = rule_for(found, ask.pooling)

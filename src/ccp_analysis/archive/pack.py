@@ -43,6 +43,7 @@ CODE_FILES = (
     *NEEDED,
     ".gitattributes",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "CHANGELOG.md",
     "CITATION.cff",
     "CONTRIBUTING.md",
@@ -51,6 +52,7 @@ CODE_FILES = (
     "budget.toml",
     "environment.yml",
     "examples/README.md",
+    "requirements-dev.lock",
 )
 CODE_FOLDERS = (".ci", "benchmarks", "docs", "profiles", "src", "tests", "tools")
 # Kinds of file of which code, tests and documents are made.

@@ -1,27 +1,27 @@
-"""The models: what plan, checks and report need to know of each; how they are fitted, no word.
+"""The models: each with its word and all that plan, checks and report need to know of it.
 
-A model is its entry here and its fit in `analyses` (`analyses.comparison.MODELS`).
+A model is its entry here and its fit, a function of `analyses.models`; nothing is fitted here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
-
-from ccp_analysis.results.terms import Model, Term
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model of the plan or of the results.
+    """What is to be known of a model.
 
     Attributes
     ----------
-    id : Model
-        Its word in the results, and in the plan.
     label : str
         What the report calls it.
+    fit : str
+        Module and function of `analyses.models` that fit it to one outcome; empty for a model that
+        is not one of the plan's.
     planned : bool
         Whether it can stand in the plan.
     clusters : bool
@@ -40,12 +40,14 @@ class ModelSpec:
         Whether its assumptions can be checked.
     subgroups : bool
         Whether subgroup analyses can be planned with it.
-    ratio : Term or None
-        The ratio that it estimates beside a difference.
+    ratio : str
+        The ratio that it estimates beside a difference, a word of `results.terms.Term`.
+    methods : str
+        What the report's methods say of it, in Markdown; empty where their template does.
     """
 
-    id: Model
     label: str
+    fit: str = ""
     planned: bool = True
     clusters: bool = False
     baseline: bool = True
@@ -55,53 +57,111 @@ class ModelSpec:
     shiftable: bool = False
     checked: bool = False
     subgroups: bool = False
-    ratio: Term | None = None
+    ratio: str = ""
+    methods: str = ""
 
 
-SPECS = [
+def _results_only(label: str) -> ModelSpec:
+    return ModelSpec(label, planned=False)
+
+
+class Model(StrEnum):
+    """What was fitted: its word in results and plan, and its `spec`."""
+
+    spec: ModelSpec
+
+    def __new__(cls, word: str, spec: ModelSpec) -> Model:
+        """Make a member that is its word and has what is to be known of it."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.spec = spec
+        return member
+
     # Follow-up on arm, baseline, pair, covariates
-    ModelSpec(Model.ANCOVA, "ANCOVA", shiftable=True, checked=True, subgroups=True),
+    ANCOVA = (
+        "ancova",
+        ModelSpec("ANCOVA", "ancova.ancova", shiftable=True, checked=True, subgroups=True),
+    )
     # Follow-up less baseline on arm, pair, covariates
-    ModelSpec(Model.CHANGE, "Change score", shiftable=True),
+    CHANGE = "change", ModelSpec("Change score", "change.change", shiftable=True)
     # Arm by visit in the long table
-    ModelSpec(Model.DID, "Difference in differences"),
+    DID = "did", ModelSpec("Difference in differences", "longitudinal.did")
     # ANCOVA with a random cluster intercept
-    ModelSpec(
-        Model.MIXED, "Mixed model", clusters=True, averaged=False, shiftable=True, checked=True
-    ),
+    MIXED = (
+        "mixed",
+        ModelSpec(
+            "Mixed model",
+            "mixed.mixed",
+            clusters=True,
+            averaged=False,
+            shiftable=True,
+            checked=True,
+        ),
+    )
     # Paired analysis of baseline-adjusted cluster means
-    ModelSpec(Model.TEAM_MEANS, "Paired team means", clusters=True, shiftable=True),
+    TEAM_MEANS = (
+        "team-means",
+        ModelSpec("Paired team means", "team_means.team_means", clusters=True, shiftable=True),
+    )
     # Random person intercept over all follow-ups
-    ModelSpec(Model.REPEATED, "Repeated measures", visits="all", pooled=False, averaged=False),
+    REPEATED = (
+        "repeated",
+        ModelSpec(
+            "Repeated measures",
+            "longitudinal.repeated",
+            visits="all",
+            pooled=False,
+            averaged=False,
+        ),
+    )
     # Unstructured covariance over all follow-ups, arm and baseline by visit
-    ModelSpec(
-        Model.MMRM, "MMRM with baseline by visit", visits="each", pooled=False, averaged=False
-    ),
-    ModelSpec(
-        Model.MMRM_ONE_SLOPE,
-        "MMRM with one baseline slope",
-        planned=False,
-        visits="each",
-        pooled=False,
-        averaged=False,
-    ),
+    MMRM = (
+        "mmrm",
+        ModelSpec(
+            "MMRM with baseline by visit",
+            "longitudinal.mmrm",
+            visits="each",
+            pooled=False,
+            averaged=False,
+        ),
+    )
+    MMRM_ONE_SLOPE = (
+        "mmrm-one-slope",
+        ModelSpec(
+            "MMRM with one baseline slope",
+            "longitudinal.mmrm_one_slope",
+            planned=False,
+            visits="each",
+            pooled=False,
+            averaged=False,
+        ),
+    )
     # The baseline as a visit with a common mean
-    ModelSpec(Model.CLDA, "cLDA", visits="each", pooled=False, averaged=False),
+    CLDA = (
+        "clda",
+        ModelSpec("cLDA", "longitudinal.clda", visits="each", pooled=False, averaged=False),
+    )
     # Binary outcomes and counts, which take a baseline where there is one
-    ModelSpec(Model.LOGISTIC, "Logistic regression", baseline=False, ratio=Term.ODDS_RATIO),
-    ModelSpec(Model.POISSON, "Poisson regression", baseline=False, ratio=Term.RATE_RATIO),
-    # Of the evaluation alone
-    ModelSpec(Model.SUR, "Seemingly unrelated regressions", planned=False),
-    ModelSpec(Model.LOG_LINK, "Log-link regression", planned=False),
-    ModelSpec(Model.NET_BENEFIT, "Net-benefit regression", planned=False),
-    ModelSpec(Model.TWO_STAGE_BOOTSTRAP, "Two-stage bootstrap", planned=False),
-    ModelSpec(Model.DESCRIPTIVE, "Unadjusted", planned=False),
-]
+    LOGISTIC = (
+        "logistic",
+        ModelSpec("Logistic regression", "ratios.logistic", baseline=False, ratio="odds ratio"),
+    )
+    POISSON = (
+        "poisson",
+        ModelSpec("Poisson regression", "ratios.poisson", baseline=False, ratio="rate ratio"),
+    )
+    # Of the evaluation and of descriptions alone
+    SUR = "sur", _results_only("Seemingly unrelated regressions")
+    LOG_LINK = "log-link", _results_only("Log-link regression")
+    NET_BENEFIT = "net-benefit", _results_only("Net-benefit regression")
+    TWO_STAGE_BOOTSTRAP = "two-stage-bootstrap", _results_only("Two-stage bootstrap")
+    DESCRIPTIVE = "descriptive", _results_only("Unadjusted")
+    NONE = "none", _results_only("")
 
 
 def which(has: Callable[[ModelSpec], bool]) -> tuple[str, ...]:
     """Return the models of the plan that have something, by their words, in order."""
-    return tuple(spec.id.value for spec in SPECS if spec.planned and has(spec))
+    return tuple(model.value for model in Model if model.spec.planned and has(model.spec))
 
 
 PLANNED = which(lambda spec: True)
@@ -114,5 +174,5 @@ POOLED = which(lambda spec: spec.pooled)
 SHIFTABLE = which(lambda spec: spec.shiftable)
 CHECKED = which(lambda spec: spec.checked)
 SUBGROUPED = which(lambda spec: spec.subgroups)
-LABELS: dict[str, str] = {spec.id: spec.label for spec in SPECS}
-RATIOS: dict[str, Term] = {spec.id: spec.ratio for spec in SPECS if spec.ratio}
+LABELS: dict[str, str] = {model: model.spec.label for model in Model if model.spec.label}
+RATIOS: dict[str, str] = {model: model.spec.ratio for model in Model if model.spec.ratio}

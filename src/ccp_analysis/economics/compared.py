@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ccp_analysis.analyses.clustered import infer
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.comparison import POPULATIONS
 from ccp_analysis.analyses.design import Design, Sample, design, sample
-from ccp_analysis.analyses.question import Question, fitted, pair_of, require_arms
+from ccp_analysis.analyses.question import Question, fitted, require_arms
 from ccp_analysis.analyses.rows import Rows, complete, contrast_label
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study
@@ -102,7 +102,7 @@ class Compared:
     def fit_all(self, y: np.ndarray) -> tuple[Inference, str]:
         """Fit outcomes (m, k, n) on the design: arrays (m, k, 3), and what the inference is."""
         fit = fitted(fit_ols, self.X.columns, self.X.X[:, None], y)
-        return infer(self.study, self.chosen, fit, self.X.contrasts)
+        return allocated(self.study).infer(self.chosen, fit, self.X.contrasts)
 
     def complete(self, rows: Rows, ask: Question, model: str, inference: str) -> Rows:
         """Fill in what all rows of a fit share."""
@@ -141,7 +141,7 @@ def compared(
     require_arms(study, chosen)
     own = dict.fromkeys(more[1:], WITHOUT_OWN)
     used, own = _without_constants(evaluated, chosen, own)
-    X = design(chosen, list(dict.fromkeys([*used.adjust, *own])), pair_of(study))
+    X = design(chosen, list(dict.fromkeys([*used.adjust, *own])), allocated(study).factors)
     return Compared(study, plan, used, data, chosen, X)
 
 

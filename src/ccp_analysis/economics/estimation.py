@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ccp_analysis.analyses.clustered import by_clusters, named
-from ccp_analysis.analyses.cross_sectional import team_means
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import design
-from ccp_analysis.analyses.question import fitted, pair_of, require_fits, require_varying
+from ccp_analysis.analyses.models.team_means import team_means
+from ccp_analysis.analyses.question import fitted, require_fits, require_varying
 from ccp_analysis.analyses.rows import Rows, arm_rows, contrast_label, pooled_rows, with_note
 from ccp_analysis.config.study import Study
 from ccp_analysis.economics.compared import (
@@ -62,7 +62,7 @@ def sur_rows(data: Compared) -> Rows:
     designs = []
     for measure in MEASURES:
         own = [measure.baseline] if measure.baseline in data.evaluated.adjust else []
-        designs.append(design(chosen, [*own, *plan.covariates], pair_of(study)))
+        designs.append(design(chosen, [*own, *plan.covariates], allocated(study).factors))
     (X1, X2), (y1, y2) = designs, np.moveaxis(data.values(COST, QALY), 1, 0)
     for X, y in ((X1, y1), (X2, y2)):  # each by itself says in its own terms why it cannot be
         fitted(fit_ols, X.columns, X.X, y)
@@ -79,7 +79,7 @@ def sur_rows(data: Compared) -> Rows:
             terms.Inference.T,
         )
     else:
-        found, method = by_clusters(study, chosen, fit.working, L), terms.Inference.CR2
+        found, method = allocated(study).by_units(chosen, fit.working, L), terms.Inference.CR2
     rows: Rows = []
     for k, measure in enumerate(MEASURES):
         part = slice(3 * k, 3 * k + 3)
@@ -108,15 +108,14 @@ def log_link_rows(data: Compared, power: float) -> Rows:
     require_varying(chosen, COST)
     y = chosen.stacked(COST)
     fit = fitted(fit_glm, data.X.columns, data.X.X, y, "power", power=power)
-    groups = chosen.codes(study.clusters.unit) if study.clusters else None
-    how = {"groups": groups, "kind": "CR2" if study.clusters else "HC3"}
+    how = allocated(study).robust(chosen, "HC3")
     marginal = standardised(fit, *counterfactual(data.X.X, ARM), **how)
     note = f"log link, variance proportional to the mean to the power {power:g}"
-    marginal = named(study, chosen, marginal).part(np.s_[:, [2, 0, 1]])
+    marginal = allocated(study).named(chosen, marginal).part(np.s_[:, [2, 0, 1]])
     rows = arm_rows(study, chosen, marginal, data.level, apart=True)
     rows = with_note(rows, f"{note}; standardised over everyone analysed")
     log_ratio = on_link_scale(fit, data.X.contrasts[:1], **how)
-    [ratio] = pooled_rows(chosen, named(study, chosen, log_ratio), data.level)
+    [ratio] = pooled_rows(chosen, allocated(study).named(chosen, log_ratio), data.level)
     for name in ("estimate", "conf_low", "conf_high"):
         ratio[name] = float(np.exp(ratio[name]))
     ratio |= {"term": Term.RATIO, "scale": "ratio", "level": contrast_label(study)}

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from scipy.special import stdtr
 
-from ccp_analysis.analyses.cross_sectional import adjusted_teams, teams_of
+from ccp_analysis.analyses.models.team_means import adjusted_teams, teams_of
 from ccp_analysis.analyses.question import require_fits
 from ccp_analysis.analyses.rows import Rows, contrast_label, pooled_rows, with_note
 from ccp_analysis.economics.compared import MEASURES, Compared, attempt, contrast

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ccp_analysis.analyses.clustered import require_inference
+from ccp_analysis.analyses.allocation import require_inference
 from ccp_analysis.analyses.question import require_varying
 from ccp_analysis.analyses.rows import Rows, with_note
 from ccp_analysis.config.study import Study

@@ -7,6 +7,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.dependence import at_fault
 from ccp_analysis.analyses.rows import Rows, contrast_label
 from ccp_analysis.economics.bootstrap import Draws, two_stage_bootstrap
@@ -99,9 +100,7 @@ def draw(source: Source, data: Compared) -> Draws:
     _require_seen(source, data, values[0])
     weights = np.moveaxis(np.array(columns.weights), 0, -1)[:, who]
     offsets = np.stack([intervention_costs(source, setting), columns.nothing])[:, who]
-    team = pair = None
-    if study.clusters:
-        team, pair = (data.chosen.codes(v) for v in (study.clusters.unit, study.clusters.pair))
+    team, pair = allocated(study).units(data.chosen), allocated(study).pairs(data.chosen)
     try:
         return two_stage_bootstrap(
             values[0],

@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from ccp_analysis.config.models import Model as Model
+
 
 class Role(StrEnum):
     """What part an analysis plays in the plan."""
@@ -35,28 +37,6 @@ class Population(StrEnum):
     COMPLETED = "all-with-baseline"
     COMPLETE_CASES = "complete-case"
     OBSERVED_VISITS = "observed-follow-ups"
-
-
-class Model(StrEnum):
-    """What was fitted."""
-
-    ANCOVA = "ancova"
-    CHANGE = "change"
-    DID = "did"
-    MIXED = "mixed"
-    TEAM_MEANS = "team-means"
-    REPEATED = "repeated"
-    MMRM = "mmrm"
-    MMRM_ONE_SLOPE = "mmrm-one-slope"
-    CLDA = "clda"
-    LOGISTIC = "logistic"
-    POISSON = "poisson"
-    SUR = "sur"
-    LOG_LINK = "log-link"
-    NET_BENEFIT = "net-benefit"
-    TWO_STAGE_BOOTSTRAP = "two-stage-bootstrap"
-    DESCRIPTIVE = "descriptive"
-    NONE = "none"
 
 
 class Inference(StrEnum):

@@ -7,15 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.clustered import by_clusters
-from ccp_analysis.analyses.cross_sectional import (
-    CHANGE_ASSUMES,
-    RANDOMISED,
-    beside,
-    teams_of,
-    variance_rows,
-    with_status,
-)
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import (
     Sample,
     VisitDesign,
@@ -24,10 +16,12 @@ from ccp_analysis.analyses.design import (
     sample,
     visit_design,
 )
+from ccp_analysis.analyses.models.change import CHANGE_ASSUMES, RANDOMISED
+from ccp_analysis.analyses.models.mixed import variance_rows, with_status
+from ccp_analysis.analyses.models.team_means import beside, teams_of
 from ccp_analysis.analyses.question import (
     Question,
     fitted,
-    pair_of,
     require_comparable,
 )
 from ccp_analysis.analyses.readings import with_readings
@@ -65,12 +59,12 @@ def did(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
     chosen = over_visits(base, stem, visits)
     require_comparable(study, chosen, "value")
     _require_seen(study, chosen, visits)
-    X = visit_design(chosen, [v.id for v in visits], [], ask.covariates, pair_of(study))
+    X = visit_design(chosen, [v.id for v in visits], [], ask.covariates, allocated(study).factors)
     y, after = chosen.stacked("value"), visits[1].id
     fit = fitted(fit_ols, X.columns, X.X, y)
     means = [X.mean(visit, active) for visit in (0, 1) for active in (False, True)]
     L = np.vstack([X.difference(1) - X.difference(0), *means])
-    inference = by_clusters(study, chosen, fit, L)
+    inference = allocated(study).by_units(chosen, fit, L)
     difference, *rows = pooled_rows(chosen, inference, ask.level)
     note = RANDOMISED if study.randomised else CHANGE_ASSUMES
     if not chosen.imputed:
@@ -125,15 +119,22 @@ def repeated(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> R
     return with_status(with_readings(rows, study, ask, people), fit, chosen, "participant")
 
 
-def mmrm(
-    study: Study, imputed: pd.DataFrame, data: str, ask: Question, *, by_visit: bool = True
-) -> Rows:
-    """Difference at every follow-up: arm by visit, unstructured covariance, Kenward-Roger.
+def mmrm(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
+    """Difference at every follow-up, the baseline with a slope at each (Mallinckrodt et al. 2008).
 
-    The baseline has a slope at every visit (Mallinckrodt et al. 2008), or one for all. With
-    clusters the pair has an effect at every visit, and random effects of team and of team and visit
-    are added: without the latter a team-level arm would get the degrees of freedom of people.
+    With arm by visit, unstructured covariance and Kenward-Roger. With clusters the pair has an
+    effect at every visit, and random effects of team and of team and visit are added: without the
+    latter a team-level arm would get the degrees of freedom of people.
     """
+    return _mmrm(study, imputed, data, ask, by_visit=True)
+
+
+def mmrm_one_slope(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
+    """As `mmrm`, the baseline with one slope for all visits."""
+    return _mmrm(study, imputed, data, ask, by_visit=False)
+
+
+def _mmrm(study: Study, imputed: pd.DataFrame, data: str, ask: Question, *, by_visit: bool) -> Rows:
     people, visits, chosen = _follow_ups(study, imputed, data, ask)
     if len(visits) < 2:
         raise StudyError(
@@ -144,7 +145,7 @@ def mmrm(
     names = [visit.id for visit in visits]
     own = [ask.baseline] if by_visit else []
     common = [*ask.covariates] if by_visit else [ask.baseline, *ask.covariates]
-    X = visit_design(chosen, names, common, own, pair_of(study))
+    X = visit_design(chosen, names, common, own, allocated(study).factors)
     model = Model.MMRM if by_visit else Model.MMRM_ONE_SLOPE
     rows = _of_visits(study, chosen, X, visits, ask, model, SLOPES[by_visit])
     return with_readings(rows, study, ask, people)
@@ -158,7 +159,7 @@ def clda(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
     chosen = over_visits(base, ask.value, visits)
     require_comparable(study, chosen, "value")
     names = [visit.id for visit in visits]
-    X = visit_design(chosen, names, ask.covariates, [], pair_of(study), alike=1)
+    X = visit_design(chosen, names, ask.covariates, [], allocated(study).factors, alike=1)
     note = None if study.randomised else COMMON_BASELINE
     rows = _of_visits(study, chosen, X, visits, ask, Model.CLDA, note)
     people = sample(study, imputed, data, [ask.baseline, *ask.covariates])
@@ -184,7 +185,7 @@ def _of_visits(
         at = chosen.first.loc[visit == position, "value"]
         if at.nunique() == 1:
             raise ValueError(f"the outcome is {at.iloc[0]:g} for everyone at {one.label}")
-    team = chosen.codes(study.clusters.unit) if study.clusters else None
+    team = allocated(study).units(chosen)
     fit = fitted(fit_mixed, X.columns, X.X, chosen.stacked("value"), person, visit, team=team)
     after = range(X.alike, len(visits))
     L = [X.difference(v) for v in after]

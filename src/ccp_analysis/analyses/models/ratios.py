@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.clustered import named
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import Sample, design, sample
-from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
+from ccp_analysis.analyses.question import Question, fitted, require_comparable
 from ccp_analysis.analyses.readings import with_readings
 from ccp_analysis.analyses.rows import (
     Rows,
@@ -60,14 +60,13 @@ def _compare(kind: _Kind, study: Study, imputed: pd.DataFrame, data: str, ask: Q
     tables = _as_numbers(imputed, [ask.value, *own], ask)
     chosen = sample(study, tables, data, [ask.value, *own, *ask.covariates])
     require_comparable(study, chosen, ask.value)
-    X = design(chosen, [*own, *ask.covariates], pair_of(study))
+    X = design(chosen, [*own, *ask.covariates], allocated(study).factors)
     y = chosen.stacked(ask.value)
     fit = fitted(fit_glm, X.columns, X.X, y, kind.family)
-    groups = chosen.codes(study.clusters.unit) if study.clusters else None
-    how = {"groups": groups, "kind": "CR2" if study.clusters else kind.unclustered}
-    ratio = named(study, chosen, on_link_scale(fit, X.contrasts[:1], **how))
+    how = allocated(study).robust(chosen, kind.unclustered)
+    ratio = allocated(study).named(chosen, on_link_scale(fit, X.contrasts[:1], **how))
     rows = _ratio_rows(kind, study, chosen, ratio, ask)
-    marginal = named(study, chosen, standardised(fit, *counterfactual(X.X, ARM), **how))
+    marginal = allocated(study).named(chosen, standardised(fit, *counterfactual(X.X, ARM), **how))
     unit = {"scale": kind.scale or ask.scale}
     rows += [row | unit for row in _marginal_rows(study, chosen, marginal, ask)]
     rows += [row | unit for row in _average_rows(study, chosen, fit, X.contrasts[1:], how, ask)]
@@ -124,7 +123,7 @@ def _average_rows(
     Pooled on the scale of the link, then transformed, as its limits are.
     """
     mean = FAMILIES[fit.family].mean
-    found = named(study, chosen, on_link_scale(fit, L, **how))
+    found = allocated(study).named(chosen, on_link_scale(fit, L, **how))
     rows = pooled_rows(chosen, found, ask.level, needed=0)
     note = "proportional weights: at the covariates' means, transformed from the link's scale"
     for arm, row in zip(study.arms.ordered, rows, strict=True):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.clustered import infer, jointly
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import ACTIVE, Sample, design, sample
-from ccp_analysis.analyses.question import Question, fitted, pair_of, require_comparable
+from ccp_analysis.analyses.question import Question, fitted, require_comparable
 from ccp_analysis.analyses.rows import Rows, complete, contrast_label, pooled_rows, with_note
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
@@ -76,7 +76,7 @@ def _people(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Sa
 def _others(chosen: Sample, study: Study, ask: Question) -> tuple[np.ndarray, list[str]]:
     """Return the centred columns of the ANCOVA without the subgroup variable's own."""
     rest = [c for c in ask.covariates if c != ask.subgroup]
-    plain = design(chosen, [ask.baseline, *rest], pair_of(study))
+    plain = design(chosen, [ask.baseline, *rest], allocated(study).factors)
     return plain.X[..., 2:], plain.columns[2:]
 
 
@@ -151,7 +151,7 @@ def _rows(
     named: list[tuple[str, str]],
     ask: Question,
 ) -> Rows:
-    inference, method = infer(study, chosen, fit, L)
+    inference, method = allocated(study).infer(chosen, fit, L)
     rows = pooled_rows(chosen, inference, ask.level, needed=len(L), apart=True)
     for row, (term, label) in zip(rows, named, strict=True):
         row |= {"term": term, "level": contrast_label(study), "subgroup": label}
@@ -193,7 +193,7 @@ def _joint(study: Study, seen: Sample, levels: list[str], ask: Question) -> Rows
     """Test all interactions at once, on the observed data."""
     q = len(levels) - 1
     fit, L = _category_fit(study, seen, levels, ask)
-    test = jointly(study, seen, fit, L[:q]) if study.clusters else _wald_f(fit, L[:q])
+    test = allocated(study).jointly(seen, fit, L[:q]) if study.clusters else _wald_f(fit, L[:q])
     row = _joint_row(study, test, ask) | {"note": "joint test on the observed data"}
     if not np.isfinite(row["statistic"]):
         few = f"too few {study.clusters.unit_label}s" if study.clusters else "too few people"

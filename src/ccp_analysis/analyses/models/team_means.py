@@ -1,4 +1,4 @@
-"""Models of one follow-up visit: ANCOVA, change score, mixed model, paired team means."""
+"""The paired analysis of cluster means, and such an analysis beside another."""
 
 from __future__ import annotations
 
@@ -9,26 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.clustered import by_clusters, infer
-from ccp_analysis.analyses.design import Sample, design, said
-from ccp_analysis.analyses.question import Question, fitted, pair_of, require_fits, sample_for
+from ccp_analysis.analyses.design import Sample, said
+from ccp_analysis.analyses.question import Question, require_fits, sample_for
 from ccp_analysis.analyses.readings import with_readings
-from ccp_analysis.analyses.rows import (
-    Rows,
-    arm_rows,
-    complete,
-    contrast_label,
-    intraclass_row,
-    pooled_rows,
-    with_note,
-)
+from ccp_analysis.analyses.rows import Rows, complete, contrast_label, pooled_rows, with_note
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError, status_of
 from ccp_analysis.models.inference import Inference as Inferred
-from ccp_analysis.models.mixed import MixedFit
-from ccp_analysis.models.ols import OlsFit, RankDeficientError, fit_ols
-from ccp_analysis.models.random_intercept import fit_random_intercept
-from ccp_analysis.models.small_sample import kenward_roger
+from ccp_analysis.models.ols import RankDeficientError
 from ccp_analysis.models.team_level import (
     PairedTeams,
     by_size,
@@ -38,126 +26,7 @@ from ccp_analysis.models.team_level import (
     sign_flip_interval,
     weighted_by_people,
 )
-from ccp_analysis.results.terms import Average, Inference, Model, Pooling, Status, Term
-
-AGREE = "ANCOVA and the change score agree"
-DISAGREE = "ANCOVA and the change score disagree (Lord's paradox)"
-OPEN = "whether ANCOVA and the change score agree is open"
-UNJUDGED = "whether ANCOVA and the change score agree cannot be judged without an MCID"
-ANCOVA_ASSUMES = (
-    "assumes that people of one baseline score, pair and covariates would fare alike in either arm"
-)
-CHANGE_ASSUMES = (
-    "assumes that without the intervention both arms would have changed by the same amount"
-)
-RANDOMISED = "randomisation makes the arms alike at baseline, and ANCOVA is more precise"
-
-
-def ancova(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
-    """Follow-up on arm, baseline, pair and covariates, by CR2; without clusters least squares."""
-    chosen = sample_for(study, imputed, data, ask)
-    X = design(chosen, [ask.baseline, *ask.covariates], pair_of(study))
-    fit = fitted(fit_ols, X.columns, X.X, chosen.stacked(ask.value))
-    inference, method = infer(study, chosen, fit, X.contrasts)
-    rows = arm_rows(study, chosen, inference, ask.level)
-    if not study.randomised:
-        rows[:1] = with_note(rows[:1], ANCOVA_ASSUMES)
-    rows = complete(rows, study, chosen, ask, Model.ANCOVA, method)
-    return with_readings(rows, study, ask, chosen)
-
-
-def change(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
-    """Follow-up less baseline on arm, pair and covariates; paired teams; and beside ANCOVA."""
-    chosen = sample_for(study, imputed, data, ask)
-    X = design(chosen, ask.covariates, pair_of(study))
-    gain = chosen.stacked(ask.value) - chosen.stacked(ask.baseline)
-    fit = fitted(fit_ols, X.columns, X.X, gain)
-    inference, method = infer(study, chosen, fit, X.contrasts)
-    rows = arm_rows(study, chosen, inference, ask.level, Term.ADJUSTED_MEAN_CHANGE)
-    assumed = RANDOMISED if study.randomised else CHANGE_ASSUMES
-    rows[:1] = with_note(rows[:1], assumed)
-    rows = complete(rows, study, chosen, ask, Model.CHANGE, method)
-    if study.clusters:
-
-        def paired() -> PairedTeams:
-            return paired_team_means(gain, None, *teams_of(study, chosen)[1:])
-
-        row = beside(study, chosen, paired, ask, assumed)
-        rows += complete([row], study, chosen, ask, Model.CHANGE, Inference.PAIRED_T)
-    rows = with_readings(rows, study, ask, chosen)
-    try:
-        lord = lord_row(study, chosen, ask)
-    except ValueError as error:  # the change score stands without what it is set beside
-        lord = failed(study, error) | {"term": Term.LORD}
-    return rows + complete([lord], study, chosen, ask, Model.CHANGE, Inference.CR2)
-
-
-def lord_row(study: Study, chosen: Sample, ask: Question) -> dict[str, Any]:
-    """Return ANCOVA's difference less that of the change score, and say whether they disagree.
-
-    Both models are one least squares fit with every person twice and the two designs side by side,
-    so that coefficients and CR2 covariances are those of the separate fits and the clusters (people
-    where there are none) carry their covariance.
-    """
-    covariates, pair = ask.covariates, pair_of(study)
-    adjusted = design(chosen, [ask.baseline, *covariates], pair)
-    plain = design(chosen, covariates, pair)
-    p, q, n = len(adjusted.columns), len(plain.columns), chosen.n
-    X = np.zeros((chosen.m, 2 * n, p + q))
-    X[:, :n, :p], X[:, n:, p:] = adjusted.X, plain.X
-    follow_up = chosen.stacked(ask.value)
-    y = np.concatenate([follow_up, follow_up - chosen.stacked(ask.baseline)], axis=-1)
-    fit = fitted(fit_ols, adjusted.columns + plain.columns, X, y)
-    L = np.zeros((1, p + q))
-    L[0, 1], L[0, p + 1] = 1.0, -1.0
-    inference = by_clusters(study, chosen, fit, L)
-    [row] = pooled_rows(chosen, inference, ask.level)
-    row |= {"term": Term.LORD, "level": contrast_label(study)}
-    return with_note([row], _verdict(row, ask))[0]
-
-
-def _verdict(apart: dict[str, Any], ask: Question) -> str:
-    """Say whether two estimates agree, by the interval of their difference and the MCID.
-
-    That both intervals include zero, or both exclude it, says nothing of how far they are apart.
-    """
-    low, high = apart["conf_low"], apart["conf_high"]
-    if not (np.isfinite(low) and np.isfinite(high)):
-        return f"{OPEN}: their difference has no interval"
-    farthest = max(abs(low), abs(high))
-    found = f"the interval of their difference, {low:.3g} to {high:.3g}{ask.unit},"
-    excludes = "excludes zero" if low > 0 or high < 0 else ""
-    mcid = f"the MCID of {ask.mcid:g}{ask.unit}" if ask.mcid else ""
-    if ask.mcid and farthest <= ask.mcid:
-        but = f", though it {excludes}" if excludes else ""
-        return f"{AGREE} to within the MCID: {found} lies within {mcid} on either side{but}"
-    far = f"they may be up to {farthest:.3g}{ask.unit} apart"
-    if ask.mcid:
-        far += f", {farthest / ask.mcid:.2g} times {mcid}"
-    if excludes:
-        return f"{DISAGREE}: {found} {excludes}; {far}"
-    if ask.mcid:
-        return f"{OPEN}: {found} allows that {far}"
-    return f"{UNJUDGED}: {found} allows that {far}"
-
-
-def mixed(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
-    """ANCOVA with a random cluster intercept, by REML and Kenward-Roger."""
-    if study.clusters is None:
-        raise StudyError(
-            "config/analysis.yaml: the mixed model needs clusters, which config/study.yaml lacks; "
-            "expected model: ancova or model: repeated."
-        )
-    chosen = sample_for(study, imputed, data, ask)
-    X = design(chosen, [ask.baseline, *ask.covariates], pair_of(study))
-    groups = chosen.codes(study.clusters.unit)
-    fit = fitted(fit_random_intercept, X.columns, X.X, chosen.stacked(ask.value), groups)
-    rows = arm_rows(study, chosen, kenward_roger(fit, X.contrasts), ask.level)
-    ols = fit_ols(X.X, chosen.stacked(ask.value))
-    rows += variance_rows(fit, ols, groups, study.clusters.unit_label, chosen, ask)
-    rows = complete(rows, study, chosen, ask, Model.MIXED, Inference.KENWARD_ROGER)
-    rows = with_readings(rows, study, ask, chosen)
-    return with_status(rows, fit, chosen, study.clusters.unit_label)
+from ccp_analysis.results.terms import Average, Inference, Model, Pooling, Term
 
 
 def team_means(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
@@ -298,31 +167,3 @@ def failed(study: Study, error: ValueError) -> dict[str, Any]:
     """Return the row of a difference that cannot be estimated, with the reason."""
     label, note = contrast_label(study), str(error).rstrip(".")
     return {"term": Term.DIFFERENCE, "level": label, "status": status_of(error), "note": note}
-
-
-def variance_rows(
-    fit: MixedFit,
-    ols: OlsFit,
-    groups: np.ndarray,
-    group: str,
-    chosen: Sample,
-    ask: Question,
-) -> Rows:
-    """Return variances, averaged over the imputations, and the intraclass correlation."""
-    between, within = float(np.mean(fit.var_group)), float(np.mean(fit.var_resid))
-    note = {"scale": f"squared {ask.scale}", "note": "point estimate only"}
-    return [
-        {"term": Term.VARIANCE.of(group), "estimate": between, **note},
-        {"term": Term.VARIANCE.of("residual"), "estimate": within, **note},
-        intraclass_row(ols, groups, between, within, ask.level, chosen),
-    ]
-
-
-def with_status(rows: Rows, fit: MixedFit, chosen: Sample, group: str) -> Rows:
-    """Say where the group variance is zero."""
-    at_zero = int((np.atleast_1d(fit.status) == Status.BOUNDARY).sum())
-    if not at_zero:
-        return rows
-    where = f"in {at_zero} of {chosen.m} imputations" if chosen.imputed else "here"
-    note = f"{group} variance zero {where}: the interval is valid but conservative"
-    return with_note(rows, note, status=Status.BOUNDARY)

@@ -7,7 +7,7 @@ from typing import Any
 from ccp_analysis.report.cells import ADJUSTMENTS
 from ccp_analysis.report.section import Section
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.words import inside, listed, number
+from ccp_analysis.report.words import Markdown, inside, listed, number
 from ccp_analysis.results.terms import Model
 
 # Of the baseline in an MMRM.
@@ -26,7 +26,7 @@ def _said(source: Source) -> dict[str, Any]:
     shared = ["the arm", "the outcome at baseline"]
     covariates = [inside(source.name(name)) for name in plan.covariates]
     pair = [f"the {source.study.clusters.pair_label}"] if source.study.clusters else []
-    fits = {analysis.fit for analysis in plan.analyses}
+    fits = dict.fromkeys(analysis.fit for analysis in plan.analyses)
     clusters = next((row["n_clusters"] for row in source.rows(model=Model.ANCOVA)), None)
     return {
         "ancova_terms": listed([*shared, *covariates, *pair]),
@@ -34,6 +34,7 @@ def _said(source: Source) -> dict[str, Any]:
         "slopes": listed([words for fit, words in SLOPES.items() if fit in fits], "or"),
         "estimand": ESTIMANDS.get(plan.estimand, f"{plan.estimand}."),
         "n_clusters": number(clusters),
+        "paragraphs": [Markdown(said) for fit in fits if (said := Model(fit).spec.methods)],
         "families": list(dict.fromkeys(ADJUSTMENTS[family.method] for family in plan.families)),
         "power": f"{source.economics.variance_power:g}" if source.economics else "",
     }

@@ -9,6 +9,8 @@
 STUDY     ?= $(or $(patsubst %/archived/MANIFEST.sha256,%,$(firstword \
 	$(wildcard examples/*/archived/MANIFEST.sha256))),.)
 CORES     ?= 4
+PEOPLE    ?= 5000
+TEAMS     ?= 100
 PYTHON    ?= python3.13 python3.12 python3.11 python3
 LOCK      ?= requirements.lock
 DEVLOCK   := requirements-dev.lock
@@ -43,10 +45,10 @@ COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --for
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick lint docs verify golden archive data lock clean environment workshop study synthetic
+.PHONY: help run test test-quick lint docs verify golden archive data lock clean environment workshop study synthetic synthetic-study
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 run: study environment ## set up, then run the study from raw data to the report
 	@exec 9>>"$(STUDY)/.run.lock"; $(BIN)/python $(FLOCK) || { \
@@ -98,6 +100,12 @@ data: study synthetic environment ## draw the synthetic raw data again
 	$(WITH) PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tools" $(BIN)/python -m synthetic --out "$(STUDY)/data/derived/synthetic"
 	mv "$(STUDY)/data/derived/synthetic/planted_faults.csv" tests/simulation/data/
 	cp "$(STUDY)"/data/derived/synthetic/* "$(STUDY)/data/raw/"
+
+synthetic-study: environment ## draw a synthetic study folder (PEOPLE=5000 TEAMS=100 OUT=folder)
+	@[ -n "$(OUT)" ] || { echo "make synthetic-study: say where: OUT=folder." >&2; exit 1; }
+	@$(WITH) PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tools" $(BIN)/python -m synthetic --out "$(OUT)" \
+		--people $(PEOPLE) --teams $(TEAMS)
+	@echo "Run it: make run STUDY=$(OUT)"
 
 lock: ## choose the versions of both locks again (the newest: LOCKFLAGS=--upgrade)
 	uv=$$(command -v uv) || { $(MAKE) --no-print-directory workshop && uv=$(BIN)/uv; } || exit 1; \

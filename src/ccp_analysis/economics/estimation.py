@@ -83,8 +83,8 @@ def sur_rows(data: Compared) -> Rows:
     rows: Rows = []
     for k, measure in enumerate(MEASURES):
         part = slice(3 * k, 3 * k + 3)
-        own = arm_rows(study, chosen, found.part(np.s_[:, part]), data.level)
-        rows += data.complete(own, data.ask(measure.outcome, measure.scale), Model.SUR, method)
+        lines = arm_rows(study, chosen, found.part(np.s_[:, part]), data.level)
+        rows += data.complete(lines, data.ask(measure.outcome, measure.scale), Model.SUR, method)
     sigma = fit.sigma.mean(axis=0)
     row = {
         "term": Term.RESIDUAL_CORRELATION,
@@ -109,22 +109,20 @@ def log_link_rows(data: Compared, power: float) -> Rows:
     y = chosen.stacked(COST)
     fit = fitted(fit_glm, data.X.columns, data.X.X, y, "power", power=power)
     groups = chosen.codes(study.clusters.unit) if study.clusters else None
-    how = {"groups": groups, "kind": "CR2" if study.clusters else "HC3"}
-    marginal = standardised(fit, *counterfactual(data.X.X, ARM), **how)
+    kind = "CR2" if study.clusters else "HC3"
+    marginal = standardised(fit, *counterfactual(data.X.X, ARM), groups=groups, kind=kind)
     note = f"log link, variance proportional to the mean to the power {power:g}"
     marginal = named(study, chosen, marginal).part(np.s_[:, [2, 0, 1]])
     rows = arm_rows(study, chosen, marginal, data.level, apart=True)
     rows = with_note(rows, f"{note}; standardised over everyone analysed")
-    log_ratio = on_link_scale(fit, data.X.contrasts[:1], **how)
+    log_ratio = on_link_scale(fit, data.X.contrasts[:1], groups=groups, kind=kind)
     [ratio] = pooled_rows(chosen, named(study, chosen, log_ratio), data.level)
     for name in ("estimate", "conf_low", "conf_high"):
         ratio[name] = float(np.exp(ratio[name]))
     ratio |= {"term": Term.RATIO, "scale": "ratio", "level": contrast_label(study)}
     ratio |= {"std_error": None, "mc_error": None}
     ratio["note"] = f"{note}; pooled as a logarithm, tested against one"
-    return data.complete(
-        [*rows, ratio], data.ask("cost", "pounds"), Model.LOG_LINK, how["kind"].lower()
-    )
+    return data.complete([*rows, ratio], data.ask("cost", "pounds"), Model.LOG_LINK, kind.lower())
 
 
 def model_rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ccp_analysis.cleaning.decisions import load_decisions
 from ccp_analysis.cleaning.headings import check_columns
@@ -38,7 +39,7 @@ def faults(trial: Trial) -> list[str]:
         dictionary, economics = [], None
     if dictionary:
         for file in trial.study.files:
-            found += said(lambda file=file: check_columns(trial.study, file, dictionary))
+            found += said(partial(check_columns, trial.study, file, dictionary))
         found += said(lambda: load_rules(trial.study, dictionary))
         found += said(lambda: load_decisions(trial.study, dictionary))
     if dictionary and economics:

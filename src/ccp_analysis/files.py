@@ -18,7 +18,7 @@ FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 NUMBER = re.compile(r"\s*[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*")
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file through a temporary neighbour, which is then renamed.
 
     A reader never sees a half-written file, and a failure leaves an older file as it was.
@@ -42,7 +42,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8, newlines as given), whole or not at all."""
-    write_whole(path, lambda target: target.write_bytes(text.encode()) and None)
+    write_whole(path, lambda target: target.write_bytes(text.encode()))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -38,7 +38,7 @@ def place(name: str) -> tuple[Any, ...]:
     parts = _DIGITS.split(name.casefold())
     # Text and digits take turns, beginning with text.
     digits = [part.lstrip("0") for part in parts[1::2]]
-    parts[1::2] = [(len(part), part) for part in digits]  # type: ignore[call-overload]
+    parts[1::2] = [(len(part), part) for part in digits]
     return 1, 0.0, tuple(parts), name
 
 

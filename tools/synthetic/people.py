@@ -39,10 +39,6 @@ def participant_codes(parameters: Parameters) -> list[str]:
     return [f"CP{i + 1:0{width}d}" for i in range(parameters.recruited)]
 
 
-def _days(text: str | np.datetime64, count: int = 0) -> np.datetime64:
-    return np.datetime64(text, "D") + count
-
-
 def draw_dates(parameters: Parameters, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Draw the dates of recruitment and of both interviews, all on working days.
 
@@ -52,7 +48,8 @@ def draw_dates(parameters: Parameters, rng: np.random.Generator) -> dict[str, np
         ``recruited`` (ascending), ``baseline``, ``month6``.
     """
     n = parameters.recruited
-    first, last = _days(parameters.recruited_from), _days(parameters.recruited_to)
+    first = np.datetime64(parameters.recruited_from, "D")
+    last = np.datetime64(parameters.recruited_to, "D")
     offsets = np.sort(rng.integers(0, int((last - first).astype(int)) + 1, n))
     recruited = np.busday_offset(first + offsets, 0, roll="backward")
     recruited = np.maximum(recruited, np.busday_offset(first, 0, roll="forward"))

@@ -85,7 +85,7 @@ def _set_goals(
     """Blank the goals that people did not set; return the items and the mean of those set."""
     n, items = answers[0].shape
     rng = stream(seed, "simulation", "goals")
-    count = 1 + np.searchsorted(np.cumsum(parameters.goals)[:-1], rng.random(n))
+    count = 1 + np.searchsorted(np.cumsum(parameters.goals)[:-1], rng.random(size=(n,)))
     unset = np.arange(items) >= count[:, None]
     kept = [pd.DataFrame(a).astype("Int64").mask(unset) for a in answers]
     scores = [np.where(unset, 0, a).sum(1) / count for a in answers]

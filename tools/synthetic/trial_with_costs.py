@@ -223,8 +223,8 @@ class Trials:
         Intercept, arm, cost and utility at baseline, indicators of all Trusts but the first.
         """
         trust = self.design.trust
-        same = [np.ones(len(trust)), self.design.arm, trust[:, None] == np.unique(trust)[1:]]
-        same = np.column_stack(same).astype(float)
+        others = trust[:, None] == np.unique(trust)[1:]
+        same = np.column_stack([np.ones(len(trust)), self.design.arm, others]).astype(float)
         same = np.broadcast_to(same, (*self.cost.shape[:2], same.shape[1]))
         baselines = np.stack([self.cost[..., 0], self.utility[..., 0]], axis=-1)
         return np.concatenate([same[..., :2], baselines, same[..., 2:]], axis=-1)
@@ -341,7 +341,7 @@ def _correlations(tracking: float, correlation: float) -> np.ndarray:
     return np.kron(np.array([[1.0, -correlation], [-correlation, 1.0]]), visits)
 
 
-def _log_normal(logs: np.ndarray, shape: tuple[int, ...], rng) -> np.ndarray:
+def _log_normal(logs: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Draw log-normal factors of mean one, (*shape, k), of covariances (..., k, k) of logs."""
     value, vector = np.linalg.eigh(logs)
     root = vector * np.sqrt(np.maximum(value, 0.0))[..., None, :]

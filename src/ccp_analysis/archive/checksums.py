@@ -161,6 +161,6 @@ def _present(top: Path, place: str, listed: dict[str, str]) -> set[str]:
     for place, folders, names in os.walk(top):
         folders[:] = [n for n in folders if kept(n) and Path(place, n) not in made]
         links = [name for name in folders if Path(place, name).is_symlink()]
-        found = (Path(place, name) for name in [*names, *links] if kept(name))
-        present |= {path.relative_to(top).as_posix() for path in found}
+        there = (Path(place, name) for name in [*names, *links] if kept(name))
+        present |= {path.relative_to(top).as_posix() for path in there}
     return present

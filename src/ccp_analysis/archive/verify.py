@@ -276,7 +276,7 @@ def compare(reference: pd.DataFrame, rerun: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key in sorted(old.keys() | new.keys()):
         if key not in new:
-            found = {"comparison": LOST}
+            found: dict[str, str | float] = {"comparison": LOST}
         elif key not in old:
             found = {"comparison": NEW}
         else:

@@ -137,7 +137,7 @@ def _place(
     """Return the place of a variable of somebody: of the person's or of the cluster's row."""
     table = _table(tables, variable)
     key = PARTICIPANT if PARTICIPANT in table.values else study.clusters and study.clusters.unit
-    at = np.flatnonzero(table.values[key] == row[key]) if key else []
+    at = np.flatnonzero(table.values[key] == row[key]) if key else np.zeros(0, dtype=int)
     column = table.column(variable).column
     return table.sheet.place(at[0], column) if len(at) else str(table.sheet.path)
 

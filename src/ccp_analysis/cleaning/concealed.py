@@ -23,7 +23,7 @@ WIDEST = 16_384  # columns of a sheet
 class _Look:
     """What the sheet's own description says: ranges, and numbers from 1."""
 
-    merged: list[tuple[int, int, int, int]] = field(default_factory=list)
+    merged: list[tuple[int, ...]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     columns: list[int] = field(default_factory=list)
     filtered: bool = False
@@ -103,7 +103,7 @@ def _parse(source: IO[bytes], found: _Look) -> None:
     parser.Parse(b"", True)
 
 
-def _merged(sheet: Sheet, ranges: Sequence[tuple[int, int, int, int]]) -> Iterator[Mark]:
+def _merged(sheet: Sheet, ranges: Sequence[tuple[int, ...]]) -> Iterator[Mark]:
     """Yield the cells that lose what somebody sees in them, range by range and column by column."""
     for left, top, right, bottom in ranges:
         if _blank(sheet, top, left):

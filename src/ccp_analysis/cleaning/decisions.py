@@ -187,7 +187,7 @@ class Answers:
         kept = np.zeros(len(finding.where), dtype=bool)
         for d in self.decisions:
             if d.line in self.used and (d.file, d.column) == (table.sheet.path.name, column):
-                same = (table.sheet.participant == d.participant).to_numpy()
+                same = np.asarray(table.sheet.participant == d.participant)
                 kept |= same & ((table.sheet.rows == d.row) | (d.row is None))
         return kept & finding.where
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,7 @@ def read_delimited(file: RawFile, columns: Sequence[str]) -> Sheet:
     """
     content = _look(file)
     with file.path.open(encoding=_codec(file), newline="") as handle:
-        rows = _rows(file, csv.reader(handle, delimiter=file.separator, strict=True))
+        rows = _rows(file, handle)
         top = list(islice(rows, file.header_rows))
         if not top:
             raise StudyError(f"{file.path}: the file is empty; expected a header and rows.")
@@ -156,9 +157,9 @@ def _blank(cells: pd.DataFrame) -> np.ndarray:
     return blank
 
 
-def _rows(file: RawFile, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+def _rows(file: RawFile, handle: TextIO) -> Iterator[tuple[int, list[str]]]:
     """Yield every row with content and the line on which it begins."""
-    begin = 1
+    reader, begin = csv.reader(handle, delimiter=file.separator, strict=True), 1
     try:
         for row in reader:
             if any(map(str.strip, row)):

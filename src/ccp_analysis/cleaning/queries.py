@@ -113,16 +113,17 @@ class Queries:
         hidden = note.column in sheet.hidden
         cells = "one cell" if note.n == 1 else f"{note.n} cells"
         action = f"{cells} read" if hidden else f"{cells} read, this one as {note.value or 'blank'}"
-        texts = [np.array([t], dtype=object) for t in ("", "" if hidden else note.found, action)]
+        said = ("", "" if hidden else note.found, action)
+        who, found, done = (np.array([text], dtype=object) for text in said)
         place = (sheet.path.name, sheet.name, note.column, note.rule)
-        self.parts.append(Asked("note", *place, np.zeros(1, int), *texts))
+        self.parts.append(Asked("note", *place, np.zeros(1, int), who, found, done))
 
     def add_whole(
         self, severity: str, file: str, *, raw_value: str, action: str, rule: str
     ) -> None:
         """Add a query about a whole file, or about the study; its row is 0."""
-        cells = [np.array([text], dtype=object) for text in ("", raw_value, action)]
-        self.parts.append(Asked(severity, file, "", "", rule, np.zeros(1, int), *cells))
+        who, found, done = (np.array([text], object) for text in ("", raw_value, action))
+        self.parts.append(Asked(severity, file, "", "", rule, np.zeros(1, int), who, found, done))
 
     def table(self) -> pd.DataFrame:
         """Return all queries, sorted by file, row and column, numbered Q0001 and on."""

@@ -139,8 +139,8 @@ def _limits(columns: Sequence[Column], visit: str) -> tuple[float, float]:
     if column.type == "ordinal":
         levels = [float(code) for code in column.codes]
         return min(levels), max(levels)
-    ends = (column.minimum, column.maximum)
-    return tuple(np.nan if end is None else end for end in ends)  # type: ignore[return-value]
+    low, high = column.minimum, column.maximum
+    return (np.nan if low is None else low), (np.nan if high is None else high)
 
 
 def _line(part: dict[str, Any], items: pd.DataFrame, score: pd.Series) -> dict[str, Any]:

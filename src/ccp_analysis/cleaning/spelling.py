@@ -209,7 +209,8 @@ def _dates(column: Column, file: RawFile) -> ValueOf:
         day = _day(parts) if parts else None
         if day is None:
             # One month first, as in 01.31.2020, makes the others of its column doubtful.
-            doubtful = form == DOTTED and not day_first and _day((parts[0], parts[2], parts[1]))
+            swapped = (parts[0], parts[2], parts[1]) if parts and not day_first else None
+            doubtful = swapped and form == DOTTED and _day(swapped)
             return Spelling(None, INVALID, form=DOTTED if doubtful else "")
         return Spelling(day, "", AS_IS if text == text.strip() else OTHERWISE, form)
 

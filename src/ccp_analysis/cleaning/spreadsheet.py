@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 import numpy as np
@@ -75,10 +75,11 @@ def text_of(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return str(value).upper()
     if isinstance(value, float | np.floating):
-        if value != value:
+        number = float(value)
+        if number != number:
             return ""
-        whole = float(value).is_integer() and abs(value) < 1e15
-        return str(int(value)) if whole else repr(float(value))
+        whole = number.is_integer() and abs(number) < 1e15
+        return str(int(number)) if whole else repr(number)
     if isinstance(value, dt.datetime):
         midnight = value.time() == dt.time()
         return value.date().isoformat() if midnight else value.isoformat(sep=" ")
@@ -194,7 +195,7 @@ def _sheet(file: RawFile, names: list[str]) -> str:
     return file.sheet or names[0]
 
 
-def _rows(path: Path, name: str, sheet: object) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, name: str, sheet: Any) -> Iterator[tuple[int, list[str]]]:
     number = 0
     try:
         if not hasattr(sheet, "reset_dimensions"):

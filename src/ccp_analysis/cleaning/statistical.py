@@ -109,7 +109,7 @@ def _text(value: object, tagged: set[Any]) -> str:
     return f".{value}" if isinstance(value, str) and value in tagged else text_of(value)
 
 
-def _missing(texts: list[str], ranges: list[dict[str, Any]], tagged: set[Any] | None) -> set[str]:
+def _missing(texts: list[str], ranges: list[Any], tagged: set[Any] | None) -> set[str]:
     """Return the texts that the file declares missing, out of those that occur."""
     found = {f".{code}" for code in tagged or ()}
     for text in set(texts):

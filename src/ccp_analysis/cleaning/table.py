@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import name_of, names_of
 from ccp_analysis.layout import DICTIONARY, STUDY
 
+Made = TypeVar("Made")
 PARTICIPANT = "participant"
 MERGED = "inside merged cells"
 USUAL = 0.9  # share of the identifiers that have one form, from which on another one is strange
@@ -154,9 +156,10 @@ def _read(study: Study, file: str, columns: Mapping[str, list[Column]]) -> Sheet
     return check_labels(sheet if file == sharing[0] else replace(sheet, remarks=()), own)
 
 
-def _each(make, files) -> dict:
+def _each(make: Callable[[str], Made], files: Iterable[str]) -> dict[str, Made]:
     """Make something of every file; the faults of all files are reported together."""
-    made, faults = {}, []
+    made: dict[str, Made] = {}
+    faults: list[str] = []
     for file in files:
         try:
             made[file] = make(file)
@@ -169,8 +172,8 @@ def _each(make, files) -> dict:
 
 def _key(study: Study, file: str, columns: Sequence[Column]) -> Column:
     """Return the column that identifies the rows of a file."""
-    by_cluster = study.files[file].rows == "cluster" and study.clusters is not None
-    name = study.clusters.unit if by_cluster else PARTICIPANT
+    by_cluster = study.files[file].rows == "cluster"
+    name = study.clusters.unit if by_cluster and study.clusters else PARTICIPANT
     for column in columns:
         if column.name == name:
             return column
@@ -202,7 +205,7 @@ def _decode(
                 f"{sheet.place(at, key.column)}: the identifier is empty"
                 + "".join(f" ({rule})" for rule in _marked(sheet, at, key.column))
                 + "."
-                for at in empty
+                for at in empty.tolist()
             ]
         )
     again = _repeated(sheet, key)

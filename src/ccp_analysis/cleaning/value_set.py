@@ -107,8 +107,8 @@ def _decrements(path: Path, instrument: Instrument) -> dict[str, dict[float, flo
     for item, levels in decrements.items():
         lacking = {1.0}.union(*decrements.values()) - {1.0, *levels}
         if lacking or not levels:
-            level = f"level {min(lacking):g} of " if lacking else ""
-            raise StudyError(f"{path}: there is no decrement for {level}'{item}'.")
+            where = f"level {min(lacking):g} of " if lacking else ""
+            raise StudyError(f"{path}: there is no decrement for {where}'{item}'.")
         levels.setdefault(1.0, 0.0)
     return decrements
 

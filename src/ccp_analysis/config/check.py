@@ -110,8 +110,8 @@ def faults(trial: Trial) -> list[str]:
             more.append(_utilities(known, economics))
     found += [sentence for sentences in more for sentence in sentences]
     # What names an entry that was left out has no fault of its own.
-    known = [f"'{name}' is not one of" for name in left_out]
-    return list(dict.fromkeys(s for s in found if not any(name in s for name in known)))
+    silent = [f"'{name}' is not one of" for name in left_out]
+    return list(dict.fromkeys(s for s in found if not any(name in s for name in silent)))
 
 
 @dataclass(frozen=True)
@@ -334,7 +334,10 @@ def _ordinals(known: Known) -> Iterator[str]:
 
 
 def _missing_files(economics: Economics) -> Iterator[str]:
-    paths = {("unit_costs",): economics.unit_costs, ("price_index",): economics.price_index}
+    paths: dict[tuple[str, ...], Path | None] = {
+        ("unit_costs",): economics.unit_costs,
+        ("price_index",): economics.price_index,
+    }
     if economics.intervention:
         paths["intervention", "costs"] = economics.intervention.costs
     for keys, path in paths.items():
@@ -359,7 +362,7 @@ def _utilities(known: Known, economics: Economics) -> Iterator[str]:
     named: dict[tuple[str, ...], str | None] = {("utility",): economics.utility}
     named |= {("sensitivity", v.id, "utility"): v.utility for v in economics.sensitivity}
     for keys, name in named.items():
-        if name is not None and (highest.get(name) is None or highest[name] > FULL_HEALTH):
+        if name is not None and ((most := highest.get(name)) is None or most > FULL_HEALTH):
             yield (
                 f"{place(ECONOMICS, *keys)}: {'.'.join(keys)} is '{name}'; expected an instrument "
                 "or variable on the scale of utility, whose highest value, full health, is 1."

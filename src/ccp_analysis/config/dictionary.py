@@ -236,14 +236,14 @@ def _limit_faults(column: Column) -> Iterator[str]:
 def _missing_faults(column: Column) -> Iterator[str]:
     """Yield codes for what is missing that are also answers."""
     spellings = {key_of(name) for code, names in column.codes.items() for name in (code, *names)}
-    limits = (column.minimum, column.maximum)
+    limited = column.numeric and (column.minimum, column.maximum) != (None, None)
+    low = -math.inf if column.minimum is None else column.minimum
+    high = math.inf if column.maximum is None else column.maximum
     for code in column.missing:
         number = _number(code)
-        within = isinstance(number, float) and limits != (None, None) and column.numeric
-        low, high = (-math.inf if limits[0] is None else limits[0]), limits[1]
         if key_of(code) in spellings:
             yield f"'{code}' is both one of the codes and a code for missing"
-        elif within and low <= number <= (math.inf if high is None else high):
+        elif limited and isinstance(number, float) and low <= number <= high:
             yield f"'{code}' is a code for missing and also lies within the limits"
 
 

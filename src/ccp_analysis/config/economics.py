@@ -197,7 +197,9 @@ class Economics(Strict):
             costed = variation.share or variation.intervention is not None
             if costed and self.intervention is None:
                 yield f"{where}: there is no cost of an intervention"
-            elif variation.share == "caseload" and self.intervention.caseload is None:
+            elif variation.share == "caseload" and not (
+                self.intervention and self.intervention.caseload
+            ):
                 yield f"{where}: intervention.caseload is expected, the people served"
 
     @property

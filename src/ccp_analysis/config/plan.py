@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetPydanticSchema, model_validator
 
 from ccp_analysis.config.estimands import Estimand, estimand_faults
 from ccp_analysis.config.imputation import ImputationPlan
@@ -41,7 +41,8 @@ class Outcome(Strict):
     """Which values are the better ones, where the instrument does not say it."""
 
 
-Model = Literal[PLANNED]
+# Which words there are is known where the models are declared, not to a type checker.
+Model = Annotated[str, GetPydanticSchema(lambda _, schema_of: schema_of(Literal[PLANNED]))]
 # What the pipeline itself calls parts of the results.
 RESERVED = ("descriptive", "economics", "sample_size", "sensitivity")
 

@@ -231,12 +231,12 @@ def read_table(
         yield line, dict(zip(header, (cell.strip() for cell in row), strict=True))
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, object]:
     """Read a YAML file of keys with values; StudyError if it is anything else."""
     return read_lines(path)[0]
 
 
-def read_lines(path: Path) -> tuple[dict[str, Any], Lines]:
+def read_lines(path: Path) -> tuple[dict[str, object], Lines]:
     """Read a YAML file, and the line on which each key and each entry of a list begins."""
     text = read_text(path, "expected a YAML file there")
     if len(text) > BYTES:
@@ -251,7 +251,7 @@ def read_lines(path: Path) -> tuple[dict[str, Any], Lines]:
     except (yaml.YAMLError, ValueError) as error:  # a control character; a 30th of February
         raise StudyError(f"{path}: not valid YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(content, dict):
-        kind = {list: "a list", str: "text"}.get(type(content), "nothing")
+        kind = {"list": "a list", "str": "text"}.get(type(content).__name__, "nothing")
         raise StudyError(f"{path}: expected keys with values, found {kind}.")
     return content, dict(_lines(node))
 

@@ -154,16 +154,17 @@ def two_stage_bootstrap(
     """
     data, completed = np.asarray(data, dtype=float), np.asarray(completed, dtype=float)
     weights, offsets = np.asarray(weights, dtype=float), np.asarray(offsets, dtype=float)
-    arm, adjust = np.asarray(arm, dtype=float), np.asarray(adjust, dtype=int)
+    arm = np.asarray(arm, dtype=float)
     _check(data, completed, weights, offsets, arm)
     if (team is None) != (pair is None):
         raise ValueError("Teams and pairs are given together or not at all.")
-    if team is None:
+    if team is None or pair is None:
         team, pair = arm.astype(int), np.zeros(len(arm), dtype=int)
     elif len(groups(pair).names) < 2:
         raise ValueError("At least two pairs of teams are needed to draw pairs.")
     design = two_stage(team, pair)
-    estimate = _Estimate(completed, weights, offsets, adjust, arm, np.asarray(pair))
+    columns = np.asarray(adjust, dtype=int)
+    estimate = _Estimate(completed, weights, offsets, columns, arm, np.asarray(pair))
     known = ~np.isnan(data)
     measured = np.stack([(known | (weight == 0)).all(axis=1) for weight in weights])
     K = estimate.correct(np.asarray(team), measured) if shrink else np.eye(2)

@@ -139,8 +139,7 @@ def compared(
     chosen = sample(study, evaluated.tables, data, [*evaluated.needed, *more])
     chosen = replace(chosen, pooling=plan.pooling)
     require_arms(study, chosen)
-    own = dict.fromkeys(more[1:], WITHOUT_OWN)
-    used, own = _without_constants(evaluated, chosen, own)
+    used, own = _without_constants(evaluated, chosen, dict.fromkeys(more[1:], WITHOUT_OWN))
     X = design(chosen, list(dict.fromkeys([*used.adjust, *own])), allocated(study).factors)
     return Compared(study, plan, used, data, chosen, X)
 

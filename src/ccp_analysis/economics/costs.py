@@ -101,7 +101,9 @@ def _check_shares(study: Study, economics: Economics) -> None:
     """Raise StudyError where a cost is to be shared over clusters that the study does not have."""
     if study.clusters or economics.intervention is None:
         return
-    asked = [(("intervention", "share"), economics.intervention.share)]
+    asked: list[tuple[tuple[str, ...], str | None]] = [
+        (("intervention", "share"), economics.intervention.share)
+    ]
     asked += [(("sensitivity", v.id, "share"), v.share) for v in economics.sensitivity]
     for keys, share in asked:
         if share == "teams":

@@ -83,8 +83,8 @@ def sur_rows(data: Compared) -> Rows:
     rows: Rows = []
     for k, measure in enumerate(MEASURES):
         part = slice(3 * k, 3 * k + 3)
-        own = arm_rows(study, chosen, found.part(np.s_[:, part]), data.level)
-        rows += data.complete(own, data.ask(measure.outcome, measure.scale), Model.SUR, method)
+        lines = arm_rows(study, chosen, found.part(np.s_[:, part]), data.level)
+        rows += data.complete(lines, data.ask(measure.outcome, measure.scale), Model.SUR, method)
     sigma = fit.sigma.mean(axis=0)
     row = {
         "term": Term.RESIDUAL_CORRELATION,

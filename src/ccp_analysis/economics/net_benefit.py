@@ -60,8 +60,12 @@ def _each(
     except ValueError:
         rows: Rows = []
         for threshold in thresholds:
-            head = {"outcome": NET_BENEFIT, "scale": "pounds", "model": model}
-            head |= {"threshold": threshold}
+            head = {
+                "outcome": NET_BENEFIT,
+                "scale": "pounds",
+                "model": model,
+                "threshold": threshold,
+            }
             one = partial(rows_of, data, [threshold])
             rows += attempt(data.study, f"net benefit at {threshold:g}", head, data.data, one)
         return rows

@@ -76,7 +76,7 @@ def interview_times(visits: list[Visit], people: pd.DataFrame) -> np.ndarray:
         if name in people:
             days = (people[name] - people[names[0]]).dt.days.to_numpy(dtype=float)
             times[:, v] = np.where(np.isfinite(days), days / DAYS_A_YEAR, nominal[:, v])
-    rising = (np.diff(times, axis=1) > 0).all(axis=1)
+    rising = np.all(np.diff(times, axis=1) > 0, axis=1)
     return np.where(rising[:, None], times, nominal)
 
 

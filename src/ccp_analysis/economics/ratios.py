@@ -130,7 +130,7 @@ def ratio_rows(data: Compared, effect: Effect) -> Rows:
     pair = pooled_pair(data, effect)
     cost, gain = pair.estimate
     head = ratio_head(effect)
-    row = {
+    row: dict[str, object] = {
         "term": head["term"],
         "level": quadrant(cost, gain),
         "note": in_words(data.study, cost, gain, effect),

@@ -47,7 +47,8 @@ class _Columns:
     ) -> int:
         """Add values (m + 1, n) with weights (n,); return the position of the column."""
         self.values.append(values)
-        self.weights.append(tuple(self.nothing if w is None else w for w in (cost, effect)))
+        cost = self.nothing if cost is None else cost
+        self.weights.append((cost, self.nothing if effect is None else effect))
         return len(self.values) - 1
 
 

@@ -14,6 +14,8 @@ place differ only in the category, so here they are one row, equally divided ove
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ccp_analysis.imputation import Conditional
@@ -44,7 +46,7 @@ class CategoricalTarget(Target):
         if model.method == "logreg":
             self.levels, category = np.unique(self.values, return_inverse=True)
         else:
-            own = chains.data[np.ix_(self.obs, model.columns)]
+            own = chains.data[np.ix_(self.obs, np.array(model.columns))]
             coded = np.where(own.any(axis=1), own.argmax(axis=1) + 1, 0)
             self.levels, category = np.unique(coded, return_inverse=True)
         self.category = category
@@ -64,7 +66,12 @@ class CategoricalTarget(Target):
         drawn = self.draw_categories(chains, rng)
         return self.put(chains, drawn, chains.store), 0
 
-    def put(self, chains: Chains, drawn: np.ndarray, store) -> np.ndarray:
+    def put(
+        self,
+        chains: Chains,
+        drawn: np.ndarray,
+        store: Callable[[int, np.ndarray, np.ndarray], None],
+    ) -> np.ndarray:
         """Put positions among the observed levels into the variable's columns; return those."""
         if self.model.method == "logreg":
             values = self.levels[drawn]

@@ -44,7 +44,7 @@ class Chains:
         missing = np.isnan(data)
         targets = [column for c in plan for column in c.columns]
         self.derived = {d.target: d for d in derived}
-        self.rows = {}  # of each derived column, those that change
+        self.rows: dict[int, np.ndarray] = {}  # of each derived column, those that change
         for column, d in self.derived.items():
             changing = missing[:, list(d.parts)].any(axis=1)
             for part in d.parts:

@@ -107,7 +107,9 @@ def parse(name: str, text: str) -> Rule:
     return Rule(tuple(parts), function, text.strip())
 
 
-def _compile(node: ast.AST, parts: list[str], where: str) -> Callable[[dict], np.ndarray]:
+def _compile(
+    node: ast.AST, parts: list[str], where: str
+) -> Callable[[dict[str, np.ndarray]], np.ndarray | np.float64]:
     """Turn a node into a function of the values of the variables; note their names in `parts`."""
     match node:
         case ast.Constant(value=bool()):
@@ -129,8 +131,8 @@ def _compile(node: ast.AST, parts: list[str], where: str) -> Callable[[dict], np
             called in FUNCTIONS and (len(arguments) == 1 or called not in SINGLE)
         ):
             apply = FUNCTIONS[called]
-            inner = [_compile(argument, parts, where) for argument in arguments]
-            return lambda values: apply(*(f(values) for f in inner))
+            operands = [_compile(argument, parts, where) for argument in arguments]
+            return lambda values: apply(*(f(values) for f in operands))
     raise StudyError(
         f"{where}: '{ast.unparse(node)}' is not allowed; a formula has numbers, names of "
         f"variables, + - * / ** and {', '.join(FUNCTIONS)}."
@@ -200,7 +202,7 @@ def _limits(
 ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
     """Return the lowest and highest answer of every item, where the dictionary gives them."""
     by_name = {column.name: column for column in columns}
-    limits = []
+    limits: list[tuple[float | None, float | None]] = []
     for item in instrument.items:
         column = by_name[item]
         if column.type == "ordinal" and column.codes:

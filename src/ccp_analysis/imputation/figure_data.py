@@ -14,7 +14,9 @@ from ccp_analysis.imputation.plan import Variable
 SHOWN = 20  # imputations of which the values are kept for figures
 
 
-def traces(study: Study, variables: list[Variable], encoded: Encoded, result: Imputed):
+def traces(
+    study: Study, variables: list[Variable], encoded: Encoded, result: Imputed
+) -> pd.DataFrame:
     """Return mean and SD of the imputed values at every iteration, of every chain.
 
     Parameters

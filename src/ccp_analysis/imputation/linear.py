@@ -46,8 +46,10 @@ class Target:
         The observed values.
     constant : bool
         Whether these are all the same.
-    varying, complete : list of int
-        Slots of the incomplete predictors, positions in the block of the complete ones.
+    varying : ndarray of int
+        Slots of the incomplete predictors.
+    complete : list of int
+        Positions in the block of the complete ones.
     draw : callable
         Of each kind of model: from chains and generator to what `update` returns.
     """
@@ -67,7 +69,9 @@ class Target:
             )
         self.values = chains.data[self.obs, self.column]
         self.constant = bool((self.values == self.values[0]).all())
-        self.varying = [chains.slot[p] for p in model.predictors if p in chains.slot]
+        self.varying = np.array(
+            [chains.slot[p] for p in model.predictors if p in chains.slot], dtype=int
+        )
         self.complete = [chains.position[p] for p in model.predictors if p in chains.position]
         self.derived = {p for p in model.predictors if p in chains.derived}
 
@@ -166,7 +170,9 @@ class LinearTarget(Target):
             cross = chains.cross[:, self.shared[:, None], pick] - self.block_mis.T @ rows
         return gram, self.to_basis.T @ cross
 
-    def parameters(self, chains: Chains, rows: np.ndarray, rng: np.random.Generator):
+    def parameters(
+        self, chains: Chains, rows: np.ndarray, rng: np.random.Generator
+    ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], np.ndarray, int]:
         """Estimate and draw the coefficients; return (shared, varying) of both, sigma, ridge count.
 
         The shared block is swept out first (Frisch & Waugh 1933); what remains is bordered by the
@@ -197,7 +203,9 @@ class LinearTarget(Target):
         fit, draw = ((s @ self.to_basis.T, v) for s, v in zip(shared, varying, strict=True))
         return fit, draw, sigma_sd, ridged
 
-    def solve(self, gram: np.ndarray, z: np.ndarray, used: np.ndarray):
+    def solve(
+        self, gram: np.ndarray, z: np.ndarray, used: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         """Solve the bordered normal equations (m, p+1, p+1), scaled to a diagonal of at most one.
 
         Returns the estimate (m, p), a draw of its deviation (m, p) for sigma = 1, the residual sum

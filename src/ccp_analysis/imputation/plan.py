@@ -131,7 +131,6 @@ def imputation_variables(
         column = by_variable.get(name)
         _check_type(name, column)
         categorical = column is not None and column.type == "category"
-        rule, _ = rules.get(name, (None, ""))
         result.append(
             Variable(
                 name=name,
@@ -141,7 +140,7 @@ def imputation_variables(
                 codes=tuple(column.codes) if categorical and column else (),
                 ordinal=column is not None and column.type == "ordinal",
                 step=_step(stem, column, instruments),
-                rule=rule,
+                rule=rules[name][0] if name in rules else None,
                 group=groups.get(name, ""),
                 beside=fitted[name] | (beside if name in evaluated else frozenset()),
                 barred=_same_answers(economics, instruments, aside.get(name, "")),

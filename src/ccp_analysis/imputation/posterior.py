@@ -42,13 +42,12 @@ def draw_parameters(model: NormalModel, m: int, rng: np.random.Generator) -> Par
     under a flat prior. With a single visit the variance is drawn exactly, as the residual sum of
     squares over a chi-squared variable (Rubin 1987, p. 167).
     """
-    if isinstance(model.fit, OlsFit):
-        fit = model.fit
+    fit = model.fit
+    if isinstance(fit, OlsFit):
         sigma2 = fit.sigma2 * fit.df_resid / rng.chisquare(fit.df_resid, m)
         noise = rng.standard_normal((m, len(fit.coef)))
         coef = fit.coef + np.sqrt(sigma2)[:, None] * (noise @ fit.inverse.T)
         return Parameters(coef, sigma2[:, None, None])
-    fit = model.fit
     unit = float(fit.scale) ** 2
     person = _draw_covariances(fit, m, rng)
     drawn = VisitAlgebra(fit.moments, person, None, True)
@@ -61,9 +60,9 @@ def draw_parameters(model: NormalModel, m: int, rng: np.random.Generator) -> Par
 
 def _draw_covariances(fit: MixedFit, m: int, rng: np.random.Generator) -> np.ndarray:
     """Return covariances of the visits in the units of the fit's moments, shape (m, v, v)."""
-    if fit.status != "ok":
+    structure = fit.structure.person
+    if fit.status != "ok" or not isinstance(structure, Unstructured):
         raise ValueError(f"parameters cannot be drawn: {fit.note}")
-    structure: Unstructured = fit.structure.person
     free, unit = fit.free, float(fit.scale) ** 2
     algebra = VisitAlgebra(fit.moments, fit.covariance[None] / unit, None, True)
     jacobian = structure.jacobian(free)

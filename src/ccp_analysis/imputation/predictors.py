@@ -215,9 +215,18 @@ def needs(variable: Variable, candidate: Variable) -> bool:
     return candidate.covariate or candidate.name in variable.beside
 
 
-def _keep(rows, encoded: Encoded, variables, correlation, spare: int, needed: list, removed: list):
+def _keep(
+    rows: list[tuple[int, float, int, int, float]],
+    encoded: Encoded,
+    variables: list[Variable],
+    correlation: np.ndarray,
+    spare: int,
+    needed: list[int],
+    removed: list[tuple[str, str]],
+) -> tuple[list[tuple[int, float, int, int, float]], list[str]]:
     """Keep what is needed, and of the rest the first for which there is room, but no copies."""
-    kept, columns, too_many = [], [], []
+    kept, too_many = [], []
+    columns: list[int] = []
     for row in rows:
         own, name = encoded.columns_of(row[2]), variables[row[2]].name
         copied = [c for c in columns if len(own) == 1 and correlation[own[0], c] >= SAME]

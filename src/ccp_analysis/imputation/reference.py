@@ -147,15 +147,13 @@ def fit_normal_model(people: People) -> NormalModel:
         what = "an arm" if people.team is None else "a team"
         raise ValueError(f"{what} has nobody who was observed at one of the visits")
     design, contrast, rows = design[..., kept], contrast[:, kept], rows[:, kept]
-    if people.visits == 1:
-        fit = fit_ols(rows, outcome)
-        covariance = fit.sigma2.reshape(1, 1)
-    else:
-        person, visit = np.nonzero(seen)
-        fit = fit_mixed(rows, outcome, person, visit)
-        covariance = fit.covariance
+    person, visit = np.nonzero(seen)
+    fit: OlsFit | MixedFit = (
+        fit_mixed(rows, outcome, person, visit) if people.visits > 1 else fit_ols(rows, outcome)
+    )
     if fit.status == "failed":
         raise ValueError(f"the imputation model was not fitted: {fit.note}")
+    covariance = fit.sigma2.reshape(1, 1) if isinstance(fit, OlsFit) else fit.covariance
     return NormalModel(people, design, contrast, Parameters(fit.coef, covariance), fit)
 
 

@@ -179,7 +179,9 @@ def impute_resampled(
     if np.isinf(data).any():
         raise ValueError("The data must be finite, or NaN where missing.")
     values = gather(data, rows)
-    targets = [_Target(column, data, rows) for column in np.flatnonzero(missing.any(axis=0))]
+    targets = [
+        _Target(column, data, rows) for column in np.flatnonzero(missing.any(axis=0)).tolist()
+    ]
     targets = [target for target in targets if target.draw.size]
     if not targets:
         return values

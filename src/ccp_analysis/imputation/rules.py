@@ -43,7 +43,7 @@ def never_exist(
                 f"{PLAN}: imputation.not_after: '{event}' is not an event that ends participation; "
                 f"expected one of {', '.join(known) or 'none, as the study declares no losses'}."
             )
-    if not events:
+    if not events or study.losses is None:
         return found
     seen = people[[f"interviewed_{v.id}" for v in study.visits]].to_numpy(dtype=bool)
     last = seen.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
@@ -81,12 +81,12 @@ def check_plan(study: Study, variables: list[Variable], plan: Plan) -> None:
     """Raise StudyError if the plan asks of a variable what it cannot have."""
     known = {variable.name: variable for variable in variables}
     named = {
-        "methods": plan.imputation.methods,
-        "bounds": plan.imputation.bounds,
-        "predictors": plan.imputation.predictors,
+        "methods": list(plan.imputation.methods),
+        "bounds": list(plan.imputation.bounds),
+        "predictors": list(plan.imputation.predictors),
     }
-    for key, content in named.items():
-        for name in content:
+    for key, names in named.items():
+        for name in names:
             if name not in known:
                 raise StudyError(
                     f"{PLAN}: imputation.{key} names '{name}', which is not a variable of any "

@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -255,11 +256,11 @@ def _derived(variables: list[Variable], encoded: Encoded, imputed: set[str]) -> 
     return found
 
 
-def _progress(iterations: int):
+def _progress(iterations: int) -> Callable[[int], None]:
     """Return a callback that shows each iteration to whoever watches, and logs it."""
     started = time.perf_counter()
 
-    def show(iteration: int, *_: object) -> None:
+    def show(iteration: int) -> None:
         done = iteration + 1
         spent = time.perf_counter() - started
         left = spent / done * (iterations - done)
@@ -326,14 +327,14 @@ def _models(
         worst = [float(np.max(r[own])) for r in (means, sds)]
         if target in refused:
             part, notes = pd.DataFrame(), [refused[target]]
-        elif target in chosen:
+        elif variable.rule:
+            why = {"why": variable.rule.text}
+            part, notes = pd.DataFrame({"predictor": variable.rule.parts} | why), []
+        else:
             part = chosen[target].table
             part = part.assign(predictor=[variables[p].name for p in part["predictor"]])
             notes = _left_out(variables, target, chosen[target])
             notes += _few_donors(variable, plan, members, np.isnan(encoded.values[:, own[0]]))
-        else:
-            part = pd.DataFrame({"predictor": variable.rule.parts, "why": variable.rule.text})
-            notes = []
         part = part if len(part) else pd.DataFrame({"predictor": [""]})
         note = "; ".join([*notes, *_notes(plan, worst, int(result.ridged[own].sum()))])
         if note:

@@ -114,13 +114,11 @@ def variances(found: Inference) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ValueError
         If the inference has no contributions of clusters.
     """
-    if found.contributions is None:
-        raise ValueError("Averaging contributions needs an inference by clusters.")
-    within = np.square(found.contributions.adjusted.mean(axis=0)).sum(axis=-1)
+    within = np.square(found.by_cluster.adjusted.mean(axis=0)).sum(axis=-1)
     if len(found.estimate) == 1:
         return within, np.zeros_like(within), np.zeros_like(within)
     between = found.estimate.var(axis=0, ddof=1)
-    own = found.contributions.own().var(axis=0, ddof=1).sum(axis=-1)
+    own = found.by_cluster.own().var(axis=0, ddof=1).sum(axis=-1)
     return within, between, between - own
 
 
@@ -138,12 +136,12 @@ def covariance(found: Inference) -> np.ndarray:
         With the positive semidefinite part of what clusters share.
     """
     m = len(found.estimate)
-    mean = found.contributions.adjusted.mean(axis=0)
+    mean = found.by_cluster.adjusted.mean(axis=0)
     total = mean @ np.swapaxes(mean, -1, -2)
     if m == 1:
         return total
     apart = (found.estimate - found.estimate.mean(axis=0))[..., None]
-    own = found.contributions.own()
+    own = found.by_cluster.own()
     own = own - own.mean(axis=0)
     shared = apart @ np.swapaxes(apart, -1, -2) - own @ np.swapaxes(own, -1, -2)
     values, vectors = np.linalg.eigh(shared.sum(axis=0) / (m - 1))
@@ -193,7 +191,7 @@ def imputations_for(found: Inference, pooled: Pooled, cv: float = 0.05) -> np.nd
 def _without(found: Inference, j: int) -> Inference:
     """Leave out an imputation; what all share has an axis of one there."""
     there = np.arange(len(found.estimate)) != j
-    parts = found.contributions
+    parts = found.by_cluster
     kept = {
         name: array[there] if len(array) == len(there) else array
         for name, array in vars(parts).items()

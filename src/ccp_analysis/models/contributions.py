@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from types import EllipsisType
 
 import numpy as np
+
+Index = tuple[int | slice | EllipsisType | np.ndarray | list[int], ...]  # of NumPy
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Contributions:
     weights: np.ndarray
     coef: np.ndarray
 
-    def part(self, where: Any, shape: tuple[int, ...]) -> Contributions:
+    def part(self, where: Index, shape: tuple[int, ...]) -> Contributions:
         """Return what an index of NumPy picks of the axes (..., k), first broadcast to a shape."""
         places = np.arange(np.prod(shape)).reshape(shape)
         at = places[where]

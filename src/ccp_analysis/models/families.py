@@ -67,7 +67,9 @@ def _canonical(
     variance: Callable[[Values], Values],
     cumulant: Callable[[Values], Values],
     residual: Callable[[Values, Values], Values],
-    **other: object,
+    link: Callable[[Values], Values],
+    allowed: Callable[[Values], Values],
+    range: str,
 ) -> Family:
     """Return the family whose linear predictor is its natural parameter.
 
@@ -85,7 +87,9 @@ def _canonical(
         information=lambda y, eta: variance(eta),
         free_dispersion=False,
         infinite=SEPARATED,
-        **other,
+        link=link,
+        allowed=allowed,
+        range=range,
     )
 
 

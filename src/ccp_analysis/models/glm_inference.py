@@ -174,7 +174,7 @@ def _infer(
         if kind == "HC3":
             return inference(estimate, quadratic(contrasts, hc3(fit.working)), np.inf)
         variance = fit.working.sigma2[..., None] * quadratic(contrasts, fit.working.bread)
-        df = fit.working.df_resid if fit.members.free_dispersion else np.inf
+        df: np.ndarray | float = fit.working.df_resid if fit.members.free_dispersion else np.inf
         return inference(estimate, variance, df)
     clusters = _Clusters(fit, groups)
     df, identified = clusters.satterthwaite_df(contrasts)
@@ -182,8 +182,10 @@ def _infer(
     lost = used_up(clusters.alone, contrasts @ clusters.inverse, np.unique(groups))
     found = inference(estimate, variance, np.where(identified, df, np.nan), lost)
     parts = (contrasts, clusters.inverse, fit.coef)
-    added = contributions(clusters.plain, clusters.scores, clusters.squares, parts)
-    return replace(found, contributions=added)
+    return replace(
+        found,
+        contributions=contributions(clusters.plain, clusters.scores, clusters.squares, parts),
+    )
 
 
 class _Clusters:
@@ -222,12 +224,9 @@ class _Clusters:
             across = np.swapaxes(Q, -1, -2)
             plain = linear(across, working.residuals[..., rows])
             pieces.append((scores, plain, across @ Q, F @ np.swapaxes(F, -1, -2), F @ Q))
-        scores, plain, squares, own, crossed = zip(*pieces, strict=True)
-        self.scores = np.concatenate(scores, axis=-2)
-        self.plain = np.concatenate(plain, axis=-2)
-        self.squares = np.concatenate(squares, axis=-3)
-        self.own = np.concatenate(own, axis=-3)
-        self.crossed = np.concatenate(crossed, axis=-3)
+        parts = list(zip(*pieces, strict=True))
+        self.scores, self.plain = (np.concatenate(part, axis=-2) for part in parts[:2])
+        self.squares, self.own, self.crossed = (np.concatenate(part, axis=-3) for part in parts[2:])
 
     @property
     def covariance(self) -> np.ndarray:

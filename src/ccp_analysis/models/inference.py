@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import chdtr, ndtr, stdtr, stdtrit
 
-from ccp_analysis.models.contributions import Contributions
+from ccp_analysis.models.contributions import Contributions, Index
 from ccp_analysis.models.used_up import LEAST_DF, UsedUp
 
 MANY_DF = 1e6  # from here on t is the normal distribution
@@ -37,7 +36,7 @@ class Inference:
     used_up: UsedUp | None = field(default=None, kw_only=True)
     contributions: Contributions | None = field(default=None, kw_only=True)
 
-    def part(self, where: Any) -> Inference:
+    def part(self, where: Index) -> Inference:
         """Return what an index of NumPy picks of the arrays (..., k)."""
         shape = np.shape(self.estimate)
         arrays = (self.estimate, self.std_error, self.df)
@@ -46,6 +45,19 @@ class Inference:
             used_up=self.used_up and self.used_up.part(where, shape),
             contributions=self.contributions and self.contributions.part(where, shape),
         )
+
+    @property
+    def by_cluster(self) -> Contributions:
+        """The contributions of the clusters.
+
+        Raises
+        ------
+        ValueError
+            If the inference is not by clusters.
+        """
+        if self.contributions is None:
+            raise ValueError("Averaging contributions needs an inference by clusters.")
+        return self.contributions
 
     @property
     def statistic(self) -> np.ndarray:

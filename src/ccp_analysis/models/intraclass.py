@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,7 +101,7 @@ def intraclass_interval(fit: OlsFit, groups: np.ndarray, level: float = 0.95) ->
     return IntraclassInterval(low / (1 + low), high / (1 + high), truncated, df_between, df_within)
 
 
-def _root(pivot, target: float) -> float:
+def _root(pivot: Callable[[float], float], target: float) -> float:
     """Return the ratio at which the falling pivot meets the target; 0 where it starts below."""
     if pivot(0.0) <= target:
         return 0.0

@@ -254,7 +254,7 @@ class _Problem:
         if not proper.all():
             # The covariance may be singular where nobody was seen at all the visits.
             by_pattern = least_eigenvalue(of_patterns(self.moments, person))
-            proper = (by_pattern > PROPER).all(axis=-1)
+            proper = np.all(by_pattern > PROPER, axis=-1)
         if team is not None:
             proper &= np.isfinite(team).all(axis=(-2, -1))
             team = np.where(proper[:, None, None], team, 0.0)

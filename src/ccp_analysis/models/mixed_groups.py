@@ -35,11 +35,17 @@ class TeamAlgebra:
         Inverse covariances of the patterns, shape (B, S, v, v).
     covariance : numpy.ndarray
         T, shape (B, v, v).
+
+    Raises
+    ------
+    ValueError
+        If the moments have no team sums.
     """
 
     def __init__(self, moments: VisitMoments, weights: np.ndarray, covariance: np.ndarray) -> None:
-        self.moments, self.weights = moments, weights
-        self.sums = moments.teams
+        if moments.teams is None:
+            raise ValueError("Team effects need the sums over the people of each team.")
+        self.moments, self.sums, self.weights = moments, moments.teams, weights
         B, S, v, _ = weights.shape
         G = len(self.sums.counts)
         self.M = (self.sums.counts @ weights.reshape(B, S, v * v)).reshape(B, G, v, v)
@@ -133,13 +139,12 @@ class TeamAlgebra:
         self, turn: np.ndarray, traces: np.ndarray, quadratic: np.ndarray, forms: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Complete the three second-order matrices of people's coordinates, to (B, 2L, 2L)."""
-        p = self.moments.columns
         scores = self.scores @ turn[:, None]
         cell_scores = self.cell_scores @ turn[:, None]
         team_scores = scores[:, self.sums.cell_team]
         half_bends = self._half_bends(cell_scores)
         found = [_blocks(self._inner_traces(traces), self._mixed_traces(), self._outer(self.inner))]
-        for start, cut in ((quadratic, slice(0, p)), (forms, slice(p, p + 1))):
+        for start, cut in ((quadratic, np.s_[:-1]), (forms, np.s_[-1:])):
             mixed = cell_scores[..., cut] @ np.swapaxes(team_scores[..., cut], -1, -2)
             outer = scores[..., cut] @ np.swapaxes(scores[..., cut], -1, -2)
             found.append(
@@ -149,7 +154,8 @@ class TeamAlgebra:
                     self._outer(outer),
                 )
             )
-        return tuple(found)
+        traces, quadratic, forms = found
+        return traces, quadratic, forms
 
     def _inner_traces(self, traces: np.ndarray) -> np.ndarray:
         """Return tr(V^-1 G_k V^-1 G_l) between coordinates of people."""

@@ -183,7 +183,7 @@ def fit_ols(X: np.ndarray, y: np.ndarray) -> OlsFit:
         raise ValueError(NOT_FINITE)
     basis, triangle = np.linalg.qr(np.where(finite_design[..., None, None], X, 0.0))
     dependent = _dependent_columns(X, triangle)
-    full_rank = ~dependent.any(axis=-1)
+    full_rank = ~np.any(dependent, axis=-1)
     if not full_rank[finite_design].any():
         raise RankDeficientError(tuple(np.flatnonzero(_any_over_batch(dependent)).tolist()))
 
@@ -258,7 +258,7 @@ def _dependent_columns(X: np.ndarray, triangle: np.ndarray) -> np.ndarray:
 
 
 def _any_over_batch(flags: np.ndarray) -> np.ndarray:
-    return flags.any(axis=tuple(range(flags.ndim - 1)))
+    return np.any(flags, axis=tuple(range(flags.ndim - 1)))
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:

@@ -160,9 +160,9 @@ def weighted_by_people(fit: PairedTeams) -> Inference:
         fit_ols(root[:, None], root * fit.pair_differences), np.arange(len(root)), np.eye(1)
     )
     share = fit.people / fit.people.sum()
-    paired = fit.inference.contributions
+    paired = fit.inference.by_cluster
     added = replace(
-        found.contributions,
+        found.by_cluster,
         scores=(share * fit.pair_differences)[..., None, :],
         weights=paired.weights * len(share) * share[:, None],
         coef=paired.coef,

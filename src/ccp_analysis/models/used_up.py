@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+
+from ccp_analysis.models.contributions import Index
 
 # A direction is a cluster's own when no more than this share of it is left in the other clusters.
 OWN_TOLERANCE = 1e-10
@@ -56,10 +57,12 @@ class UsedUp:
         """Whether too much is used up for an inference, shape (..., k)."""
         return self.share > LARGEST_SHARE
 
-    def part(self, where: Any, shape: tuple[int, ...]) -> UsedUp:
+    def part(self, where: Index, shape: tuple[int, ...]) -> UsedUp:
         """Return what an index of NumPy picks of the arrays, first broadcast to a shape."""
-        arrays = (self.share, self.largest, self.cluster)
-        return UsedUp(*(np.broadcast_to(v, shape)[where] for v in arrays), self.label, self.names)
+        share, largest, cluster = (
+            np.broadcast_to(v, shape)[where] for v in (self.share, self.largest, self.cluster)
+        )
+        return UsedUp(share, largest, cluster, self.label, self.names)
 
     def sentence(self) -> str:
         """Say what is used up, where it is most; empty where no inference is refused."""

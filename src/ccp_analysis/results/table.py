@@ -58,7 +58,7 @@ NUMBERS = ["threshold", "delta", *ESTIMATES, "p_adjusted", *SIZES]
 WHOLE = ["df_num", "n", "n_clusters", "m"]
 
 
-def results_table(rows: list[dict[str, Any]], data_status: str) -> pd.DataFrame:
+def results_table(rows: list[dict[str, object]], data_status: str) -> pd.DataFrame:
     """Make a results table of rows.
 
     Parameters

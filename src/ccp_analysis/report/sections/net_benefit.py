@@ -7,13 +7,20 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ccp_analysis.report.cells import contrast, level_of, method, notes_of, of_whom, with_interval
+from ccp_analysis.report.cells import (
+    NOT_ESTIMATED,
+    contrast,
+    level_of,
+    method,
+    notes_of,
+    of_whom,
+    with_interval,
+)
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, RULE, WIDTH
 from ccp_analysis.report.money import (
     ECONOMICS,
     MODEL,
     NET_BENEFIT,
-    NOT_ESTIMATED,
     QALY,
     has_a_ratio,
     per_qaly,

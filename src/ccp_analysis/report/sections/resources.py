@@ -11,14 +11,13 @@ from ccp_analysis.report.money import (
     COST,
     ECONOMICS,
     adds_up_visits,
-    among,
     horizon,
     perspective,
     service_label,
     shared_ending,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, has_economics
-from ccp_analysis.report.source import CURRENCY, Row, Source
+from ccp_analysis.report.source import CURRENCY, Row, Source, among
 from ccp_analysis.report.table import Cells, Table, positional
 from ccp_analysis.report.words import known, listed, number, percent
 from ccp_analysis.results.terms import Model, Population, Term

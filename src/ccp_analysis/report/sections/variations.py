@@ -8,18 +8,24 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ccp_analysis.report.cells import contrast, level_of, notes_of, of_whom, with_interval
+from ccp_analysis.report.cells import (
+    NOT_ESTIMATED,
+    contrast,
+    level_of,
+    notes_of,
+    of_whom,
+    places_of,
+    with_interval,
+)
 from ccp_analysis.report.drawing import ACTIVE, REFERENCE, Mark, estimate_text, forest
 from ccp_analysis.report.money import (
     MAIN,
-    NOT_ESTIMATED,
     Varied,
     evaluation,
     main_threshold,
     money_places,
     per_qaly,
     perspective,
-    places_of,
     pounds,
     variations,
 )

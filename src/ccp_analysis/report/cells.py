@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.config.plan import Outcome
@@ -47,6 +48,14 @@ ADJUSTMENTS = {
 ALL = "all"
 NOT_ESTIMATED = "not estimated"
 ON_A_PAGE = 6  # outcomes whose checks are drawn below one another
+
+
+class Counted(NamedTuple):
+    """Participants that are counted: at which stage or in which set, which of them, how many."""
+
+    group: str
+    label: str
+    numbers: dict[str, Any]
 
 
 def method(row: Row) -> str:
@@ -146,6 +155,7 @@ def outcome_column(source: Source, width: int = 0) -> Column[Row]:
     return Column("Outcome", lambda row: source.outcome(row["outcome"]), width, "l")
 
 
+# Columns of rows of the results, made with a width.
 df_column = partial(Column[Row], "df", lambda row: degrees(row["df"]))
 p_column = partial(Column[Row], "p", lambda row: p_value(row["p_value"]))
 n_column = partial(Column[Row], "n", lambda row: number(participants(row)))
@@ -166,6 +176,16 @@ def by_arm(source: Source, *parts: tuple[Any, ...]) -> list[Column[Any]]:
         Column(f"{label}{what}", partial(cell, arm), widths[place % len(widths)])
         for place, (arm, label) in enumerate(source.arms)
         for what, cell, *widths in parts
+    ]
+
+
+def count_columns(source: Source, head: str) -> list[Column[Counted]]:
+    """Return the columns of a table that counts participants by arm."""
+    return [
+        Column(head, attrgetter("group")),
+        Column("Participants", attrgetter("label"), 48, "l"),
+        *by_arm(source, ("", lambda arm, counted: number(counted.numbers["by_arm"][arm]), 20)),
+        Column("All", lambda counted: number(counted.numbers["n"]), 12),
     ]
 
 
@@ -200,7 +220,7 @@ def named(source: Source, row: Row) -> str:
     return f"{method(row)}, {source.visit(row['visit'])}" if other else method(row)
 
 
-def notes_of(found: list[tuple[str, str]]) -> list[str]:
+def notes_of(found: Iterable[tuple[str, str]]) -> list[str]:
     """Return one sentence for each remark, after all to which it applies."""
     by_text: dict[str, dict[str, None]] = {}
     for label, text in found:

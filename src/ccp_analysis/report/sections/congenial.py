@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from operator import itemgetter
+from operator import attrgetter
+from typing import NamedTuple
 
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
@@ -14,7 +15,14 @@ from ccp_analysis.results.terms import Pooling
 
 COST = "cost"
 COMPUTED = "derived"
-Line = tuple[str, list[str], str]
+
+
+class Line(NamedTuple):
+    """An analysis, its terms, and which of them its imputation models lack."""
+
+    analysis: str
+    terms: list[str]
+    lacks: str
 
 
 def congenial(source: Source) -> Table[Line]:
@@ -27,9 +35,9 @@ def congenial(source: Source) -> Table[Line]:
     return Table(
         "Terms of the analyses of imputed data, and which the imputation models lack",
         [
-            Column("Analysis", itemgetter(0), 28, "l"),
-            Column("Terms", lambda line: listed(line[1]), 46, "l"),
-            Column("Not in the imputation models", itemgetter(2), 40, "l"),
+            Column("Analysis", attrgetter("analysis"), 28, "l"),
+            Column("Terms", lambda line: listed(line.terms), 46, "l"),
+            Column("Not in the imputation models", attrgetter("lacks"), 40, "l"),
         ],
         list(_lines(source)) if imputed else [],
         notes=[
@@ -40,7 +48,6 @@ def congenial(source: Source) -> Table[Line]:
 
 
 def _lines(source: Source) -> Iterator[Line]:
-    """Yield analyses, their terms and what their imputation models lack."""
     plan, first = source.plan, source.study.baseline.id
     before, after = ["arm", *_pair(source)], _covariates(source)
     for analysis in plan.analyses:
@@ -51,17 +58,17 @@ def _lines(source: Source) -> Iterator[Line]:
             ]
             terms = [*before, "the outcome at baseline", *after]
             said = "; ".join(filter(None, lacks)) or "none"
-            yield f"{LABELS[analysis.fit]} ({analysis.id})", terms, said
+            yield Line(f"{LABELS[analysis.fit]} ({analysis.id})", terms, said)
     for subgroup in plan.subgroups:
         if plan.analysis(subgroup.analysis).data == "imputed":
             label = uncapitalised(source.name(subgroup.variable))
             terms = [f"arm \N{MULTIPLICATION SIGN} {label}"]
-            yield f"Subgroups by {label}", terms, _without(source)
+            yield Line(f"Subgroups by {label}", terms, _without(source))
     if source.economics:
         stems = (COST, source.economics.utility)
         wanted = [*(f"{stem}_{first}" for stem in stems), *plan.covariates]
         terms = [*before, "costs and utility at baseline", *after]
-        yield "Economic evaluation", terms, _lacking(source, stems, wanted) or "none"
+        yield Line("Economic evaluation", terms, _lacking(source, stems, wanted) or "none")
 
 
 def _pair(source: Source) -> list[str]:

@@ -36,7 +36,7 @@ from ccp_analysis.report.money import (
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, has_economics
 from ccp_analysis.report.source import CURRENCY, Row, Source, among
-from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.table import Column, Table, saying
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
@@ -80,9 +80,16 @@ def economic_means(source: Source) -> Table[list[Row]]:
         return number(means[0]["n"]) if means else None
 
     def mean(arm: str, rows: list[Row]) -> str | None:
-        terms = by_term(rows, arm)
-        return mean_sd(terms, places[rows[0]["outcome"]], sd=Term.STANDARD_DEVIATION)
+        spread = Term.STANDARD_DEVIATION
+        return mean_sd(by_term(rows, arm), places[rows[0]["outcome"]], sd=spread)
 
+    cells = by_arm(source, (", n", n, 11), (", mean (SD)", mean, 25))
+    at_visits = (
+        among(found, outcome=outcome, visit=visit, population=data)
+        for outcome in labels
+        for visit in ["", *(v.id for v in source.study.visits)]
+        for data in dict.fromkeys(row["population"] for row in among(found, outcome=outcome))
+    )
     later = adds_up_visits(source)
     counted = "services of all visits after the baseline up to it," if later else "services"
     return Table(
@@ -90,17 +97,9 @@ def economic_means(source: Source) -> Table[list[Row]]:
         [
             Column("Measure", lambda rows: labels[rows[0]["outcome"]]),
             Column("Visit and data", line, 28, "l"),
-            *by_arm(source, (", n", n, 11), (", mean (SD)", mean, 25)),
+            *cells,
         ],
-        [
-            rows
-            for outcome in labels
-            for visit in ["", *(v.id for v in source.study.visits)]
-            for data in dict.fromkeys(row["population"] for row in among(found, outcome=outcome))
-            if among(
-                rows := among(found, outcome=outcome, visit=visit, population=data), term=Term.MEAN
-            )
-        ],
+        saying(cells, filter(None, at_visits)),
         grouped=True,
         stub="Visit and data",
         notes=[

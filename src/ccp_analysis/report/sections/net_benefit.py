@@ -71,7 +71,7 @@ def net_benefit(source: Source) -> Table[Row]:
 
     def paired(row: Row) -> str | None:
         found = beside(row, Model.TEAM_MEANS, Term.DIFFERENCE)
-        return found and (with_interval(found, 0, level) or NOT_ESTIMATED)
+        return (with_interval(found, 0, level) or NOT_ESTIMATED) if found else None
 
     return Table(
         f"Net monetary benefit ({contrast(source)}, {symbol}) by threshold",

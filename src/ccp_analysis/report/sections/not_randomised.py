@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from ccp_analysis.report.cells import contrast, level_of, method, primary_places, with_interval
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, fits
@@ -24,27 +24,35 @@ NAMES = {
 DATA = {"imputed": "Imputed", "observed": "As observed"}
 
 
-def not_randomised(source: Source) -> Table[Any]:
+class Compared(NamedTuple):
+    """An outcome on imputed or observed data, with its differences by what they are."""
+
+    outcome: str
+    data: str
+    rows: dict[str, Row | None]
+
+
+def not_randomised(source: Source) -> Table[Compared]:
     """Set ANCOVA, change score and difference in differences side by side."""
     records = [
-        (outcome.id, label, found | {Term.LORD: lord_row(source, outcome.id, data)})
+        Compared(outcome.id, label, {**found, Term.LORD: lord_row(source, outcome.id, data)})
         for outcome in source.plan.outcomes
         for data, label in DATA.items()
         if {Model.CHANGE, Model.DID} & (found := side_by_side(source, outcome.id, data)).keys()
     ]
 
-    def shown(kind: str, record: tuple[str, str, dict[str, Row]]) -> str | None:
-        return with_interval(record[2].get(kind), primary_places(source, record[0]))
+    def shown(kind: str, record: Compared) -> str | None:
+        return with_interval(record.rows.get(kind), primary_places(source, record.outcome))
 
     inference = source.study.clusters is not None
     return Table(
         f"Three ways to take account of the baseline ({contrast(source)}), each with its "
         f"{level_of(source)} interval",
         [
-            Column("Outcome", lambda record: source.outcome(record[0])),
-            Column("Data", itemgetter(1), 16, "l"),
+            Column("Outcome", lambda record: source.outcome(record.outcome)),
+            Column("Data", attrgetter("data"), 16, "l"),
             *(Column(name, partial(shown, kind), 22) for kind, name in NAMES.items()),
-            Column("p", lambda record: p_value((record[2][Term.LORD] or {}).get("p_value")), 7),
+            Column("p", lambda record: p_value((record.rows[Term.LORD] or {}).get("p_value")), 7),
         ],
         records,
         grouped=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -38,7 +39,7 @@ from ccp_analysis.report.drawing import (
 )
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source, among
-from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.table import Column, Table, saying
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
@@ -54,36 +55,32 @@ from ccp_analysis.results.terms import Role, Status, Term
 def observed(source: Source) -> Table[list[Row]]:
     """Set out observed means and SDs of every outcome at every visit, by arm."""
     found = source.rows(analysis="descriptive")
-    by_visit = [
+    spreads = among(found, term=Term.SD, level=ALL)
+    places = {row["outcome"]: decimals(row["estimate"]) for row in spreads[::-1]}
+
+    def mean(arm: str, rows: list[Row]) -> str | None:
+        return mean_sd(by_term(rows, arm), places.get(rows[0]["outcome"], 2))
+
+    cells = by_arm(
+        source,
+        (", n", lambda arm, rows: estimate(by_term(rows, arm).get(Term.OBSERVED)), 14),
+        (", mean (SD)", mean, 18),
+    )
+    at_visits = (
         among(found, outcome=outcome.id, visit=visit.id)
         for outcome in source.plan.outcomes
         for visit in source.study.visits
-    ]
-
-    def mean(arm: str, rows: list[Row]) -> str | None:
-        spread = among(found, outcome=rows[0]["outcome"], term=Term.SD, level=ALL)
-        return mean_sd(by_term(rows, arm), decimals(spread[0]["estimate"] if spread else None))
-
+    )
     return Table(
         "Outcomes as observed at every visit, by arm",
         [
             Column("Outcome", lambda rows: source.outcome(rows[0]["outcome"])),
             Column("Visit", lambda rows: source.visit(rows[0]["visit"]), 36, "l"),
-            *by_arm(
-                source,
-                (", n", lambda arm, rows: estimate(by_term(rows, arm).get(Term.OBSERVED)), 14),
-                (", mean (SD)", mean, 18),
-            ),
+            *cells,
         ],
-        [rows for rows in by_visit if any(map(_is_seen, rows))],
+        saying(cells, filter(None, at_visits)),
         grouped=True,
     )
-
-
-def _is_seen(row: Row) -> bool:
-    """Return whether a row tells how many of an arm were seen, or their mean."""
-    of_arm = row["term"] in (Term.OBSERVED, Term.MEAN) and row["level"] != ALL
-    return of_arm and known(row["estimate"])
 
 
 def comparison(source: Source) -> Table[Row]:
@@ -130,7 +127,7 @@ def comparison(source: Source) -> Table[Row]:
                 23,
             ),
             n,
-            *(Column(names[name], lambda row, name=name: number(row[name]), 8) for name in apart),
+            *(Column(names[name], partial(_number, name), 8) for name in apart),
         ],
         found,
         grouped=True,
@@ -157,6 +154,10 @@ def _remarks(source: Source, row: Row) -> Iterator[tuple[str, str]]:
         mean = adjusted_mean(source, row, arm)
         if mean and mean["status"] == Status.REFUSED:
             yield f"{label}, adjusted mean of {name}, no interval", mean["note"]
+
+
+def _number(column: str, row: Row) -> str | None:
+    return number(row[column])
 
 
 def _standardised(source: Source, row: Row) -> str | None:

@@ -20,7 +20,7 @@ from ccp_analysis.report.cells import (
 from ccp_analysis.report.drawing import Mark, axis_label, direction_labels, estimate_text, forest
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem, fits
 from ccp_analysis.report.source import Row, Source, entries_of
-from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.table import Column, Table, saying
 from ccp_analysis.report.words import capitalised, decimals, interval, p_value
 from ccp_analysis.results.terms import Inference, Model, Term
 
@@ -53,6 +53,7 @@ def pair_differences(source: Source) -> Table[Line]:
         row = source.one(analysis=entry, outcome=line.outcome, **line.where)
         return line.write(row, primary_places(source, line.outcome)) if row else None
 
+    columns = [Column(name, partial(cell, entry), 30) for entry, name in entries.items()]
     records: list[Line] = []
     for outcome in (o.id for o in source.primary):
         within = {"outcome": outcome, "term": Term.PAIR_DIFFERENCE}
@@ -60,14 +61,14 @@ def pair_differences(source: Source) -> Table[Line]:
         at = {row["level"]: {"term": row["term"], "level": row["level"]} for row in found}
         records += [Line(outcome, source.category(pair, name), at[name], estimate) for name in at]
         over = [Line(outcome, *line) for line in _over_pairs(level_of(source)) if found]
-        records += [line for line in over if any(cell(entry, line) for entry in entries)]
+        records += saying(columns, over)
     return Table(
         f"The primary outcome within each {label}: differences between baseline-adjusted "
         f"{source.clusters.unit_label} means ({contrast(source)})",
         [
             Column("Outcome", lambda line: source.outcome(line.outcome)),
             Column(capitalised(label), attrgetter("label"), 40, "l"),
-            *(Column(name, partial(cell, entry), 30) for entry, name in entries.items()),
+            *columns,
         ],
         records,
         grouped=True,

@@ -103,6 +103,16 @@ def test_checks_in_words(clustered: Folder) -> None:
     assert other["Check"] == "The outcome is linear in its baseline"
 
 
+def test_checks_that_could_not_be_made_are_one_line(clustered: Folder) -> None:
+    source = clustered.source()
+    first = source.rows(analysis="checks_main", outcome="sleep")[0]
+    all_of_them = {"term": "all checks", "level": "", "estimate": None, "p_value": None}
+    failed = first | all_of_them | {"status": "failed", "note": "the fit did not converge"}
+    others = [row for row in source.results if row["analysis"] != "checks_main"]
+    [line] = reported.tables(replace(source, results=[*others, failed]))["checks"].rows
+    assert line[1:] == ["All checks", None, "could not be made", "The fit did not converge"]
+
+
 def test_what_is_left_out(clustered: Folder) -> None:
     north, south, ward = clustered.rows("tables/left_out.csv")
     assert (north["Left out"], north["Change in standard errors"]) == ("North", "1.40")

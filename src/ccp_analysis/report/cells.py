@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple
+
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.config.plan import Outcome
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.table import Cells
-from ccp_analysis.report.words import MINUS, degrees, interval, known, number, p_value
+from ccp_analysis.report.table import Column
+from ccp_analysis.report.words import MINUS, decimals, degrees, interval, known, number, p_value
 from ccp_analysis.results.terms import Inference, Model, Pooling, Population, Role, Status, Term
 
 DATA = {
@@ -41,7 +46,16 @@ ADJUSTMENTS = {
     "benjamini-hochberg": "Benjamini and Hochberg's method (false discovery rate)",
 }
 ALL = "all"
+NOT_ESTIMATED = "not estimated"
 ON_A_PAGE = 6  # outcomes whose checks are drawn below one another
+
+
+class Counted(NamedTuple):
+    """Participants that are counted: at which stage or in which set, which of them, how many."""
+
+    group: str
+    label: str
+    numbers: dict[str, Any]
 
 
 def method(row: Row) -> str:
@@ -88,36 +102,97 @@ def mcid_sentence(source: Source, row: Row) -> str:
     return f"{'; '.join(notes)}." if notes else ""
 
 
-def difference_header(source: Source) -> list[str]:
-    """Return the header of `difference_cells`."""
-    return [f"Difference ({level_of(source)} CI)", "df", "p", "n"]
-
-
-def difference_cells(row: Row, places: int, level: float | None = None) -> Cells:
-    """Write a row that is a difference: with interval, degrees of freedom, p, n.
-
-    An interval at another than the level given bears its own.
-    """
+def estimated(row: Row, places: int, level: float | None = None) -> str | None:
+    """Write an estimate as `with_interval` does, or that there is none because a fit failed."""
     shown = with_interval(row, places, level)
-    if shown is None and row["status"] in (Status.FAILED, Status.REFUSED):
-        shown = "not estimated"
-    return [shown, degrees(row["df"]), p_value(row["p_value"]), number(participants(row))]
+    failed = shown is None and row["status"] in (Status.FAILED, Status.REFUSED)
+    return NOT_ESTIMATED if failed else shown
 
 
-def with_interval(row: Row, places: int, level: float | None = None) -> str | None:
+def difference_columns(
+    source: Source, places: Callable[[Row], int], widths: tuple[int, int, int, int]
+) -> list[Column[Row]]:
+    """Return the columns of a difference: with interval, degrees of freedom, p, participants."""
+    level = source.plan.confidence_level
+    head = f"Difference ({level_of(source)} CI)"
+    first = Column[Row](head, lambda row: estimated(row, places(row), level), widths[0])
+    return [first, df_column(widths[1]), p_column(widths[2]), n_column(widths[3])]
+
+
+def estimate(row: Row | None, places: int = 0) -> str | None:
+    """Write the estimate of a row, if there is the row."""
+    return number(row["estimate"], places) if row else None
+
+
+def with_interval(row: Row | None, places: int, level: float | None = None) -> str | None:
     """Write an estimate with its interval, and with the level of this if it is another one."""
-    estimate = number(row["estimate"], places)
-    limits = interval(row["conf_low"], row["conf_high"], places)
-    if estimate is None or limits is None:
-        return estimate
+    shown = estimate(row, places)
+    if row is None or not has_interval(row):
+        return shown
     own = row["conf_level"]
     other = known(own) and level is not None and abs(own - level) > 1e-9
-    return f"{estimate} ({limits}{f'; {100 * own:g}%' if other else ''})"
+    limits = interval(row["conf_low"], row["conf_high"], places)
+    return f"{shown} ({limits}{f'; {100 * own:g}%' if other else ''})"
 
 
 def participants(row: Row) -> float | None:
     """Return how many participants a row rests on; of repeated measures they are the clusters."""
     return row["n_clusters"] if row["model"] == Model.REPEATED else row["n"]
+
+
+def places_of(row: Row | None) -> int:
+    """Return how many decimals suit a row's standard error."""
+    return decimals(row["std_error"] if row else None)
+
+
+def primary_places(source: Source, outcome: str) -> int:
+    """Return how many decimals suit an outcome, whatever the analysis: those of the primary one."""
+    return places_of(source.primary_row(outcome))
+
+
+def outcome_column(source: Source, width: int = 0) -> Column[Row]:
+    """Return the column that says of which outcome a row is."""
+    return Column("Outcome", lambda row: source.outcome(row["outcome"]), width, "l")
+
+
+# Columns of rows of the results, made with a width.
+df_column = partial(Column[Row], "df", lambda row: degrees(row["df"]))
+p_column = partial(Column[Row], "p", lambda row: p_value(row["p_value"]))
+n_column = partial(Column[Row], "n", lambda row: number(participants(row)))
+
+
+def by_arm(source: Source, *parts: tuple[Any, ...]) -> list[Column[Any]]:
+    """Return columns for each arm.
+
+    Parameters
+    ----------
+    source : Source
+        Its arms.
+    *parts : tuple
+        What follows an arm's label; what stands in a cell, called with the arm and the record; the
+        width, or that of either arm.
+    """
+    return [
+        Column(f"{label}{what}", partial(cell, arm), widths[place % len(widths)])
+        for place, (arm, label) in enumerate(source.arms)
+        for what, cell, *widths in parts
+    ]
+
+
+def count_columns(source: Source, head: str) -> list[Column[Counted]]:
+    """Return the columns of a table that counts participants by arm."""
+    return [
+        Column(head, attrgetter("group")),
+        Column("Participants", attrgetter("label"), 48, "l"),
+        *by_arm(source, ("", lambda arm, counted: number(counted.numbers["by_arm"][arm]), 20)),
+        Column("All", lambda counted: number(counted.numbers["n"]), 12),
+    ]
+
+
+def adjusted_mean(source: Source, row: Row, arm: str) -> Row | None:
+    """Return the adjusted mean of an arm that belongs to a difference."""
+    keys = ("analysis", "outcome", "visit", "population", "model")
+    return source.one(**{key: row[key] for key in keys}, term=Term.ADJUSTED_MEAN, level=arm)
 
 
 def by_method(source: Source, outcome: str) -> list[Row]:
@@ -145,7 +220,7 @@ def named(source: Source, row: Row) -> str:
     return f"{method(row)}, {source.visit(row['visit'])}" if other else method(row)
 
 
-def notes_of(found: list[tuple[str, str]]) -> list[str]:
+def notes_of(found: Iterable[tuple[str, str]]) -> list[str]:
     """Return one sentence for each remark, after all to which it applies."""
     by_text: dict[str, dict[str, None]] = {}
     for label, text in found:
@@ -153,11 +228,17 @@ def notes_of(found: list[tuple[str, str]]) -> list[str]:
     return [f"{'; '.join(labels)}: {text}." for text, labels in by_text.items()]
 
 
-def mean_sd(terms: dict[str, Row], places: int) -> str | None:
+def by_term(rows: list[Row], group: str) -> dict[str, Row]:
+    """Return those of the rows that are of an arm, or of all, by their terms."""
+    return {row["term"]: row for row in rows if row["level"] == group}
+
+
+def mean_sd(
+    terms: dict[str, Row], places: int, mean: str = Term.MEAN, sd: str = Term.SD
+) -> str | None:
     """Write ``mean (SD)`` of the rows of one group, by their terms."""
-    mean = number(terms[Term.MEAN]["estimate"], places) if Term.MEAN in terms else None
-    sd = number(terms[Term.SD]["estimate"], places) if Term.SD in terms else None
-    return f"{mean} ({sd})" if mean and sd else mean
+    shown, spread = (estimate(terms.get(term), places) for term in (mean, sd))
+    return f"{shown} ({spread})" if shown and spread else shown
 
 
 def has_interval(row: Row) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.words import MINUS, decimals, known, number
+from ccp_analysis.report.words import MINUS, known, number
 from ccp_analysis.results.terms import Model, Population, Status, Term
 
 ECONOMICS = "economics"  # the analysis; its variations are economics_{id}
@@ -24,7 +24,6 @@ QUADRANTS = (
 # In the other two one arm is better and cheaper, so that a ratio would say nothing.
 WITH_A_RATIO = (QUADRANTS[0], QUADRANTS[3])
 MAIN = "Main evaluation"
-NOT_ESTIMATED = "not estimated"
 
 
 @dataclass(frozen=True)
@@ -181,11 +180,6 @@ def per_qaly(source: Source, threshold: float) -> str:
     return f"{pounds(source, threshold)} per QALY"
 
 
-def places_of(row: Row | None) -> int:
-    """Return how many decimals suit a row's standard error."""
-    return decimals(row["std_error"] if row else None)
-
-
 def money_places(row: Row | None) -> int:
     """Return how many decimals suit an amount: none, or pence where the error is below a pound."""
     return 2 if row and known(row["std_error"]) and 0 < row["std_error"] < 1 else 0
@@ -236,11 +230,6 @@ def shared_ending(source: Source) -> str:
 def _whole_label(source: Source, service: str, label: str) -> str:
     found = source.outcome(service)
     return label if found == service else found
-
-
-def among(rows: list[Row], **where: object) -> list[Row]:
-    """Return those of the rows whose columns have the values given."""
-    return [row for row in rows if all(row[c] == v for c, v in where.items())]
 
 
 def used(source: Source) -> set[str]:

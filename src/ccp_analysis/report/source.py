@@ -286,9 +286,14 @@ def load(
     )
 
 
-def entries_of(source: Source, model: str) -> list[Analysis]:
-    """Return the analyses of the plan with that model."""
-    return [analysis for analysis in source.plan.analyses if analysis.model == model]
+def entries_of(source: Source, *models: str) -> list[Analysis]:
+    """Return the analyses of the plan with one of these models."""
+    return [analysis for analysis in source.plan.analyses if analysis.model in models]
+
+
+def among(rows: list[Row], **where: object) -> list[Row]:
+    """Return those of the rows whose columns have the values given."""
+    return [row for row in rows if all(row[c] == v for c, v in where.items())]
 
 
 def _records(table: pd.DataFrame) -> list[Row]:

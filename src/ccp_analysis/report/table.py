@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import itemgetter
 from typing import Any, Generic, Literal, TypeVar
 
 import pandas as pd
@@ -80,24 +79,9 @@ class Table(Generic[R]):
         return [column.head for column in self.columns]
 
 
-def positional(
-    *,
-    caption: str,
-    header: list[str],
-    rows: list[Cells],
-    align: str,
-    widths: list[int],
-    grouped: bool = False,
-    stub: str = "",
-    notes: list[str] | None = None,
-) -> Table[Cells]:
-    """Return a table of cells in their order."""
-    wide = [0, *widths] if grouped else widths
-    columns = [
-        Column(head, itemgetter(k), width, side)
-        for k, (head, width, side) in enumerate(zip(header, wide, align, strict=True))
-    ]
-    return Table(caption, columns, rows, grouped, stub, notes or [])
+def saying(columns: list[Column[R]], records: Iterable[R]) -> list[R]:
+    """Return the records of which any of the columns has something to show."""
+    return [record for record in records if any(column.cell(record) for column in columns)]
 
 
 def to_csv(table: Table[Any], data_status: str) -> pd.DataFrame:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
 
 from ccp_analysis.report.section import Checklist, Numbers, Section, has_economics
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Table, positional
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import listed
 
 # Headings of the report that every economic evaluation has.
@@ -160,7 +160,7 @@ ITEMS = (
 )
 
 
-def cheers(source: Source, numbers: Numbers) -> Table[Any]:
+def cheers(source: Source, numbers: Numbers) -> Table[Item]:
     """Set out the checklist with the places that answer it.
 
     Parameters
@@ -174,36 +174,32 @@ def cheers(source: Source, numbers: Numbers) -> Table[Any]:
     -------
     Table
     """
-    economics = source.evaluation
-    absent = (
-        set() if "economic_sensitivity" in numbers.tables else {VARIED}
-    )  # the section stands with it
-    rows = []
-    for item in ITEMS:
-        places = [f"“{section}”" for section in item.sections if section not in absent]
-        places += [
-            f"Table {numbers.tables[name]}" for name in item.tables if name in numbers.tables
-        ]
-        places += [
-            f"Figure {numbers.figures[name]}" for name in item.figures if name in numbers.figures
-        ]
-        statement = economics.statements.get(item.number, "").strip()
-        if statement and not statement.endswith((".", "!", "?")):
-            statement += "."
-        rows.append([str(item.number), item.topic, item.asks, _answer(item, places, statement)])
-    return positional(
-        caption="The CHEERS 2022 checklist for economic evaluations, and where its items are "
-        "answered",
-        header=["Item", "Topic", "What it asks for", "Where"],
-        rows=rows,
-        align="llll",
-        widths=[6, 25, 30, 39],
+    return Table(
+        "The CHEERS 2022 checklist for economic evaluations, and where its items are answered",
+        [
+            Column("Item", lambda item: str(item.number), 6, "l"),
+            Column("Topic", attrgetter("topic"), 25, "l"),
+            Column("What it asks for", attrgetter("asks"), 30, "l"),
+            Column("Where", lambda item: _answer(source, numbers, item), 39, "l"),
+        ],
+        list(ITEMS),
         notes=["Items in our own short words, after Husereau et al. (2022)."],
     )
 
 
-def _answer(item: Item, places: list[str], statement: str) -> str:
+def _answer(source: Source, numbers: Numbers, item: Item) -> str:
     """Say where an item is answered, what the authors state, or that they have to."""
+    # The section on variations stands with its table.
+    absent = set() if "economic_sensitivity" in numbers.tables else {VARIED}
+    places = [f"“{section}”" for section in item.sections if section not in absent]
+    for kind, names, shown in (
+        ("Table", item.tables, numbers.tables),
+        ("Figure", item.figures, numbers.figures),
+    ):
+        places += [f"{kind} {shown[name]}" for name in names if name in shown]
+    statement = source.evaluation.statements.get(item.number, "").strip()
+    if statement and not statement.endswith((".", "!", "?")):
+        statement += "."
     if not places:
         return statement or FOR_AUTHORS
     if statement:

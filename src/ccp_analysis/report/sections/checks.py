@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from operator import attrgetter
+from typing import NamedTuple
 
 from ccp_analysis.report.cells import (
     ON_A_PAGE,
@@ -16,8 +17,8 @@ from ccp_analysis.report.cells import (
 )
 from ccp_analysis.report.check_panels import has_panels, panels, small
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
-from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.source import Row, Source, among
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, listed, number, p_value
 from ccp_analysis.results.terms import Role, Status, Term
 
@@ -58,77 +59,78 @@ FOUND = {
 HANGS = {Status.OK: "nothing found", Status.FLAGGED: "fragile", Status.FAILED: "could not be made"}
 
 
-def checks(source: Source) -> Table[Any]:
+class Check(NamedTuple):
+    """A line of the table: the row, or the first of several, and what is said of it."""
+
+    row: Row
+    label: str
+    finding: str
+    words: str
+
+
+def checks(source: Source) -> Table[Check]:
     """List the checks of the primary outcomes."""
     return _checks(source, primary=True)
 
 
-def checks_others(source: Source) -> Table[Any]:
+def checks_others(source: Source) -> Table[Check]:
     """List the checks of the other outcomes."""
     return _checks(source, primary=False)
 
 
-def _checks(source: Source, *, primary: bool) -> Table[Any]:
-    rows: list[Cells] = []
+def _checks(source: Source, *, primary: bool) -> Table[Check]:
     several = len(source.plan.checks) > 1
-    for analysis in source.plan.checks:
-        for outcome in source.plan.outcomes:
-            if (outcome.role == Role.PRIMARY) == primary:
-                title = source.outcome(outcome.id)
-                title = (
-                    f"{title}, {model_name(source, analysis)} ({analysis})" if several else title
-                )
-                found = check_rows(source, analysis, outcome.id)
-                rows += [[title, *cells] for cells in _lines(source, found)]
-    which = "primary" if primary else "other"
-    notes = [
-        "Checked on the people observed. Flagged: a departure was found; where nothing was found "
-        "this is no proof that there is nothing. Fragile: the result hangs on few people, "
-        "which violates no assumption."
-    ]
-    return positional(
-        caption=f"Checks of the models of the {which} outcomes",
-        header=["Outcome", "Check", "p", "Finding", "In words"],
-        rows=rows,
-        align="llrll",
-        widths=[32, 8, 15, 45],
+
+    def outcome(check: Check) -> str:
+        analysis = check.row["analysis"].removeprefix("checks_")
+        model = f", {model_name(source, analysis)} ({analysis})" if several else ""
+        return f"{source.outcome(check.row['outcome'])}{model}"
+
+    def p(check: Check) -> str | None:
+        one = check.row["term"] in (*ASSUMED, *FRAGILE)
+        return (p_value(check.row["p_adjusted"]) or p_value(check.row["p_value"])) if one else None
+
+    return Table(
+        f"Checks of the models of the {'primary' if primary else 'other'} outcomes",
+        [
+            Column("Outcome", outcome),
+            Column("Check", lambda check: _named(source, check.label), 32, "l"),
+            Column("p", p, 8),
+            Column("Finding", attrgetter("finding"), 15, "l"),
+            Column("In words", attrgetter("words"), 45, "l"),
+        ],
+        [
+            check
+            for analysis in source.plan.checks
+            for outcome in source.plan.outcomes
+            if (outcome.role == Role.PRIMARY) == primary
+            for check in _lines(source, check_rows(source, analysis, outcome.id))
+        ],
         grouped=True,
         stub="Check",
-        notes=notes if rows else [],
+        notes=[
+            "Checked on the people observed. Flagged: a departure was found; where nothing was "
+            "found this is no proof that there is nothing. Fragile: the result hangs on few "
+            "people, which violates no assumption."
+        ],
     )
 
 
-def _lines(source: Source, rows: list[Row]) -> list[Cells]:
-    lines: list[Cells] = []
+def _lines(source: Source, rows: list[Row]) -> Iterator[Check]:
     for labels, words in ((ASSUMED, FOUND), (FRAGILE, HANGS)):
         for term, label in labels.items():
-            for row in (r for r in rows if r["term"] == term):
-                p = p_value(row["p_adjusted"]) or p_value(row["p_value"])
-                lines.append([_named(source, label), p, _found(row, words), _words(source, row)])
+            for row in among(rows, term=term):
+                yield Check(row, label, _found(row, words), _words(source, row))
     for term, label, holds in WITHOUT:
-        own = [row for row in rows if row["term"] == term and row["level"]]
-        flagged = [row for row in own if row["status"] == Status.FLAGGED]
+        own = [row for row in among(rows, term=term) if row["level"]]
+        flagged = among(own, status=Status.FLAGGED)
         if own:
             note = "; ".join(_words(source, row) for row in flagged) or _named(source, holds)
-            finding = HANGS[Status.FLAGGED if flagged else Status.OK]
-            lines.append([_named(source, label), None, finding, note])
-    lines += [
-        ["All checks", None, FOUND[Status.FAILED], _words(source, row)]
-        for row in rows
-        if row["term"] == Term.ALL_CHECKS
-    ]
-    lines += [
-        [
-            _named(source, "Without one {pair}, {unit} or person"),
-            None,
-            HANGS[Status.FAILED],
-            row["note"],
-        ]
-        for row in rows
-        if row["status"] == Status.FAILED
-        and row["term"] in (Term.WITHOUT_PAIR, Term.WITHOUT_CLUSTER)
-    ]
-    return lines
+            yield Check(own[0], label, HANGS[Status.FLAGGED if flagged else Status.OK], note)
+    for row in among(rows, status=Status.FAILED):
+        if row["term"] in (Term.WITHOUT_PAIR, Term.WITHOUT_CLUSTER):
+            label = "Without one {pair}, {unit} or person"
+            yield Check(row, label, HANGS[Status.FAILED], row["note"])
 
 
 def _found(row: Row, words: dict[str, str]) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+from typing import NamedTuple
 
 from ccp_analysis.config.models import LABELS
-from ccp_analysis.config.plan import Analysis
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, listed, uncapitalised
 from ccp_analysis.results.terms import Pooling
 
@@ -17,59 +17,58 @@ COST = "cost"
 COMPUTED = "derived"
 
 
-def congenial(source: Source) -> Table[Any]:
+class Line(NamedTuple):
+    """An analysis, its terms, and which of them its imputation models lack."""
+
+    analysis: str
+    terms: list[str]
+    lacks: str
+
+
+def congenial(source: Source) -> Table[Line]:
     """List the terms of each analysis of imputed data, and what its imputation models lack."""
-    rows: list[Cells] = []
-    imputed = source.models is not None and not source.models.empty
-    for analysis in source.plan.analyses if imputed else ():
-        if analysis.data == "imputed":
-            rows.append(_of_analysis(source, analysis))
-    for subgroup in source.plan.subgroups if imputed else ():
-        if source.plan.analysis(subgroup.analysis).data == "imputed":
-            label = uncapitalised(source.name(subgroup.variable))
-            rows.append(
-                [f"Subgroups by {label}", f"arm \N{MULTIPLICATION SIGN} {label}", _without(source)]
-            )
-    if source.economics and imputed:
-        stems = (COST, source.economics.utility)
-        first = [f"{stem}_{source.study.baseline.id}" for stem in stems]
-        lacks = _lacking(source, stems, [*first, *source.plan.covariates])
-        terms = ["arm", *_pair(source), "costs and utility at baseline", *_covariates(source)]
-        rows.append(["Economic evaluation", listed(terms), lacks])
     clusters = source.study.clusters
     held = (
         f"every {clusters.unit_label}, which holds those of arm and pair" if clusters else "the arm"
     )
-    return positional(
-        caption="Terms of the analyses of imputed data, and which the imputation models lack",
-        header=["Analysis", "Terms", "Not in the imputation models"],
-        rows=rows,
-        align="lll",
-        widths=[28, 46, 40],
+    imputed = source.models is not None and not source.models.empty
+    return Table(
+        "Terms of the analyses of imputed data, and which the imputation models lack",
+        [
+            Column("Analysis", attrgetter("analysis"), 28, "l"),
+            Column("Terms", lambda line: listed(line.terms), 46, "l"),
+            Column("Not in the imputation models", attrgetter("lacks"), 40, "l"),
+        ],
+        list(_lines(source)) if imputed else [],
         notes=[
             f"Every imputation model has an effect of {held}. What it lacks is drawn towards zero "
             "by imputation, and no interval allows for that."
-        ]
-        if rows
-        else [],
+        ],
     )
 
 
-def _of_analysis(source: Source, analysis: Analysis) -> Cells:
-    """Return the row of an analysis of the plan."""
-    outcomes = [outcome.id for outcome in source.plan.outcomes_of(analysis)]
-    terms = ["arm", *_pair(source), "the outcome at baseline", *_covariates(source)]
-    first = source.study.baseline.id
-    lacks = "; ".join(
-        filter(
-            None,
-            (
-                _lacking(source, [name], [f"{name}_{first}", *source.plan.covariates], none="")
-                for name in outcomes
-            ),
-        )
-    )
-    return [f"{LABELS[analysis.fit]} ({analysis.id})", listed(terms), lacks or "none"]
+def _lines(source: Source) -> Iterator[Line]:
+    plan, first = source.plan, source.study.baseline.id
+    before, after = ["arm", *_pair(source)], _covariates(source)
+    for analysis in plan.analyses:
+        if analysis.data == "imputed":
+            lacks = [
+                _lacking(source, [outcome.id], [f"{outcome.id}_{first}", *plan.covariates])
+                for outcome in plan.outcomes_of(analysis)
+            ]
+            terms = [*before, "the outcome at baseline", *after]
+            said = "; ".join(filter(None, lacks)) or "none"
+            yield Line(f"{LABELS[analysis.fit]} ({analysis.id})", terms, said)
+    for subgroup in plan.subgroups:
+        if plan.analysis(subgroup.analysis).data == "imputed":
+            label = uncapitalised(source.name(subgroup.variable))
+            terms = [f"arm \N{MULTIPLICATION SIGN} {label}"]
+            yield Line(f"Subgroups by {label}", terms, _without(source))
+    if source.economics:
+        stems = (COST, source.economics.utility)
+        wanted = [*(f"{stem}_{first}" for stem in stems), *plan.covariates]
+        terms = [*before, "costs and utility at baseline", *after]
+        yield Line("Economic evaluation", terms, _lacking(source, stems, wanted) or "none")
 
 
 def _pair(source: Source) -> list[str]:
@@ -81,8 +80,8 @@ def _covariates(source: Source) -> list[str]:
     return [uncapitalised(source.name(name)) for name in source.plan.covariates]
 
 
-def _lacking(source: Source, stems, wanted: list[str], none: str = "none") -> str:
-    """Say which of the variables wanted do not predict follow-up values of the stems."""
+def _lacking(source: Source, stems: Iterable[str], wanted: list[str]) -> str:
+    """Say which of the variables wanted do not predict follow-up values of the stems, if any."""
     by_variable = dict(list(source.models.groupby("variable", sort=False)))
     said = []
     for stem in stems:
@@ -96,7 +95,7 @@ def _lacking(source: Source, stems, wanted: list[str], none: str = "none") -> st
             if lacks:
                 names = listed([source.variable(name) for name in lacks])
                 said.append(f"{names} (of {source.variable(f'{stem}_{visit.id}')})")
-    return capitalised("; ".join(said)) if said else none
+    return capitalised("; ".join(said))
 
 
 def _is_variable(source: Source, name: str) -> bool:

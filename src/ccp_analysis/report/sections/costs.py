@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 from ccp_analysis.report.cells import (
     DATA,
     INFERENCE,
+    adjusted_mean,
+    by_arm,
+    by_term,
     contrast,
-    difference_cells,
-    difference_header,
+    difference_columns,
+    estimate,
     inference_of,
     level_of,
+    mean_sd,
     method,
     notes_of,
-    with_interval,
+    places_of,
     with_p,
 )
 from ccp_analysis.report.money import (
     BOTH,
     COST,
     ECONOMICS,
-    NOT_ESTIMATED,
     QALY,
     adds_up_visits,
-    among,
     horizon,
     money_places,
     perspective,
-    places_of,
     pounds,
     row_of,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, has_economics
-from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.source import CURRENCY, Row, Source, among
+from ccp_analysis.report.table import Column, Table, saying
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
@@ -55,46 +56,50 @@ ADJUSTED = (
 )
 
 
-def economic_means(source: Source) -> Table[Any]:
+def economic_means(source: Source) -> Table[list[Row]]:
     """Set out costs, utilities and QALYs by arm, unadjusted, imputed and as observed."""
-    symbol = CURRENCY[source.evaluation.currency]
     found = source.rows(analysis=ECONOMICS, model=Model.DESCRIPTIVE)
-    labels = {COST: f"Cost ({symbol})", QALY: "Quality-adjusted life years"}
-    labels[source.evaluation.utility] = source.outcome(source.evaluation.utility)
-    rows: list[Cells] = []
-    for outcome in labels:
-        own = [
-            row
-            for row in found
-            if row["outcome"] == outcome and row["term"] in (Term.MEAN, Term.STANDARD_DEVIATION)
-        ]
-        spreads = [
-            r["estimate"]
-            for r in own
-            if r["term"] == Term.STANDARD_DEVIATION and known(r["estimate"])
-        ]
-        places = decimals(max(spreads, default=None))
-        places = {COST: 0, QALY: max(3, places)}.get(outcome, places)
-        for visit in ["", *(v.id for v in source.study.visits)]:
-            for population in dict.fromkeys(row["population"] for row in own):
-                cells: Cells = []
-                for arm in source.study.arms.ordered:
-                    at = {"visit": visit, "population": population, "level": arm}
-                    cells += _summary({row["term"]: row for row in among(own, **at)}, places)
-                if any(cells):
-                    when = "" if outcome == QALY else source.visit(visit)
-                    data = DATA.get(population, population)
-                    line = capitalised(", ".join(filter(None, [when, data])))
-                    rows.append([labels[outcome], line, *cells])
-    header = [f"{label}, {what}" for _, label in source.arms for what in ("n", "mean (SD)")]
+    found = [row for row in found if row["term"] in (Term.MEAN, Term.STANDARD_DEVIATION)]
+    utility = source.evaluation.utility
+    labels = {
+        COST: f"Cost ({CURRENCY[source.evaluation.currency]})",
+        QALY: "Quality-adjusted life years",
+        utility: source.outcome(utility),
+    }
+    places = {name: _places(among(found, outcome=name)) for name in labels}
+    places |= {COST: 0, QALY: max(3, places[QALY])}
+
+    def line(rows: list[Row]) -> str:
+        row = rows[0]
+        when = "" if row["outcome"] == QALY else source.visit(row["visit"])
+        data = DATA.get(row["population"], row["population"])
+        return capitalised(", ".join(filter(None, [when, data])))
+
+    def n(arm: str, rows: list[Row]) -> str | None:
+        means = among(rows, level=arm, term=Term.MEAN)
+        return number(means[0]["n"]) if means else None
+
+    def mean(arm: str, rows: list[Row]) -> str | None:
+        spread = Term.STANDARD_DEVIATION
+        return mean_sd(by_term(rows, arm), places[rows[0]["outcome"]], sd=spread)
+
+    cells = by_arm(source, (", n", n, 11), (", mean (SD)", mean, 25))
+    at_visits = (
+        among(found, outcome=outcome, visit=visit, population=data)
+        for outcome in labels
+        for visit in ["", *(v.id for v in source.study.visits)]
+        for data in dict.fromkeys(row["population"] for row in among(found, outcome=outcome))
+    )
     later = adds_up_visits(source)
     counted = "services of all visits after the baseline up to it," if later else "services"
-    return positional(
-        caption="Costs, utilities and quality-adjusted life years by arm, unadjusted",
-        header=["Measure", "Visit and data", *header],
-        rows=rows,
-        align="ll" + "r" * len(header),
-        widths=[28, 11, 25, 11, 25],
+    return Table(
+        "Costs, utilities and quality-adjusted life years by arm, unadjusted",
+        [
+            Column("Measure", lambda rows: labels[rows[0]["outcome"]]),
+            Column("Visit and data", line, 28, "l"),
+            *cells,
+        ],
+        saying(cells, filter(None, at_visits)),
         grouped=True,
         stub="Visit and data",
         notes=[
@@ -102,60 +107,57 @@ def economic_means(source: Source) -> Table[Any]:
             f"{source.visit(horizon(source)).lower()}: {counted} and the intervention "
             f"({perspective(source)}). Imputed: mean over the imputations. Complete cases: "
             "observed on cost, QALYs and all that the analyses adjust for."
-        ]
-        if rows
-        else [],
+        ],
     )
 
 
-def _summary(terms: dict[str, Row], places: int) -> Cells:
-    if Term.MEAN not in terms:
-        return [None, None]
-    mean, spread = terms[Term.MEAN], terms.get(Term.STANDARD_DEVIATION)
-    shown = number(mean["estimate"], places)
-    if shown and spread and known(spread["estimate"]):
-        shown = f"{shown} ({number(spread['estimate'], places)})"
-    return [number(mean["n"]), shown]
+def _places(rows: list[Row]) -> int:
+    """Return how many decimals suit means whose standard deviations are among the rows."""
+    spreads = [row["estimate"] for row in among(rows, term=Term.STANDARD_DEVIATION)]
+    return decimals(max(filter(known, spreads), default=None))
 
 
-def economics(source: Source) -> Table[Any]:
+def economics(source: Source) -> Table[Row]:
     """Set out adjusted costs and quality-adjusted life years, and their differences."""
-    rows: list[Cells] = []
-    notes: list[tuple[str, str]] = []
     labels = {
         COST: f"Cost ({CURRENCY[source.evaluation.currency]})",
         QALY: "Quality-adjusted life years (QALYs)",
+        BOTH: "Residual correlation of costs and QALYs",
     }
-    for outcome, label in labels.items():
-        terms = source.rows(analysis=ECONOMICS, outcome=outcome)
-        terms = [row for row in terms if row["term"] in (Term.DIFFERENCE, Term.RATIO)]
-        for row in sorted(terms, key=_place):
-            rows.append([label, _analysis(row), *_cells(source, row)])
-            if row["note"]:
-                alone = row["status"] in (Status.FAILED, Status.REFUSED)
-                about = f"{label.partition(' (')[0]}, {rows[-1][1]}" if alone else _kind(row)
-                notes.append((about, row["note"]))
-    for row in source.rows(analysis=ECONOMICS, outcome=BOTH, scale="correlation"):
-        shown = with_interval(row, 2) or NOT_ESTIMATED
-        cells = [None, None, shown, None, None, number(row["n"])]
-        rows.append(["Residual correlation of costs and QALYs", method(row), *cells])
-        if row["note"]:
-            notes.append((method(row), row["note"]))
-    return positional(
-        caption=f"Costs and quality-adjusted life years over {source.evaluation.months:g} months "
+    found = source.rows(analysis=ECONOMICS)
+    compared = [row for row in found if row["term"] in (Term.DIFFERENCE, Term.RATIO)]
+    records = [
+        *(
+            row
+            for name in (COST, QALY)
+            for row in sorted(among(compared, outcome=name), key=_place)
+        ),
+        *among(found, outcome=BOTH, scale="correlation"),
+    ]
+
+    def about(row: Row) -> str:
+        """Say of what a remark is: of a fit that failed, or of all by the model."""
+        if row["status"] in (Status.FAILED, Status.REFUSED) and row["outcome"] != BOTH:
+            return f"{labels[row['outcome']].partition(' (')[0]}, {_analysis(row)}"
+        return method(row) if row["outcome"] == BOTH else _kind(row)
+
+    def mean(arm: str, row: Row) -> str | None:
+        found = None if row["term"] == Term.RATIO else adjusted_mean(source, row, arm)
+        return estimate(found, _decimals(source, row))
+
+    return Table(
+        f"Costs and quality-adjusted life years over {source.evaluation.months:g} months "
         f"by every analysis ({contrast(source)})",
-        header=[
-            "Outcome",
-            "Analysis",
-            *(f"{label}, adjusted mean" for _, label in source.arms),
-            *difference_header(source),
+        [
+            Column("Outcome", lambda row: labels[row["outcome"]]),
+            Column("Analysis", _analysis, 44, "l"),
+            *by_arm(source, (", adjusted mean", mean, 13, 15)),
+            *difference_columns(source, partial(_decimals, source), (29, 6, 8, 6)),
         ],
-        rows=rows,
-        align="llrrrrrr",
-        widths=[44, 13, 15, 29, 6, 8, 6],
+        records,
         grouped=True,
         stub="Analysis",
-        notes=[*[ADJUSTED] * bool(rows), *notes_of(notes)],
+        notes=[ADJUSTED, *notes_of([(about(row), row["note"]) for row in records if row["note"]])],
     )
 
 
@@ -171,6 +173,8 @@ def _place(row: Row) -> tuple[int, bool, bool, bool]:
 
 
 def _analysis(row: Row) -> str:
+    if row["outcome"] == BOTH:
+        return method(row)
     inference = inference_of(row)
     ratio = ", ratio of the means" if row["term"] == Term.RATIO else ""
     return f"{method(row)}{ratio}{f' ({inference})' if inference else ''}"
@@ -186,24 +190,10 @@ def _kind(row: Row) -> str:
     )
 
 
-def _cells(source: Source, row: Row) -> Cells:
-    """Write adjusted means and the difference or ratio of a row."""
-    ratio = row["term"] == Term.RATIO
-    places = _decimals(source, row)
-    keys = ("analysis", "outcome", "population", "model", "inference")
-    shared = {key: row[key] for key in keys}
-    means = [
-        None if ratio else source.one(**shared, term=Term.ADJUSTED_MEAN, level=arm)
-        for arm in source.study.arms.ordered
-    ]
-    return [
-        *(number(mean["estimate"], places) if mean else None for mean in means),
-        *difference_cells(row, 2 if ratio else places, source.plan.confidence_level),
-    ]
-
-
 def _decimals(source: Source, row: Row) -> int:
     """Return the decimals of an outcome: by the error of its main analysis, pounds whole."""
+    if row["outcome"] == BOTH or row["term"] == Term.RATIO:
+        return 2
     main = row_of(source, row["outcome"]) or row
     return money_places(main) if row["outcome"] == COST else places_of(main)
 

@@ -10,6 +10,8 @@ from ccp_analysis.report.cells import (
     level_of,
     mcid_sentence,
     notes_of,
+    outcome_column,
+    places_of,
     primary_differences,
     quantity,
     with_interval,
@@ -61,10 +63,10 @@ def detectable(source: Source) -> Table[Any]:
         "What was found, what could have been found, and what the intervals exclude, "
         "primary analysis",
         [
-            Column("Outcome", lambda row: source.outcome(row["outcome"]), 30, "l"),
+            outcome_column(source, 30),
             Column(
                 f"Difference ({level_of(source)} CI)",
-                lambda row: with_interval(row, decimals(row["std_error"])),
+                lambda row: with_interval(row, places_of(row)),
                 23,
             ),
             Column("Minimum detectable difference", limit, 13),

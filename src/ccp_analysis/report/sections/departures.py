@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from functools import partial
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,11 +16,19 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
-from ccp_analysis.report.cells import contrast, level_of, method, notes_of, quantity, with_interval
+from ccp_analysis.report.cells import (
+    NOT_ESTIMATED,
+    contrast,
+    level_of,
+    method,
+    notes_of,
+    quantity,
+    with_interval,
+)
 from ccp_analysis.report.drawing import ABOVE, ACTIVE, BELOW, INK, MUTED, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
-from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.source import Row, Source, among
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import MINUS, capitalised, decimals, known, listed
 from ccp_analysis.results.terms import Inference, Term
 
@@ -47,38 +57,46 @@ def _asked(source: Source) -> Sensitivity:
     return source.plan.sensitivity or Sensitivity()
 
 
-def deltas(source: Source) -> Table[Any]:
+class Line(NamedTuple):
+    """A line of either table: what it is of, and its differences by column."""
+
+    outcome: str
+    label: str
+    differences: dict[str, Row]
+    places: int
+
+
+def deltas(source: Source) -> Table[Line]:
     """Set out the difference at every delta, a column for each direction."""
-    rows: list[Cells] = []
+    lines: list[Line] = []
     notes: list[tuple[str, str]] = []
     named = {name: arms for e in _asked(source).delta for name, arms in e.directions.items()}
     for entry in _asked(source).delta:
         for outcome in entry.outcomes:
-            found = source.rows(analysis=entry.id, outcome=outcome, term=Term.DIFFERENCE)
-            failed = [row for row in found if not known(row["estimate"])]
+            label = source.outcome(outcome)
+            every = source.rows(analysis=entry.id, outcome=outcome, term=Term.DIFFERENCE)
+            failed = [row for row in every if not known(row["estimate"])]
             notes += [(source.name(outcome), row["note"]) for row in failed if row["note"]]
-            found = [row for row in found if known(row["estimate"]) and known(row["delta"])]
-            if not found:
-                shown = ["not estimated"] * len(named)
-                rows += [[source.outcome(outcome), "all", *shown]] * bool(failed)
-            places = _places(found)
+            found = [row for row in every if known(row["estimate"]) and known(row["delta"])]
             for delta in sorted({row["delta"] for row in found}):
-                at = {row["perspective"]: row for row in found if row["delta"] == delta}
-                cells = [
-                    _cell(
-                        at.get(name) or (at.get("") if name in entry.directions else None), places
-                    )
-                    for name in named
-                ]
-                group = f"{source.outcome(outcome)} ({method(next(iter(at.values())))})"
-                rows.append([group, plain(delta), *cells])
-    return positional(
-        caption=f"Differences ({contrast(source)}) with {level_of(source)} intervals when a delta "
+                rows = among(found, delta=delta)
+                at = {name: row for row in rows for name in _columns(entry, row)}
+                group = f"{label} ({method(rows[0])})"
+                lines.append(Line(group, plain(delta), at, _places(found)))
+            if failed and not found:
+                lines.append(Line(label, "all", dict.fromkeys(named, failed[0]), 0))
+    return Table(
+        f"Differences ({contrast(source)}) with {level_of(source)} intervals when a delta "
         "is added to every imputed value",
-        header=["Outcome", "Delta", *(direction(source, arms) for arms in named.values())],
-        rows=rows,
-        align="ll" + "r" * len(named),
-        widths=[12, *[88 // max(1, len(named))] * len(named)],
+        [
+            Column("Outcome", attrgetter("outcome")),
+            Column("Delta", attrgetter("label"), 12, "l"),
+            *(
+                Column(direction(source, arms), partial(_cell, name), 88 // len(named))
+                for name, arms in named.items()
+            ),
+        ],
+        lines,
         grouped=True,
         stub="Delta",
         notes=[
@@ -87,52 +105,47 @@ def deltas(source: Source) -> Table[Any]:
             "it.",
             *_reasons(source),
             *notes_of(notes),
-        ]
-        if rows
-        else [],
+        ],
     )
 
 
-def scenarios(source: Source) -> Table[Any]:
+def scenarios(source: Source) -> Table[Line]:
     """Set out the difference under each scenario of reference-based imputation."""
-    rows: list[Cells] = []
+    lines: list[Line] = []
     notes: list[tuple[str, str]] = []
     entries = _asked(source).reference_based
     kinds = [kind for kind in VARIANCES if any(kind in entry.variances for entry in entries)]
     for entry in entries:
         for outcome in entry.outcomes:
             found = source.rows(analysis=entry.id, outcome=outcome, term=Term.DIFFERENCE)
-            places = _places(found)
             keys = dict.fromkeys((row["visit"], row["perspective"]) for row in found)
             for visit, name in sorted(keys, key=lambda key: _place(source, entry, *key)):
-                own = [r for r in found if (r["visit"], r["perspective"]) == (visit, name)]
+                own = among(found, visit=visit, perspective=name)
                 at = {_variance(row): row for row in own if known(row["estimate"])}
                 label = ", ".join(filter(None, [source.outcome(outcome), source.visit(visit)]))
-                rows.append(
-                    [label, name or "All", *(_cell(at.get(kind), places) for kind in kinds)]
-                )
+                lines.append(Line(label, name or "All", at, _places(found)))
                 if not at:
                     notes += [(name or label, r["note"] or r["status"]) for r in own]
     given = {s.strategy for entry in entries for s in entry.scenarios}
     given |= {used for e in entries for s in e.scenarios for used in s.reasons.values()}
     words = [f"{code}, {said}" for code, said in STRATEGIES.items() if code in given]
-    what = [f"Difference ({level_of(source)} CI), {VARIANCES[kind]}" for kind in kinds]
-    return positional(
-        caption=f"Differences ({contrast(source)}) under assumptions on those who were lost, "
+    head = f"Difference ({level_of(source)} CI)"
+    return Table(
+        f"Differences ({contrast(source)}) under assumptions on those who were lost, "
         "reference-based imputation and ANCOVA",
-        header=["Outcome", "Scenario", *what],
-        rows=rows,
-        align="ll" + "r" * len(kinds),
-        widths=[36, *[32] * len(kinds)],
+        [
+            Column("Outcome", attrgetter("outcome")),
+            Column("Scenario", attrgetter("label"), 36, "l"),
+            *(Column(f"{head}, {VARIANCES[kind]}", partial(_cell, kind), 32) for kind in kinds),
+        ],
+        lines,
         grouped=True,
         stub="Scenario",
         notes=[
             *[f"{'; '.join(words)}; scenarios joined by = impute the same values."] * bool(words),
             *(MEANINGS[kind] for kind in kinds),
             *notes_of(notes),
-        ]
-        if rows
-        else [],
+        ],
     )
 
 
@@ -225,8 +238,14 @@ def _places(found: list[Row]) -> int:
     return decimals(max((r["std_error"] for r in found if known(r["std_error"])), default=None))
 
 
-def _cell(row: Row | None, places: int) -> str | None:
-    return with_interval(row, places) if row else None
+def _cell(column: str, line: Line) -> str | None:
+    row = line.differences.get(column)
+    return (with_interval(row, line.places) or NOT_ESTIMATED) if row else None
+
+
+def _columns(entry: Delta, row: Row) -> Iterable[str]:
+    """Return the directions of a row; the planned analysis, without a delta, is in all of them."""
+    return [row["perspective"]] if row["perspective"] else entry.directions
 
 
 def _variance(row: Row) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 from ccp_analysis.config.estimands import Estimand, IntercurrentEvent
@@ -12,7 +13,7 @@ from ccp_analysis.config.sensitivity import Delta, Sensitivity
 from ccp_analysis.report.cells import DATA
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, listed, uncapitalised
 from ccp_analysis.results.terms import Model, Population, Role
 
@@ -25,27 +26,30 @@ ROLES = {
 
 def estimands(source: Source) -> Table[Any]:
     """Set out every estimand by its attributes, and the analyses that estimate it."""
-    rows: list[Cells] = []
-    for estimand in source.plan.estimands:
-        parts = [
-            ("Population", estimand.population),
-            ("Treatment", estimand.treatment),
-            ("Variable", estimand.variable),
-            *(_event(source, estimand, entry) for entry in estimand.intercurrent_events),
-            ("Summary measure", estimand.summary),
-            *((ROLES[role], text) for role, text in _analyses(source, estimand).items() if text),
-        ]
-        rows += [[estimand.name, attribute, text.strip()] for attribute, text in parts]
-    return positional(
-        caption="What is estimated, by the five attributes of ICH E9(R1), and by which analyses",
-        header=["Estimand", "Attribute", "Definition"],
-        rows=rows,
-        align="lll",
-        widths=[34, 66],
+    return Table(
+        "What is estimated, by the five attributes of ICH E9(R1), and by which analyses",
+        [
+            Column("Estimand", itemgetter(0)),
+            Column("Attribute", itemgetter(1), 34, "l"),
+            Column("Definition", lambda line: line[2].strip(), 66, "l"),
+        ],
+        [(e.name, *part) for e in source.plan.estimands for part in _attributes(source, e)],
         grouped=True,
         stub="Attribute",
-        notes=_notes(source) if rows else [],
+        notes=_notes(source),
     )
+
+
+def _attributes(source: Source, estimand: Estimand) -> list[tuple[str, str]]:
+    analyses = _analyses(source, estimand)
+    return [
+        ("Population", estimand.population),
+        ("Treatment", estimand.treatment),
+        ("Variable", estimand.variable),
+        *(_event(source, estimand, entry) for entry in estimand.intercurrent_events),
+        ("Summary measure", estimand.summary),
+        *((ROLES[role], text) for role, text in analyses.items() if text),
+    ]
 
 
 def _event(source: Source, estimand: Estimand, entry: IntercurrentEvent) -> tuple[str, str]:

@@ -10,56 +10,53 @@ from matplotlib.figure import Figure
 from ccp_analysis.report.cells import (
     by_method,
     contrast,
-    difference_cells,
-    difference_header,
+    difference_columns,
     inference_of,
     level_of,
     named,
     notes_of,
+    outcome_column,
     primary_names,
+    primary_places,
 )
 from ccp_analysis.report.drawing import Mark, axis_label, direction_labels, estimate_text, forest
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
-from ccp_analysis.report.words import decimals, known, number
+from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.words import known, number
 from ccp_analysis.results.terms import Average, Model, Role, Status
 
 
-def methods(source: Source) -> Table[Any]:
+def methods(source: Source) -> Table[Row]:
     """Set out the primary outcome by every analysis that has it."""
-    rows: list[Cells] = []
-    notes: list[tuple[str, str]] = []
-    assumed = (Model.ANCOVA, Model.CHANGE, Model.DID) if not source.study.randomised else ()
-    outcomes_rows: list[Row] = []
-    for outcome in source.primary:
-        spread = (source.primary_row(outcome.id) or {}).get("std_error")
-        for row in by_method(source, outcome.id):
-            outcomes_rows.append(row)
-            name = named(source, row)
-            rows.append(
-                [
-                    source.outcome(outcome.id),
-                    f"{name} ({row['role']})",
-                    inference_of(row),
-                    *difference_cells(row, decimals(spread), source.plan.confidence_level),
-                ]
-            )
-            # What these assume is said in the section on allocation.
-            if row["note"] and not (row["status"] == Status.OK and row["model"] in assumed):
-                notes.append((", ".join(filter(None, [name, rows[-1][2]])), row["note"]))
-            if row["model"] == Model.REPEATED and known(row["n"]):
-                notes.append((name, f"{number(row['n'])} observations"))
-    return positional(
-        caption=f"The primary outcome by every analysis ({contrast(source)})",
-        header=["Outcome", "Analysis", "Inference", *difference_header(source)],
-        rows=rows,
-        align="lllrrrr",
-        widths=[46, 22, 27, 6, 8, 6],
+    records = [row for outcome in source.primary for row in by_method(source, outcome.id)]
+    return Table(
+        f"The primary outcome by every analysis ({contrast(source)})",
+        [
+            outcome_column(source),
+            Column("Analysis", lambda row: f"{named(source, row)} ({row['role']})", 46, "l"),
+            Column("Inference", inference_of, 22, "l"),
+            *difference_columns(
+                source, lambda row: primary_places(source, row["outcome"]), (27, 6, 8, 6)
+            ),
+        ],
+        records,
         grouped=True,
         stub="Analysis",
-        notes=[*_whose(source, outcomes_rows), *notes_of(notes)],
+        notes=[*_whose(source, records), *notes_of([*_remarks(source, records)])],
     )
+
+
+def _remarks(source: Source, rows: list[Row]) -> Iterator[tuple[str, str]]:
+    """Yield what is to be said of single analyses."""
+    assumed = (Model.ANCOVA, Model.CHANGE, Model.DID) if not source.study.randomised else ()
+    for row in rows:
+        name = named(source, row)
+        # What these assume is said in the section on allocation.
+        if row["note"] and not (row["status"] == Status.OK and row["model"] in assumed):
+            yield ", ".join(filter(None, [name, inference_of(row)])), row["note"]
+        if row["model"] == Model.REPEATED and known(row["n"]):
+            yield name, f"{number(row['n'])} observations"
 
 
 def _whose(source: Source, rows: list[Row]) -> list[str]:
@@ -77,8 +74,7 @@ def _whose(source: Source, rows: list[Row]) -> list[str]:
 def _marks(source: Source) -> list[Mark]:
     marks = []
     for outcome in source.primary:
-        first = source.primary_row(outcome.id) or {}
-        places = decimals(first.get("std_error"))
+        places = primary_places(source, outcome.id)
         several = f"{source.name(outcome.id)}: " if len(source.primary) > 1 else ""
         for row in by_method(source, outcome.id):
             if known(row["conf_low"]):

@@ -9,7 +9,7 @@ from ccp_analysis.report.cells import method
 from ccp_analysis.report.money import ECONOMICS, pounds
 from ccp_analysis.report.section import Section, TableItem
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, listed
 from ccp_analysis.results.terms import Status
 
@@ -24,16 +24,14 @@ def failed(source: Source) -> Table[Any]:
         if row["status"] in NOT_THERE:
             key = (_outcome(source, row), row["note"] or row["status"])
             reasons.setdefault(key, {})[_analysis(source, row)] = None
-    rows: list[Cells] = [
-        [outcome, capitalised(listed(list(analyses))), f"{capitalised(reason)}."]
-        for (outcome, reason), analyses in reasons.items()
-    ]
-    return positional(
-        caption="What could not be estimated",
-        header=["Outcome", "Analysis", "Reason"],
-        rows=rows,
-        align="lll",
-        widths=[24, 38, 38],
+    return Table(
+        "What could not be estimated",
+        [
+            Column("Outcome", lambda found: found[0][0], 24, "l"),
+            Column("Analysis", lambda found: capitalised(listed(list(found[1]))), 38, "l"),
+            Column("Reason", lambda found: f"{capitalised(found[0][1])}.", 38, "l"),
+        ],
+        list(reasons.items()),
     )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
+
+import pandas as pd
 
 from ccp_analysis.refused import NOT_IMPUTED
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import known, listed, number
 
 EXPLAINED = {
@@ -39,45 +42,41 @@ UNMIXED = "the iterations may be too few"
 
 def imputation_models(source: Source) -> Table[Any]:
     """List every imputed variable with its method, predictors and convergence."""
-    rows: list[Cells] = []
-    for name, part in source.models.groupby("variable", sort=False):
-        first = part.iloc[0]
-        others = {p for p in part["predictor"] if p}
-        rows.append(
-            [
-                source.variable(name),
-                METHODS.get(first["method"], first["method"]),
-                first["missing"],
-                number(float(first["r_hat"]), 2) if first["r_hat"] else None,
-                number(len(others)),
-            ]
-        )
-    if source.study.clusters:
-        fixed = f"indicators of the {source.study.clusters.unit_label}s"
-    else:
-        fixed = "an indicator of the arm"
-    used = dict.fromkeys(source.models["method"]) if rows else {}
-    explained = "; ".join(EXPLAINED[name] for name in EXPLAINED if name in used)
-    notes = [
-        f"{explained + '. ' if explained else ''}Every model has "
-        f"{fixed} beside the predictors counted here.",
-        *_limits(source),
-    ]
-    return positional(
-        caption="Imputation models",
-        header=["Variable", "Method", "Missing", "R-hat", "Predictors"],
-        rows=rows,
-        align="llrrr",
-        widths=[56, 14, 10, 10, 12],
-        notes=notes if rows else [],
+    predicting = source.models[source.models["predictor"] != ""]
+    predictors = predicting.groupby("variable")["predictor"].nunique()
+    clusters = source.study.clusters
+    fixed = f"indicators of the {clusters.unit_label}s" if clusters else "an indicator of the arm"
+    used = set(source.models["method"])
+    explained = "; ".join(text for method, text in EXPLAINED.items() if method in used)
+    return Table(
+        "Imputation models",
+        [
+            Column("Variable", lambda model: source.variable(model.Index), 56, "l"),
+            Column("Method", lambda model: METHODS.get(model.method, model.method), 14, "l"),
+            Column("Missing", attrgetter("missing"), 10),
+            Column(
+                "R-hat", lambda model: number(float(model.r_hat), 2) if model.r_hat else None, 10
+            ),
+            Column("Predictors", lambda model: number(predictors.get(model.Index, 0)), 12),
+        ],
+        list(_models(source).itertuples()),
+        notes=[
+            f"{explained + '. ' if explained else ''}Every model has "
+            f"{fixed} beside the predictors counted here.",
+            *_limits(source),
+        ],
     )
+
+
+def _models(source: Source) -> pd.DataFrame:
+    """Return what is known of each imputed variable, but for its predictors."""
+    return source.models.groupby("variable", sort=False).first()
 
 
 def _limits(source: Source) -> list[str]:
     """Say what could not be imputed, and of the rest what its model lacks."""
-    first = source.models.groupby("variable", sort=False).first()
     texts = []
-    for name, row in first.iterrows():
+    for name, row in _models(source).iterrows():
         if row["method"] == NOT_IMPUTED:
             texts.append(
                 f"{source.variable(name)} could not be imputed ({row['note']}): analyses of "
@@ -110,7 +109,7 @@ def _iterations(source: Source) -> str:
     """Say which chains had not mixed; empty where all had."""
     if source.models is None or source.models.empty:
         return ""
-    first = source.models.groupby("variable", sort=False).first()
+    first = _models(source)
     slow = first[first["note"].str.contains(UNMIXED, regex=False)]
     if slow.empty:
         return ""

@@ -4,74 +4,80 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from ccp_analysis.report.cells import (
     check_rows,
     contrast,
+    estimate,
     has_interval,
     level_of,
     model_name,
+    n_column,
     notes_of,
+    p_column,
     primary_names,
+    primary_places,
     with_interval,
 )
 from ccp_analysis.report.drawing import Mark, direction_labels, estimate_text, forest
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
-from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table, positional
-from ccp_analysis.report.words import decimals, number, p_value
+from ccp_analysis.report.source import Row, Source, among
+from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.words import decimals
 from ccp_analysis.results.terms import Population, Term
 
 
-def left_out(source: Source) -> Table[Any]:
+def left_out(source: Source) -> Table[Row]:
     """List the primary outcome's difference without each pair and each cluster in turn."""
     clusters = source.clusters
-    rows: list[Cells] = []
-    notes: list[tuple[str, str]] = []
-    kinds = [
-        (clusters.pair, clusters.pair_label, Term.WITHOUT_PAIR, Term.CHANGE_WITHOUT_PAIR),
-        (clusters.unit, clusters.unit_label, Term.WITHOUT_CLUSTER, Term.CHANGE_WITHOUT_CLUSTER),
+    kinds = {
+        Term.WITHOUT_PAIR: (clusters.pair, clusters.pair_label, Term.CHANGE_WITHOUT_PAIR),
+        Term.WITHOUT_CLUSTER: (clusters.unit, clusters.unit_label, Term.CHANGE_WITHOUT_CLUSTER),
+    }
+    records = [
+        row
+        for analysis in source.plan.checks
+        for outcome in source.primary
+        for term in kinds
+        for row in among(check_rows(source, analysis, outcome.id), term=term)
+        if row["level"]
     ]
-    for analysis in source.plan.checks:
-        name = model_name(source, analysis)
-        for outcome in source.primary:
-            places = decimals((source.primary_row(outcome.id) or {}).get("std_error"))
-            found = check_rows(source, analysis, outcome.id)
-            for variable, label, term, change in kinds:
-                moved = {row["level"]: row for row in found if row["term"] == change}
-                group = f"{source.name(outcome.id)}, {name}: without one {label}"
-                rows += [
-                    [
-                        group,
-                        source.category(variable, row["level"]),
-                        with_interval(row, places),
-                        p_value(row["p_value"]),
-                        number(moved[row["level"]]["estimate"], 2)
-                        if row["level"] in moved
-                        else None,
-                        number(row["n"]),
-                    ]
-                    for row in found
-                    if row["term"] == term and row["level"]
-                ]
-            told = [
-                r for r in found if r["term"] == Term.WITHOUT_CLUSTER and r["level"] and r["note"]
-            ]
-            notes += [(f"Without one {clusters.unit_label}", row["note"]) for row in told]
-    interval_name = f"Difference ({level_of(source)} CI)"
-    return positional(
-        caption=f"The primary outcome without one {clusters.pair_label} or {clusters.unit_label}, "
+
+    def group(row: Row) -> str:
+        name = model_name(source, row["analysis"].removeprefix("checks_"))
+        return f"{source.name(row['outcome'])}, {name}: without one {kinds[row['term']][1]}"
+
+    def change(row: Row) -> str | None:
+        same = {key: row[key] for key in ("analysis", "outcome", "level")}
+        return estimate(source.one(**same, term=kinds[row["term"]][2]), 2)
+
+    remarks = [row["note"] for row in among(records, term=Term.WITHOUT_CLUSTER) if row["note"]]
+    return Table(
+        f"The primary outcome without one {clusters.pair_label} or {clusters.unit_label}, "
         "complete cases",
-        header=["Analysis", "Left out", interval_name, "p", "Change in standard errors", "n"],
-        rows=rows,
-        align="llrrrr",
-        widths=[36, 26, 8, 16, 8],
+        [
+            Column("Analysis", group),
+            Column(
+                "Left out",
+                lambda row: source.category(kinds[row["term"]][0], row["level"]),
+                36,
+                "l",
+            ),
+            Column(
+                f"Difference ({level_of(source)} CI)",
+                lambda row: with_interval(row, primary_places(source, row["outcome"])),
+                26,
+            ),
+            p_column(8),
+            Column("Change in standard errors", change, 16),
+            n_column(8),
+        ],
+        records,
         grouped=True,
         stub="Left out",
-        notes=notes_of(notes),
+        notes=notes_of([(f"Without one {clusters.unit_label}", note) for note in remarks]),
     )
 
 

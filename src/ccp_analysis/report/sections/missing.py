@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -14,12 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from ccp_analysis.report.cells import ALL
+from ccp_analysis.report.cells import ALL, by_arm
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, OBSERVED, REFERENCE, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections.imputation import enough
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
@@ -39,85 +40,76 @@ TALL, BARS = 0.17, 0.9  # inches: height of a pattern, longest bar
 LETTER = 0.075  # inches of a letter over the columns
 
 
-def missing(source: Source) -> Table[Any]:
+def missing(source: Source) -> Table[dict[str, Row]]:
     """Count missing values of every variable at every visit, by arm."""
-    groups = [*source.study.arms.ordered, ALL]
-    rows: list[Cells] = []
-    for name, visits in missing_counts(source).items():
-        for visit, counts in visits.items():
-            cells = [_of(counts.get(group)) for group in groups]
-            rows.append([source.outcome(name), source.visit(visit), *cells])
-    return positional(
-        caption="Missing values among participants with a baseline interview, by arm",
-        header=["Variable", "Visit", *(label for _, label in source.arms), "All"],
-        rows=rows,
-        align="llrrr",
-        widths=[46, 20, 20, 20],
+    return Table(
+        "Missing values among participants with a baseline interview, by arm",
+        [
+            Column("Variable", lambda counts: source.outcome(_any(counts)["outcome"])),
+            Column("Visit", lambda counts: source.visit(_any(counts)["visit"]), 46, "l"),
+            *by_arm(source, ("", _of, 20)),
+            Column("All", partial(_of, ALL), 20),
+        ],
+        missing_counts(source),
         grouped=True,
     )
 
 
-def missing_counts(source: Source) -> dict[str, dict[str, dict[str, Row]]]:
-    """Return variable → visit → arm (or all) → the row that counts its missing values."""
-    found: dict[str, dict[str, dict[str, Row]]] = {}
-    rows = source.rows(analysis="descriptive", term=Term.MISSING)
+def missing_counts(source: Source) -> list[dict[str, Row]]:
+    """Return for each variable and visit the rows that count its missing values, by arm and all."""
     order = [*source.plan.baseline_table, *(o.id for o in source.plan.outcomes)]
     visits = ["", *(visit.id for visit in source.study.visits)]
-    last = len(order)
-    rows.sort(
-        key=lambda row: (
-            order.index(row["outcome"]) if row["outcome"] in order else last,
-            visits.index(row["visit"]),
-        )
-    )
-    for row in rows:
-        found.setdefault(row["outcome"], {}).setdefault(row["visit"], {})[row["level"]] = row
-    return found
+    found: dict[tuple[int, str, int], dict[str, Row]] = {}
+    for row in source.rows(analysis="descriptive", term=Term.MISSING):
+        name = row["outcome"]
+        place = order.index(name) if name in order else len(order)
+        found.setdefault((place, name, visits.index(row["visit"])), {})[row["level"]] = row
+    return [found[key] for key in sorted(found)]
 
 
-def _of(row: Row | None) -> str | None:
+def _any(counts: dict[str, Row]) -> Row:
+    return next(iter(counts.values()))
+
+
+def _of(group: str, counts: dict[str, Row]) -> str | None:
+    row = counts.get(group)
     return f"{number(row['estimate'])} of {number(row['n'])}" if row else None
 
 
-def losses(source: Source) -> Table[Any]:
+def losses(source: Source) -> Table[Row]:
     """Compare those lost to each follow-up with those seen at it."""
-    rows: list[Cells] = []
-    for visit, found in by_visit(source).items():
-        seen, lost = _totals(found)
-        group = f"{source.visit(visit)}: {number(seen)} seen, {number(lost)} lost"
-        for row in found:
-            numeric = not known(row["lost_share"])
-            places = decimals(row["sd"]) if numeric else 0
-            means = [
-                number(row[who], places) if numeric else _with_sign(row[who])
-                for who in ("seen", "lost")
-            ]
-            of = f"{number(row['people_lost'])} of {number(row['people'])}"
-            if not numeric:
-                of += f" ({percent(row['lost_share'])})"
-            rows.append([group, label(source, row), of, *means, number(row["difference"], 2)])
-    return positional(
-        caption="Who was lost to follow-up, by what was known at baseline",
-        header=[
-            "Visit",
-            "Characteristic",
-            "Lost, n of N (%)",
-            "Seen, mean or %",
-            "Lost, mean or %",
-            "Difference in SDs",
+    compared = by_visit(source)
+
+    def group(row: Row) -> str:
+        seen, lost = map(number, _totals(compared[row["visit"]]))
+        return f"{source.visit(row['visit'])}: {seen} seen, {lost} lost"
+
+    def people(row: Row) -> str:
+        share = f" ({percent(row['lost_share'])})" if known(row["lost_share"]) else ""
+        return f"{number(row['people_lost'])} of {number(row['people'])}{share}"
+
+    def mean(who: str, row: Row) -> str | None:
+        shared = known(row["lost_share"])
+        return _with_sign(row[who]) if shared else number(row[who], decimals(row["sd"]))
+
+    return Table(
+        "Who was lost to follow-up, by what was known at baseline",
+        [
+            Column("Visit", group),
+            Column("Characteristic", lambda row: label(source, row), 46, "l"),
+            Column("Lost, n of N (%)", people, 18),
+            Column("Seen, mean or %", partial(mean, "seen"), 14),
+            Column("Lost, mean or %", partial(mean, "lost"), 14),
+            Column("Difference in SDs", lambda row: number(row["difference"], 2), 14),
         ],
-        rows=rows,
-        align="llrrrr",
-        widths=[46, 18, 14, 14, 14],
+        [row for rows in compared.values() for row in rows],
         grouped=True,
         stub="Characteristic",
         notes=[
             "Of a number: the mean, and N with a value; of a category: the percentage of those "
             "seen, or lost, who are in it. The difference, lost less seen, is in standard "
             "deviations within the two groups; it is not tested."
-        ]
-        if rows
-        else [],
+        ],
     )
 
 
@@ -224,10 +216,9 @@ def pattern_sentence(source: Source) -> str:
 def draw_missing(source: Source) -> Figure:
     """Draw how many values of every incomplete variable are observed and missing, by arm."""
     shown = [
-        (f"{source.name(name)}{', ' + source.visit(visit) if visit else ''}", counts)
-        for name, visits in missing_counts(source).items()
-        for visit, counts in visits.items()
-        if ALL in counts and counts[ALL]["estimate"]
+        (", ".join(filter(None, [source.name(row["outcome"]), source.visit(row["visit"])])), counts)
+        for counts in missing_counts(source)
+        if (row := counts.get(ALL)) and row["estimate"]
     ]
     height = 0.8 + BAR * max(1, len(shown))
     figure = Figure(figsize=(WIDTH, height))
@@ -262,7 +253,7 @@ def _bars(axes: Axes, rows: list[Row | None], colour: str) -> None:
 
 
 @dataclass(frozen=True)
-class Column:
+class Incomplete:
     """A variable, or several that are missing together: words, visit, whether observed."""
 
     label: str
@@ -327,7 +318,7 @@ def sharing(source: Source) -> str:
     return " Variables of a visit that are always missing together share a column."
 
 
-def columns_of(source: Source) -> list[Column]:
+def columns_of(source: Source) -> list[Incomplete]:
     """Return what stands in the columns of the grid, by visit."""
     table = source.patterns
     visits = ["", *(visit.id for visit in source.study.visits)]
@@ -347,7 +338,7 @@ def columns_of(source: Source) -> list[Column]:
             label = textwrap.shorten(words, 34 - len(more), placeholder="…") + more
         else:
             label = textwrap.fill(textwrap.shorten(words, 48, placeholder="…") + more, 26)
-        found.append(Column(label, visit, observed[members[0]].to_numpy(dtype=bool)))
+        found.append(Incomplete(label, visit, observed[members[0]].to_numpy(dtype=bool)))
     return found
 
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from matplotlib.figure import Figure
 
-from ccp_analysis.report.cells import contrast, level_of, method, notes_of, of_whom, with_interval
+from ccp_analysis.report.cells import (
+    NOT_ESTIMATED,
+    contrast,
+    df_column,
+    estimate,
+    level_of,
+    method,
+    notes_of,
+    of_whom,
+    p_column,
+    with_interval,
+)
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, RULE, WIDTH
 from ccp_analysis.report.money import (
     ECONOMICS,
     MODEL,
     NET_BENEFIT,
-    NOT_ESTIMATED,
     QALY,
     has_a_ratio,
     per_qaly,
@@ -34,67 +43,65 @@ from ccp_analysis.report.section import (
 )
 from ccp_analysis.report.sections.costs import limits_and_p, side_of
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
-from ccp_analysis.report.words import capitalised, degrees, interval, known, listed, number, p_value
+from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.words import capitalised, interval, known, listed, number
 from ccp_analysis.results.terms import Model, Status, Term
 
 # Acceptability curves: by the regression, by the bootstrap.
 CURVES = ("Net-benefit regression (t)", "Two-stage bootstrap")
 
 
-def net_benefit(source: Source) -> Table[Any]:
+def net_benefit(source: Source) -> Table[Row]:
     """Set out the net monetary benefit at the main thresholds and a few more."""
-    rows: list[Cells] = []
     main = source.evaluation.main_thresholds
     symbol = CURRENCY[source.evaluation.currency]
-    for threshold in shown_thresholds(source):
-        at = {"analysis": ECONOMICS, "outcome": NET_BENEFIT, "threshold": threshold}
-        row = row_of(source, **at)
-        if row is None:
-            continue
-        regression = row_of(source, **at, term=Term.COST_EFFECTIVE)
-        draws = preferred(
-            source.rows(term=Term.COST_EFFECTIVE, model=Model.TWO_STAGE_BOOTSTRAP, **at)
-        )
-        pairs = preferred(source.rows(term=Term.DIFFERENCE, model=Model.TEAM_MEANS, **at))
-        rows.append(
-            [
-                f"{number(threshold)}{' (main)' if threshold in main else ''}",
-                with_interval(row, 0, source.plan.confidence_level) or NOT_ESTIMATED,
-                degrees(row["df"]),
-                p_value(row["p_value"]),
-                number(regression["estimate"], 2) if regression else None,
-                number(draws["estimate"], 2) if draws else None,
-                (with_interval(pairs, 0, source.plan.confidence_level) or NOT_ESTIMATED)
-                if pairs
-                else None,
-            ]
-        )
-    rows += [
-        ["at none", NOT_ESTIMATED, *[None] * 5]
-        for row in failed_benefits(source)
-        if row["threshold"] is None
-    ]
-    paired = source.study.clusters is not None and any(row[-1] for row in rows)
-    header = [
-        f"Threshold ({symbol} per QALY)",
-        f"Net benefit ({level_of(source)} CI)",
-        "df",
-        "p",
-        "Probability, regression",
-        "Probability, bootstrap",
-        f"Net benefit by {source.study.clusters.unit_label} means" if paired else "",
-    ]
-    widths = [18, 29, 6, 8, 13, 13, 29]
-    if not paired:
-        header, widths, rows = header[:-1], widths[:-1], [row[:-1] for row in rows]
-    return positional(
-        caption=f"Net monetary benefit ({contrast(source)}, {symbol}) by threshold",
-        header=header,
-        rows=rows,
-        align="r" * len(header),
-        widths=widths,
-        notes=_about_net_benefit(source) if rows else [],
+    level, clusters = source.plan.confidence_level, source.study.clusters
+    at = [row_of(source, NET_BENEFIT, threshold=t) for t in shown_thresholds(source)]
+    failed = [row for row in failed_benefits(source) if row["threshold"] is None]
+    records = [*filter(None, at), *failed]
+
+    def threshold(row: Row) -> str:
+        shown = number(row["threshold"]) or "at none"
+        return f"{shown}{' (main)' if row['threshold'] in main else ''}"
+
+    def beside(row: Row, model: str, term: str = Term.COST_EFFECTIVE) -> Row | None:
+        shared = {key: row[key] for key in ("analysis", "outcome", "threshold")}
+        found = preferred(source.rows(**shared, model=model, term=term))
+        return found if known(row["threshold"]) else None
+
+    def paired(row: Row) -> str | None:
+        found = beside(row, Model.TEAM_MEANS, Term.DIFFERENCE)
+        return (with_interval(found, 0, level) or NOT_ESTIMATED) if found else None
+
+    return Table(
+        f"Net monetary benefit ({contrast(source)}, {symbol}) by threshold",
+        [
+            Column(f"Threshold ({symbol} per QALY)", threshold, 18),
+            Column(
+                f"Net benefit ({level_of(source)} CI)",
+                lambda row: with_interval(row, 0, level) or NOT_ESTIMATED,
+                29,
+            ),
+            df_column(6),
+            p_column(8),
+            Column(
+                "Probability, regression",
+                lambda row: estimate(beside(row, MODEL[NET_BENEFIT]), 2),
+                13,
+            ),
+            Column(
+                "Probability, bootstrap",
+                lambda row: estimate(beside(row, Model.TWO_STAGE_BOOTSTRAP), 2),
+                13,
+            ),
+            *(
+                [Column(f"Net benefit by {clusters.unit_label} means", paired, 29)]
+                if clusters and any(map(paired, records))
+                else []
+            ),
+        ],
+        records,
+        notes=_about_net_benefit(source),
     )
 
 
@@ -128,46 +135,44 @@ def failed_benefits(source: Source) -> list[Row]:
     return [row for row in rows if row["status"] in (Status.FAILED, Status.REFUSED)]
 
 
-def ratios_of_cost(source: Source) -> Table[Any]:
+def ratios_of_cost(source: Source) -> Table[Row]:
     """Say what a cost-effectiveness ratio would be, or why there is none."""
-    rows: list[Cells] = []
-    for row in ratio_rows(source):
-        low, high = row["conf_low"], row["conf_high"]
-        ratio = limits = None
+
+    def ratio(row: Row) -> str:
         if row["status"] in (Status.FAILED, Status.REFUSED):
-            ratio = NOT_ESTIMATED
-        elif has_a_ratio(row):
-            limits = interval(low, high, 0)
-            ratio = (pounds if limits else roughly)(source, row["estimate"])
-        rows.append(
-            [
-                ratio_name(source, row),
-                capitalised(row["level"]),
-                ratio or "none",
-                limits or "none",
-                f"{capitalised(row['note'])}." if row["note"] else None,
-            ]
-        )
-    return positional(
-        caption=f"Costs per unit of outcome ({contrast(source)})",
-        header=[
-            "Ratio",
-            "Point estimate",
-            "Ratio of the differences",
-            f"{level_of(source)} CI (Fieller)",
-            "In words",
+            return NOT_ESTIMATED
+        return _ratio_and_limits(source, row)[0] if has_a_ratio(row) else "none"
+
+    def limits(row: Row) -> str:
+        return (_ratio_and_limits(source, row)[1] if has_a_ratio(row) else None) or "none"
+
+    return Table(
+        f"Costs per unit of outcome ({contrast(source)})",
+        [
+            Column("Ratio", lambda row: ratio_name(source, row), 20, "l"),
+            Column("Point estimate", lambda row: capitalised(row["level"]), 17, "l"),
+            Column("Ratio of the differences", ratio, 13),
+            Column(f"{level_of(source)} CI (Fieller)", limits, 17),
+            Column(
+                "In words",
+                lambda row: f"{capitalised(row['note'])}." if row["note"] else None,
+                33,
+                "l",
+            ),
         ],
-        rows=rows,
-        align="llrrl",
-        widths=[20, 17, 13, 17, 33],
+        ratio_rows(source),
         notes=[
             "A ratio stands here only where both differences have one sign, and its interval only "
             "where that of the difference in outcome excludes zero; without one it is given to two "
             "figures."
-        ]
-        if rows
-        else [],
+        ],
     )
+
+
+def _ratio_and_limits(source: Source, row: Row) -> tuple[str, str | None]:
+    """Write a ratio and its interval; without one the ratio stands to two figures."""
+    limits = interval(row["conf_low"], row["conf_high"], 0)
+    return (pounds if limits else roughly)(source, row["estimate"]), limits
 
 
 def ratio_name(source: Source, row: Row) -> str:
@@ -219,8 +224,7 @@ def _ratio(source: Source) -> str:
     for row in rows:
         name = ratio_name(source, row)
         if has_a_ratio(row):
-            limits = interval(row["conf_low"], row["conf_high"], 0)
-            shown = (pounds if limits else roughly)(source, row["estimate"])
+            shown, limits = _ratio_and_limits(source, row)
             bounds = (
                 f"({level_of(source)} interval {limits})"
                 if limits

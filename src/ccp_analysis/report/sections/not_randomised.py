@@ -3,55 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from ccp_analysis.report.cells import contrast, level_of, method, with_interval
+from ccp_analysis.report.cells import contrast, level_of, method, primary_places, with_interval
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, fits
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
-from ccp_analysis.report.words import capitalised, decimals, known, listed, p_value
+from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.words import capitalised, known, listed, p_value
 from ccp_analysis.results.terms import Inference, Model, Term
 
 SIDE_BY_SIDE = (Model.ANCOVA, Model.CHANGE, Model.DID)
+NAMES = {
+    Model.ANCOVA: "ANCOVA",
+    Model.CHANGE: "Change score",
+    Model.DID: "Difference in differences",
+    Term.LORD: "ANCOVA minus change score",
+}
 DATA = {"imputed": "Imputed", "observed": "As observed"}
 
 
-def not_randomised(source: Source) -> Table[Any]:
+class Compared(NamedTuple):
+    """An outcome on imputed or observed data, with its differences by what they are."""
+
+    outcome: str
+    data: str
+    rows: dict[str, Row | None]
+
+
+def not_randomised(source: Source) -> Table[Compared]:
     """Set ANCOVA, change score and difference in differences side by side."""
-    rows: list[Cells] = []
-    for outcome in source.plan.outcomes:
-        spread = (source.primary_row(outcome.id) or {}).get("std_error")
-        for data, label in DATA.items():
-            found = side_by_side(source, outcome.id, data)
-            lord = lord_row(source, outcome.id, data)
-            if Model.CHANGE not in found and Model.DID not in found:
-                continue
-            places = decimals(spread)
-            cells = [
-                with_interval(found[model], places) if model in found else None
-                for model in SIDE_BY_SIDE
-            ]
-            apart = with_interval(lord, places) if lord else None
-            p = p_value(lord["p_value"]) if lord else None
-            rows.append([source.outcome(outcome.id), label, *cells, apart, p])
+    records = [
+        Compared(outcome.id, label, {**found, Term.LORD: lord_row(source, outcome.id, data)})
+        for outcome in source.plan.outcomes
+        for data, label in DATA.items()
+        if {Model.CHANGE, Model.DID} & (found := side_by_side(source, outcome.id, data)).keys()
+    ]
+
+    def shown(kind: str, record: Compared) -> str | None:
+        return with_interval(record.rows.get(kind), primary_places(source, record.outcome))
+
     inference = source.study.clusters is not None
-    names = ["ANCOVA", "Change score", "Difference in differences", "ANCOVA minus change score"]
-    return positional(
-        caption=f"Three ways to take account of the baseline ({contrast(source)}), each with its "
+    return Table(
+        f"Three ways to take account of the baseline ({contrast(source)}), each with its "
         f"{level_of(source)} interval",
-        header=["Outcome", "Data", *names, "p"],
-        rows=rows,
-        align="llrrrrr",
-        widths=[16, 22, 22, 22, 22, 7],
+        [
+            Column("Outcome", lambda record: source.outcome(record.outcome)),
+            Column("Data", attrgetter("data"), 16, "l"),
+            *(Column(name, partial(shown, kind), 22) for kind, name in NAMES.items()),
+            Column("p", lambda record: p_value((record.rows[Term.LORD] or {}).get("p_value")), 7),
+        ],
+        records,
         grouped=True,
         stub="Outcome and data",
         notes=[
             f"{'CR2 standard errors with Satterthwaite degrees of freedom. ' * inference}"
             "Difference in differences of observed data uses everybody seen at either visit; p is "
             "that of the last difference."
-        ]
-        if rows
-        else [],
+        ],
     )
 
 

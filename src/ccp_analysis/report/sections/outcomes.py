@@ -5,20 +5,25 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from matplotlib.figure import Figure
 
 from ccp_analysis.report.cells import (
     ADJUSTMENTS,
+    ALL,
+    adjusted_mean,
     beside,
+    by_arm,
+    by_term,
     contrast,
-    difference_cells,
-    difference_header,
+    difference_columns,
+    estimate,
     level_of,
     mcid_sentence,
     mean_sd,
     notes_of,
+    places_of,
     primary_differences,
     primary_names,
     with_interval,
@@ -33,8 +38,8 @@ from ccp_analysis.report.drawing import (
     forest,
 )
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
-from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.source import Row, Source, among
+from ccp_analysis.report.table import Column, Table, saying
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
@@ -47,94 +52,84 @@ from ccp_analysis.report.words import (
 from ccp_analysis.results.terms import Role, Status, Term
 
 
-def observed(source: Source) -> Table[Any]:
+def observed(source: Source) -> Table[list[Row]]:
     """Set out observed means and SDs of every outcome at every visit, by arm."""
-    rows: list[Cells] = []
-    for outcome in source.plan.outcomes:
-        found = source.rows(analysis="descriptive", outcome=outcome.id)
-        spread = next(
-            (r["estimate"] for r in found if (r["term"], r["level"]) == (Term.SD, "all")), None
-        )
-        places = decimals(spread)
-        for visit in source.study.visits:
-            cells: Cells = []
-            for arm in source.study.arms.ordered:
-                terms = {
-                    r["term"]: r for r in found if r["level"] == arm and r["visit"] == visit.id
-                }
-                n = terms.get("observed")
-                cells += [number(n["estimate"]) if n else None, mean_sd(terms, places)]
-            if any(cells):
-                rows.append([source.outcome(outcome.id), visit.label, *cells])
-    header = [f"{label}, {what}" for _, label in source.arms for what in ("n", "mean (SD)")]
-    return positional(
-        caption="Outcomes as observed at every visit, by arm",
-        header=["Outcome", "Visit", *header],
-        rows=rows,
-        align="ll" + "r" * len(header),
-        widths=[36, 14, 18, 14, 18],
+    found = source.rows(analysis="descriptive")
+    spreads = among(found, term=Term.SD, level=ALL)
+    places = {row["outcome"]: decimals(row["estimate"]) for row in spreads[::-1]}
+
+    def mean(arm: str, rows: list[Row]) -> str | None:
+        return mean_sd(by_term(rows, arm), places.get(rows[0]["outcome"], 2))
+
+    cells = by_arm(
+        source,
+        (", n", lambda arm, rows: estimate(by_term(rows, arm).get(Term.OBSERVED)), 14),
+        (", mean (SD)", mean, 18),
+    )
+    at_visits = (
+        among(found, outcome=outcome.id, visit=visit.id)
+        for outcome in source.plan.outcomes
+        for visit in source.study.visits
+    )
+    return Table(
+        "Outcomes as observed at every visit, by arm",
+        [
+            Column("Outcome", lambda rows: source.outcome(rows[0]["outcome"])),
+            Column("Visit", lambda rows: source.visit(rows[0]["visit"]), 36, "l"),
+            *cells,
+        ],
+        saying(cells, filter(None, at_visits)),
         grouped=True,
     )
 
 
-def comparison(source: Source) -> Table[Any]:
+def comparison(source: Source) -> Table[Row]:
     """Set out adjusted means and differences of every outcome by the primary analysis."""
-    rows: list[Cells] = []
-    notes: list[tuple[str, str]] = []
     found = primary_differences(source)
-    adjusted = any(known(row["p_adjusted"]) for row in found)
+    primary = {outcome.id for outcome in source.primary}
     visits = {row["visit"] for row in found}
     common = source.visit(visits.pop()) if len(visits) == 1 else ""
     fitted = [row for row in found if known(row["estimate"])]
     alike = {column: {row[column] for row in fitted} for column in ("n_clusters", "m")}
-    apart = [column for column, values in alike.items() if len(values) > 1]
-    for row in found:
-        places = decimals(row["std_error"])
-        shared = {key: row[key] for key in ("analysis", "outcome", "visit")}
-        means = [
-            source.one(**shared, term=Term.ADJUSTED_MEAN, level=arm)
-            for arm in source.study.arms.ordered
-        ]
-        label = source.outcome(row["outcome"])
-        primary = row["outcome"] in {outcome.id for outcome in source.primary}
-        *cells, n = difference_cells(row, places)
-        rows.append(
-            [
-                "Primary outcome" if primary else "Secondary outcomes",
-                label if common else ", ".join(filter(None, [label, source.visit(row["visit"])])),
-                *(number(mean["estimate"], places) if mean else None for mean in means),
-                *cells,
-                *[p_value(row["p_adjusted"])] * adjusted,
-                _standardised(source, row),
-                n,
-                *(number(row[column]) for column in apart),
-            ]
-        )
-        if row["status"] != Status.OK:
-            notes.append((label, row["note"]))
-        notes += [
-            (f"{label}, adjusted mean of {name}, no interval", mean["note"])
-            for (_, name), mean in zip(source.arms, means, strict=True)
-            if mean and mean["status"] == Status.REFUSED
-        ]
     names = {"n_clusters": f"{_unit(source)}s", "m": "m"}
-    level = level_of(source)
-    return positional(
-        caption=f"Adjusted differences between the arms ({contrast(source)}), primary analysis"
+    apart = [column for column, values in alike.items() if len(values) > 1]
+    *difference, n = difference_columns(source, places_of, (26, 7, 8, 6))
+
+    def outcome(row: Row) -> str:
+        visit = "" if common else source.visit(row["visit"])
+        return ", ".join(filter(None, [source.outcome(row["outcome"]), visit]))
+
+    return Table(
+        f"Adjusted differences between the arms ({contrast(source)}), primary analysis"
         + (f", {uncapitalised(common)}" if common else ""),
-        header=[
-            "Role",
-            "Outcome",
-            *(f"{label}, adjusted mean" for _, label in source.arms),
-            *difference_header(source)[:-1],
-            *["p, adjusted"] * adjusted,
-            f"Standardised difference ({level} CI)",
-            "n",
-            *(names[column] for column in apart),
+        [
+            Column(
+                "Role",
+                lambda row: (
+                    "Primary outcome" if row["outcome"] in primary else "Secondary outcomes"
+                ),
+            ),
+            Column("Outcome", outcome, 27, "l"),
+            *by_arm(
+                source,
+                (
+                    ", adjusted mean",
+                    lambda arm, row: estimate(adjusted_mean(source, row, arm), places_of(row)),
+                    *(13, 14),
+                ),
+            ),
+            *difference,
+            *[Column("p, adjusted", lambda row: p_value(row["p_adjusted"]), 9)]
+            * any(known(row["p_adjusted"]) for row in found),
+            Column(
+                f"Standardised difference ({level_of(source)} CI)",
+                lambda row: _standardised(source, row),
+                23,
+            ),
+            n,
+            *(Column(names[name], partial(_number, name), 8) for name in apart),
         ],
-        rows=rows,
-        align="ll" + "r" * (7 + adjusted + len(apart)),
-        widths=[27, 13, 14, 26, 7, 8, *[9] * adjusted, 23, 6, *[8] * len(apart)],
+        found,
         grouped=True,
         stub="Outcome",
         notes=[
@@ -145,14 +140,29 @@ def comparison(source: Source) -> Table[Any]:
                 for row in found
                 if mcid_sentence(source, row)
             ),
-            *notes_of(notes),
+            *notes_of([note for row in found for note in _remarks(source, row)]),
         ],
     )
 
 
+def _remarks(source: Source, row: Row) -> Iterator[tuple[str, str]]:
+    """Yield what is to be said of a difference, and of adjusted means without an interval."""
+    label = source.outcome(row["outcome"])
+    if row["status"] != Status.OK:
+        yield label, row["note"]
+    for arm, name in source.arms:
+        mean = adjusted_mean(source, row, arm)
+        if mean and mean["status"] == Status.REFUSED:
+            yield f"{label}, adjusted mean of {name}, no interval", mean["note"]
+
+
+def _number(column: str, row: Row) -> str | None:
+    return number(row[column])
+
+
 def _standardised(source: Source, row: Row) -> str | None:
-    found = beside(source, row, Term.STANDARDISED)
-    return with_interval(found[0], 2, source.plan.confidence_level) if found else None
+    found = next(iter(beside(source, row, Term.STANDARDISED)), None)
+    return with_interval(found, 2, source.plan.confidence_level)
 
 
 def _adjusted(source: Source, found: list[Row]) -> list[str]:

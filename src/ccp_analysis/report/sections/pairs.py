@@ -2,88 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from ccp_analysis.report.cells import contrast, level_of, method, primary_names
+from ccp_analysis.report.cells import (
+    contrast,
+    estimate,
+    level_of,
+    method,
+    primary_names,
+    primary_places,
+)
 from ccp_analysis.report.drawing import Mark, axis_label, direction_labels, estimate_text, forest
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem, fits
-from ccp_analysis.report.source import Source, entries_of
-from ccp_analysis.report.table import Cells, Table, positional
-from ccp_analysis.report.words import capitalised, decimals, interval, number, p_value
+from ccp_analysis.report.source import Row, Source, entries_of
+from ccp_analysis.report.table import Column, Table, saying
+from ccp_analysis.report.words import capitalised, decimals, interval, p_value
 from ccp_analysis.results.terms import Inference, Model, Term
 
+PAIRED = {"term": Term.DIFFERENCE, "inference": Inference.PAIRED_T}
+BY_PEOPLE = {"term": Term.OF_PARTICIPANTS, "inference": Inference.CR2}
+JACKKNIFE = {"term": Term.OF_PARTICIPANTS, "inference": Inference.JACKKNIFE}
+BY_SIZE = {"term": Term.BY_SIZE}
 
-def pair_differences(source: Source) -> Table[Any]:
+
+class Line(NamedTuple):
+    """A line of the table: which row of each analysis it shows, and how."""
+
+    outcome: str
+    label: str
+    where: dict[str, str]
+    write: Callable[[Row, int], str | None]
+
+
+def pair_differences(source: Source) -> Table[Line]:
     """Set out differences within each pair of clusters, and their mean, primary outcome."""
-    pair = source.clusters.pair
-    rows: list[Cells] = []
-    header: dict[str, str] = {}
-    paired = {"term": Term.DIFFERENCE, "inference": Inference.PAIRED_T}
-    for entry in entries_of(source, Model.TEAM_MEANS):
-        for outcome in source.primary:
-            for row in source.rows(analysis=entry.id, outcome=outcome.id, **paired):
-                header[entry.id] = capitalised(method(row).partition(", ")[2])
-    for outcome in source.primary:
-        places = decimals((source.primary_row(outcome.id) or {}).get("std_error"))
-        by_pair: dict[str, dict[str, str | None]] = {}
-        last: list[Cells] = [
-            ["All alike (cluster-average)"],
-            [f"{level_of(source)} CI"],
-            ["p, paired t"],
-            ["By participants (participant-average)"],
-            [f"{level_of(source)} CI, CR2"],
-            [f"{level_of(source)} CI, jackknife"],
-            ["Change per SD of participants"],
-            [f"{level_of(source)} CI of the change"],
-        ]
-        for entry in header:
-            shared = {"analysis": entry, "outcome": outcome.id}
-            for row in source.rows(**shared, term=Term.PAIR_DIFFERENCE):
-                by_pair.setdefault(row["level"], {})[entry] = number(row["estimate"], places)
-            mean = source.one(**shared, **paired)
-            last[0].append(number(mean["estimate"], places) if mean else None)
-            low, high = (mean["conf_low"], mean["conf_high"]) if mean else (None, None)
-            last[1].append(interval(low, high, places))
-            last[2].append(p_value(mean["p_value"]) if mean else None)
-            people = {
-                row["inference"]: row for row in source.rows(**shared, term=Term.OF_PARTICIPANTS)
-            }
-            weighted, jackknife = people.get(Inference.CR2), people.get(Inference.JACKKNIFE)
-            slope = source.one(**shared, term=Term.BY_SIZE)
-            last[3].append(number(weighted["estimate"], places) if weighted else None)
-            for cells, row in zip(last[4:6], (weighted, jackknife), strict=True):
-                cells.append(interval(row["conf_low"], row["conf_high"], places) if row else None)
-            last[6].append(number(slope["estimate"], places) if slope else None)
-            last[7].append(
-                interval(slope["conf_low"], slope["conf_high"], places) if slope else None
-            )
-        rows += [
-            [source.outcome(outcome.id), source.category(pair, name), *map(cells.get, header)]
-            for name, cells in by_pair.items()
-        ]
-        there = [cells for cells in last if by_pair and any(cells[1:])]
-        rows += [[source.outcome(outcome.id), *cells] for cells in there]
-    return positional(
-        caption=f"The primary outcome within each {source.clusters.pair_label}: differences "
-        f"between baseline-adjusted {source.clusters.unit_label} means ({contrast(source)})",
-        header=["Outcome", capitalised(source.clusters.pair_label), *header.values()],
-        rows=rows,
-        align="ll" + "r" * len(header),
-        widths=[40, *[30] * len(header)],
+    pair, label = source.clusters.pair, source.clusters.pair_label
+    entries = {
+        entry.id: capitalised(method(row).partition(", ")[2])
+        for entry in entries_of(source, Model.TEAM_MEANS)
+        for outcome in source.primary
+        for row in source.rows(analysis=entry.id, outcome=outcome.id, **PAIRED)
+    }
+
+    def cell(entry: str, line: Line) -> str | None:
+        row = source.one(analysis=entry, outcome=line.outcome, **line.where)
+        return line.write(row, primary_places(source, line.outcome)) if row else None
+
+    columns = [Column(name, partial(cell, entry), 30) for entry, name in entries.items()]
+    records: list[Line] = []
+    for outcome in (o.id for o in source.primary):
+        within = {"outcome": outcome, "term": Term.PAIR_DIFFERENCE}
+        found = [row for entry in entries for row in source.rows(analysis=entry, **within)]
+        at = {row["level"]: {"term": row["term"], "level": row["level"]} for row in found}
+        records += [Line(outcome, source.category(pair, name), at[name], estimate) for name in at]
+        over = [Line(outcome, *line) for line in _over_pairs(level_of(source)) if found]
+        records += saying(columns, over)
+    return Table(
+        f"The primary outcome within each {label}: differences between baseline-adjusted "
+        f"{source.clusters.unit_label} means ({contrast(source)})",
+        [
+            Column("Outcome", lambda line: source.outcome(line.outcome)),
+            Column(capitalised(label), attrgetter("label"), 40, "l"),
+            *columns,
+        ],
+        records,
         grouped=True,
-        stub=capitalised(source.clusters.pair_label),
+        stub=capitalised(label),
         notes=[
-            "The cluster-average gives every "
-            f"{source.clusters.pair_label} the same weight, the participant-average every "
-            "participant; where effects go with size they differ. The change is of the difference "
-            "with the number of participants, an interval and no test."
-        ]
-        if rows
-        else [],
+            f"The cluster-average gives every {label} the same weight, the participant-average "
+            "every participant; where effects go with size they differ. The change is of the "
+            "difference with the number of participants, an interval and no test."
+        ],
     )
+
+
+def _over_pairs(level: str) -> list[tuple[Any, ...]]:
+    """Return the lines below those of the pairs: label, which row, and how it is written."""
+
+    def limits(row: Row, places: int) -> str | None:
+        return interval(row["conf_low"], row["conf_high"], places)
+
+    return [
+        ("All alike (cluster-average)", PAIRED, estimate),
+        (f"{level} CI", PAIRED, limits),
+        ("p, paired t", PAIRED, lambda row, places: p_value(row["p_value"])),
+        ("By participants (participant-average)", BY_PEOPLE, estimate),
+        (f"{level} CI, CR2", BY_PEOPLE, limits),
+        (f"{level} CI, jackknife", JACKKNIFE, limits),
+        ("Change per SD of participants", BY_SIZE, estimate),
+        (f"{level} CI of the change", BY_SIZE, limits),
+    ]
 
 
 def _marks(source: Source) -> list[Mark]:

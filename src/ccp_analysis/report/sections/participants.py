@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from ccp_analysis.groups import in_order
-from ccp_analysis.report.cells import ALL, DATA, by_method, mean_sd, participants
+from ccp_analysis.report.cells import (
+    ALL,
+    DATA,
+    Counted,
+    by_method,
+    by_term,
+    count_columns,
+    estimate,
+    mean_sd,
+    participants,
+)
 from ccp_analysis.report.drawing import INK, LINE, MUTED, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections.summary import counted
-from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.source import Row, Source, among
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
@@ -38,36 +50,40 @@ WITH_BASELINE = (Model.DID, Model.CLDA)  # models in which the baseline is a vis
 Lines = list[tuple[str, bool]]  # text, and whether it is a heading
 
 
-def flow(source: Source) -> Table[Any]:
+class Characteristic(NamedTuple):
+    """A line of the baseline table, and what stands in it for an arm or all."""
+
+    name: str
+    category: str
+    write: Callable[[str], str | None]
+
+
+def flow(source: Source) -> Table[Counted]:
     """Count participants at every stage by arm, with the reasons of those missing."""
-    arms = source.study.arms.ordered
-    rows: list[Cells] = []
-    for stage in source.flow["stages"]:
-        counted = "" if stage["stage"] == "recruited" else "Interviewed"
-        rows.append([stage["label"], counted, *_counts(stage, arms)])
-        rows += [
-            [
-                stage["label"],
-                f"Not interviewed: {_reason(source, stage, missing)}",
-                *_counts(missing, arms),
-            ]
-            for missing in stage.get("missing", [])
-        ]
-    notes = [
-        f"{source.visit(entry['stage']) if entry['stage'] != 'recruited' else 'Recruited'}: "
-        f"{entry['expected']} participants were expected, {entry['found']} found."
-        for entry in source.flow["expected"]
-        if entry["expected"] != entry["found"]
-    ]
-    notes += _recorded(source)
-    return positional(
-        caption="Participants at every stage, by arm, with reasons for missing interviews",
-        header=["Stage", "Participants", *(label for _, label in source.arms), "All"],
-        rows=rows,
-        align="llrrr",
-        widths=[48, 20, 20, 12],
+    return Table(
+        "Participants at every stage, by arm, with reasons for missing interviews",
+        count_columns(source, "Stage"),
+        [
+            Counted(stage["label"], *line)
+            for stage in source.flow["stages"]
+            for line in (
+                ("" if stage["stage"] == "recruited" else "Interviewed", stage),
+                *(
+                    (f"Not interviewed: {_reason(source, stage, missing)}", missing)
+                    for missing in stage.get("missing", [])
+                ),
+            )
+        ],
         grouped=True,
-        notes=notes,
+        notes=[
+            *(
+                f"{source.visit(entry['stage']) if entry['stage'] != 'recruited' else 'Recruited'}"
+                f": {entry['expected']} participants were expected, {entry['found']} found."
+                for entry in source.flow["expected"]
+                if entry["expected"] != entry["found"]
+            ),
+            *_recorded(source),
+        ],
     )
 
 
@@ -87,51 +103,52 @@ def _recorded(source: Source) -> list[str]:
     return ["Recorded reasons.", *sentences] if sentences else []
 
 
-def flow_by_cluster(source: Source) -> Table[Any]:
+def flow_by_cluster(source: Source) -> Table[dict[str, Any]]:
     """Count participants at every stage in each cluster."""
-    clusters = source.study.clusters
-    stages = source.flow["stages"]
-    counts = [{entry["cluster"]: entry["n"] for entry in s["by_cluster"]} for s in stages]
-    rows: list[Cells] = [
+    clusters, stages = source.clusters, source.flow["stages"]
+
+    def at(stage: dict[str, Any], entry: dict[str, Any]) -> str | None:
+        found = {own["cluster"]: own["n"] for own in stage["by_cluster"]}
+        return number(found.get(entry["cluster"], 0))
+
+    def labelled(name: str, key: str) -> Callable[[dict[str, Any]], str]:
+        return lambda entry: source.category(name, entry[key])
+
+    return Table(
+        f"Participants at every stage, by {clusters.unit_label}",
         [
-            source.category(clusters.pair, entry["pair"]),
-            source.category(clusters.unit, entry["cluster"]),
-            source.arm(entry["arm"]),
-            *(number(count.get(entry["cluster"], 0)) for count in counts),
-        ]
-        for entry in stages[0]["by_cluster"]
-    ]
-    unit, pair = capitalised(clusters.unit_label), capitalised(clusters.pair_label)
-    return positional(
-        caption=f"Participants at every stage, by {clusters.unit_label}",
-        header=[pair, unit, "Arm", *(stage["label"] for stage in stages)],
-        rows=rows,
-        align="lll" + "r" * len(stages),
-        widths=[18, 18, 28, *[12] * len(stages)],
+            Column(capitalised(clusters.pair_label), labelled(clusters.pair, "pair"), 18, "l"),
+            Column(capitalised(clusters.unit_label), labelled(clusters.unit, "cluster"), 18, "l"),
+            Column("Arm", lambda entry: source.arm(entry["arm"]), 28, "l"),
+            *(Column(stage["label"], partial(at, stage), 12) for stage in stages),
+        ],
+        stages[0]["by_cluster"],
     )
 
 
-def baseline(source: Source) -> Table[Any]:
+def baseline(source: Source) -> Table[Characteristic]:
     """Set out characteristics and outcomes at baseline, by arm."""
-    groups = [*source.study.arms.ordered, ALL]
-    rows: list[Cells] = []
-    for name in source.plan.baseline_table:
-        rows += _characteristic(source, name, "", groups)
     measured = [outcome.id for outcome in source.plan.outcomes]
-    for name in [*measured, *["cost"] * (source.economics is not None)]:
-        rows += _characteristic(source, name, source.study.baseline.id, groups)
-    stage = next(s for s in source.flow["stages"] if s["stage"] == source.study.baseline.id)
-    labels = [*(label for _, label in source.arms), "All"]
-    header = [
-        f"{label} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})"
-        for label, n in zip(labels, _counts(stage, source.study.arms.ordered), strict=True)
-    ]
-    return positional(
-        caption="Participants at baseline, by arm",
-        header=["Characteristic", "Category", *header],
-        rows=rows,
-        align="llrrr",
-        widths=[46, 20, 20, 20],
+    measured += ["cost"] * (source.economics is not None)
+    visit = source.study.baseline.id
+    names = [(name, "") for name in source.plan.baseline_table] + [(n, visit) for n in measured]
+    stage = next(s for s in source.flow["stages"] if s["stage"] == visit)
+    n = stage["by_arm"] | {ALL: stage["n"]}
+    return Table(
+        "Participants at baseline, by arm",
+        [
+            Column("Characteristic", attrgetter("name")),
+            Column("Category", attrgetter("category"), 46, "l"),
+            *(
+                Column(
+                    f"{label} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{number(n[group])})",
+                    partial(_of_group, group),
+                    20,
+                )
+                for group, label in [*source.arms, (ALL, "All")]
+            ),
+        ],
+        [line for name, at in names for line in _characteristic(source, name, at)],
         grouped=True,
         notes=[
             "Observed values only; percentages are of those observed. Differences at baseline are "
@@ -140,62 +157,56 @@ def baseline(source: Source) -> Table[Any]:
     )
 
 
+def _of_group(group: str, line: Characteristic) -> str | None:
+    return line.write(group)
+
+
 def _reason(source: Source, stage: Row, missing: Row) -> str:
     return uncapitalised(source.reason(stage["stage"], missing["reason"]))
 
 
-def _counts(stage: Row, arms: list[str]) -> Cells:
-    return [*(number(stage["by_arm"][arm]) for arm in arms), number(stage["n"])]
-
-
-def _characteristic(source: Source, name: str, visit: str, groups: list[str]) -> list[Cells]:
+def _characteristic(source: Source, name: str, visit: str) -> Iterator[Characteristic]:
     """Lines of one variable: mean and SD of a number, or count and share of each category."""
     rows = source.rows(analysis="descriptive", outcome=name, visit=visit)
     label = source.outcome(name)
-    by_group = {g: {r["term"]: r for r in rows if r["level"] == g} for g in groups}
-    numeric = any(row["term"] == Term.MEAN for row in rows)
-    lines: list[Cells] = []
-    if numeric:
+    if among(rows, term=Term.MEAN):
         unit = source.unit(name)
         title = f"{label} ({unit})" if unit and unit != "points" else label
-        spread = (by_group[groups[-1]].get(Term.SD) or {}).get("estimate")
-        places = decimals(spread)
-        means = [mean_sd(by_group[group], places) for group in groups]
-        lines.append([f"{title}, mean (SD)", "", *means])
+        spread = by_term(rows, ALL).get(Term.SD)
+        places = decimals(spread["estimate"] if spread else None)
+        label = f"{title}, mean (SD)"
+        yield Characteristic(label, "", lambda group: mean_sd(by_term(rows, group), places))
         if name == "cost":
-            middle = [_median(by_group[group], places) for group in groups]
-            lines.append([f"{title}, median (quartiles)", "", *middle])
-        label = lines[-1][0]
+            label = f"{title}, median (quartiles)"
+            yield Characteristic(label, "", lambda group: _median(by_term(rows, group), places))
     elif rows:
         label = f"{label}, n (%)"
-        found = {row["subgroup"] for row in rows if row["term"] == Term.NUMBER}
+        found = {row["subgroup"] for row in among(rows, term=Term.NUMBER)}
         codes = [code for code in source.codes(name) if code in found]
         for code in [*codes, *in_order(list(found - set(codes)))]:
-            cells = [_number_percent(rows, group, code) for group in groups]
-            lines.append([label, source.category(name, code), *cells])
-    gone = [by_group[group].get("missing") for group in groups]
-    if any(row and row["estimate"] for row in gone):
-        lines.append(
-            [label, "Missing", *(number(row["estimate"]) if row else None for row in gone)]
-        )
-    return lines
+            write = partial(_number_percent, rows, code)
+            yield Characteristic(label, source.category(name, code), write)
+    if any(row["estimate"] for row in among(rows, term=Term.MISSING)):
+        yield Characteristic(label, "Missing", partial(_missing, rows))
+
+
+def _missing(rows: list[Row], group: str) -> str | None:
+    return estimate(by_term(rows, group).get(Term.MISSING))
 
 
 def _median(terms: dict[str, Row], places: int) -> str | None:
-    if Term.MEDIAN not in terms:
-        return None
-    quartiles = interval(
-        terms[Term.LOWER_QUARTILE]["estimate"], terms[Term.UPPER_QUARTILE]["estimate"], places
+    low, high = (
+        (terms.get(t) or {}).get("estimate") for t in (Term.LOWER_QUARTILE, Term.UPPER_QUARTILE)
     )
-    middle = number(terms[Term.MEDIAN]["estimate"], places)
+    middle, quartiles = estimate(terms.get(Term.MEDIAN), places), interval(low, high, places)
     return f"{middle} ({quartiles})" if middle and quartiles else middle
 
 
-def _number_percent(rows: list[Row], group: str, code: str) -> str | None:
-    own = {r["term"]: r["estimate"] for r in rows if r["level"] == group and r["subgroup"] == code}
-    share = percent(own.get(Term.PROPORTION))
-    n = number(own.get(Term.NUMBER))
-    return f"{n} ({share})" if n is not None and share is not None else n
+def _number_percent(rows: list[Row], code: str, group: str) -> str | None:
+    own = by_term(among(rows, subgroup=code), group)
+    n, share = estimate(own.get(Term.NUMBER)), own.get(Term.PROPORTION)
+    shown = percent(share["estimate"]) if share else None
+    return f"{n} ({shown})" if n is not None and shown is not None else n
 
 
 def draw_flow(source: Source) -> Figure:

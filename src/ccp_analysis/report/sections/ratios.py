@@ -3,81 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ccp_analysis.config.models import RATIOS
 from ccp_analysis.report.cells import (
+    adjusted_mean,
+    by_arm,
     contrast,
+    estimate,
+    estimated,
     inference_of,
     level_of,
     method,
+    n_column,
     notes_of,
+    outcome_column,
+    p_column,
+    places_of,
     with_interval,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, fits
-from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table, positional
-from ccp_analysis.report.words import decimals, number, p_value
-from ccp_analysis.results.terms import Status, Term
+from ccp_analysis.report.source import Row, Source, entries_of
+from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.words import known
+from ccp_analysis.results.terms import Term
 
 
-def ratios(source: Source) -> Table[Any]:
+def ratios(source: Source) -> Table[Row]:
     """Set out ratios, and differences of risks or rates, of binary outcomes and counts."""
-    rows: list[Cells] = []
-    notes: list[tuple[str, str]] = []
-    for outcome in source.plan.outcomes:
-        for analysis in source.plan.analyses:
-            if analysis.model not in RATIOS:
-                continue
-            shared = {"analysis": analysis.id, "outcome": outcome.id}
-            ratio = source.one(**shared, term=RATIOS[analysis.model])
-            difference = source.one(**shared, term=Term.DIFFERENCE)
-            row = ratio or difference
-            if row is None:
-                continue
-            places = decimals((difference or row)["std_error"])
-            means = [
-                source.one(**shared, term=Term.ADJUSTED_MEAN, level=a)
-                for a in source.study.arms.ordered
-            ]
-            failed = "not estimated" if row["status"] in (Status.FAILED, Status.REFUSED) else None
-            inference = inference_of(row)
-            rows.append(
-                [
-                    source.outcome(outcome.id),
-                    f"{method(row)} ({', '.join(filter(None, [row['role'], inference]))})",
-                    *(number(mean["estimate"], places) if mean else None for mean in means),
-                    with_interval(ratio, 2) if ratio else failed,
-                    p_value(row["p_value"]),
-                    with_interval(difference, places) if difference else None,
-                    number(row["n"]),
-                ]
-            )
-            notes += [
-                (label, one["note"])
-                for label, one in (("Ratio", ratio), ("Difference", difference))
-                if one and one["note"]
-            ]
-    level = level_of(source)
-    names = dict.fromkeys(RATIOS[a.model] for a in source.plan.analyses if a.model in RATIOS)
-    return positional(
-        caption=f"Binary outcomes and counts: ratios and differences ({contrast(source)})",
-        header=[
-            "Outcome",
-            "Analysis",
-            *(f"{label}, mean" for _, label in source.arms),
-            f"{' or '.join(names).capitalize() or 'Ratio'} ({level} CI)",
-            "p",
-            f"Difference ({level} CI)",
-            "n",
+    entries, level = entries_of(source, *RATIOS), level_of(source)
+    names = dict.fromkeys(RATIOS[entry.model] for entry in entries)
+    found = [
+        row
+        for outcome in source.plan.outcomes
+        for entry in entries
+        for term in (RATIOS[entry.model], Term.DIFFERENCE)
+        for row in source.rows(analysis=entry.id, outcome=outcome.id, term=term)
+    ]
+    # A line for each analysis and outcome: its ratio, or the difference where there is none.
+    first = {(row["analysis"], row["outcome"]): row for row in found[::-1]}
+
+    def difference(row: Row) -> Row | None:
+        return source.one(analysis=row["analysis"], outcome=row["outcome"], term=Term.DIFFERENCE)
+
+    def mean(arm: str, row: Row) -> str | None:
+        return estimate(adjusted_mean(source, row, arm), places_of(difference(row) or row))
+
+    def ratio(row: Row) -> str | None:
+        without = row["term"] == Term.DIFFERENCE and known(row["estimate"])
+        return None if without else estimated(row, 2)
+
+    return Table(
+        f"Binary outcomes and counts: ratios and differences ({contrast(source)})",
+        [
+            outcome_column(source),
+            Column("Analysis", _analysis, 32, "l"),
+            *by_arm(source, (", mean", mean, 13)),
+            Column(f"{' or '.join(names).capitalize() or 'Ratio'} ({level} CI)", ratio, 22),
+            p_column(8),
+            Column(
+                f"Difference ({level} CI)",
+                lambda row: with_interval(difference(row), places_of(difference(row))),
+                24,
+            ),
+            n_column(6),
         ],
-        rows=rows,
-        align="llrrrrrr",
-        widths=[32, 13, 13, 22, 8, 24, 6],
+        list(first.values())[::-1],
         grouped=True,
         stub="Analysis",
-        notes=notes_of(notes),
+        notes=notes_of(
+            [
+                ("Difference" if row["term"] == Term.DIFFERENCE else "Ratio", row["note"])
+                for row in found
+                if row["note"]
+            ]
+        ),
     )
+
+
+def _analysis(row: Row) -> str:
+    return f"{method(row)} ({', '.join(filter(None, [row['role'], inference_of(row)]))})"
 
 
 def _items(of: Configured) -> Iterator[Item]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
+from operator import attrgetter, itemgetter
 from typing import Any
 
+from ccp_analysis.report.cells import Counted, count_columns
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import REAL, Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, listed, number, uncapitalised
 
 SEVERITIES = {
@@ -23,58 +25,52 @@ SOFTWARE = ["numpy", "scipy", "pandas", "formulaic", "matplotlib", "pypandoc_bin
 WITH_REASONS = ("complete_case",)  # of the other sets the table of the flow has the reasons
 
 
-def files_read(source: Source) -> Table[Any]:
+def files_read(source: Source) -> Table[dict[str, Any]]:
     """Account for the rows of every raw file."""
     accounts = {entry["file"]: entry for entry in source.flow.get("rows", [])}
-    used = {"of_itt": "of_others", "with_participants": "without_participants"}
-    rows: list[Cells] = []
-    for entry in source.flow["files"]:
-        account = accounts.get(entry["file"], {})
-        kind = next((key for key in used if key in account), None)
-        rows.append(
-            [
-                entry["file"],
-                number(entry["rows"]),
-                number(entry["identical_rows_left_out"]),
-                number(entry["kept"]),
-                *([number(account[kind]), number(account[used[kind]])] if kind else [None, None]),
-            ]
-        )
-    header = ["File", "Rows read", "Identical rows left out", "Rows kept"]
-    header += ["Of these analysed", "Not analysed"]
-    notes = [
+
+    def of(*keys: str) -> Callable[[dict[str, Any]], str | None]:
+        return lambda entry: number(next((entry[key] for key in keys if key in entry), None))
+
+    account = [
+        Column("Of these analysed", of("of_itt", "with_participants"), 14),
+        Column("Not analysed", of("of_others", "without_participants"), 14),
+    ]
+    note = (
         "Rows are analysed if they are of people with a baseline interview; of a file of "
         "clusters, if they have participants."
-    ]
-    if not accounts:
-        header, rows, notes = header[:4], [row[:4] for row in rows], []
-    return positional(
-        caption="Files read, and what became of their rows",
-        header=header,
-        rows=rows,
-        align="l" + "r" * (len(header) - 1),
-        widths=[28, *[14] * (len(header) - 1)],
-        notes=notes,
+    )
+    return Table(
+        "Files read, and what became of their rows",
+        [
+            Column("File", itemgetter("file"), 28, "l"),
+            Column("Rows read", of("rows"), 14),
+            Column("Identical rows left out", of("identical_rows_left_out"), 14),
+            Column("Rows kept", of("kept"), 14),
+            *account * bool(accounts),
+        ],
+        [accounts.get(entry["file"], {}) | entry for entry in source.flow["files"]],
+        notes=[note] * bool(accounts),
     )
 
 
-def sets(source: Source) -> Table[Any]:
+def sets(source: Source) -> Table[Counted]:
     """Count the analysis sets by arm, with the reasons of those left out of complete cases."""
-    arms = source.study.arms.ordered
-    rows: list[Cells] = []
-    for entry in source.flow.get("sets", []):
-        counted = [number(entry["by_arm"][arm]) for arm in arms]
-        rows.append([entry["label"], "", *counted, number(entry["n"])])
-        for part in entry["left_out"] if entry["set"] in WITH_REASONS else []:
-            counted = [number(part["by_arm"][arm]) for arm in arms]
-            why = f"Left out: {left_out_reason(source, part['reason'])}"
-            rows.append([entry["label"], why, *counted, number(part["n"])])
-    return positional(
-        caption="Analysis sets, by arm",
-        header=["Set", "Participants", *(label for _, label in source.arms), "All"],
-        rows=rows,
-        align="llrrr",
-        widths=[48, 20, 20, 12],
+    return Table(
+        "Analysis sets, by arm",
+        count_columns(source, "Set"),
+        [
+            Counted(entry["label"], *line)
+            for entry in source.flow.get("sets", [])
+            for line in (
+                ("", entry),
+                *(
+                    (f"Left out: {left_out_reason(source, part['reason'])}", part)
+                    for part in entry["left_out"]
+                    if entry["set"] in WITH_REASONS
+                ),
+            )
+        ],
         grouped=True,
     )
 
@@ -93,54 +89,37 @@ def left_out_reason(source: Source, reason: str) -> str:
     return reason
 
 
-def scales(source: Source) -> Table[Any]:
+def scales(source: Source) -> Table[dict[str, str]]:
     """Say how the scales did: reliability, floor and ceiling, without regard to arm."""
-    rows: list[Cells] = []
     found = [] if source.scales is None else source.scales.to_dict("records")
     parts = list(dict.fromkeys((row["scale"], row["subscale"]) for row in found))
-    found.sort(key=lambda row: parts.index((row["scale"], row["subscale"])))
-    for row in found:
-        label = row["label"] if not row["subscale"] else f"{row['label']} (subscale)"
-        visit = source.visit(row["visit"])
-        rows.append(
-            [
-                label,
-                visit or "All visits",
-                row["items"],
-                row["n"],
-                row["n_prorated"],
-                _decimal(row["alpha"], 2),
-                f"{float(row['lowest']):g} to {float(row['highest']):g}"
-                if row["lowest"] and row["highest"]
-                else None,
-                _decimal(row["floor_percent"], 1),
-                _decimal(row["ceiling_percent"], 1),
-            ]
-        )
-    return positional(
-        caption="The scales in these data, both arms together",
-        header=[
-            "Scale",
-            "Visit",
-            "Items",
-            "Scored",
-            "Prorated",
-            "Cronbach's alpha",
-            "Possible range",
-            "At the floor, %",
-            "At the ceiling, %",
+
+    def reach(row: dict[str, str]) -> str | None:
+        low, high = row["lowest"], row["highest"]
+        return f"{float(low):g} to {float(high):g}" if low and high else None
+
+    return Table(
+        "The scales in these data, both arms together",
+        [
+            Column(
+                "Scale", lambda row: f"{row['label']}{' (subscale)' if row['subscale'] else ''}"
+            ),
+            Column("Visit", lambda row: source.visit(row["visit"]) or "All visits", 28, "l"),
+            Column("Items", itemgetter("items"), 8),
+            Column("Scored", itemgetter("n"), 9),
+            Column("Prorated", itemgetter("n_prorated"), 10),
+            Column("Cronbach's alpha", lambda row: _decimal(row["alpha"], 2), 12),
+            Column("Possible range", reach, 16),
+            Column("At the floor, %", lambda row: _decimal(row["floor_percent"], 1), 10),
+            Column("At the ceiling, %", lambda row: _decimal(row["ceiling_percent"], 1), 10),
         ],
-        rows=rows,
-        align="llrrrrrrr",
-        widths=[28, 8, 9, 10, 12, 16, 10, 10],
+        sorted(found, key=lambda row: parts.index((row["scale"], row["subscale"]))),
         grouped=True,
         stub="Scale and visit",
         notes=[
             "Prorated scores rest on fewer answers than items. Alpha is that of complete answers; "
             "an index by a value set has none."
-        ]
-        if rows
-        else [],
+        ],
     )
 
 
@@ -152,25 +131,19 @@ def query_counts(source: Source) -> Table[Any]:
     """Count data queries by severity and rule, and those that a decision answers."""
     answered = _decided(source)
     table = source.queries.assign(answered=(source.queries["decision"] != "") if answered else 0)
-    counts = table.groupby(["severity", "rule"])["answered"].agg(["size", "sum"])
-    ranked = sorted(
-        counts.itertuples(), key=lambda item: (rank(item.Index[0]), -item.size, item.Index[1])
-    )
-    rows: list[Cells] = [
+    grouped = table.groupby(["severity", "rule"])["answered"]
+    counted = grouped.agg(queries="size", answers="sum").reset_index().itertuples()
+    return Table(
+        "Data queries, by severity and rule",
         [
-            capitalised(SEVERITIES.get(item.Index[0], item.Index[0])),
-            item.Index[1],
-            number(item.size),
-            *[number(item.sum)] * answered,
-        ]
-        for item in ranked
-    ]
-    return positional(
-        caption="Data queries, by severity and rule",
-        header=["Severity", "Rule", "Queries", *["Answered"] * answered],
-        rows=rows,
-        align="llr" + "r" * answered,
-        widths=[75, 25, *[20] * answered],
+            Column(
+                "Severity", lambda line: capitalised(SEVERITIES.get(line.severity, line.severity))
+            ),
+            Column("Rule", attrgetter("rule"), 75, "l"),
+            Column("Queries", lambda line: number(line.queries), 25),
+            *[Column("Answered", lambda line: number(line.answers), 20)] * answered,
+        ],
+        sorted(counted, key=lambda line: (rank(line.severity), -line.queries, line.rule)),
         grouped=True,
         stub="Severity and rule",
     )
@@ -181,43 +154,37 @@ def _decided(source: Source) -> bool:
     return "decision" in source.queries and bool((source.queries["decision"] != "").any())
 
 
-def queries(source: Source) -> Table[Any]:
+def queries(source: Source) -> Table[dict[str, str]]:
     """List every value that was changed, set missing or found strange, with its answer."""
-    header = {
-        "id": "Query",
-        "severity": "Severity",
-        "file": "File",
-        "row": "Row",
-        "participant": "Participant",
-        "column": "Column",
-        "raw_value": "Value found",
-        "action": "Action",
-        "rule": "Rule",
-    }
-    cells = source.queries[list(header)].to_numpy(dtype=object).tolist()
-    rows = [[cell or None for cell in row] for row in cells]
-    answered = _decided(source)
-    if answered:
-        answers = source.queries[["decision", "decided_by", "decided_on", "answer"]]
-        rows = [
-            [*row, _answer(*answer)]
-            for row, answer in zip(rows, answers.itertuples(index=False), strict=True)
-        ]
-    return positional(
-        caption="Every data query",
-        header=[*header.values(), *["Decision"] * answered],
-        rows=rows,
-        align="lllrlllll" + "l" * answered,
-        widths=[9, 10, 14, 7, 13, 18, 12, 25, 16, *[25] * answered],
+
+    def shown(name: str) -> Callable[[dict[str, str]], str | None]:
+        return lambda query: query[name] or None
+
+    return Table(
+        "Every data query",
+        [
+            Column("Query", shown("id"), 9, "l"),
+            Column("Severity", shown("severity"), 10, "l"),
+            Column("File", shown("file"), 14, "l"),
+            Column("Row", shown("row"), 7),
+            Column("Participant", shown("participant"), 13, "l"),
+            Column("Column", shown("column"), 18, "l"),
+            Column("Value found", shown("raw_value"), 12, "l"),
+            Column("Action", shown("action"), 25, "l"),
+            Column("Rule", shown("rule"), 16, "l"),
+            *[Column("Decision", _answer, 25, "l")] * _decided(source),
+        ],
+        source.queries.to_dict("records"),
     )
 
 
-def _answer(decision: str, who: str, when: str, why: str) -> str | None:
+def _answer(query: dict[str, str]) -> str | None:
     """Write a decision with who took it, when and why."""
-    if not decision:
+    if not query["decision"]:
         return None
-    by = ", ".join(filter(None, [who, when]))
-    return f"{decision}{f' ({by})' if by else ''}{f': {why}' if why else ''}"
+    by = ", ".join(filter(None, [query["decided_by"], query["decided_on"]]))
+    why = f": {query['answer']}" if query["answer"] else ""
+    return f"{query['decision']}{f' ({by})' if by else ''}{why}"
 
 
 def rank(severity: str | None) -> int:

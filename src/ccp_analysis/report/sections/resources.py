@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
-import pandas as pd
-
+from ccp_analysis.report.cells import by_arm, by_term, estimate, mean_sd
 from ccp_analysis.report.money import (
     COST,
     ECONOMICS,
     adds_up_visits,
-    among,
     horizon,
     perspective,
+    preferred,
     service_label,
     shared_ending,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, has_economics
-from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.source import CURRENCY, Row, Source, among
+from ccp_analysis.report.table import Column, Table, saying
 from ccp_analysis.report.words import known, listed, number, percent
-from ccp_analysis.results.terms import Model, Population, Term
+from ccp_analysis.results.terms import Model, Term
 
+OF_USE = (Term.USERS, Term.MEAN_USE, Term.SD_OF_USE)
+OF_COST = (Term.MEAN_COST, Term.MEAN)
+WHOLE = {"intervention": "Intervention", COST: "Whole cost"}
 SHARES = {
     "participants": "spread equally over the participants of {active}",
     "teams": "spread equally over the {unit}s of {active}, and within each over its participants",
@@ -30,40 +34,50 @@ SHARES = {
 }
 
 
-def resource_use(source: Source) -> Table[Any]:
+def resource_use(source: Source) -> Table[list[Row]]:
     """Set out use, users and mean cost of every service at every visit, by arm."""
     economics = source.evaluation
-    symbol = CURRENCY[economics.currency]
-    services = _services(source)
-    rows: list[Cells] = []
     found = source.rows(analysis=ECONOMICS, model=Model.DESCRIPTIVE)
-    names = dict.fromkeys([*services, *(r["outcome"] for r in found if r["term"] == Term.MEAN_USE)])
-    for service in names:
-        for visit in source.study.visits:
-            cells: Cells = []
-            for arm in source.study.arms.ordered:
-                at = {"outcome": service, "visit": visit.id, "level": arm}
-                terms = {row["term"]: row for row in among(found, **at)}
-                cells += [*_use(terms), *_spent(terms)]
-            if any(cells):
-                rows.append([_priced(source, service, services), visit.label, *cells])
-    rows += _whole(source, found)
-    header = [
-        f"{label}, {what}"
-        for _, label in source.arms
-        for what in (
-            "n",
-            "use, mean (SD)",
-            "users (%)",
-            f"mean cost ({symbol})",
-        )
-    ]
-    return positional(
-        caption="Services used over the months before each visit, and what they cost, by arm",
-        header=["Service (unit, price)", "Visit", *header],
-        rows=rows,
-        align="ll" + "r" * len(header),
-        widths=[12, *[11] * len(header)],
+    found = [row for row in found if row["term"] in (*OF_USE, *OF_COST)]
+    used = (row["outcome"] for row in found if row["term"] == Term.MEAN_USE)
+    services = dict.fromkeys([*_services(source), *used, *WHOLE])
+
+    def users(arm: str, rows: list[Row]) -> str | None:
+        row = by_term(rows, arm).get(Term.USERS)
+        return percent(row["estimate"]) if row else None
+
+    def use(arm: str, rows: list[Row]) -> str | None:
+        return mean_sd(by_term(rows, arm), 1, Term.MEAN_USE, Term.SD_OF_USE)
+
+    def n(arm: str, rows: list[Row]) -> str | None:
+        terms = by_term(rows, arm)
+        first = terms.get(Term.MEAN_USE) or terms.get(Term.USERS)
+        return number(first["n"]) if first else None
+
+    def cost(arm: str, rows: list[Row]) -> str | None:
+        own = [row for row in among(rows, level=arm) if row["term"] in OF_COST]
+        return estimate(preferred(own))
+
+    cells = by_arm(
+        source,
+        (", n", n, 11),
+        (", use, mean (SD)", use, 11),
+        (", users (%)", users, 11),
+        (f", mean cost ({CURRENCY[economics.currency]})", cost, 11),
+    )
+    at_visits = (
+        among(found, outcome=service, visit=visit.id)
+        for service in services
+        for visit in source.study.visits
+    )
+    return Table(
+        "Services used over the months before each visit, and what they cost, by arm",
+        [
+            Column("Service (unit, price)", lambda rows: _label(source, rows[0])),
+            Column("Visit", lambda rows: source.visit(rows[0]["visit"]), 12, "l"),
+            *cells,
+        ],
+        saying(cells, at_visits),
         grouped=True,
         stub="Visit",
         notes=[
@@ -71,9 +85,7 @@ def resource_use(source: Source) -> Table[Any]:
             "baseline interview, what is missing imputed. Users: participants with any use. "
             f"Prices are those of {economics.price_year}.",
             *_period(source),
-        ]
-        if rows
-        else [],
+        ],
     )
 
 
@@ -81,41 +93,6 @@ def _period(source: Source) -> list[str]:
     """Say over what time use was asked for, where the labels of the services say it."""
     shared = shared_ending(source)
     return [f"Use is over the {shared}."] if shared else []
-
-
-def _use(terms: dict[str, Row]) -> Cells:
-    mean, spread, users = (terms.get(term) for term in (Term.MEAN_USE, Term.SD_OF_USE, Term.USERS))
-    first = mean or users
-    shown = number(mean["estimate"], 1) if mean else None
-    if shown and spread and known(spread["estimate"]):
-        shown = f"{shown} ({number(spread['estimate'], 1)})"
-    return [
-        number(first["n"]) if first else None,
-        shown,
-        percent(users["estimate"]) if users else None,
-    ]
-
-
-def _spent(terms: dict[str, Row]) -> Cells:
-    return [number(terms[Term.MEAN_COST]["estimate"]) if Term.MEAN_COST in terms else None]
-
-
-def _whole(source: Source, found: list[Row]) -> list[Cells]:
-    """Return the lines of the intervention and of the whole cost."""
-    rows: list[Cells] = []
-    lines = (("intervention", Term.MEAN_COST, "Intervention"), (COST, Term.MEAN, "Whole cost"))
-    for outcome, term, label in lines:
-        for visit in source.study.visits:
-            cells: Cells = []
-            for arm in source.study.arms.ordered:
-                at = {"outcome": outcome, "visit": visit.id, "level": arm, "term": term}
-                own = among(found, **at, population=Population.COMPLETED) or among(found, **at)
-                cells += [None, None, None, number(own[0]["estimate"]) if own else None]
-            sums = outcome == COST and visit.id == horizon(source) and adds_up_visits(source)
-            when = ", all visits after baseline" if sums else ""
-            if any(cells):
-                rows.append([f"{label}{when} ({perspective(source)})", visit.label, *cells])
-    return rows
 
 
 def _services(source: Source) -> dict[str, dict[str, Any]]:
@@ -126,15 +103,19 @@ def _services(source: Source) -> dict[str, dict[str, Any]]:
     return {record["service"]: record for record in prices.to_dict("records")}
 
 
-def _priced(source: Source, service: str, services: dict[str, dict[str, Any]]) -> str:
-    """Return a service with its unit and price, and whether it counts."""
-    record = services.get(service)
+def _label(source: Source, row: Row) -> str:
+    """Return a service with its unit and price, and whether it counts; or what else has a cost."""
+    outcome = row["outcome"]
+    if outcome in WHOLE:
+        sums = outcome == COST and row["visit"] == horizon(source) and adds_up_visits(source)
+        label = f"{WHOLE[outcome]}{', all visits after baseline' * sums}"
+        return f"{label} ({perspective(source)})"
+    record = _services(source).get(outcome)
     if record is None:
-        return source.outcome(service)
-    label = service_label(source, record)
+        return source.outcome(outcome)
     price = f"{CURRENCY[source.evaluation.currency]}{_price(record['price'])}"
     alone = "" if _counted(source, record) else "; not in the main perspective"
-    return f"{label} ({record['unit']}, {price}{alone})"
+    return f"{service_label(source, record)} ({record['unit']}, {price}{alone})"
 
 
 def _counted(source: Source, record: dict[str, Any]) -> bool:
@@ -146,70 +127,49 @@ def _price(value: float) -> str | None:
     return number(value, 0 if known(value) and float(value).is_integer() else 2)
 
 
-def prices(source: Source) -> Table[Any]:
+def prices(source: Source) -> Table[dict[str, Any]]:
     """List the unit costs of services and of the intervention's items with their sources."""
     economics = source.evaluation
     symbol = CURRENCY[economics.currency]
-    rows: list[Cells] = [
+    items = [] if source.intervention is None else source.intervention.to_dict("records")
+
+    def quantity(record: dict[str, Any]) -> str | None:
+        return f"{record['quantity']:,g}" if "quantity" in record else None
+
+    return Table(
+        "Unit costs, their price years and sources",
         [
-            "Services",
-            service_label(source, record),
-            record["unit"],
-            None,
-            _price(record["unit_cost"]),
-            _year(record["price_year"]),
-            _price(record["price"]),
-            None,
-            record["source"],
-        ]
-        for record in _services(source).values()
-    ]
-    items = pd.DataFrame() if source.intervention is None else source.intervention
-    rows += [
-        [
-            f"Intervention: {record['category']}",
-            _item(record),
-            record["unit"],
-            f"{record['quantity']:,g}",
-            _price(record["unit_cost"]),
-            _year(record["price_year"]),
-            _price(record["price"]),
-            number(record["cost"]),
-            record["source"],
-        ]
-        for record in items.to_dict("records")
-    ]
-    return positional(
-        caption="Unit costs, their price years and sources",
-        header=[
-            "Kind",
-            "Service or item",
-            "Unit",
-            "Quantity",
-            f"Unit cost ({symbol})",
-            "Price year",
-            f"Price of {economics.price_year} ({symbol})",
-            f"Cost ({symbol})",
-            "Source",
+            Column("Kind", _kind),
+            Column("Service or item", partial(_item, source), 22, "l"),
+            Column("Unit", itemgetter("unit"), 10, "l"),
+            Column("Quantity", quantity, 9),
+            Column(f"Unit cost ({symbol})", lambda record: _price(record["unit_cost"]), 8),
+            Column("Price year", lambda record: f"{record['price_year']:.0f}", 6),
+            Column(
+                f"Price of {economics.price_year} ({symbol})",
+                lambda record: _price(record["price"]),
+                9,
+            ),
+            Column(f"Cost ({symbol})", lambda record: number(record.get("cost")), 7),
+            Column("Source", itemgetter("source"), 29, "l"),
         ],
-        rows=rows,
-        align="lllrrrrrl",
-        widths=[22, 10, 9, 8, 6, 9, 7, 29],
+        [*_services(source).values(), *items],
         grouped=True,
         stub="Service or item",
-        notes=_about_prices(source) if rows else [],
+        notes=_about_prices(source),
     )
 
 
-def _item(record: dict[str, Any]) -> str:
+def _kind(record: dict[str, Any]) -> str:
+    return f"Intervention: {record['category']}" if "category" in record else "Services"
+
+
+def _item(source: Source, record: dict[str, Any]) -> str:
+    if "service" in record:
+        return service_label(source, record)
     years = record["lifetime_years"]
-    if not known(years) or not years:
-        return record["item"]
-    return f"{record['item']} (lasts {years:g} year{'' if years == 1 else 's'})"
-
-
-def _year(value: float) -> str:
-    return f"{value:.0f}"
+    lasts = f" (lasts {years:g} year{'' if years == 1 else 's'})" if known(years) and years else ""
+    return f"{record['item']}{lasts}"
 
 
 def _about_prices(source: Source) -> list[str]:

@@ -3,79 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from ccp_analysis.report.cells import (
     contrast,
+    df_column,
+    estimated,
     has_interval,
     level_of,
     method,
+    n_column,
     notes_of,
-    with_interval,
 )
 from ccp_analysis.report.drawing import Mark, direction_labels, estimate_text, forest
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
-from ccp_analysis.report.words import decimals, degrees, number, p_value
-from ccp_analysis.results.terms import Status, Term
+from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.words import decimals, p_value
+from ccp_analysis.results.terms import Term
 
 
-def subgroups(source: Source) -> Table[Any]:
+def subgroups(source: Source) -> Table[Row]:
     """Set out the differences within planned subgroups, and the interactions that compare them."""
-    rows: list[Cells] = []
-    notes: list[tuple[str, str]] = []
-    places: dict[str, int] = {}
-    for title, term, row in subgroup_rows(source):
-        places.setdefault(title, decimals(row["std_error"]))
-        label = subgroup_label(source, row)
-        shown = with_interval(row, places[title])
-        if shown is None and row["status"] in (Status.FAILED, Status.REFUSED):
-            shown = "not estimated"
-        rows.append(
-            [
-                title,
-                f"{'Interaction: ' * (term == Term.INTERACTION)}{label}",
-                shown,
-                degrees(row["df"]),
-                p_value(row["p_value"]) if term == Term.INTERACTION else None,
-                number(row["n"]),
-            ]
-        )
-        if row["note"]:
-            notes.append((label, row["note"]))
-    return positional(
-        caption=f"Planned subgroups: differences ({contrast(source)}) within them, and "
+    records = subgroup_rows(source)
+    # To as many decimals as the first of a group.
+    places = {_group(source, row): decimals(row["std_error"]) for row in records[::-1]}
+    remarks = [(subgroup_label(source, row), row["note"]) for row in records if row["note"]]
+    return Table(
+        f"Planned subgroups: differences ({contrast(source)}) within them, and "
         "interactions of the arm",
-        header=["Outcome", "Subgroup", f"Estimate ({level_of(source)} CI)", "df", "p", "n"],
-        rows=rows,
-        align="llrrrr",
-        widths=[46, 26, 8, 8, 8],
+        [
+            Column("Outcome", lambda row: _group(source, row)),
+            Column("Subgroup", lambda row: _named(source, row), 46, "l"),
+            Column(
+                f"Estimate ({level_of(source)} CI)",
+                lambda row: estimated(row, places[_group(source, row)]),
+                26,
+            ),
+            df_column(8),
+            Column("p", lambda row: p_value(row["p_value"]) if _compares(row) else None, 8),
+            n_column(8),
+        ],
+        records,
         grouped=True,
         stub="Subgroup",
         notes=[
-            *notes_of(notes),
+            *notes_of(remarks),
             "A difference between subgroups is tested by the interaction only, hence no p within "
             "them.",
-        ]
-        if rows
-        else [],
+        ],
     )
 
 
-def subgroup_rows(source: Source) -> list[tuple[str, str, Row]]:
-    """Return the rows of planned subgroups: what groups them, their term, the row."""
+def subgroup_rows(source: Source) -> list[Row]:
+    """Return the rows of planned subgroups, the interaction after the subgroups it compares."""
     found = []
     for planned in source.plan.subgroups:
         for outcome in planned.outcomes:
             for term in (Term.WITHIN_SUBGROUP, Term.INTERACTION):
                 rows = source.rows(analysis=planned.analysis, outcome=outcome, term=term)
-                own = [r for r in rows if _variable(r) == planned.variable]
-                title = f"{source.name(outcome)}, {source.name(planned.variable)}: "
-                found += [(f"{title}{method(own[0])}", term, row) for row in _ordered(source, own)]
+                found += _ordered(source, [r for r in rows if _variable(r) == planned.variable])
     return found
+
+
+def _group(source: Source, row: Row) -> str:
+    """Return what stands above the subgroups of a variable."""
+    return f"{source.name(row['outcome'])}, {source.name(_variable(row))}: {method(row)}"
+
+
+def _compares(row: Row) -> bool:
+    return row["term"] == Term.INTERACTION
+
+
+def _named(source: Source, row: Row) -> str:
+    return f"{'Interaction: ' * _compares(row)}{subgroup_label(source, row)}"
 
 
 def _variable(row: Row) -> str:
@@ -105,7 +107,7 @@ def subgroup_label(source: Source, row: Row) -> str:
 
 def has_marks(source: Source) -> bool:
     """Return whether there are subgroups to draw."""
-    return any(has_interval(row) for _, _, row in subgroup_rows(source))
+    return any(has_interval(row) for row in subgroup_rows(source))
 
 
 def draw_subgroups(source: Source) -> Figure:
@@ -113,17 +115,13 @@ def draw_subgroups(source: Source) -> Figure:
     marks: list[Mark] = []
     several = len(source.plan.subgroups) > 1 or len(source.plan.subgroups[0].outcomes) > 1
     places: dict[str, int] = {}
-    for title, term, row in subgroup_rows(source):
-        if not has_interval(row):
-            continue
-        places.setdefault(title, decimals(row["std_error"]))
-        variable = source.name(row["subgroup"].partition(", ")[0])
-        what = f"{'Interaction: ' * (term == Term.INTERACTION)}{subgroup_label(source, row)}"
+    for row in filter(has_interval, subgroup_rows(source)):
+        group = _group(source, row)
+        places.setdefault(group, decimals(row["std_error"]))
         outcome = f"{source.name(row['outcome'])}: " * several
-        label = f"{outcome}{variable}\n{what}"
-        marks.append(
-            Mark(label, row, estimate_text(row, places[title]), hollow=term == Term.INTERACTION)
-        )
+        label = f"{outcome}{source.name(_variable(row))}\n{_named(source, row)}"
+        text = estimate_text(row, places[group])
+        marks.append(Mark(label, row, text, hollow=_compares(row)))
     outcomes = {mark.row["outcome"] for mark in marks}
     scales = {mark.row["scale"] for mark in marks}
     unit = scales.pop() if len(scales) == 1 else "units of the outcome"

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from operator import attrgetter
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ccp_analysis.report.cells import contrast, level_of, notes_of, of_whom, with_interval
+from ccp_analysis.report.cells import (
+    NOT_ESTIMATED,
+    contrast,
+    estimate,
+    level_of,
+    notes_of,
+    of_whom,
+    places_of,
+    with_interval,
+)
 from ccp_analysis.report.drawing import ACTIVE, REFERENCE, Mark, estimate_text, forest
 from ccp_analysis.report.money import (
     MAIN,
-    NOT_ESTIMATED,
     Varied,
     evaluation,
     main_threshold,
     money_places,
     per_qaly,
     perspective,
-    places_of,
     pounds,
     variations,
 )
@@ -33,60 +40,46 @@ from ccp_analysis.report.section import (
 )
 from ccp_analysis.report.sections.costs import side_of
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.table import Cells, Table, positional
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, interval, known, number
 from ccp_analysis.results.terms import Status
 
 
-def economic_sensitivity(source: Source) -> Table[Any]:
+def economic_sensitivity(source: Source) -> Table[Varied]:
     """Set every variation of the evaluation beside the main one."""
-    rows: list[Cells] = []
-    notes: list[tuple[str, str]] = []
     main = evaluation(source, label=MAIN)
-    for varied in [main, *variations(source)]:
-        three = (varied.cost, varied.qaly, varied.benefit)
-        if not any(three):
-            continue
-        rows.append([varied.label, *_varied(source, varied, main)])
-        for row in three:
-            if row and row["status"] in (Status.FAILED, Status.REFUSED) and row["note"]:
-                notes.append((varied.label, row["note"]))
-    at = per_qaly(source, main_threshold(source.evaluation))
+    found = [v for v in [main, *variations(source)] if v.cost or v.qaly or v.benefit]
     symbol, level = CURRENCY[source.evaluation.currency], level_of(source)
-    return positional(
-        caption=f"The evaluation varied: differences ({contrast(source)}) with {level} intervals, "
+    at = per_qaly(source, main_threshold(source.evaluation))
+
+    def shown(varied: Varied, row: Row | None, places: int) -> str | None:
+        """Write what a variation came to, to as many decimals as the main evaluation."""
+        absent = NOT_ESTIMATED if row or varied.failed else None
+        return with_interval(row, places, source.plan.confidence_level) or absent
+
+    return Table(
+        f"The evaluation varied: differences ({contrast(source)}) with {level} intervals, "
         f"and the net benefit at {at}",
-        header=[
-            "What differs",
-            f"Cost ({symbol})",
-            "QALYs",
-            f"Net benefit ({symbol})",
-            "Probability",
+        [
+            Column("What differs", attrgetter("label"), 34, "l"),
+            Column(f"Cost ({symbol})", lambda v: shown(v, v.cost, money_places(main.cost)), 18),
+            Column("QALYs", lambda v: shown(v, v.qaly, places_of(main.qaly or v.qaly)), 19),
+            Column(f"Net benefit ({symbol})", lambda v: shown(v, v.benefit, 0), 20),
+            Column("Probability", lambda v: estimate(v.probability, 2), 11),
         ],
-        rows=rows if len(rows) > 1 else [],
-        align="lrrrr",
-        widths=[34, 18, 19, 20, 11],
+        found if len(found) > 1 else [],
         notes=[
             "Probability: that the net benefit is above zero, by the regression.",
-            *notes_of(notes),
-        ]
-        if len(rows) > 1
-        else [],
+            *notes_of(
+                [
+                    (varied.label, row["note"])
+                    for varied in found
+                    for row in (varied.cost, varied.qaly, varied.benefit)
+                    if row and row["status"] in (Status.FAILED, Status.REFUSED) and row["note"]
+                ]
+            ),
+        ],
     )
-
-
-def _varied(source: Source, varied: Varied, main: Varied) -> Cells:
-    """Write what a variation came to, to as many decimals as the main evaluation."""
-    level = source.plan.confidence_level
-    places = (money_places(main.cost), places_of(main.qaly or varied.qaly), 0)
-    three = zip((varied.cost, varied.qaly, varied.benefit), places, strict=True)
-    cells = [
-        (row and with_interval(row, digits, level))
-        or (NOT_ESTIMATED if row or varied.failed else None)
-        for row, digits in three
-    ]
-    probable = varied.probability
-    return [*cells, number(probable["estimate"], 2) if probable else None]
 
 
 def varied(source: Source) -> str:

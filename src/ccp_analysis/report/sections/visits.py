@@ -4,72 +4,66 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from ccp_analysis.config.models import OVER_VISITS
 from ccp_analysis.report.cells import (
+    adjusted_mean,
+    by_arm,
     contrast,
-    difference_cells,
-    difference_header,
+    difference_columns,
     has_interval,
     level_of,
     method,
     notes_of,
+    places_of,
     primary_names,
     with_interval,
 )
 from ccp_analysis.report.drawing import RULE, WIDTH, arm_looks
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem, fits
-from ccp_analysis.report.source import Source
-from ccp_analysis.report.table import Cells, Table, positional
-from ccp_analysis.report.words import decimals, uncapitalised
+from ccp_analysis.report.source import Row, Source, entries_of
+from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.words import uncapitalised
 from ccp_analysis.results.terms import Role, Term
 
 
-def visits(source: Source) -> Table[Any]:
+def visits(source: Source) -> Table[Row]:
     """Set out adjusted means and differences at every visit, by the longitudinal models."""
-    rows: list[Cells] = []
+
+    def analysis_of(row: Row) -> str:
+        return f"{source.name(row['outcome'])}: {method(row)} ({row['role']})"
+
+    records: list[Row] = []
     notes: list[tuple[str, str]] = []
     for outcome in source.plan.outcomes:
-        for analysis in source.plan.analyses:
-            if analysis.model not in OVER_VISITS:
-                continue
-            shared = {"analysis": analysis.id, "outcome": outcome.id}
-            found = {row["visit"]: row for row in source.rows(**shared, term=Term.DIFFERENCE)}
-            for visit in [v.id for v in source.study.visits if v.id in found] or list(found)[:1]:
-                row = found[visit]
-                places = decimals(row["std_error"])
-                means = [
-                    source.one(**shared, term=Term.ADJUSTED_MEAN, level=arm, visit=visit)
-                    for arm in source.study.arms.ordered
-                ]
-                rows.append(
-                    [
-                        f"{source.name(outcome.id)}: {method(row)} ({row['role']})",
-                        source.visit(visit) or "All visits",
-                        *(with_interval(mean, places) if mean else None for mean in means),
-                        *difference_cells(row, places),
-                    ]
-                )
-                if row["note"]:
-                    notes.append((rows[-1][0], row["note"]))
-            stands = source.headlines(analysis, outcome.id)[:1]
-            if analysis.role == Role.PRIMARY and stands and stands[0]["visit"]:
-                at = uncapitalised(source.visit(stands[0]["visit"]))
-                notes.append((rows[-1][0], f"the primary difference is that at {at}"))
-    return positional(
-        caption=f"Adjusted means and differences ({contrast(source)}) at every visit",
-        header=[
-            "Analysis",
-            "Visit",
-            *(f"{label}, mean ({level_of(source)} CI)" for _, label in source.arms),
-            *difference_header(source),
+        for analysis in entries_of(source, *OVER_VISITS):
+            shared = {"analysis": analysis.id, "outcome": outcome.id, "term": Term.DIFFERENCE}
+            found = {row["visit"]: row for row in source.rows(**shared)}
+            at = [v.id for v in source.study.visits if v.id in found] or list(found)[:1]
+            records += [found[visit] for visit in at]
+            notes += [(analysis_of(found[v]), found[v]["note"]) for v in at if found[v]["note"]]
+            for row in source.headlines(analysis, outcome.id)[:1]:
+                if analysis.role == Role.PRIMARY and row["visit"]:
+                    visit = uncapitalised(source.visit(row["visit"]))
+                    notes.append((analysis_of(row), f"the primary difference is that at {visit}"))
+    return Table(
+        f"Adjusted means and differences ({contrast(source)}) at every visit",
+        [
+            Column("Analysis", analysis_of),
+            Column("Visit", lambda row: source.visit(row["visit"]) or "All visits", 20, "l"),
+            *by_arm(
+                source,
+                (
+                    f", mean ({level_of(source)} CI)",
+                    lambda arm, row: with_interval(adjusted_mean(source, row, arm), places_of(row)),
+                    24,
+                ),
+            ),
+            *difference_columns(source, places_of, (26, 8, 8, 6)),
         ],
-        rows=rows,
-        align="llrrrrrr",
-        widths=[20, 24, 24, 26, 8, 8, 6],
+        records,
         grouped=True,
         stub="Visit",
         notes=notes_of(notes),

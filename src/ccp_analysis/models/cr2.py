@@ -77,7 +77,7 @@ class Clusters:
         )
         across = np.swapaxes(Q, -1, -2)
         left, PQ, root = np.eye(Q.shape[-2]) - Q @ across, Q, 1.0
-        if self.psi is not None:
+        if self.psi is not None and self.inner is not None:
             psi = self.psi[..., rows]
             PQ, root = psi[..., None] * Q, np.sqrt(psi)[..., None, :]
             hat = PQ @ across

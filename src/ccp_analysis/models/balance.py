@@ -10,6 +10,9 @@ from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import grouping
 from ccp_analysis.models.team_level import paired_team_means
 
+# A covariate is constant when it varies by no more than this share of its size.
+CONSTANT = 1e-10
+
 
 @dataclass(frozen=True)
 class Balance:
@@ -64,7 +67,7 @@ def balance(X: np.ndarray, arm: np.ndarray, weights: np.ndarray | None = None) -
         w = w / w.sum(axis=-2, keepdims=True)
         means.append((w * x).sum(axis=-2))
         spread = (w * np.square(x - means[a][..., None, :])).sum(axis=-2)
-        variances.append(_over(spread, 1.0 - np.square(w).sum(axis=-2)))
+        variances.append(varies(x) * _over(spread, 1.0 - np.square(w).sum(axis=-2)))
     scale = np.broadcast_to(pooled_sd(X, arm), means[0].shape)
     return Balance(
         means=np.stack(means, axis=-2),
@@ -148,8 +151,13 @@ def effective_sizes(weights: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray
 def pooled_sd(X: np.ndarray, arm: np.ndarray) -> np.ndarray:
     """Return the root of the mean of both arms' unweighted variances: (..., n, p) to (..., p)."""
     sides = [X[..., arm == a, :] for a in (0, 1)]
-    variances = [side.var(axis=-2, ddof=min(1, side.shape[-2] - 1)) for side in sides]
+    variances = [varies(x) * x.var(axis=-2, ddof=min(1, x.shape[-2] - 1)) for x in sides]
     return np.sqrt(sum(variances) / 2.0)
+
+
+def varies(X: np.ndarray) -> np.ndarray:
+    """Return which columns are not constant but for rounding: (..., n, p) to (..., p)."""
+    return np.ptp(X, axis=-2) > CONSTANT * np.abs(X).max(axis=-2)
 
 
 def _over(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -98,9 +98,9 @@ def weighted_cluster_robust(fit: WeightedFit, groups: np.ndarray, L: np.ndarray)
     M X_g'W_g A_g e_g e_g'A_g W_g X_g M is unbiased for s^2 M X'W^2 X M, the variance of the
     coefficients (Pustejovsky & Tipton 2018, theorem 1, with Phi = I). Degrees of freedom are
     tr(P)^2 / tr(P^2), P_gh = f_g'((I - H)(I - H)')_gh f_h, f_g = A_g W_g X_g M l. R's clubSandwich
-    computes this for `lm(weights = )`. Were weights inverse variances (its `inverse_var = TRUE`),
-    the fit would be homoskedastic once whitened, and `robust.cluster_robust` of `whitened` that
-    number. It is unbiased for s^2 M, which is not the variance with weights as these.
+    computes this for `lm(weights = )`. Were weights inverse variances (its `inverse_var = TRUE`,
+    Phi = W^-1, here `Clusters(whitened, groups, 1 / w)`), the sum would be unbiased for s^2 M,
+    which is not the variance with weights as these.
     """
     contrasts = as_contrasts(L, fit.whitened.coef.shape[-1])
     return fit.clusters(groups).infer(linear(contrasts, fit.whitened.coef), contrasts)

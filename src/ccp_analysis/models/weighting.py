@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.special import expit, logsumexp, softmax
 
-from ccp_analysis.models.balance import pooled_sd
+from ccp_analysis.models.balance import CONSTANT, pooled_sd, varies
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.newton import Slopes, minimise
 from ccp_analysis.models.ols import NOT_FINITE, RANK_TOLERANCE
@@ -27,8 +27,6 @@ from ccp_analysis.models.ols import NOT_FINITE, RANK_TOLERANCE
 EXACT = 1e-8
 # The largest share of an arm's weight that one person may have.
 LARGEST_SHARE = 0.20
-# A covariate is constant when it varies by no more than this share of its size.
-CONSTANT = 1e-10
 # A weight below this share of an equal one has gone to zero, unless the hull says otherwise.
 VANISHED = 1e-8
 TARGETS = ("treated", "control", "all")
@@ -42,8 +40,8 @@ OUTSIDE = (
     "No weights bring arm {arm} to the target: it lies at or beyond the edge of the arm in {}."
 )
 EXPLODED = (
-    "One person holds {share:.0%} of the weight of arm {arm}, more than the limit of {limit:.0%}; "
-    "they are furthest from the target in {}."
+    "One person holds {share:.0%} of the weight of arm {arm}, more than the limit of {limit:.0%}, "
+    "to make up for {}."
 )
 UNBALANCED = "The weights leave a difference in {}: they did not converge."
 
@@ -224,7 +222,7 @@ class _People:
         finite = np.isfinite(X).all(axis=(1, 2))
         self.note[~finite] = NOT_FINITE
         self.X = X = np.where(finite[:, None, None], X, 0.0)
-        self.refuse(np.ptp(X, axis=1) <= CONSTANT * np.abs(X).max(axis=1), SAME)
+        self.refuse(~varies(X), SAME)
         armed = [set(pair[rows].tolist()) for rows in self.rows]
         for code in sorted(armed[0] ^ armed[1])[:1]:
             fits, name = self.note == "", f"pair {code}"
@@ -282,7 +280,8 @@ class _People:
             for b in np.flatnonzero((weights[:, rows].max(axis=1) > limit) & (self.note == "")):
                 who = weights[b, rows].argmax()
                 told = {"arm": a, "share": weights[b, rows][who], "limit": limit}
-                far = np.abs(self.z[b, rows][who] - sides[a][b])
+                plain = self.z[b, rows].mean(axis=0)
+                far = (self.z[b, rows][who] - plain) * (sides[a][b] - plain)
                 # Pairs are named only where there is nothing else.
                 self.column[b] = far[: self.given or None].argmax()
                 self.note[b] = EXPLODED.format(self.names[self.column[b]], **told)
@@ -290,7 +289,7 @@ class _People:
         status = np.where(self.note == NOT_FINITE, "failed", np.where(stands, "ok", "refused"))
 
         def shaped(values: np.ndarray) -> np.ndarray:
-            return values.reshape(*self.batch, *values.shape[1:])
+            return values.reshape((*self.batch, *values.shape[1:]))
 
         kept = np.where(stands[:, None], weights, np.nan)
         return Weights(

@@ -29,6 +29,8 @@ EXACT = 1e-8
 LARGEST_SHARE = 0.20
 # A weight below this share of an equal one has gone to zero, unless the hull says otherwise.
 VANISHED = 1e-8
+# Weights that underflow: nobody is left out of a fit, and nothing is divided by zero.
+LEAST = 1e-100
 TARGETS = ("treated", "control", "all")
 
 SAME = "Nobody differs in {}."
@@ -271,6 +273,7 @@ class _People:
         e: np.ndarray | None = None,
     ) -> Weights:
         """Check balance and shares, and return the weights where nothing stands in the way."""
+        weights = np.maximum(weights, LEAST)
         sides = [(weights[:, rows, None] * self.z[:, rows]).sum(axis=1) for rows in self.rows]
         left, aim = sides[1] - sides[0], sides[0] if aim is None else aim
         gap = np.maximum(*(np.abs(side - aim) for side in sides))

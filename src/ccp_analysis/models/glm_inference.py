@@ -7,20 +7,15 @@ coordinates, and the literature's is used here.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from ccp_analysis.models.contributions import contributions
+from ccp_analysis.models.cr2 import Clusters
 from ccp_analysis.models.glm import GlmFit
 from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear, quadratic
-from ccp_analysis.models.ols import grouping, times
+from ccp_analysis.models.ols import times
 from ccp_analysis.models.robust import hc3
-from ccp_analysis.models.used_up import OWN_TOLERANCE, own_directions, used_up
 
 INFERENCES = ("model", "HC3", "CR2")
-# Eigenvalues below this share of the largest are rounding.
-ROUNDING = 1e-14
 
 
 def counterfactual(X: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +143,7 @@ def cr2_covariance(fit: GlmFit, groups: np.ndarray) -> np.ndarray:
     identity less something of rank p, so matrices of the size of a cluster are decomposed, O(n_g^3)
     each.
     """
-    return _Clusters(fit, groups).covariance
+    return Clusters(fit.working, groups, fit.variance).covariance()
 
 
 def _marginal(fit: GlmFit, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -176,90 +171,4 @@ def _infer(
         variance = fit.working.sigma2[..., None] * quadratic(contrasts, fit.working.bread)
         df: np.ndarray | float = fit.working.df_resid if fit.members.free_dispersion else np.inf
         return inference(estimate, variance, df)
-    clusters = _Clusters(fit, groups)
-    df, identified = clusters.satterthwaite_df(contrasts)
-    variance = quadratic(contrasts, clusters.covariance)
-    lost = used_up(clusters.alone, contrasts @ clusters.inverse, np.unique(groups))
-    found = inference(estimate, variance, np.where(identified, df, np.nan), lost)
-    parts = (contrasts, clusters.inverse, fit.coef)
-    return replace(
-        found,
-        contributions=contributions(clusters.plain, clusters.scores, clusters.squares, parts),
-    )
-
-
-class _Clusters:
-    """CR2 in whitened coordinates: F_g = Q_g' B_g^(-1/2) diag(v) for every cluster.
-
-    Attributes
-    ----------
-    scores, plain : numpy.ndarray
-        F_g r_g, the adjusted scores, and Q_g'r_g, shape (..., G, p).
-    squares : numpy.ndarray
-        Q_g'Q_g, shape (..., G, p, p).
-    own : numpy.ndarray
-        F_g F_g', shape (..., G, p, p).
-    crossed : numpy.ndarray
-        F_g Q_g, shape (..., G, p, p).
-    alone : numpy.ndarray
-        Directions that the cluster alone identifies, shape (..., G, p, p).
-
-    All but the last have the clusters by their size; that has them by their codes.
-    """
-
-    def __init__(self, fit: GlmFit, groups: np.ndarray) -> None:
-        working = fit.working
-        clusters = grouping(groups, working.residuals.shape[-1])
-        self.inverse = working.inverse
-        self.alone = own_directions(*np.linalg.eigh(clusters.squares(working.basis)))
-        pieces = []
-        # Clusters of the same size make one stack.
-        for size in np.unique(clusters.sizes):
-            rows = clusters.order[
-                clusters.starts[clusters.sizes == size][:, None] + np.arange(size)
-            ]
-            Q = working.basis[..., rows, :]
-            F = np.swapaxes(Q, -1, -2) @ _adjustment(Q, fit.variance[..., rows])
-            scores = linear(F, working.residuals[..., rows])
-            across = np.swapaxes(Q, -1, -2)
-            plain = linear(across, working.residuals[..., rows])
-            pieces.append((scores, plain, across @ Q, F @ np.swapaxes(F, -1, -2), F @ Q))
-        parts = list(zip(*pieces, strict=True))
-        self.scores, self.plain = (np.concatenate(part, axis=-2) for part in parts[:2])
-        self.squares, self.own, self.crossed = (np.concatenate(part, axis=-3) for part in parts[2:])
-
-    @property
-    def covariance(self) -> np.ndarray:
-        half = self.scores @ np.swapaxes(self.inverse, -1, -2)
-        return np.swapaxes(half, -1, -2) @ half
-
-    def satterthwaite_df(self, contrasts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return df of contrasts (..., k, p), and whether they have any; shapes (..., k).
-
-        P_gh = [g = h] d F_g F_g' d' - (d F_g Q_g) (d F_h Q_h)' for d = l R^-1; tr(P)^2 / tr(P^2).
-        """
-        directions = contrasts @ self.inverse
-        own = quadratic(directions[..., None, :, :], self.own)
-        crossed = directions[..., None, :, :] @ self.crossed
-        shared = np.square(crossed).sum(axis=-1)
-        trace = (own - shared).sum(axis=-2)
-        by_contrast = np.moveaxis(crossed, -2, -3)
-        gram = np.swapaxes(by_contrast, -1, -2) @ by_contrast
-        trace_square = (own * (own - 2.0 * shared)).sum(axis=-2)
-        trace_square = trace_square + np.square(gram).sum(axis=(-2, -1))
-        identified = trace > OWN_TOLERANCE * np.square(directions).sum(axis=-1)
-        df = trace**2 / np.where(identified, trace_square, np.nan)
-        return np.maximum(df, 1.0), identified
-
-
-def _adjustment(Q: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Return B^(-1/2) diag(v) of clusters of one size, from (..., n_g, p) and (..., n_g)."""
-    left = np.eye(Q.shape[-2]) - Q @ np.swapaxes(Q, -1, -2)
-    values, vectors = np.linalg.eigh(variance[..., :, None] * left * variance[..., None, :])
-    # As many directions are lost as the cluster alone identifies; they have the least eigenvalues.
-    squares = np.linalg.eigvalsh(np.swapaxes(Q, -1, -2) @ Q)
-    lost = (1.0 - squares <= OWN_TOLERANCE).sum(axis=-1)
-    dropped = (np.arange(Q.shape[-2]) < lost[..., None]) | (values <= ROUNDING * values[..., -1:])
-    roots = np.where(dropped, 0.0, np.where(dropped, 1.0, values) ** -0.5)
-    root = (vectors * roots[..., None, :]) @ np.swapaxes(vectors, -1, -2)
-    return root * variance[..., None, :]
+    return Clusters(fit.working, groups, fit.variance).infer(estimate, contrasts)

@@ -1,0 +1,149 @@
+"""CR2 of weighted least squares whose working variances are anything, by cluster.
+
+For generalised linear models, whose adjustment depends on the coordinates of the residuals, and for
+weights that are not inverse variances. `robust` is the case of ordinary least squares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ccp_analysis.models.contributions import contributions
+from ccp_analysis.models.inference import Inference, inference, quadratic
+from ccp_analysis.models.ols import OlsFit, grouping
+from ccp_analysis.models.used_up import OWN_TOLERANCE, own_directions, used_up
+
+# Eigenvalues below this share of the largest are rounding.
+ROUNDING = 1e-14
+
+
+class Clusters:
+    """CR2 with weights W and working variances Phi, in coordinates whitened by W.
+
+    With orthonormal columns Q of W^(1/2) X and whitened residuals r, whose working variance is
+    Psi = W Phi, and s = (Phi / W)^(1/2), the adjustment of Pustejovsky & Tipton (2018) is
+    F_g r_g in place of Q_g'r_g, F_g = Q_g' Psi_g^(1/2) B_g^(-1/2) s_g,
+    B_g = s_g (I - QQ')_g Psi (I - QQ')_g' s_g.
+
+    Parameters
+    ----------
+    fit : OlsFit
+        The whitened fit.
+    groups : array_like of int
+        Cluster of each row, shape (n,).
+    scale : numpy.ndarray
+        s, shape (..., n).
+    psi : numpy.ndarray, optional
+        Psi, shape (..., n); one where weights are inverse working variances.
+
+    Attributes
+    ----------
+    adjusted, plain : numpy.ndarray
+        F_g r_g and Q_g'r_g, shape (..., G, p), clusters by their codes, here and below.
+    squares, own, crossed, bent : numpy.ndarray
+        Q_g'Q_g, F_g Psi_g F_g', F_g Q_g, F_g Psi_g Q_g, shape (..., G, p, p).
+    """
+
+    def __init__(
+        self, fit: OlsFit, groups: np.ndarray, scale: np.ndarray, psi: np.ndarray | None = None
+    ) -> None:
+        self.fit, self.scale, self.psi = fit, scale, psi
+        self.groups = by_group = grouping(groups, fit.residuals.shape[-1])
+        self.codes = np.unique(groups)
+        basis = fit.basis
+        self.inner = None if psi is None else np.swapaxes(basis, -1, -2) @ (psi[..., None] * basis)
+        pieces, places = [], []
+        # Clusters of the same size make one stack.
+        for size in np.unique(by_group.sizes):
+            chosen = np.flatnonzero(by_group.sizes == size)
+            rows = by_group.order[by_group.starts[chosen][:, None] + np.arange(size)]
+            pieces.append(self._pieces(rows))
+            places.append(chosen)
+        order = np.argsort(np.concatenate(places))
+        joined = [
+            np.concatenate(part, axis=-3)[..., order, :, :] for part in zip(*pieces, strict=True)
+        ]
+        self.adjusted, self.plain = (part[..., 0] for part in joined[:2])
+        self.squares, self.own, self.crossed, self.bent = joined[2:]
+
+    def _pieces(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return the attributes of clusters of one size, rows (G', n_g)."""
+        Q, r, s = (
+            self.fit.basis[..., rows, :],
+            self.fit.residuals[..., rows, None],
+            self.scale[..., rows],
+        )
+        across = np.swapaxes(Q, -1, -2)
+        left, PQ, root = np.eye(Q.shape[-2]) - Q @ across, Q, 1.0
+        if self.psi is not None and self.inner is not None:
+            psi = self.psi[..., rows]
+            PQ, root = psi[..., None] * Q, np.sqrt(psi)[..., None, :]
+            hat = PQ @ across
+            left = np.eye(Q.shape[-2]) * psi[..., None] - hat - np.swapaxes(hat, -1, -2)
+            left = left + Q @ self.inner[..., None, :, :] @ across
+        left = s[..., :, None] * left * s[..., None, :]
+        squares = across @ Q
+        F = (across * root) @ _inverse_root(left, squares) * s[..., None, :]
+        half = F * root
+        return F @ r, across @ r, squares, half @ np.swapaxes(half, -1, -2), F @ Q, F @ PQ
+
+    def covariance(self) -> np.ndarray:
+        """Return the covariance of the coefficients, shape (..., p, p)."""
+        half = self.adjusted @ np.swapaxes(self.fit.inverse, -1, -2)
+        return np.swapaxes(half, -1, -2) @ half
+
+    def infer(
+        self,
+        estimate: np.ndarray,
+        contrasts: np.ndarray,
+        moved: np.ndarray | float = 0.0,
+    ) -> Inference:
+        """Infer from estimates (..., k) whose gradients are contrasts (..., k, p).
+
+        What else each cluster contributes to them is `moved`, of shape (..., k, G).
+        """
+        directions = contrasts @ self.fit.inverse
+        parts = (contrasts, self.fit.inverse, self.fit.coef)
+        added = contributions(self.plain, self.adjusted, self.squares, parts)
+        added = replace(added, adjusted=added.adjusted + moved)
+        variance = np.square(added.adjusted).sum(axis=-1)
+        own = own_directions(*np.linalg.eigh(self.squares))
+        lost = used_up(own, directions, self.codes)
+        found = inference(estimate, variance, self._satterthwaite_df(directions), lost)
+        return replace(found, contributions=added)
+
+    def _satterthwaite_df(self, directions: np.ndarray) -> np.ndarray:
+        """Return df of contrasts in the orthonormal basis, (..., k, p) to (..., k).
+
+        P_gh = [g = h] f_g'Psi_g f_g - u_g'v_h - v_g'u_h + u_g'(Q'Psi Q)u_h, with f_g = F_g'd,
+        u_g = Q_g'f_g, v_g = Q_g'Psi_g f_g; tr(P)^2 / tr(P^2). NaN where nothing is identified.
+        """
+        across = directions[..., None, :, :]
+        own = np.swapaxes(quadratic(across, self.own), -1, -2)
+        u, v = (np.moveaxis(across @ part, -2, -3) for part in (self.crossed, self.bent))
+        P = u @ np.swapaxes(u, -1, -2)
+        whole = np.square(directions).sum(axis=-1)
+        if self.inner is not None:
+            mixed = u @ np.swapaxes(v, -1, -2)
+            P = mixed + np.swapaxes(mixed, -1, -2)
+            P = P - u @ self.inner[..., None, :, :] @ np.swapaxes(u, -1, -2)
+            whole = quadratic(directions, self.inner)
+        P = np.eye(own.shape[-1]) * own[..., None] - P
+        trace = np.trace(P, axis1=-2, axis2=-1)
+        identified = trace > OWN_TOLERANCE * whole
+        df = trace**2 / np.where(identified, np.square(P).sum(axis=(-2, -1)), np.nan)
+        # A form without negative eigenvalues has no fewer than one; rounding may take from it.
+        return np.maximum(df, 1.0)
+
+
+def _inverse_root(matrix: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Return B^(-1/2) of clusters of one size, from (..., n_g, n_g) and Q_g'Q_g (..., p, p)."""
+    values, vectors = np.linalg.eigh(matrix)
+    # As many directions are lost as the cluster alone identifies; they have the least eigenvalues.
+    lost = (1.0 - np.linalg.eigvalsh(squares) <= OWN_TOLERANCE).sum(axis=-1)
+    small = values <= ROUNDING * values[..., -1:]
+    dropped = (np.arange(matrix.shape[-1]) < lost[..., None]) | small
+    roots = np.where(dropped, 0.0, np.where(dropped, 1.0, values) ** -0.5)
+    return (vectors * roots[..., None, :]) @ np.swapaxes(vectors, -1, -2)

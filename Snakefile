@@ -11,7 +11,6 @@ sys.path.insert(0, str(SOURCE))
 
 from ccp_analysis import before, provenance
 from ccp_analysis.cli import faults_since
-from ccp_analysis.config.check import check_rights
 from ccp_analysis.config.economics import costed
 from ccp_analysis.config.trial import Trial, configuration_files
 from ccp_analysis.errors import StudyError
@@ -38,7 +37,7 @@ try:
     STUDY, PLAN, ECONOMICS = Trial().study, Trial().plan, Trial().economics
     CONFIG = configuration_files()
     RAW = [file.path.as_posix() for file in STUDY.files.values()]
-    check_rights([*RAW, *sum(CONFIG.values(), [])])
+    before.check_rights([*RAW, *sum(CONFIG.values(), [])])
 except StudyError as error:
     # Nothing has a log yet, so that all faults are said here.
     raise WorkflowError("\n".join(error.faults) or str(error)) from None
@@ -49,7 +48,7 @@ PARTS = (
     [analysis.id for analysis in PLAN.analyses]
     + [f"checks_{analysis}" for analysis in PLAN.checks]
     + ["sensitivity"] * bool(PLAN.sensitivity)
-    + ["descriptive"]
+    + ["descriptive", "balance"]
     + ["economics"] * bool(COSTS)
 )
 TABLES = [f"reports/tables/{table.name}.csv" for table in tables_of(Trial())]
@@ -273,6 +272,32 @@ rule evaluate:
         "--figures {output.figures} --log {log}"
 
 
+rule balance:
+    input:
+        CONFIG["balance"],
+        participants=rules.clean.output.participants,
+        imputed=rules.impute.output.imputed,
+        parts=expand(
+            f"{DERIVED}/results/{{analysis}}.parquet",
+            analysis=[analysis.id for analysis in PLAN.analyses],
+        ),
+    output:
+        results=f"{DERIVED}/results/balance.parquet",
+        figures=f"{DERIVED}/figure_data/balance.parquet",
+    log:
+        "logs/balance.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("balance", CONFIG["balance"]),
+    message:
+        "Asking how alike the arms were"
+    shell:
+        "python -m ccp_analysis.cli balance --participants {input.participants} "
+        "--imputed {input.imputed} --parts {input.parts} --results {output.results} "
+        "--figures {output.figures} --log {log}"
+
+
 rule results:
     input:
         CONFIG["results"],
@@ -300,6 +325,7 @@ POINTS = [
     *expand(rules.check.output.figures, analysis=PLAN.checks),
     *[rules.sensitivity.output.figures] * bool(PLAN.sensitivity),
     *[rules.evaluate.output.figures] * bool(ECONOMICS),
+    rules.balance.output.figures,
 ]
 # What the report lists of prices.
 PRICES = [rules.cost.output.prices, rules.cost.output.intervention] if ECONOMICS else []

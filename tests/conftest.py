@@ -17,6 +17,7 @@ from ccp_analysis.analyses import checks, descriptive, sensitivity
 from ccp_analysis.analyses import stage as analyses
 from ccp_analysis.cleaning import stage as cleaning
 from ccp_analysis.config.plan import load_plan
+from ccp_analysis.confounding import stage as confounding
 from ccp_analysis.economics import costs
 from ccp_analysis.economics import stage as economics
 from ccp_analysis.imputation import stage as imputation
@@ -147,6 +148,17 @@ class StudyFolder:
             figures=DERIVED / "figure_data/tipping.parquet",
         )
 
+    def balance(self) -> pd.DataFrame:
+        out = DERIVED / "results" / "balance.parquet"
+        confounding.run(
+            participants=DERIVED / "participants.parquet",
+            imputed=DERIVED / "imputed.parquet",
+            parts=[DERIVED / f"results/{a.id}.parquet" for a in load_plan().analyses],
+            results=out,
+            figures=DERIVED / "figure_data/balance.parquet",
+        )
+        return pd.read_parquet(out)
+
     def all_results(self) -> None:
         """Run everything that makes the results table."""
         self.up_to_imputation()
@@ -156,6 +168,7 @@ class StudyFolder:
             self.check(analysis)
         self.sensitivity()
         self.describe()
+        self.balance()
         if Path("config/economics.yaml").is_file():
             self.evaluate()
         parts = sorted((DERIVED / "results").glob("*.parquet"))

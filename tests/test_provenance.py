@@ -89,6 +89,16 @@ RUNS = {
         ],
         "describe",
     ),
+    "balance": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--parts", f"{D}/results/ancova.parquet", f"{D}/results/team_means.parquet"),
+            *("--results", f"{MADE}/b.parquet"),
+            *("--figures", f"{MADE}/balance.parquet"),
+        ],
+        "balance",
+    ),
     "evaluate": (
         [
             *("--imputed", f"{D}/imputed.parquet"),

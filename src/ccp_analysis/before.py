@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+import os
+from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 
 from ccp_analysis.cleaning.decisions import load_decisions
 from ccp_analysis.cleaning.headings import check_columns
 from ccp_analysis.config import check
-from ccp_analysis.config.reading import place, read_yaml
+from ccp_analysis.config.reading import first_of, place, read_yaml
 from ccp_analysis.config.rules import load_rules
 from ccp_analysis.config.study import SCHEMA
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.economics.prices import price_table, read_price_index, read_unit_costs
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, denied
 from ccp_analysis.layout import STUDY
+
+WRITTEN = (".", ".snakemake", "data", "data/derived", "logs", "reports")
 
 
 def faults(trial: Trial) -> list[str]:
@@ -79,3 +84,27 @@ def said(what: Callable[[], object]) -> list[str]:
     except StudyError as error:
         return error.faults or [str(error)]
     return []
+
+
+def check_rights(paths: Iterable[str]) -> None:
+    """Check that the files of the study in the current folder can be read and written.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Files to be read; whoever reads them says so where one is not there.
+
+    Raises
+    ------
+    StudyError
+        If one may not be read, or a folder for results may not be written in; `faults` lists all.
+    """
+    refused = [path for path in dict.fromkeys(paths) if not _may(path, os.R_OK)]
+    refused += [str(Path(path).absolute()) for path in WRITTEN if not _may(path, os.W_OK)]
+    if refused:
+        errors = [OSError(errno.EACCES, os.strerror(errno.EACCES), path) for path in refused]
+        raise first_of([denied(error) for error in errors])
+
+
+def _may(path: str, mode: int) -> bool:
+    return not os.access(path, os.F_OK) or os.access(path, mode)

@@ -25,6 +25,7 @@ COMMANDS = {
     "sensitivity": "ccp_analysis.analyses.sensitivity:run",
     "describe": "ccp_analysis.analyses.descriptive:run",
     "evaluate": "ccp_analysis.economics.stage:run",
+    "balance": "ccp_analysis.confounding.stage:run",
     "results": "ccp_analysis.results.stage:run",
     "items": "ccp_analysis.report.stage:run",
     "report": "ccp_analysis.report.documents:run",

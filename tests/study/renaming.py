@@ -54,6 +54,8 @@ class Renaming:
         study["expected"] = _renamed(study["expected"], self.visits)
         plan = _renamed(_read(folder, "analysis"), self.visits, "visit")
         plan["sensitivity"] = _renamed(plan["sensitivity"], arms)
+        if "confounding" in plan:
+            plan["confounding"] = _each_text(plan["confounding"], self._variable)
         _write(folder, "study", study)
         _write(folder, "analysis", plan)
         if (folder / "config/rules.yaml").is_file():

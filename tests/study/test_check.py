@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ccp_analysis.config import check as check_module
-from ccp_analysis.config.check import check_rights
+from ccp_analysis.before import check_rights
+from ccp_analysis.config.check import faults
 from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import load_study
@@ -33,7 +33,7 @@ FAULTS = {
 
 
 def check() -> None:
-    found = check_module.faults(Trial())
+    found = faults(Trial())
     if found:
         raise first_of(found)
 
@@ -105,9 +105,7 @@ def test_items_of_an_instrument_are_numbers_by_its_score(ccp_study):
 def test_what_may_not_be_read_or_written_is_a_sentence_each(ccp_study, monkeypatch):
     """Rights are asked for, not tried: whoever runs tests as root has them all."""
     shut = {"data/raw/teams.csv": os.R_OK, "data": os.W_OK}
-    monkeypatch.setattr(
-        check_module.os, "access", lambda path, mode: mode == os.F_OK or shut.get(path) != mode
-    )
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.F_OK or shut.get(path) != mode)
     with pytest.raises(StudyError, match=r"1 more in the log") as caught:
         check_rights(["data/raw/baseline.csv", "data/raw/teams.csv", "data/raw/teams.csv"])
     assert [fault.partition(":")[0] for fault in caught.value.faults] == [

@@ -161,7 +161,7 @@ FAULTS = {
         "analysis.yaml",
         "visit: month6, data: observed}",
         "visit: month6, data: observed, pooling: complete-data}",
-        "pooling: complete-data goes with imputed data and the models ancova, change, did, mixed",
+        "pooling: complete-data goes with imputed data and the models ancova, change, ancova-over",
     ),
     "visits of a repeated model": (
         "analysis.yaml",

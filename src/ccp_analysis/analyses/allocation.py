@@ -19,6 +19,7 @@ from ccp_analysis.models.ols import OlsFit, classical
 from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.small_sample import JointTest
 from ccp_analysis.models.used_up import UsedUp
+from ccp_analysis.models.weighted import WeightedFit, weighted_cluster_robust
 from ccp_analysis.results import terms
 
 Found = TypeVar("Found", Inference, JointTest)
@@ -74,6 +75,10 @@ class Allocation:
         """
         groups = np.tile(self._independent(chosen), fit.X.shape[-2] // chosen.n)
         return self.named(chosen, cluster_robust(fit, groups, L, kind="CR2"))
+
+    def weighted(self, chosen: Sample, fit: WeightedFit, L: np.ndarray) -> Inference:
+        """Infer by CR2 over the clusters, or over people, with weights taken as known."""
+        return self.named(chosen, weighted_cluster_robust(fit, self._independent(chosen), L))
 
     def jointly(self, chosen: Sample, fit: OlsFit, L: np.ndarray) -> JointTest:
         """Test contrasts at once by CR2 over the clusters, or over people (AHT)."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ccp_analysis.analyses.dependence import at_fault
 from ccp_analysis.analyses.design import Sample, sample
+from ccp_analysis.config.confounding import Confounding
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.ols import DEPENDENT, RankDeficientError
 from ccp_analysis.results.terms import Pooling, Status
@@ -49,6 +50,8 @@ class Question:
         Variable whose interaction with the arm is asked for.
     pooling : str
         Rule by which imputations are pooled.
+    confounding : Confounding or None
+        What weights are to balance, of a model that weighs people.
     """
 
     outcome: str
@@ -64,6 +67,7 @@ class Question:
     codes: tuple[str, ...] = ()
     subgroup: str | None = None
     pooling: str = Pooling.BARNARD_RUBIN
+    confounding: Confounding | None = None
 
     @property
     def unit(self) -> str:

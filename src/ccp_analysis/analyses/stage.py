@@ -9,11 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from ccp_analysis import files
-from ccp_analysis.analyses.comparison import SUBGROUP, Question, attempt
+from ccp_analysis.analyses.comparison import SUBGROUP, attempt
 from ccp_analysis.analyses.lost import check_events
+from ccp_analysis.analyses.planned import codes_of, question_of, visit_of
 from ccp_analysis.config.check import misfits
-from ccp_analysis.config.dictionary import Column, load_dictionary
-from ccp_analysis.config.instruments import load_instruments, unit_of
+from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.instruments import load_instruments
 from ccp_analysis.config.models import LONGITUDINAL
 from ccp_analysis.config.plan import Analysis, Plan, load_plan
 from ccp_analysis.config.study import load_study
@@ -52,27 +53,14 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
     tables = pd.read_parquet(imputed)
     rows = []
     for outcome in plan.outcomes_of(entry):
-        visit = entry.visit if entry.visit and entry.model not in LONGITUDINAL else ""
+        visit = visit_of(entry)
         _check_headline(entry, outcome.id, tables)
-        instrument = instruments.get(outcome.id)
-        question = Question(
-            outcome=outcome.id,
-            value=f"{outcome.id}_{visit}" if visit else outcome.id,
-            baseline=f"{outcome.id}_{study.baseline.id}",
-            covariates=plan.covariates,
-            scale=unit_of(outcome.id, instruments, dictionary),
-            level=plan.confidence_level,
-            benefit=outcome.benefit or (instrument.benefit if instrument else None),
-            mcid=instrument.mcid if instrument else None,
-            power=plan.power,
-            codes=_codes(outcome.id, dictionary),
-            pooling=entry.pooling or plan.pooling,
-        )
+        question = question_of(plan, study, entry, outcome, instruments, dictionary)
         # Of a primary analysis only that of a primary outcome stops the run.
         role = entry.role if outcome.role == Role.PRIMARY else Role.SUPPORTING
         found = attempt(entry.id, role, entry.fit, study, tables, entry.data, question)
         for variable in _subgroups(plan, entry, outcome.id):
-            asked = replace(question, subgroup=variable, codes=_codes(variable, dictionary))
+            asked = replace(question, subgroup=variable, codes=codes_of(variable, dictionary))
             # A subgroup that fails stops nothing, whatever the role of its analysis.
             part = attempt(entry.id, Role.SUPPORTING, SUBGROUP, study, tables, entry.data, asked)
             found += [{**row, "role": Role.SUPPORTING} for row in part]
@@ -95,9 +83,3 @@ def _check_headline(entry: Analysis, outcome: str, tables: pd.DataFrame) -> None
 
 def _subgroups(plan: Plan, entry: Analysis, outcome: str) -> list[str]:
     return [s.variable for s in plan.subgroups if s.analysis == entry.id and outcome in s.outcomes]
-
-
-def _codes(name: str, dictionary: list[Column]) -> tuple[str, ...]:
-    """Return the codes of a category in the dictionary's order; none of another variable."""
-    columns = [c for c in dictionary if c.name == name or c.variable == name]
-    return next((tuple(c.codes) for c in columns if c.type == "category"), ())

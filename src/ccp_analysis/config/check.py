@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +11,13 @@ from typing import Any
 from ccp_analysis.config.dictionary import TOTALS, Column, is_reserved, line_of, read_dictionary
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.instruments import Instrument, Instruments
-from ccp_analysis.config.models import CLUSTERED, WITHOUT_BASELINE
+from ccp_analysis.config.models import CLUSTERED, WEIGHTED, WITHOUT_BASELINE
 from ccp_analysis.config.plan import Analysis, Plan
-from ccp_analysis.config.reading import Strict, among, first_of, place
+from ccp_analysis.config.reading import Strict, among, place
 from ccp_analysis.config.salvage import salvage
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.trial import Trial
-from ccp_analysis.errors import StudyError, denied
+from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import DICTIONARY, ECONOMICS, INSTRUMENTS, PLAN, STUDY
 from ccp_analysis.results.terms import Pooling
 
@@ -30,31 +28,6 @@ PARTS: dict[str, tuple[type[Strict], Path]] = {
     "economics": (Economics, ECONOMICS),
 }
 FULL_HEALTH = 1.0
-WRITTEN = (".", ".snakemake", "data", "data/derived", "logs", "reports")
-
-
-def check_rights(paths: Iterable[str]) -> None:
-    """Check that the files of the study in the current folder can be read and written.
-
-    Parameters
-    ----------
-    paths : iterable of str
-        Files to be read; whoever reads them says so where one is not there.
-
-    Raises
-    ------
-    StudyError
-        If one may not be read, or a folder for results may not be written in; `faults` lists all.
-    """
-    refused = [path for path in dict.fromkeys(paths) if not _may(path, os.R_OK)]
-    refused += [str(Path(path).absolute()) for path in WRITTEN if not _may(path, os.W_OK)]
-    if refused:
-        errors = [OSError(errno.EACCES, os.strerror(errno.EACCES), path) for path in refused]
-        raise first_of([denied(error) for error in errors])
-
-
-def _may(path: str, mode: int) -> bool:
-    return not os.access(path, os.F_OK) or os.access(path, mode)
 
 
 def faults(trial: Trial) -> list[str]:
@@ -186,6 +159,17 @@ def _analyses(study: Study, plan: Plan) -> Iterator[str]:
     for at, entry in enumerate(plan.analyses):
         for key, sentence in misfits(entry, study):
             yield f"{place(PLAN, 'analyses', at, key)}: {sentence}"
+        if entry.model in WEIGHTED and plan.confounding is None:
+            yield (
+                f"{place(PLAN, 'analyses', at, 'model')}: analysis '{entry.id}' (model: "
+                f"{entry.model}) weighs people, and the plan does not say by what; expected "
+                "confounding.covariates."
+            )
+    if study.randomised and plan.confounding is not None:
+        yield (
+            f"{place(PLAN, 'confounding')}: confounding is for arms that were not allocated at "
+            f"random, and {STUDY} says randomised: true; expected one or the other."
+        )
 
 
 def _pooling(study: Study, plan: Plan) -> Iterator[str]:
@@ -215,19 +199,29 @@ def _pooling(study: Study, plan: Plan) -> Iterator[str]:
             )
 
 
+def _measured(plan: Plan) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return what the plan takes to be measured of people, with the keys that name it."""
+    lists: dict[tuple[str, ...], list[str]] = {
+        ("covariates",): plan.covariates,
+        ("baseline_table",): plan.baseline_table,
+        ("confounding", "covariates"): plan.confounding.covariates if plan.confounding else [],
+        ("imputation", "auxiliary"): plan.imputation.auxiliary,
+    }
+    named: list[tuple[tuple[str | int, ...], str]] = [
+        ((*keys, at), name) for keys, names in lists.items() for at, name in enumerate(names)
+    ]
+    return named + [
+        (("subgroups", at, "variable"), s.variable) for at, s in enumerate(plan.subgroups)
+    ]
+
+
 def _design_variables(study: Study, plan: Plan) -> Iterator[str]:
     """Name the design variables that the plan lists among what was measured of people."""
     design = {"participant": "the identifier", study.arms.variable: "the arm"}
     if clusters := study.clusters:
         design |= {clusters.unit: f"the {clusters.unit_label}"}
         design |= {clusters.pair: f"the {clusters.pair_label}"}
-    named: list[tuple[tuple[str | int, ...], str]] = []
-    for key in ("covariates", "baseline_table"):
-        named += [((key, at), name) for at, name in enumerate(getattr(plan, key))]
-    named += [
-        (("imputation", "auxiliary", at), name) for at, name in enumerate(plan.imputation.auxiliary)
-    ]
-    named += [(("subgroups", at, "variable"), s.variable) for at, s in enumerate(plan.subgroups)]
+    named = _measured(plan)
     named += [(("outcomes", at, "id"), outcome.id) for at, outcome in enumerate(plan.outcomes)]
     for keys, name in named:
         if name in design:
@@ -242,12 +236,8 @@ def _design_variables(study: Study, plan: Plan) -> Iterator[str]:
 def _variables(known: Known) -> Iterator[str]:
     """Name variables of the plan that the files of the study do not have."""
     plan, there = known.plan, known.variables
-    named: list[tuple[tuple[str | int, ...], str]] = []
-    for key in ("covariates", "baseline_table"):
-        named += [((key, at), name) for at, name in enumerate(getattr(plan, key))]
-    named += [(("subgroups", at, "variable"), s.variable) for at, s in enumerate(plan.subgroups)]
+    named = _measured(plan)
     asked = plan.imputation
-    named += [(("imputation", "auxiliary", at), name) for at, name in enumerate(asked.auxiliary)]
     for key in ("methods", "bounds", "predictors"):
         named += [(("imputation", key, name), name) for name in getattr(asked, key)]
     for keys, name in named:

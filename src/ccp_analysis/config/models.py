@@ -42,6 +42,8 @@ class ModelSpec:
         Whether subgroup analyses can be planned with it.
     ratio : str
         The ratio that it estimates beside a difference, a word of `results.terms.Term`.
+    weighted : bool
+        Whether people are weighed, so that the plan must say by what (`confounding`).
     methods : str
         What the report's methods say of it, in Markdown; empty where their template does.
     """
@@ -58,6 +60,7 @@ class ModelSpec:
     checked: bool = False
     subgroups: bool = False
     ratio: str = ""
+    weighted: bool = False
     methods: str = ""
 
 
@@ -70,8 +73,8 @@ class Model(StrEnum):
 
     spec: ModelSpec
 
-    def __new__(cls, word: str, spec: ModelSpec) -> Model:
-        """Make a member that is its word and has what is to be known of it."""
+    def __new__(cls, word: str, spec: ModelSpec = ModelSpec("")) -> Model:  # noqa: B008
+        """Make a member of its word and what is to be known of it; ``Model(word)`` finds one."""
         member = str.__new__(cls, word)
         member._value_ = word
         member.spec = spec
@@ -84,6 +87,33 @@ class Model(StrEnum):
     )
     # Follow-up less baseline on arm, pair, covariates
     CHANGE = "change", ModelSpec("Change score", "change.change", shiftable=True)
+    # ANCOVA of people weighed until the arms are alike in what was measured of them
+    OVERLAP = (
+        "ancova-overlap",
+        ModelSpec(
+            "ANCOVA with overlap weights",
+            "weighted.overlap",
+            weighted=True,
+            methods="**Weighted comparisons.** Each person has the probability of being in the "
+            "other arm, given what was measured at baseline and the pair of clusters, as a weight "
+            "(overlap weights, Li, Morgan and Zaslavsky 2018), by a logistic regression within "
+            "each imputation (Leyrat et al. 2019). Weighted means of what it has are then the same "
+            "in both arms. The ANCOVA of the weighted people adjusts for the same variables; "
+            "standard errors are CR2 with the weights taken as known, the variant that keeps its "
+            "level on a design of ten teams. The difference is an average over people who might "
+            "have been in either arm.",
+        ),
+    )
+    ENTROPY = (
+        "ancova-entropy",
+        ModelSpec(
+            "ANCOVA with entropy balancing",
+            "weighted.entropy",
+            weighted=True,
+            methods="**Entropy balancing** (Hainmueller 2012) gives the weights nearest to equal "
+            "ones with which each arm has the means of everybody; a check of the overlap weights.",
+        ),
+    )
     # Arm by visit in the long table
     DID = "did", ModelSpec("Difference in differences", "longitudinal.did")
     # ANCOVA with a random cluster intercept
@@ -166,6 +196,7 @@ def which(has: Callable[[ModelSpec], bool]) -> tuple[str, ...]:
 
 PLANNED = which(lambda spec: True)
 CLUSTERED = which(lambda spec: spec.clusters)
+WEIGHTED = which(lambda spec: spec.weighted)
 WITHOUT_BASELINE = which(lambda spec: not spec.baseline)
 LONGITUDINAL = which(lambda spec: spec.visits != "one")
 OVER_VISITS = which(lambda spec: spec.visits == "each")

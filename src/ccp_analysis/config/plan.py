@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, GetPydanticSchema, model_validator
 
+from ccp_analysis.config.confounding import Confounding
 from ccp_analysis.config.estimands import Estimand, estimand_faults
 from ccp_analysis.config.imputation import ImputationPlan
 from ccp_analysis.config.models import (
@@ -44,7 +45,7 @@ class Outcome(Strict):
 # Which words there are is known where the models are declared, not to a type checker.
 Model = Annotated[str, GetPydanticSchema(lambda _, schema_of: schema_of(Literal[PLANNED]))]
 # What the pipeline itself calls parts of the results.
-RESERVED = ("descriptive", "economics", "sample_size", "sensitivity")
+RESERVED = ("balance", "descriptive", "economics", "sample_size", "sensitivity", "unmeasured")
 
 
 class Analysis(Strict):
@@ -194,6 +195,8 @@ class Plan(Strict):
     """Analyses whose assumptions are checked."""
     power: Power = 0.8
     """At which detectable differences are given."""
+    confounding: Confounding | None = None
+    """What is done because arms were not allocated at random; of such a study alone."""
     planned: SampleSize | None = None
     """What the study was planned to detect."""
     sensitivity: Sensitivity | None = None

@@ -74,6 +74,7 @@ def configuration_files() -> dict[str, list[str]]:
         "check": study + measures + plan,
         "sensitivity": study + measures + plan,
         "describe": study + measures + plan,
+        "balance": study + measures + plan,
         "evaluate": study + measures + plan + money,
         "results": study + plan,
         "codebook": study + measures[1:],

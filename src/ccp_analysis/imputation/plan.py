@@ -96,6 +96,7 @@ def imputation_variables(
     extra = {name: service for name, (service, _) in services.use.items() if name not in names}
     names |= extra | alive | aside
     covariates = {*plan.covariates, *(s.variable for s in plan.subgroups)}
+    covariates |= {name for name in _balanced(plan) if names[name] == name}
     levels = _levels(plan, instruments, aside)
     rules = _scores(study, levels, dictionary, instruments, set(names))
     items: dict[str, str] = {}
@@ -167,7 +168,12 @@ def _names(
         if not at_visits:
             raise StudyError(f"{PLAN}: outcome '{stem}' is neither an instrument nor a variable.")
         names |= dict.fromkeys(at_visits, stem)
-    return names | {name: names.get(name, name) for name in plan.imputation.auxiliary}
+    return names | {n: names.get(n, n) for n in (*plan.imputation.auxiliary, *_balanced(plan))}
+
+
+def _balanced(plan: Plan) -> list[str]:
+    """Return what weights are to balance."""
+    return plan.confounding.covariates if plan.confounding else []
 
 
 def _adjusted(

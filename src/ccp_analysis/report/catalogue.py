@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ccp_analysis.report.section import Checklist, Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections import (
+    alike,
     chains,
     checklist,
     checks,
@@ -32,6 +33,7 @@ from ccp_analysis.report.sections import (
     setting,
     subgroups,
     summary,
+    unmeasured,
     variations,
     visits,
 )
@@ -39,12 +41,14 @@ from ccp_analysis.report.sections import (
 SECTIONS: list[Section] = [
     summary.SECTION,
     participants.SECTION,
+    alike.SECTION,
     estimands.SECTION,
     outcomes.SECTION,
     ratios.SECTION,
     every_analysis.SECTION,
     pairs.SECTION,
     not_randomised.SECTION,
+    unmeasured.SECTION,
     visits.SECTION,
     intraclass.SECTION,
     subgroups.SECTION,
@@ -66,6 +70,7 @@ SECTIONS: list[Section] = [
     methods.SECTION,
     limits.SECTION,
     records.SECTION,
+    alike.DETAILS,
     checks.OTHERS,
     checklist.SECTION,
     Section("references"),

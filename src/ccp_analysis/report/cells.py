@@ -102,13 +102,6 @@ def mcid_sentence(source: Source, row: Row) -> str:
     return f"{'; '.join(notes)}." if notes else ""
 
 
-def estimated(row: Row, places: int, level: float | None = None) -> str | None:
-    """Write an estimate as `with_interval` does, or that there is none because a fit failed."""
-    shown = with_interval(row, places, level)
-    failed = shown is None and row["status"] in (Status.FAILED, Status.REFUSED)
-    return NOT_ESTIMATED if failed else shown
-
-
 def difference_columns(
     source: Source, places: Callable[[Row], int], widths: tuple[int, int, int, int]
 ) -> list[Column[Row]]:
@@ -133,6 +126,11 @@ def with_interval(row: Row | None, places: int, level: float | None = None) -> s
     other = known(own) and level is not None and abs(own - level) > 1e-9
     limits = interval(row["conf_low"], row["conf_high"], places)
     return f"{shown} ({limits}{f'; {100 * own:g}%' if other else ''})"
+
+
+def estimated(row: Row, places: int, level: float | None = None) -> str:
+    """Write an estimate as `with_interval` does, or that there is none."""
+    return with_interval(row, places, level) or NOT_ESTIMATED
 
 
 def participants(row: Row) -> float | None:

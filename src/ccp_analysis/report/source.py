@@ -57,6 +57,8 @@ class Source:
         Which values are missing together, and who was lost, where they were written.
     draws : pandas.DataFrame or None
         Bootstrap draws of the economic evaluation: cost and effect of each.
+    balance : pandas.DataFrame or None
+        Propensities of people, and contours of unmeasured confounding.
     prices, intervention : pandas.DataFrame or None
         The prices of services, and the items that the intervention itself costs.
     """
@@ -78,6 +80,7 @@ class Source:
     patterns: pd.DataFrame | None = None
     losses: pd.DataFrame | None = None
     draws: pd.DataFrame | None = None
+    balance: pd.DataFrame | None = None
     prices: pd.DataFrame | None = None
     intervention: pd.DataFrame | None = None
 
@@ -281,6 +284,7 @@ def load(
         patterns=_points(points, "missing_patterns"),
         losses=_points(points, "losses"),
         draws=_points(points, "economics") if economics else None,
+        balance=_points(points, "balance"),
         prices=None if prices is None else pd.read_parquet(prices),
         intervention=None if intervention is None else pd.read_parquet(intervention),
     )

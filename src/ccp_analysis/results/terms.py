@@ -82,6 +82,7 @@ class Average(StrEnum):
 
     PARTICIPANTS = "participants"
     CLUSTERS = "clusters"
+    OVERLAP = "overlap population"
 
 
 class Term(StrEnum):
@@ -137,6 +138,20 @@ class Term(StrEnum):
     UPPER_QUARTILE = "upper quartile"
     MINIMUM = "minimum"
     MAXIMUM = "maximum"
+    # How alike the arms are, and what weights leave of them
+    MEAN_DIFFERENCE = "standardised mean difference"
+    CLUSTER_DIFFERENCE = "standardised mean difference of clusters"
+    EFFECTIVE = "effective sample size"
+    LARGEST = "largest share of weight"
+    # What teams may differ in beside
+    TO_ZERO = "unmeasured difference to zero"
+    TO_MCID = "unmeasured difference to MCID"
+    HIDES_MCID = "unmeasured difference that hides MCID"
+    PER_SD = "change with one SD of a covariate"
+    ROBUSTNESS = "robustness value"
+    ROBUSTNESS_OF_INTERVAL = "robustness value of the interval"
+    R2_ARM = "partial R2 with the arm"
+    R2_OUTCOME = "partial R2 with the outcome"
     # Planned and achieved numbers
     AT_BASELINE = "participants at baseline"
     AT_FOLLOW_UP = "participants at follow-up"

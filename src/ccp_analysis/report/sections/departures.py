@@ -17,13 +17,12 @@ from matplotlib.patheffects import withStroke
 
 from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
 from ccp_analysis.report.cells import (
-    NOT_ESTIMATED,
     contrast,
+    estimated,
     level_of,
     method,
     notes_of,
     quantity,
-    with_interval,
 )
 from ccp_analysis.report.drawing import ABOVE, ACTIVE, BELOW, INK, MUTED, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
@@ -240,7 +239,7 @@ def _places(found: list[Row]) -> int:
 
 def _cell(column: str, line: Line) -> str | None:
     row = line.differences.get(column)
-    return (with_interval(row, line.places) or NOT_ESTIMATED) if row else None
+    return estimated(row, line.places) if row else None
 
 
 def _columns(entry: Delta, row: Row) -> Iterable[str]:

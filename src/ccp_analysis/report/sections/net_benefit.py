@@ -11,12 +11,12 @@ from ccp_analysis.report.cells import (
     contrast,
     df_column,
     estimate,
+    estimated,
     level_of,
     method,
     notes_of,
     of_whom,
     p_column,
-    with_interval,
 )
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, RULE, WIDTH
 from ccp_analysis.report.money import (
@@ -71,7 +71,7 @@ def net_benefit(source: Source) -> Table[Row]:
 
     def paired(row: Row) -> str | None:
         found = beside(row, Model.TEAM_MEANS, Term.DIFFERENCE)
-        return (with_interval(found, 0, level) or NOT_ESTIMATED) if found else None
+        return estimated(found, 0, level) if found else None
 
     return Table(
         f"Net monetary benefit ({contrast(source)}, {symbol}) by threshold",
@@ -79,7 +79,7 @@ def net_benefit(source: Source) -> Table[Row]:
             Column(f"Threshold ({symbol} per QALY)", threshold, 18),
             Column(
                 f"Net benefit ({level_of(source)} CI)",
-                lambda row: with_interval(row, 0, level) or NOT_ESTIMATED,
+                lambda row: estimated(row, 0, level),
                 29,
             ),
             df_column(6),

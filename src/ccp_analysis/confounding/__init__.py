@@ -1,0 +1,1 @@
+"""How alike the arms were, what weights change, and what teams may differ in unmeasured."""

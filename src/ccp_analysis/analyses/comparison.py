@@ -29,7 +29,7 @@ def fit_of(model: str) -> Fit:
     """Return the function that fits a model, as its entry in `config.models` names it."""
     if model == SUBGROUP:
         return subgroup
-    module, _, function = Model(model).spec.fit.partition(".")
+    module, _, function = Model(model).spec.fit.partition(".")  # type: ignore[call-arg]  # looked up, not made
     found: Fit = getattr(import_module(f"{models.__name__}.{module}"), function)
     return found
 

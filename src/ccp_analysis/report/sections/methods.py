@@ -34,7 +34,12 @@ def _said(source: Source) -> dict[str, Any]:
         "slopes": listed([words for fit, words in SLOPES.items() if fit in fits], "or"),
         "estimand": ESTIMANDS.get(plan.estimand, f"{plan.estimand}."),
         "n_clusters": number(clusters),
-        "paragraphs": [Markdown(said) for fit in fits if (said := Model(fit).spec.methods)],
+        "paragraphs": [
+            Markdown(model.spec.methods)
+            for fit in fits
+            for model in Model
+            if model == fit and model.spec.methods
+        ],
         "families": list(dict.fromkeys(ADJUSTMENTS[family.method] for family in plan.families)),
         "power": f"{source.economics.variance_power:g}" if source.economics else "",
     }

@@ -77,6 +77,7 @@ lint: workshop ## set up, then the linters alone
 	$(WITH) $(BIN)/snakefmt --check Snakefile
 	$(WITH) $(SNAKEMAKE) --lint
 	$(WITH) $(BIN)/lint-imports --no-cache
+	$(WITH) $(BIN)/mypy --cache-dir "$(CURDIR)/.cache/mypy"
 	$(WITH) $(BIN)/python tools/budget.py
 	$(WITH) $(BIN)/python tools/configuration.py --check
 

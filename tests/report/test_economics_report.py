@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from made_up import Folder, make
 from matplotlib.figure import Figure
@@ -630,7 +631,8 @@ def test_an_evaluation_without_variations_has_no_section_on_them(tmp_path: Path)
 def test_an_evaluation_without_draws_prices_or_intervention(clustered: Folder) -> None:
     source = clustered.source()
     economics = source.economics.model_copy(update={"intervention": None})
-    bare = replace(source, draws=None, prices=None, intervention=None, economics=economics)
+    none = pd.DataFrame()
+    bare = replace(source, draws=none, prices=none, intervention=none, economics=economics)
     text = markdown(clustered, without(bare, outcome="intervention"))
     assert "What New care itself costs is not declared, and not counted." in text
     assert "Figure" in text

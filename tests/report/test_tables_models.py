@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 from made_up import Folder
 from support import reported
 
@@ -133,7 +134,7 @@ def test_scales(clustered: Folder, plain: Folder) -> None:
     assert rows[2]["At the ceiling, %"] == "12.8"
     [none] = plain.rows("tables/scales.csv")
     assert (none["Scale"], none["data_status"]) == ("none", "public")
-    assert not reported.tables(replace(plain.source(), scales=None))["scales"].rows
+    assert not reported.tables(replace(plain.source(), scales=pd.DataFrame()))["scales"].rows
 
 
 def test_sets_have_reasons_in_words(clustered: Folder) -> None:

@@ -32,6 +32,13 @@ class Allocation:
     clusters: Clusters | None
 
     @property
+    def declared(self) -> Clusters:
+        """The clusters, in what is asked of them alone."""
+        if self.clusters is None:
+            raise ValueError("asked of a study without clusters")
+        return self.clusters
+
+    @property
     def factors(self) -> list[str]:
         """The variables that every design has as categories: the pair of clusters, if any."""
         return [self.clusters.pair] if self.clusters else []

@@ -89,20 +89,23 @@ class Checked:
         return allocated(self.study).units(self.sample)
 
     @cached_property
-    def pairs(self) -> np.ndarray | None:
-        """Code of each person's pair of clusters, shape (n,); None without clusters."""
-        return allocated(self.study).pairs(self.sample)
+    def units(self) -> np.ndarray:
+        """Code of each person's cluster, shape (n,), in what is asked of clusters alone."""
+        return self.sample.codes(allocated(self.study).declared.unit)
+
+    @cached_property
+    def pairs(self) -> np.ndarray:
+        """Code of each person's pair of clusters, shape (n,), likewise."""
+        return self.sample.codes(allocated(self.study).declared.pair)
 
     def names(self, variable: str) -> list[str]:
         """Return the values of a design variable in the order of their codes."""
         return self.sample.groups(variable).names
 
     @cached_property
-    def random_intercept(self) -> MixedFit | None:
-        """The model with a random intercept for clusters; None without clusters."""
-        return (
-            None if self.clusters is None else fit_random_intercept(self.X, self.y, self.clusters)
-        )
+    def random_intercept(self) -> MixedFit:
+        """The model with a random intercept for clusters, of which there must be some."""
+        return fit_random_intercept(self.X, self.y, self.units)
 
     @cached_property
     def with_effects(self) -> Residuals:
@@ -113,9 +116,9 @@ class Checked:
         ValueError
             If the model with a random intercept cannot be fitted.
         """
-        fit = self.random_intercept
-        if fit is None:
+        if self.clusters is None:
             return residuals_of(self.X, self.y)
+        fit = self.random_intercept
         if fit.status == Status.FAILED:
             raise ValueError(str(fit.note))
         return residuals_of(self.X, self.y, self.clusters, fit.var_group / fit.var_resid)
@@ -137,11 +140,11 @@ class Checked:
     ) -> Inference:
         """Infer one coefficient as the model does, of any design; arrays of shape (..., 1)."""
         L = np.eye(X.shape[-1])[[column]]
+        if clusters is None:
+            return classical(fit_ols(X, y), L)
         if self.model == Model.MIXED:
             return kenward_roger(fit_random_intercept(X, y, clusters), L)
         fit = fit_ols(X, y)
-        if clusters is None:
-            return classical(fit, L)
         return allocated(self.study).named(self.sample, cluster_robust(fit, clusters, L))
 
     def infer_last(self, extra: np.ndarray) -> Inference:
@@ -154,7 +157,7 @@ class Checked:
         X = np.column_stack([self.X, extra])
         L = np.eye(X.shape[-1])[self.X.shape[-1] :]
         if self.model == Model.MIXED:
-            return kenward_roger_f(fit_random_intercept(X, self.y, self.clusters), L)
+            return kenward_roger_f(fit_random_intercept(X, self.y, self.units), L)
         fit = fit_ols(X, self.y)
         if self.clusters is None:
             return classical_f(fit, L)

@@ -20,6 +20,7 @@ from scipy.stats import shapiro
 
 from ccp_analysis import files
 from ccp_analysis.analyses import influence
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.check_figures import Points, figure_table, points_of
 from ccp_analysis.analyses.checked import (
     Checked,
@@ -231,7 +232,7 @@ def _linearity(checked: Checked, _: str) -> Rows:
 
 def _cluster_effects(checked: Checked, scale: str) -> Rows:
     """No test: with pairs in the model the predicted effects have few free directions."""
-    fit, clusters = checked.random_intercept, checked.study.clusters
+    clusters, fit = allocated(checked.study).declared, checked.random_intercept
     variance, effects = float(fit.var_group), checked.with_effects.effects
     free = len(effects) - int(checked.pairs.max()) - 2
     note = (
@@ -262,5 +263,5 @@ WITH_CLUSTERS: dict[str, Callable[[Checked, str], Rows]] = {
 }
 
 
-def _robust_name(checked: Checked) -> str:
+def _robust_name(checked: Checked) -> Inference:
     return Inference.HC3 if checked.clusters is None else Inference.CR2

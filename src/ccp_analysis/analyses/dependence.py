@@ -75,5 +75,5 @@ def _made_of(columns: Sequence[str], X: np.ndarray, position: int) -> list[str]:
     weights = np.linalg.lstsq(before, column, rcond=None)[0]
     share = np.abs(weights) * np.sqrt(np.square(before).sum(axis=0))
     counts = share > NEGLIGIBLE * np.sqrt(np.square(column).sum())
-    names = [said(columns[k]) for k in np.flatnonzero(counts) if columns[k] != "Intercept"]
+    names = [said(columns[k]) for k in np.flatnonzero(counts).tolist() if columns[k] != "Intercept"]
     return list(dict.fromkeys(names))

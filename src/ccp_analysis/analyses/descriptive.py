@@ -67,7 +67,8 @@ def run(*, imputed: Path, participants: Path, results: Path) -> None:
                     values = observed[variable]
                     rows += _describe(values, in_observed, stem, visit.id, level, unit(stem))
     if plan.planned:
-        rows += sample_size_rows(study, plan, observed, unit(plan.planned.outcome))
+        scale = unit(plan.planned.outcome)
+        rows += sample_size_rows(study, plan, plan.planned, observed, scale)
     shared = {
         "analysis": "descriptive",
         "role": Role.DESCRIPTIVE,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy.special import stdtrit
 
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.checked import Checked, Row, Rows, tested_row, verdict
 from ccp_analysis.analyses.models.team_means import teams_of
 from ccp_analysis.models.diagnostics import deletion_t, leave_one_out
@@ -72,20 +75,20 @@ def without_clusters(checked: Checked, _: str) -> Rows:
     ValueError
         If the arms cannot be compared without one of them.
     """
-    clusters = checked.study.clusters
+    clusters, units = allocated(checked.study).declared, checked.units
     lost = (
         f"influence only: without one {clusters.unit_label} its {clusters.pair_label} holds one "
         "arm, so that this is no inference"
     )
-    first = np.unique(checked.clusters, return_index=True)[1]
+    first = np.unique(units, return_index=True)[1]
     cell = 2 * checked.pairs[first] + checked.arm[first].astype(int)
     alone = np.bincount(cell)[cell] == 1
-    full, found = _left_out(checked, checked.clusters)
+    full, found = _left_out(checked, units)
     rows: Rows = []
     for k, name in enumerate(checked.names(clusters.unit)):
         note = lost if alone[k] else "influence only"
         kept = tested_row(Term.WITHOUT_CLUSTER, found, checked.level, k)
-        left = {"level": name, **_numbers_left(checked, checked.clusters == k)}
+        left = {"level": name, **_numbers_left(checked, units == k)}
         kept |= {**left, "p_value": None, "statistic": None, "note": note}
         change = {"term": Term.CHANGE_WITHOUT_CLUSTER, **left, "scale": "standard errors"}
         shift = (found.estimate[k] - full.estimate[0]) / full.std_error[0]
@@ -121,7 +124,7 @@ def without_pairs(checked: Checked, _: str) -> Rows:
     with no effect .14 to .17 have such a pair under an ancova and at most .04 under a mixed model;
     where an effect is just detectable, half of them under an ancova.
     """
-    clusters = checked.study.clusters
+    clusters = allocated(checked.study).declared
     full, found = _left_out(checked, checked.pairs)
     before = bool(full.p_value[0] < 1.0 - checked.level)
     rows: Rows = []
@@ -191,15 +194,14 @@ def outlying_pair(checked: Checked, scale: str) -> Rows:
 
 def _left_out(checked: Checked, units: np.ndarray) -> tuple[Inference, Inference]:
     """Return the difference with everyone, shape (1,), and without each unit, shape (U,)."""
-    X, y, clusters = checked.X, checked.y, checked.clusters
-    full = checked.infer(X, y, clusters, 1)
-    found = leave_one_out(lambda *left: checked.infer(*left, 1), X, y, clusters, units)
-    return full, found
+    infer = partial(checked.infer, column=1)
+    whole = (checked.X, checked.y, checked.units)
+    return infer(*whole), leave_one_out(infer, *whole, units)
 
 
 def _numbers_left(checked: Checked, out: np.ndarray) -> Row:
     """Count people and clusters without those left out."""
     return {
         "n": int((~out).sum()),
-        "n_clusters": len(np.unique(checked.clusters[~out])),
+        "n_clusters": len(np.unique(checked.units[~out])),
     }

@@ -46,8 +46,8 @@ class Question:
     codes : tuple of str
         Codes of an outcome that is a category, the last being the event; of the subgroup variable
         where a subgroup is asked for.
-    subgroup : str or None
-        Variable whose interaction with the arm is asked for.
+    subgroup : str
+        Variable whose interaction with the arm is asked for; empty where none is.
     pooling : str
         Rule by which imputations are pooled.
     confounding : Confounding or None
@@ -65,7 +65,7 @@ class Question:
     mcid: float | None = None
     power: float | None = None
     codes: tuple[str, ...] = ()
-    subgroup: str | None = None
+    subgroup: str = ""
     pooling: str = Pooling.BARNARD_RUBIN
     confounding: Confounding | None = None
 

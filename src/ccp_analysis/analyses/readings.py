@@ -110,8 +110,10 @@ def _detectable(row: dict[str, Any], power: float) -> dict[str, Any]:
     df = np.inf if row["df"] is None else row["df"]
     alpha = 1.0 - row["conf_level"]
     test = f"with a power of {100 * power:g}% and a two-sided test at {100 * alpha:g}%"
-    kept = ("outcome", "visit", "scale", "population", "model", "inference", "level", "status")
-    kept += ("df", "df_num", "m", "n", "n_clusters", "pooling", "average")
+    kept = [
+        *("outcome", "visit", "scale", "population", "model", "inference", "level", "status"),
+        *("df", "df_num", "m", "n", "n_clusters", "pooling", "average"),
+    ]
     return {
         **{name: row[name] for name in kept if name in row},
         "term": Term.DETECTABLE,

@@ -109,7 +109,7 @@ def pooled_rows(
         "conf_high": high,
         **extra,
     }
-    rows = [
+    rows: Rows = [
         {name: float(np.broadcast_to(values, low.shape)[k]) for name, values in columns.items()}
         for k in range(len(low))
     ]

@@ -54,13 +54,17 @@ def required(planned: SampleSize, multiple: float) -> float | None:
     return unit * (1.0 - planned.icc) / left if left > 0 else None
 
 
-def sample_size_rows(study: Study, plan: Plan, observed: pd.DataFrame, scale: str) -> Rows:
+def sample_size_rows(
+    study: Study, plan: Plan, planned: SampleSize, observed: pd.DataFrame, scale: str
+) -> Rows:
     """Set planned numbers beside achieved ones.
 
     Parameters
     ----------
     study, plan : Study, Plan
-        The plan has `planned`.
+        Clusters; confidence level and power.
+    planned : SampleSize
+        What the plan has on it.
     observed : pandas.DataFrame
         Everyone with a baseline interview, outcomes as observed.
     scale : str
@@ -73,15 +77,16 @@ def sample_size_rows(study: Study, plan: Plan, observed: pd.DataFrame, scale: st
         such calculations go, and where there are clusters in pairs by the noncentral t with
         pairs - 1 degrees of freedom.
     """
-    planned = plan.planned
     last = [v.id for v in study.follow_ups if f"{planned.outcome}_{v.id}" in observed][-1:]
     followed = int(observed[[f"{planned.outcome}_{v}" for v in last]].notna().all(axis=1).sum())
     tail = 1.0 - (1.0 - plan.confidence_level) / 2.0
-    tests = [(Inference.NORMAL, float(ndtri(tail) + ndtri(plan.power)), None)]
+    tests: list[tuple[Inference, float, float | None]] = [
+        (Inference.NORMAL, float(ndtri(tail) + ndtri(plan.power)), None)
+    ]
     if study.clusters:
-        pairs = observed[study.clusters.pair].nunique()
-        df = float(pairs - 1)
-        tests.append((Inference.T, detected_multiple(df, plan.confidence_level, plan.power), df))
+        left = float(observed[study.clusters.pair].nunique() - 1)
+        multiple = detected_multiple(left, plan.confidence_level, plan.power)
+        tests.append((Inference.T, multiple, left))
     by = {"planned": planned.participants, "achieved": followed}
     counted = {"scale": "count", "inference": Inference.NONE}
     rows: Rows = [

@@ -69,20 +69,20 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
             except ValueError as error:
                 found = [_failed(entry.id, Model.ANCOVA, study, ask, error)]
             rows += [{"analysis": entry.id, **row} for row in found]
-    for entry in asked.delta:
-        analysis = plan.analysis(entry.analysis)
-        visit = study.visit(analysis.visit).id
-        _check_delta(entry, study, people)
-        for outcome in entry.outcomes:
+    for moved in asked.delta:
+        analysis = plan.analysis(moved.analysis)
+        visit = study.visit(analysis.visit or "").id
+        _check_delta(moved, study, people)
+        for outcome in moved.outcomes:
             ask = _question(outcome, f"{outcome}_{visit}", study, plan, instruments, dictionary)
             ask = replace(ask, pooling=analysis.pooling or plan.pooling)
             limits = scale_limits(outcome, instruments, dictionary)
             try:
-                found, grid = delta_rows(entry, analysis, study, tables, people, ask, limits)
+                found, grid = delta_rows(moved, analysis, study, tables, people, ask, limits)
                 grids.append(grid.assign(visit=visit, data_status=study.data_status))
             except ValueError as error:
-                found = [_failed(entry.id, analysis.model, study, ask, error)]
-            rows += [{"analysis": entry.id, "visit": visit, **row} for row in found]
+                found = [_failed(moved.id, analysis.model, study, ask, error)]
+            rows += [{"analysis": moved.id, "visit": visit, **row} for row in found]
     shared = {"role": Role.SENSITIVITY}
     rows = [{**shared, "estimand": plan.estimand_of(row["analysis"]), **row} for row in rows]
     table = results_table(rows, study.data_status)

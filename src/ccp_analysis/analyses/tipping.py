@@ -90,9 +90,9 @@ def delta_rows(
                 continue  # nothing is added in any direction
             row = _difference(evaluate, delta * along, data, study, ask)
             note = [_added(delta * along, study), *_beyond(data, delta * along, ask, bounds)]
-            where = direction if delta else ""
-            row = with_note([row], "; ".join(note), delta=delta, perspective=where)
-            rows += row
+            rows += with_note(
+                [row], "; ".join(note), delta=delta, perspective=direction if delta else ""
+            )
         for side, reach in sides.items():
             tip = tipping_point(evaluate, along, reach, ask.level, steps)
             where = {"level": side, "perspective": direction}
@@ -243,7 +243,9 @@ def _map(entry: Delta, evaluate: Evaluate, study: Study, ask: Question) -> pd.Da
 def empty_map() -> pd.DataFrame:
     """Return a map without points, for a plan that asks for none."""
     text = ("analysis", "outcome", "scale", "reference", "active", "visit", "data_status")
-    numbers = ("delta_reference", "delta_active", "estimate", "std_error", "df", "p_value")
-    numbers += ("conf_low", "conf_high", "conf_level", "conclusion")
+    numbers = [
+        *("delta_reference", "delta_active", "estimate", "std_error", "df", "p_value"),
+        *("conf_low", "conf_high", "conf_level", "conclusion"),
+    ]
     columns = {name: pd.Series(dtype=object) for name in text}
     return pd.DataFrame(columns | {name: pd.Series(dtype=float) for name in numbers})

@@ -14,12 +14,12 @@ from ccp_analysis.report.table import Column
 from ccp_analysis.report.words import MINUS, decimals, degrees, interval, known, number, p_value
 from ccp_analysis.results.terms import Inference, Model, Pooling, Population, Role, Status, Term
 
-DATA = {
+DATA: dict[str, str] = {
     Population.COMPLETED: "imputed",
     Population.COMPLETE_CASES: "complete cases",
     Population.OBSERVED_VISITS: "observed visits",
 }
-INFERENCE = {
+INFERENCE: dict[str, str] = {
     Inference.CR2: "CR2, Satterthwaite",
     Inference.KENWARD_ROGER: "Kenward\N{EN DASH}Roger",
     Inference.PAIRED_T: "paired t",
@@ -60,16 +60,19 @@ class Counted(NamedTuple):
 
 def method(row: Row) -> str:
     """Return the name of a row's model and data, as in ``ANCOVA, imputed``."""
-    model = LABELS.get(row["model"], row["model"])
-    data = DATA.get(row["population"], row["population"])
+    model, data = _in_words(LABELS, row["model"]), _in_words(DATA, row["population"])
     return f"{model}, {data}" if data else model
 
 
 def inference_of(row: Row) -> str:
     """Return the name of a row's inference, with the rule by which imputations were pooled."""
-    name = INFERENCE.get(row["inference"], row["inference"])
+    name = _in_words(INFERENCE, row["inference"])
     rule = POOLED.get(row["pooling"])
     return f"{name.partition(',')[0]}, {rule}" if rule else name
+
+
+def _in_words(words: dict[str, str], term: str) -> str:
+    return words.get(term, term)
 
 
 def level_of(source: Source) -> str:
@@ -257,8 +260,7 @@ def fragile_pairs(rows: list[Row]) -> list[Row]:
 
 def model_name(source: Source, analysis: str) -> str:
     """Return the name of the model of an analysis that is checked."""
-    model = source.plan.analysis(analysis).model
-    return LABELS.get(model, model)
+    return _in_words(LABELS, source.plan.analysis(analysis).model)
 
 
 def with_p(row: Row) -> str:
@@ -294,6 +296,6 @@ def primary_names(source: Source) -> str:
 
 def of_whom(row: Row) -> str:
     """Say on which data and how many people a row rests."""
-    parts = [DATA.get(row["population"], row["population"])]
+    parts = [_in_words(DATA, row["population"])]
     parts += [f"{number(row['n'])} participants"] * (row["n"] is not None)
     return ", ".join(filter(None, parts))

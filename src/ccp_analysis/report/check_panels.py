@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ccp_analysis.config.plan import Outcome
 from ccp_analysis.report.cells import others
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, REFERENCE, WIDTH
 from ccp_analysis.report.source import Source
@@ -18,9 +17,9 @@ from ccp_analysis.results.terms import Term
 SMOOTH = "#b3261e"
 
 
-def has_panels(source: Source, analysis: str, outcomes: list[Outcome]) -> bool:
-    """Return whether any of the outcomes has checks that can be drawn."""
-    names = {outcome.id for outcome in outcomes}
+def has_panels(source: Source, analysis: str, page: int | None = None) -> bool:
+    """Return whether a primary outcome, or one of a page of the others, has checks to draw."""
+    names = {outcome.id for outcome in (others(source, page) if page else source.primary)}
     return any(
         row["outcome"] in names and row["term"] != Term.ALL_CHECKS
         for row in source.rows(analysis=f"checks_{analysis}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 
 from ccp_analysis import files
 from ccp_analysis.report.cells import with_interval
@@ -20,7 +22,7 @@ REFERENCE, ACTIVE, STAMP = "#8a8f98", "#1f5a99", "#b3261e"
 LINE = 0.17  # inches from line to line of text
 OBSERVED = "#e3e6ea"
 ABOVE, BELOW = "#9cc0e6", "#d3d6da"  # regions whose interval excludes zero
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has the same
     "font.size": 8,
     "axes.spines.top": False,
@@ -102,7 +104,12 @@ def forest(
         _interval(axes, mark, y)
         weight = "bold" if mark.strong else "normal"
         beside = axes.get_yaxis_transform()
-        shared = {"transform": beside, "va": "center", "weight": weight, "color": INK}
+        shared: dict[str, Any] = {
+            "transform": beside,
+            "va": "center",
+            "weight": weight,
+            "color": INK,
+        }
         axes.text(-0.85, y, label, fontsize=size, **shared)
         axes.text(1.04, y, mark.text, fontsize=size, **shared)
         top -= tall
@@ -173,7 +180,7 @@ def direction_labels(source: Source, outcome: str) -> list[str | None]:
     return [f"\N{LEFTWARDS ARROW} favours {left}", f"favours {right} \N{RIGHTWARDS ARROW}"]
 
 
-def arm_looks() -> list[dict[str, object]]:
+def arm_looks() -> list[dict[str, Any]]:
     """Return how lines of the two arms look, that of the reference first."""
     shared = {"linewidth": 1.4, "markersize": 5}
     hollow = {"marker": "o", "markerfacecolor": "white", "linestyle": "--"}

@@ -100,14 +100,14 @@ def main_threshold(economics: Economics) -> float:
 
 def evaluation(source: Source, analysis: str = ECONOMICS, label: str = "") -> Varied:
     """Return the main evaluation, or a variation of it."""
-    at = {"analysis": analysis, "threshold": main_threshold(source.evaluation)}
+    at = main_threshold(source.evaluation)
     return Varied(
         label=label,
         analysis=analysis,
         cost=row_of(source, COST, analysis=analysis),
         qaly=row_of(source, QALY, analysis=analysis),
-        benefit=row_of(source, NET_BENEFIT, **at),
-        probability=row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, **at),
+        benefit=row_of(source, NET_BENEFIT, analysis=analysis, threshold=at),
+        probability=row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, analysis, threshold=at),
     )
 
 
@@ -199,12 +199,10 @@ def placeholders(source: Source) -> tuple[list[str], bool]:
         Labels of services and items; whether no other source is there.
     """
     named: list[tuple[str, str]] = []
-    if source.prices is not None:
-        records = source.prices.to_dict("records")
-        named += [(service_label(source, record), record["source"]) for record in records]
-    if source.intervention is not None:
-        records = source.intervention.to_dict("records")
-        named += [(record["item"], record["source"]) for record in records]
+    records = source.prices.to_dict("records")
+    named += [(service_label(source, record), record["source"]) for record in records]
+    records = source.intervention.to_dict("records")
+    named += [(record["item"], record["source"]) for record in records]
     marked = [name for name, where in named if PLACEHOLDER in where.lower()]
     return list(dict.fromkeys(marked)), bool(marked) and len(marked) == len(named)
 
@@ -218,7 +216,7 @@ def service_label(source: Source, record: dict[str, Any]) -> str:
 
 def shared_ending(source: Source) -> str:
     """Return what the labels of most services have behind their last comma, as the period."""
-    if source.prices is None:
+    if source.prices.empty:
         return ""
     priced = dict(zip(source.prices["service"], source.prices["label"], strict=True))
     labels = [_whole_label(source, service, label) for service, label in priced.items()]

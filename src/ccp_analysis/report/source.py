@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,19 +47,20 @@ class Source:
         few, which many rows may share, is not in their notes: `needed` says how many are needed.
     flow : dict
         The participant flow.
-    queries, models, scales : pandas.DataFrame or None
-        Data queries, imputation models and how the scales did, all text, where they were asked for.
-    points : pandas.DataFrame or None
-        What the figures of the checks are drawn from, where they were asked for.
-    traces, values, tipping : pandas.DataFrame or None
-        Chains and values of the imputation and maps of deltas, where they were made.
-    patterns, losses : pandas.DataFrame or None
-        Which values are missing together, and who was lost, where they were written.
-    draws : pandas.DataFrame or None
+    queries, models, scales : pandas.DataFrame
+        Data queries, imputation models and how the scales did, all text. These tables and those
+        below are empty where they were not asked for, or not made.
+    points : pandas.DataFrame
+        What the figures of the checks are drawn from.
+    traces, values, tipping : pandas.DataFrame
+        Chains and values of the imputation and maps of deltas.
+    patterns, losses : pandas.DataFrame
+        Which values are missing together, and who was lost.
+    draws : pandas.DataFrame
         Bootstrap draws of the economic evaluation: cost and effect of each.
-    balance : pandas.DataFrame or None
+    balance : pandas.DataFrame
         Propensities of people, and contours of unmeasured confounding.
-    prices, intervention : pandas.DataFrame or None
+    prices, intervention : pandas.DataFrame
         The prices of services, and the items that the intervention itself costs.
     """
 
@@ -70,19 +71,19 @@ class Source:
     dictionary: list[Column]
     results: list[Row]
     flow: dict[str, Any]
-    queries: pd.DataFrame | None = None
-    models: pd.DataFrame | None = None
-    scales: pd.DataFrame | None = None
-    points: pd.DataFrame | None = None
-    traces: pd.DataFrame | None = None
-    values: pd.DataFrame | None = None
-    tipping: pd.DataFrame | None = None
-    patterns: pd.DataFrame | None = None
-    losses: pd.DataFrame | None = None
-    draws: pd.DataFrame | None = None
-    balance: pd.DataFrame | None = None
-    prices: pd.DataFrame | None = None
-    intervention: pd.DataFrame | None = None
+    queries: pd.DataFrame = field(default_factory=pd.DataFrame)
+    models: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scales: pd.DataFrame = field(default_factory=pd.DataFrame)
+    points: pd.DataFrame = field(default_factory=pd.DataFrame)
+    traces: pd.DataFrame = field(default_factory=pd.DataFrame)
+    values: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tipping: pd.DataFrame = field(default_factory=pd.DataFrame)
+    patterns: pd.DataFrame = field(default_factory=pd.DataFrame)
+    losses: pd.DataFrame = field(default_factory=pd.DataFrame)
+    draws: pd.DataFrame = field(default_factory=pd.DataFrame)
+    balance: pd.DataFrame = field(default_factory=pd.DataFrame)
+    prices: pd.DataFrame = field(default_factory=pd.DataFrame)
+    intervention: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def rows(self, **where: object) -> list[Row]:
         """Return the rows of the results whose columns have the values given, in their order."""
@@ -277,16 +278,18 @@ def load(
         queries=_text(queries),
         models=_text(models),
         scales=_text(scales),
-        points=pd.concat(map(pd.read_parquet, drawn), ignore_index=True) if drawn else None,
+        points=pd.concat(map(pd.read_parquet, drawn), ignore_index=True)
+        if drawn
+        else pd.DataFrame(),
         traces=_points(points, "imputation_traces"),
         values=_points(points, "imputation_values"),
-        tipping=_points(points, "tipping") if plan.sensitivity else None,
+        tipping=_points(points if plan.sensitivity else None, "tipping"),
         patterns=_points(points, "missing_patterns"),
         losses=_points(points, "losses"),
-        draws=_points(points, "economics") if economics else None,
+        draws=_points(points if economics else None, "economics"),
         balance=_points(points, "balance"),
-        prices=None if prices is None else pd.read_parquet(prices),
-        intervention=None if intervention is None else pd.read_parquet(intervention),
+        prices=_parquet(prices),
+        intervention=_parquet(intervention),
     )
 
 
@@ -312,10 +315,16 @@ def _records(table: pd.DataFrame) -> list[Row]:
     return records
 
 
-def _points(folder: Path | None, name: str) -> pd.DataFrame | None:
+def _points(folder: Path | None, name: str) -> pd.DataFrame:
     path = folder / f"{name}.parquet" if folder else None
-    return pd.read_parquet(path) if path and path.is_file() else None
+    return _parquet(path if path and path.is_file() else None)
 
 
-def _text(path: Path | None) -> pd.DataFrame | None:
-    return None if path is None else pd.read_csv(path, dtype=str, keep_default_na=False)
+def _parquet(path: Path | None) -> pd.DataFrame:
+    return pd.DataFrame() if path is None else pd.read_parquet(path)
+
+
+def _text(path: Path | None) -> pd.DataFrame:
+    if path is None:
+        return pd.DataFrame()
+    return pd.read_csv(path, dtype=str, keep_default_na=False)

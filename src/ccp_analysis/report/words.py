@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from typing import TypeGuard
 
 MINUS = "\N{MINUS SIGN}"
 ABSENT = "\N{EN DASH}"
@@ -41,7 +42,7 @@ def escape(text: object) -> Markdown:
     return Markdown(_PUNCTUATION.sub(r"\\\1", plain))
 
 
-def known(value: float | None) -> bool:
+def known(value: float | None) -> TypeGuard[float]:
     """Return whether there is a number."""
     return value is not None and math.isfinite(value)
 

@@ -91,7 +91,7 @@ def _paired_changes(study: Study, chosen: Sample) -> PairedTeams:
     _, team, pair, arm = teams_of(study, chosen)
     cell = team * 2 + chosen.first["visit"].to_numpy()
     if len(np.unique(cell)) < 2 * len(pair):
-        raise ValueError(f"a {study.clusters.unit_label} has no value at one of the visits")
+        raise ValueError(f"a {allocated(study).unit_label} has no value at one of the visits")
     means = grouping(cell, chosen.n).means(chosen.stacked("value")[..., None])[..., 0]
     gains = means[..., 1::2] - means[..., ::2]
     return paired_team_means(gains, None, np.arange(len(pair)), pair, arm)
@@ -220,7 +220,7 @@ def _variances(fit: MixedFit, study: Study, visits: list[Visit], ask: Question) 
     ]
     if fit.team_covariance is not None:
         between = np.asarray(fit.team_covariance).reshape(-1, v, v).mean(axis=0)
-        unit, constant = study.clusters.unit_label, float(between[0, 1])
+        unit, constant = allocated(study).unit_label, float(between[0, 1])
         by_visit = float(between[0, 0]) - constant
         rows += [
             {"term": Term.VARIANCE.of(unit), "estimate": constant, "visit": "", **shared},

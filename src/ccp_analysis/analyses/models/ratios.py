@@ -21,7 +21,8 @@ from ccp_analysis.analyses.rows import (
 )
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.models.glm import FAMILIES, GlmFit, fit_glm
+from ccp_analysis.models.families import FAMILIES
+from ccp_analysis.models.glm import GlmFit, fit_glm
 from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.results import terms

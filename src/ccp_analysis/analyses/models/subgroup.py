@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,7 @@ def _rows(
     chosen: Sample,
     fit: OlsFit,
     L: np.ndarray,
-    named: list[tuple[str, str]],
+    named: Sequence[tuple[str, str]],
     ask: Question,
 ) -> Rows:
     inference, method = allocated(study).infer(chosen, fit, L)

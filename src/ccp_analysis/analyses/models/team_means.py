@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import Sample, said
 from ccp_analysis.analyses.question import Question, require_fits, sample_for
 from ccp_analysis.analyses.readings import with_readings
@@ -67,7 +68,7 @@ def team_means(study: Study, imputed: pd.DataFrame, data: str, ask: Question) ->
 
 def _averages(study: Study, chosen: Sample, fit: PairedTeams, ask: Question) -> Rows:
     """Return the participant-average beside the cluster-average, and how effects go with size."""
-    label, level = study.clusters.pair_label, contrast_label(study)
+    label, level = allocated(study).whole_label, contrast_label(study)
     [weighted] = pooled_rows(chosen, weighted_by_people(fit), ask.level)
     weighted = with_note([weighted], f"{label}s weighted by their participants")[0]
     found = [(Inference.CR2, weighted), (Inference.JACKKNIFE, _of_means(chosen, fit, ask, label))]
@@ -117,8 +118,8 @@ def adjusted_teams(
     try:
         return paired_team_means(chosen.stacked(value), adjust, *teams)
     except RankDeficientError as error:
-        unit = study.clusters.unit_label
-        who = "everyone" if np.ptp(adjust) == 0 else f"everyone of a {unit}"
+        within = adjust is not None and np.ptp(adjust) != 0
+        who = f"everyone of a {allocated(study).unit_label}" if within else "everyone"
         raise ValueError(
             f"{said(baseline)} is the same for {who}, and cannot be adjusted for"
         ) from error
@@ -140,7 +141,8 @@ def _flipped(differences: np.ndarray, level: float) -> dict[str, Any]:
 
 def teams_of(study: Study, chosen: Sample) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
     """Return the names of the pairs; and the team of each row, the pair and arm of each team."""
-    teams, pairs = (chosen.groups(v) for v in (study.clusters.unit, study.clusters.pair))
+    clusters = allocated(study).declared
+    teams, pairs = chosen.groups(clusters.unit), chosen.groups(clusters.pair)
     arm = (chosen.first[study.arms.variable] == study.arms.active).to_numpy(dtype=int)
     return pairs.names, teams.codes, teams.within(pairs), arm[teams.first]
 

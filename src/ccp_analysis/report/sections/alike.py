@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from ccp_analysis.config.models import LABELS
@@ -201,9 +202,9 @@ def draw_overlap(source: Source) -> Figure:
     return figure
 
 
-def _propensities(source: Source) -> Any:
+def _propensities(source: Source) -> pd.DataFrame:
     points = source.balance
-    return points[points["figure"] == "propensity"] if points is not None else []
+    return points if points.empty else points[points["figure"] == "propensity"]
 
 
 def _overlap_legend(source: Source) -> tuple[str, str]:

@@ -24,7 +24,7 @@ BINS = 15  # of a number, at most
 
 def has_predictors(source: Source) -> bool:
     """Return whether any variable was imputed from others."""
-    return source.models is not None and bool(_models(source))
+    return not source.models.empty and bool(_models(source))
 
 
 def draw_predictors(source: Source) -> Figure:
@@ -67,7 +67,7 @@ def _models(source: Source) -> dict[str, list[str]]:
 
 def imputed_outcomes(source: Source) -> list[str]:
     """Return the follow-ups of the primary outcomes whose chains and values are there."""
-    if source.traces is None or source.values is None:
+    if source.traces.empty or source.values.empty:
         return []
     there = set(source.traces["variable"]) & set(source.values["variable"])
     names = [f"{o.id}_{v.id}" for o in source.primary for v in source.study.follow_ups]
@@ -102,7 +102,7 @@ def _chains(axes: Axes, traces: pd.DataFrame) -> None:
         own = traces[traces["chain"] == chain].sort_values("iteration")
         colour = (ACTIVE, REFERENCE)[place % 2]
         axes.plot(own["iteration"], own["mean"], color=colour, linewidth=0.7, alpha=0.85)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.tick_params(labelsize=6.5)
 
 
@@ -118,14 +118,14 @@ def _values(source: Source, axes: Axes, values: pd.DataFrame, name: str) -> None
     else:
         position = values["value"].astype(float)
         edges = _edges(position.to_numpy())
-    shared = {"bins": edges}
     for chosen, look in (
         (observed, {"color": BELOW, "label": "Observed"}),
         (filled, {"color": ACTIVE, "label": "Imputed", "histtype": "step", "linewidth": 1.3}),
     ):
         people = values.loc[chosen, "people"].to_numpy(dtype=float)
         if people.sum():
-            axes.hist(position[chosen], weights=100 * people / people.sum(), **shared, **look)
+            weights = 100 * people / people.sum()
+            axes.hist(position[chosen], edges.tolist(), weights=weights, **look)
     axes.set_ylabel("Per cent", fontsize=7)
     axes.tick_params(labelsize=6.5)
 

@@ -51,12 +51,16 @@ WITHOUT = (
         "Whichever {pair} is left out, the difference moves by at most one standard error",
     ),
 )
-FOUND = {
+FOUND: dict[str, str] = {
     Status.OK: "nothing found",
     Status.FLAGGED: Status.FLAGGED,
     Status.FAILED: "could not be made",
 }
-HANGS = {Status.OK: "nothing found", Status.FLAGGED: "fragile", Status.FAILED: "could not be made"}
+HANGS: dict[str, str] = {
+    Status.OK: "nothing found",
+    Status.FLAGGED: "fragile",
+    Status.FAILED: "could not be made",
+}
 
 
 class Check(NamedTuple):
@@ -227,7 +231,7 @@ def _items(of: Configured) -> Iterator[Item]:
             f"check_panels_{analysis}",
             partial(panels, analysis=analysis),
             partial(_panels_legend, analysis=analysis),
-            lambda s, a=analysis: has_panels(s, a, s.primary),
+            partial(has_panels, analysis=analysis),
         )
 
 
@@ -241,7 +245,7 @@ def _items_of_others(of: Configured) -> Iterator[Item]:
                 f"check_others_{analysis}_{page}",
                 partial(small, analysis=analysis, page=page),
                 partial(_others_legend, analysis=analysis, page=page),
-                lambda s, a=analysis, p=page: has_panels(s, a, others(s, p)),
+                partial(has_panels, analysis=analysis, page=page),
             )
 
 

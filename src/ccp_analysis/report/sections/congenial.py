@@ -31,7 +31,6 @@ def congenial(source: Source) -> Table[Line]:
     held = (
         f"every {clusters.unit_label}, which holds those of arm and pair" if clusters else "the arm"
     )
-    imputed = source.models is not None and not source.models.empty
     return Table(
         "Terms of the analyses of imputed data, and which the imputation models lack",
         [
@@ -39,7 +38,7 @@ def congenial(source: Source) -> Table[Line]:
             Column("Terms", lambda line: listed(line.terms), 46, "l"),
             Column("Not in the imputation models", attrgetter("lacks"), 40, "l"),
         ],
-        list(_lines(source)) if imputed else [],
+        [] if source.models.empty else list(_lines(source)),
         notes=[
             f"Every imputation model has an effect of {held}. What it lacks is drawn towards zero "
             "by imputation, and no interval allows for that."

@@ -248,7 +248,7 @@ def _unadjusted(source: Source) -> list[str]:
     if not all(row and known(row["estimate"]) for rows in found.values() for row in rows):
         return []
     years, utilities = (
-        [number(row["estimate"], places) for row in rows]
+        [estimate(row, places) for row in rows]
         for rows, places in zip(found.values(), (3, 2), strict=True)
     )
     labels = [source.arm(arm) for arm in arms]

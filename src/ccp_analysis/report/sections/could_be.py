@@ -22,12 +22,12 @@ from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, decimals, known, listed, number
 from ccp_analysis.results.terms import Inference, Term
 
-QUANTILES = {Inference.NORMAL: "normal", Inference.T: "t"}
+QUANTILES: dict[str, str] = {Inference.NORMAL: "normal", Inference.T: "t"}
 BY_QUANTILES = (
     "Normal, by normal quantiles; t, by quantiles of t with one degree of freedom fewer than pairs."
 )
 PLACES = {"count": 0, "ratio": 2}
-ORDER = [
+ORDER: list[str] = [
     Term.AT_BASELINE,
     Term.AT_FOLLOW_UP,
     Term.CLUSTERS,
@@ -102,7 +102,10 @@ def sample_size(source: Source) -> Table[Any]:
     for row in found:
         by_key.setdefault((row["term"], row["inference"]), {})[row["level"]] = row
     unit = source.study.clusters.unit_label if source.study.clusters else "cluster"
-    labels = {Term.CLUSTERS: f"{capitalised(unit)}s", Term.REQUIRED: "Participants required"}
+    labels: dict[str, str] = {
+        Term.CLUSTERS: f"{capitalised(unit)}s",
+        Term.REQUIRED: "Participants required",
+    }
 
     def label(key: tuple[str, str]) -> str:
         term, inference = key
@@ -161,7 +164,7 @@ def _detectable(source: Source) -> str:
     for outcome in source.primary:
         row = source.primary_row(outcome.id)
         found = beside(source, row, Term.DETECTABLE) if row else []
-        if found:
+        if row and found:
             places = decimals(row["std_error"])
             limit = quantity(found[0]["estimate"], places, found[0]["scale"])
             parts.append(f"{limit} for {source.name(outcome.id)}, {found[0]['note']}")

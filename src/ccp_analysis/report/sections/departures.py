@@ -210,7 +210,7 @@ def direction(source: Source, arms: dict[str, float]) -> str:
     both = source.study.arms.ordered
     if all(arms.get(arm) == 1 for arm in both):
         return "Added in both arms"
-    verbs = {1: "added in {arm}", -1: "taken off in {arm}"}
+    verbs: dict[float, str] = {1: "added in {arm}", -1: "taken off in {arm}"}
     parts = [
         verbs.get(arms[arm], f"{plain(arms[arm])} times the delta added in {{arm}}").format(
             arm=source.arm(arm)
@@ -261,7 +261,7 @@ def _place(source: Source, entry: ReferenceBased, visit: str, name: str) -> tupl
 
 def maps_of(source: Source) -> list[tuple[str, str]]:
     """Return analysis and outcome of every map of deltas."""
-    if source.tipping is None or source.plan.sensitivity is None:
+    if source.tipping.empty or source.plan.sensitivity is None:
         return []
     there = set(zip(source.tipping["analysis"], source.tipping["outcome"], strict=True))
     asked = [(e.id, outcome) for e in source.plan.sensitivity.delta for outcome in e.outcomes]

@@ -9,7 +9,7 @@ from typing import Any
 from ccp_analysis.config.estimands import Estimand, IntercurrentEvent
 from ccp_analysis.config.models import LABELS, LONGITUDINAL
 from ccp_analysis.config.plan import Analysis
-from ccp_analysis.config.sensitivity import Delta, Sensitivity
+from ccp_analysis.config.sensitivity import Sensitivity
 from ccp_analysis.report.cells import DATA
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import Source
@@ -17,7 +17,7 @@ from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, listed, uncapitalised
 from ccp_analysis.results.terms import Model, Population, Role
 
-ROLES = {
+ROLES: dict[str, str] = {
     Role.PRIMARY: "Primary analysis",
     Role.SUPPORTING: "Supporting analyses",
     Role.SENSITIVITY: "Sensitivity analyses",
@@ -74,13 +74,10 @@ def _analyses(source: Source, estimand: Estimand) -> dict[str, str]:
             by_data.setdefault(data_of(analysis), {})[LABELS[analysis.fit]] = None
     said = {role: [_models(*part) for part in by.items()] for role, by in found.items()}
     asked = plan.sensitivity or Sensitivity()
-    for entry in (*asked.delta, *asked.reference_based):
-        if plan.estimand_of(entry.id) == estimand.id:
-            if isinstance(entry, Delta):
-                model = LABELS[plan.analysis(entry.analysis).model]
-                said[Role.SENSITIVITY].append(f"{model} with deltas added to imputed values")
-            else:
-                said[Role.SENSITIVITY].append("ANCOVA after reference-based imputation")
+    added = "with deltas added to imputed values"
+    ways = [(e.id, f"{LABELS[plan.analysis(e.analysis).model]} {added}") for e in asked.delta]
+    ways += [(e.id, "ANCOVA after reference-based imputation") for e in asked.reference_based]
+    said[Role.SENSITIVITY] += [way for name, way in ways if plan.estimand_of(name) == estimand.id]
     return {
         role: capitalised("; ".join(uncapitalised(part) for part in parts))
         for role, parts in said.items()
@@ -115,8 +112,8 @@ def _notes(source: Source) -> list[str]:
             "what the model has."
         )
     named = {e.event for estimand in plan.estimands for e in estimand.intercurrent_events}
-    ends = [event for event in (losses.ending if losses else []) if event not in named]
-    if ends:
+    ends = [event for event in losses.ending if event not in named] if losses else []
+    if losses and ends:
         labels = [uncapitalised(source.category(losses.event, event)) for event in ends]
         notes.append(
             f"Recorded as {listed(labels, 'or')}: what is not known after it is missing data, "

@@ -107,7 +107,7 @@ def enough(source: Source) -> list[str]:
 
 def _iterations(source: Source) -> str:
     """Say which chains had not mixed; empty where all had."""
-    if source.models is None or source.models.empty:
+    if source.models.empty:
         return ""
     first = _models(source)
     slow = first[first["note"].str.contains(UNMIXED, regex=False)]
@@ -126,7 +126,7 @@ def _imputations(source: Source) -> str:
     """Say how many imputations the pooled standard errors need."""
     pooled = [r for r in source.results if known(r["fmi"]) and known(r["std_error"])]
     made = max((r["m"] for r in pooled), default=None)
-    if not made or source.models is None or source.models.empty:
+    if not made or source.models.empty:
         return ""
     short = [row["needed"] for row in pooled if row["needed"]]
     if not short:

@@ -136,7 +136,7 @@ def lost_sentences(source: Source) -> list[str]:
 
 def by_visit(source: Source) -> dict[str, list[Row]]:
     """Return the comparisons of every follow-up to which somebody was lost."""
-    if source.losses is None:
+    if source.losses.empty:
         return {}
     table = source.losses.astype(object).where(source.losses.notna(), None)
     found = {
@@ -193,7 +193,7 @@ def _with_sign(share: float | None) -> str | None:
 def pattern_sentence(source: Source) -> str:
     """Say how many have every value, and how many patterns the others fall into."""
     table = source.patterns
-    if table is None or table.empty:
+    if table.empty:
         return ""
     kinds: pd.DataFrame = table.drop_duplicates("pattern")
     whole = kinds[kinds["missing"] == 0]
@@ -263,7 +263,7 @@ class Incomplete:
 
 def has_patterns(source: Source) -> bool:
     """Return whether any value is missing, and it is known which."""
-    return source.patterns is not None and not source.patterns.empty
+    return not source.patterns.empty
 
 
 def draw_patterns(source: Source) -> Figure:
@@ -306,8 +306,8 @@ def draw_patterns(source: Source) -> Figure:
     if len(people) > shown:
         rest = people.iloc[shown:]
         text = f"and {len(rest)} more patterns, of {number(rest.sum())} participants"
-        place = {"fontsize": 7, "color": MUTED, "va": "top"}
-        figure.text(beside, frame[1] - 0.08 / height, textwrap.fill(text, 16), **place)
+        y = frame[1] - 0.08 / height
+        figure.text(beside, y, textwrap.fill(text, 16), fontsize=7, color=MUTED, va="top")
     return figure
 
 
@@ -342,7 +342,9 @@ def columns_of(source: Source) -> list[Incomplete]:
     return found
 
 
-def _people_bars(figure: Figure, people: np.ndarray, frame: tuple[float, ...]) -> None:
+def _people_bars(
+    figure: Figure, people: np.ndarray, frame: tuple[float, float, float, float]
+) -> None:
     """Draw how many participants have each pattern."""
     axes = figure.add_axes(frame)
     axes.barh(np.arange(len(people)) + 0.5, people, height=0.62, color=MUTED)

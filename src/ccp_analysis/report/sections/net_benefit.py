@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -261,7 +262,7 @@ def draw_acceptability(source: Source) -> Figure:
     """Draw how probable it is that the net benefit is above zero, over the thresholds."""
     figure = Figure(figsize=(WIDTH, 3.0))
     axes = figure.add_axes((0.085, 0.18, 0.88, 0.745))
-    looks = (
+    looks: tuple[dict[str, Any], ...] = (
         {"color": ACTIVE, "linewidth": 1.7},
         {"color": "#b06a00", "linewidth": 1.5, "linestyle": (0, (4, 2))},
     )

@@ -89,12 +89,15 @@ def flow(source: Source) -> Table[Counted]:
 
 def _recorded(source: Source) -> list[str]:
     """Say which reasons were recorded with the events that ended participation."""
-    sentences = []
+    sentences: list[str] = []
+    losses = source.study.losses
+    if losses is None:
+        return sentences
     for stage in source.flow["stages"]:
         for missing in stage.get("missing", []):
             counts = missing.get("recorded") or {}
             reasons = [
-                f"{uncapitalised(source.category(source.study.losses.reason, code))} {number(n)}"
+                f"{uncapitalised(source.category(losses.reason, code))} {number(n)}"
                 for code, n in counts.items()
             ]
             if reasons:

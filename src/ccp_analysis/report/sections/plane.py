@@ -24,7 +24,7 @@ from ccp_analysis.report.money import (
     shares,
 )
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, has_economics
-from ccp_analysis.report.source import CURRENCY, Source
+from ccp_analysis.report.source import CURRENCY, Row, Source
 from ccp_analysis.report.words import known, listed, number, percent
 from ccp_analysis.results.terms import Model, Term
 
@@ -72,16 +72,19 @@ def said(source: Source) -> str:
 
 def has_plane(source: Source) -> bool:
     """Return whether there are draws and a point estimate for the plane."""
-    if source.draws is None or source.draws.empty:
-        return False
+    return not source.draws.empty and len(_estimates(source)) == 2
+
+
+def _estimates(source: Source) -> list[Row]:
+    """Return the differences in costs and in QALYs, those that were estimated."""
     rows = row_of(source, COST), row_of(source, QALY)
-    return all(row is not None and known(row["estimate"]) for row in rows)
+    return [row for row in rows if row and known(row["estimate"])]
 
 
 def draw_plane(source: Source) -> Figure:
     """Draw the cost-effectiveness plane: differences in costs over differences in QALYs."""
     draws = source.draws.sort_values("draw").head(DRAWN)
-    cost, effect = row_of(source, COST)["estimate"], row_of(source, QALY)["estimate"]
+    cost, effect = (row["estimate"] for row in _estimates(source))
     figure = Figure(figsize=(WIDTH, 4.0))
     axes = figure.add_axes((0.115, 0.14, 0.865, 0.84))
     across = _reach(draws["effect"], effect)
@@ -170,9 +173,9 @@ def _corners(axes: Axes, found_shares: dict[str, float]) -> None:
 
 
 def _legend(source: Source) -> tuple[str, str]:
-    draws = 0 if source.draws is None else len(source.draws)
+    draws = len(source.draws)
     shown = f"the first {number(DRAWN)} of {number(draws)}" if draws > DRAWN else number(draws)
-    cost, qaly = row_of(source, COST), row_of(source, QALY)
+    cost, qaly = _estimates(source)
     at = per_qaly(source, main_threshold(source.evaluation))
     parts = [f"{quadrant}, {percent(share)} per cent" for quadrant, share in shares(source).items()]
     return (

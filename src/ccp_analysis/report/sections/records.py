@@ -91,7 +91,7 @@ def left_out_reason(source: Source, reason: str) -> str:
 
 def scales(source: Source) -> Table[dict[str, str]]:
     """Say how the scales did: reliability, floor and ceiling, without regard to arm."""
-    found = [] if source.scales is None else source.scales.to_dict("records")
+    found = source.scales.to_dict("records")
     parts = list(dict.fromkeys((row["scale"], row["subscale"]) for row in found))
 
     def reach(row: dict[str, str]) -> str | None:

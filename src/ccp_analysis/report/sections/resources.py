@@ -97,10 +97,7 @@ def _period(source: Source) -> list[str]:
 
 def _services(source: Source) -> dict[str, dict[str, Any]]:
     """Return the services with their prices, in the order of the file."""
-    prices = source.prices
-    if prices is None:
-        return {}
-    return {record["service"]: record for record in prices.to_dict("records")}
+    return {record["service"]: record for record in source.prices.to_dict("records")}
 
 
 def _label(source: Source, row: Row) -> str:
@@ -131,7 +128,7 @@ def prices(source: Source) -> Table[dict[str, Any]]:
     """List the unit costs of services and of the intervention's items with their sources."""
     economics = source.evaluation
     symbol = CURRENCY[economics.currency]
-    items = [] if source.intervention is None else source.intervention.to_dict("records")
+    items = source.intervention.to_dict("records")
 
     def quantity(record: dict[str, Any]) -> str | None:
         return f"{record['quantity']:,g}" if "quantity" in record else None
@@ -175,13 +172,13 @@ def _item(source: Source, record: dict[str, Any]) -> str:
 def _about_prices(source: Source) -> list[str]:
     notes = []
     tables = (source.prices, source.intervention)
-    given = {year for table in tables if table is not None for year in table["price_year"]}
+    given = {year for table in tables if not table.empty for year in table["price_year"]}
     if given - {source.evaluation.price_year}:
         notes.append(
             f"Unit costs of other years are brought to {source.evaluation.price_year} by "
             f"the price index of {source.evaluation.price_index}."
         )
-    if source.intervention is not None and len(source.intervention):
+    if not source.intervention.empty:
         notes.append(
             "Cost: what the quantity of an item costs over the horizon, of what lasts longer the "
             f"share that falls to it; {sharing(source)}."

@@ -218,7 +218,7 @@ def _economics(source: Source) -> str:
 
 def _net_benefit(source: Source) -> str:
     """Give the net benefit at the main threshold; empty where there is none."""
-    threshold = main_threshold(source.economics)
+    threshold = main_threshold(source.evaluation)
     row = row_of(source, NET_BENEFIT, threshold=threshold)
     if row is None or not known(row["estimate"]):
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from ccp_analysis.config.models import LABELS
@@ -203,10 +204,10 @@ def draw_contours(source: Source) -> Figure:
     return figure
 
 
-def _contour(source: Source) -> Any:
-    if source.balance is None:
-        return []
+def _contour(source: Source) -> pd.DataFrame:
     points = source.balance
+    if points.empty:
+        return points
     return points[(points["figure"] == "contour") & (points["outcome"] == _first(source))]
 
 

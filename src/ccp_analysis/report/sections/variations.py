@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from operator import attrgetter
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -161,8 +162,8 @@ def draw_tornado(source: Source) -> Figure:
     centre = marks[-1].row["estimate"]
     axes.axvline(centre, color=ACTIVE, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
     for mark, y in zip(marks, _lines(axes), strict=True):
-        bar = {"color": REFERENCE, "linewidth": 6, "alpha": 0.45, "zorder": 1.5}
-        axes.hlines(y, centre, mark.row["estimate"], **bar)
+        end = mark.row["estimate"]
+        axes.hlines(y, centre, end, color=REFERENCE, linewidth=6, alpha=0.45, zorder=1.5)
     axes.xaxis.set_major_formatter(lambda value, _: number(value) or "")
     axes.locator_params(axis="x", nbins=5)
     return figure
@@ -170,19 +171,22 @@ def draw_tornado(source: Source) -> Figure:
 
 def _lines(axes: Axes) -> list[float]:
     """Return at what heights the estimates of a forest stand."""
-    return [line.get_ydata()[0] for line in axes.lines if line.get_marker() in ("o", "D")]
+    return [
+        float(np.ravel(line.get_ydata())[0])
+        for line in axes.lines
+        if line.get_marker() in ("o", "D")
+    ]
 
 
 def _legend(source: Source) -> tuple[str, str]:
     at = per_qaly(source, main_threshold(source.evaluation))
-    main = evaluation(source).benefit
-    others = len(marks_of(source)) - 1
+    *others, main = marks_of(source)
     return (
         f"Net benefit at {at} ({contrast(source)}) with {level_of(source)} confidence intervals "
         "when the evaluation is varied, by net-benefit regression; the variation that moves the "
         f"estimate farthest stands on top. Dashed line and bold, the main evaluation "
-        f"({perspective(source)}; {of_whom(main)}); grey bars, the distance from it.",
-        f"Forest plot with one line for each of {others} variations and one for the main "
+        f"({perspective(source)}; {of_whom(main.row)}); grey bars, the distance from it.",
+        f"Forest plot with one line for each of {len(others)} variations and one for the main "
         "evaluation; the table of variations has the numbers.",
     )
 

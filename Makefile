@@ -45,7 +45,7 @@ COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --for
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick lint docs verify golden archive data lock clean environment workshop study synthetic synthetic-study
+.PHONY: help run test test-quick lint docs site verify golden archive data lock clean environment workshop study synthetic synthetic-study
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,10 @@ lint: workshop ## set up, then the linters alone
 
 docs: workshop ## write the keys of the configuration and their schemas again
 	$(WITH) $(BIN)/python tools/configuration.py
+
+site: workshop ## build the documentation as web pages
+	@$(WITH) $(BIN)/mkdocs build --strict
+	@echo "Open .cache/site/index.html."
 
 verify: study environment ## compare an archive's files with their checksums, and results with a rerun
 	@cd "$(STUDY)" && exec $(CLI) verify --cores $(CORES) --log logs/verify.log

@@ -52,6 +52,7 @@ CODE_FILES = (
     "budget.toml",
     "environment.yml",
     "examples/README.md",
+    "mkdocs.yml",
     "requirements-dev.lock",
 )
 CODE_FOLDERS = (".ci", "benchmarks", "docs", "profiles", "src", "tests", "tools")

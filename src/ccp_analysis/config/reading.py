@@ -321,7 +321,14 @@ def unresolved(value: Strict, path: Path, lines: Lines) -> list[str]:
 
 
 def among(where: str, names: Iterable[str], known: Collection[str], what: str) -> Iterator[str]:
-    """Yield a sentence for each name that is not known, with the known one that is most like it."""
+    """Yield a sentence for each name that is not known, with the known one that is most like it.
+
+    Examples
+    --------
+    >>> from ccp_analysis.config.reading import among
+    >>> print(*among("covariates", ["agee"], ["age", "sex"], "variables"))
+    covariates: 'agee' is not one of the variables; most like it: 'age'
+    """
     for name in sorted(set(names) - set(known)):
         yield f"{where}: '{name}' is not one of the {what}{_like(name, known)}"
 
@@ -372,10 +379,7 @@ def _shown(found: str | float) -> str:
 
 
 def _named(sentence: str) -> list[str]:
-    """Return the key, and the entry, with which a complaint of a model begins.
-
-    As in "thresholds: number 3 of the list is …" or "sensitivity 'societal': …".
-    """
+    """Return the key, and the entry, with which "sensitivity 'societal': …" and the like begin."""
     named = _NAMED.match(sentence)
     if named is None:
         return []

@@ -76,6 +76,26 @@ def pool_averaged(found: Inference) -> Pooled:
     Robins & Wang (2000, Biometrika 87:113-124), at the level of clusters. ``docs/imputation.md``
     derives it and says where it fails: it needs fixed cluster effects in the imputation model, and
     every term of the analysis there.
+
+    Examples
+    --------
+    Six teams of two people; one of the last team was lost, and is drawn three times about an effect
+    of that team. Clusters share nothing, so nothing is added to V; Rubin's rules add B:
+
+    >>> import numpy as np
+    >>> from ccp_analysis.models.averaged import pool_averaged
+    >>> from ccp_analysis.models.pooling import pool
+    >>> from ccp_analysis.models.team_level import paired_team_means
+    >>> seen = [12, 15, 11, 14, 9, 13, 10, 16, 14, 17, 12]
+    >>> completed = [[*seen, drawn] for drawn in (14, 18, 13)]
+    >>> team, pair, arm = np.repeat(range(6), 2), [0, 0, 1, 1, 2, 2], [0, 1] * 3
+    >>> found = paired_team_means(completed, None, team, pair, arm).inference
+    >>> pooled = pool_averaged(found)
+    >>> print(pooled.estimate.round(3), pooled.std_error.round(3), pooled.df.round(2))
+    [-0.333] [1.202] [2.]
+    >>> rubin = pool(found.estimate, found.std_error**2, found.df)
+    >>> print(rubin.estimate.round(3), rubin.std_error.round(3), rubin.df.round(2))
+    [-0.333] [1.354] [1.02]
     """
     m = len(found.estimate)
     within, between, shared = variances(found)

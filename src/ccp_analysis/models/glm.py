@@ -123,6 +123,21 @@ def fit_glm(
     information where a mean goes to zero. Under separation (Albert & Anderson
     1984; Santos Silva & Tenreyro 2010 for counts) the steps do not get shorter and the information
     in that direction decays to nothing, which is what is looked for.
+
+    Examples
+    --------
+    The randomised trial with counts of Dobson (1990), as in R's help for ``glm``:
+
+    >>> import numpy as np
+    >>> from ccp_analysis.models.glm import fit_glm
+    >>> from ccp_analysis.models.glm_inference import on_link_scale
+    >>> counts = [18, 17, 15, 20, 10, 20, 25, 13, 12]
+    >>> outcome, treatment = np.tile([1, 2, 3], 3), np.repeat([1, 2, 3], 3)
+    >>> columns = [np.ones(9), outcome == 2, outcome == 3, treatment == 2, treatment == 3]
+    >>> fit = fit_glm(np.column_stack(columns), counts, "poisson")
+    >>> found = on_link_scale(fit, np.eye(5)[:3], kind="model")
+    >>> print(found.estimate.round(4), found.std_error.round(4))
+    [ 3.0445 -0.4543 -0.293 ] [0.1709 0.2022 0.1927]
     """
     members = _members(family, power)
     X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)

@@ -172,6 +172,19 @@ def fit_ols(X: np.ndarray, y: np.ndarray) -> OlsFit:
     -----
     By QR decomposition (Golub & Van Loan 2013, Matrix Computations, section 5.3), with one step of
     reorthogonalisation of the residuals.
+
+    Examples
+    --------
+    Darwin's fifteen differences between cross- and self-fertilised maize, in eighths of an inch
+    (Fisher 1935, The Design of Experiments, chapter 3, with t = 2.148):
+
+    >>> import numpy as np
+    >>> from ccp_analysis.models.ols import classical, fit_ols
+    >>> inches = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
+    >>> fit = fit_ols(np.ones((15, 1)), inches)
+    >>> found = classical(fit, [1])
+    >>> print(found.estimate.round(3), found.statistic.round(3), found.df, found.p_value.round(4))
+    [2.617] [2.148] [14.] [0.0497]
     """
     X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
     batch = _batch_shape(X, y)

@@ -90,6 +90,23 @@ def cluster_robust(fit: OlsFit, groups: np.ndarray, L: np.ndarray, kind: str = "
     independent errors of equal variance: with w_g = (I - H_gg)^-a X_g (X'X)^-1 l, the variance
     estimate is a quadratic form whose matrix has the elements
     P_gh = [g = h] w_g'w_g - (Q_g'w_g)'(Q_h'w_h), and df = tr(P)^2 / tr(P^2).
+
+    Examples
+    --------
+    Darwin's maize (see `fit_ols`) grew in four pots; with pots as clusters fewer than three degrees
+    of freedom are left of fourteen:
+
+    >>> import numpy as np
+    >>> from ccp_analysis.models.ols import fit_ols
+    >>> from ccp_analysis.models.robust import cluster_robust
+    >>> inches = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
+    >>> pot = np.repeat([1, 2, 3, 4], [3, 3, 5, 4])
+    >>> found = cluster_robust(fit_ols(np.ones((15, 1)), inches), pot, [1])
+    >>> print(found.estimate.round(3), found.std_error.round(3), found.df.round(2))
+    [2.617] [0.988] [2.84]
+    >>> low, high = found.interval()
+    >>> print(low.round(2), high.round(2))
+    [-0.63] [5.86]
     """
     contrasts = as_contrasts(L, fit.coef.shape[-1])
     clusters, directions = _Adjusted(fit, groups, kind), contrasts @ fit.inverse

@@ -90,12 +90,29 @@ def robustness_value(found: Inference, q: float = 1.0, level: float | None = Non
 
     Notes
     -----
-    Cinelli & Hazlett (2020), equations 19 and 21: with f = q |t| / sqrt(df), less f* =
-    t_{df - 1} / sqrt(df - 1) where an interval is asked for, RV = (sqrt(f^4 + 4 f^2) - f^2) / 2.
-    That takes the strongest confounder for the worst. One that explains less of the outcome leaves
-    a larger standard error, and is worse where (f + f*) f* > 1; then RV = ((f + f*)^2 - f*^2) /
-    (1 + (f + f*)^2), at outcome strengths below it (the minimum over R2_Y of the adjusted t is
-    sqrt(f^2 (1 - R2_D) - R2_D)). With four degrees of freedom f* is 1.84 and it is always so.
+    Cinelli & Hazlett (2020), equations 19 and 21: with f = q |t| / sqrt(df), less
+    c = t_{df - 1} / sqrt(df - 1) where an interval is asked for,
+    RV = (sqrt(f^4 + 4 f^2) - f^2) / 2. That takes the strongest confounder for the worst. One that
+    explains less of the outcome leaves a larger standard error, and is worse where (f + c) c > 1;
+    then RV = ((f + c)^2 - c^2) / (1 + (f + c)^2), at outcome strengths below it (the minimum over
+    R2_Y of the adjusted t is sqrt(f^2 (1 - R2_D) - R2_D)). With four degrees of freedom c is 1.84
+    and it is always so.
+
+    Examples
+    --------
+    Darfur, from table 1 of Cinelli & Hazlett (2020): 13.9 % and, for the interval, 7.6 %:
+
+    >>> from ccp_analysis.models.inference import Inference
+    >>> from ccp_analysis.models.unmeasured import robustness_value
+    >>> found = Inference(0.097, 0.0232, 783)
+    >>> print(robustness_value(found).round(3), robustness_value(found, level=0.95).round(3))
+    0.139 0.076
+
+    The same estimate from five pairs of teams:
+
+    >>> found = Inference(0.097, 0.0232, 4)
+    >>> print(robustness_value(found).round(3), robustness_value(found, level=0.95).round(3))
+    0.839 0.185
     """
     whole = q * np.abs(found.statistic) / np.sqrt(found.df)
     if level is None:

@@ -119,6 +119,21 @@ def overlap_weights(
     sum_1 (1 - e) z = sum_0 e z: exact balance of all z (their theorem 3). The penalty adds half
     the log determinant of the information (Firth 1993, Biometrika 80:27-38; Heinze & Schemper
     2002, Stat Med 21:2409-2419).
+
+    Examples
+    --------
+    Arms that differ by almost seven years of age do not when they are weighted:
+
+    >>> import numpy as np
+    >>> from ccp_analysis.models.weighting import overlap_weights
+    >>> age = np.array([31, 38, 42, 45, 52, 55, 60, 64, 25, 29, 36, 41, 44, 48, 53, 57])
+    >>> arm = np.repeat([0, 1], 8)
+    >>> print(age[arm == 0].mean(), age[arm == 1].mean())
+    48.375 41.625
+    >>> found = overlap_weights(age[:, None], arm)
+    >>> weighted = found.weights * age
+    >>> print(weighted[arm == 0].sum().round(2), weighted[arm == 1].sum().round(2))
+    44.96 44.96
     """
     people = _People(X, arm, pair, names)
     if not firth:

@@ -78,6 +78,15 @@ def results_table(rows: list[dict[str, object]], data_status: str) -> pd.DataFra
     ValueError
         If a row has an unknown column or a word that is not of the vocabulary (`results.terms`),
         or two rows have the same key.
+
+    Examples
+    --------
+    >>> from ccp_analysis.results.table import results_table
+    >>> from ccp_analysis.results.terms import Term
+    >>> row = {"analysis": "primary", "term": Term.DIFFERENCE, "estimate": 1.2}
+    >>> table = results_table([row], "synthetic")
+    >>> print(*table.loc[0, ["analysis", "term", "estimate", "status", "data_status"]])
+    primary difference 1.2 ok synthetic
     """
     unknown = {column for row in rows for column in row} - set(COLUMNS)
     if unknown:

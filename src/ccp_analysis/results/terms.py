@@ -172,7 +172,14 @@ class Term(StrEnum):
     COST_EFFECTIVE = "probability cost-effective"
 
     def of(self, part: str) -> str:
-        """Return the term of a part, such as the variance between teams."""
+        """Return the term of a part, such as the variance between teams.
+
+        Examples
+        --------
+        >>> from ccp_analysis.results.terms import Term
+        >>> print(Term.VARIANCE.of("team"))
+        variance: team
+        """
         return f"{self}{OF}{part}"
 
 
@@ -199,6 +206,15 @@ def require_known(column: str, value: object) -> None:
         Of the results table; columns that are not in `VOCABULARY` take any value.
     value : object
         What is written or asked for; nothing (empty, missing) is always taken.
+
+    Examples
+    --------
+    >>> from ccp_analysis.results.terms import Term, require_known
+    >>> require_known("term", Term.VARIANCE.of("team"))
+    >>> require_known("term", "diference")
+    Traceback (most recent call last):
+        ...
+    ValueError: 'diference' is not one of the words for 'term' (Term)
     """
     words = VOCABULARY.get(column)
     if words is None or value is None or value != value or value == "":

@@ -32,6 +32,9 @@ from ccp_analysis.report.sections import (
     setting,
     subgroups,
     summary,
+    target,
+    target_trial,
+    trend,
     variations,
     visits,
 )
@@ -45,6 +48,7 @@ SECTIONS: list[Section] = [
     every_analysis.SECTION,
     pairs.SECTION,
     not_randomised.SECTION,
+    target_trial.SECTION,
     visits.SECTION,
     intraclass.SECTION,
     subgroups.SECTION,
@@ -68,6 +72,8 @@ SECTIONS: list[Section] = [
     records.SECTION,
     checks.OTHERS,
     checklist.SECTION,
+    trend.SECTION,
+    target.SECTION,
     Section("references"),
 ]
 

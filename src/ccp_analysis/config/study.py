@@ -206,19 +206,19 @@ class Component(Strict):
 class TargetTrial(Strict):
     """The trial that would answer the question, which a study that is not randomised emulates."""
 
-    eligibility: Component = Component()
+    eligibility: Component | None = None
     """Who takes part."""
-    strategies: Component = Component()
+    strategies: Component | None = None
     """What is compared."""
-    assignment: Component = Component()
+    assignment: Component | None = None
     """How it is decided who is in which arm."""
-    start: Component = Component()
+    start: Component | None = None
     """When follow-up starts and ends."""
-    outcome: Component = Component()
+    outcome: Component | None = None
     """What is measured, when and by whom."""
-    contrast: Component = Component()
+    contrast: Component | None = None
     """Which effect is asked for."""
-    analysis: Component = Component()
+    analysis: Component | None = None
     """How it is estimated."""
 
 

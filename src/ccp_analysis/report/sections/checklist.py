@@ -54,7 +54,12 @@ class Item:
 
 ITEMS = (
     Item("1", "Title", "Says that this is an economic evaluation, and of what"),
-    Item("2", "Abstract", "Context, methods, results, other analyses in short", (SUMMARY,)),
+    Item(
+        "2",
+        "Abstract",
+        "Context, methods, results and alternative analyses in short",
+        (SUMMARY,),
+    ),
     Item("3", "Background and objectives", "Context, question, and why it matters for decisions"),
     Item("4", "Analysis plan", "Whether there was one, and where it can be read", (METHODS,)),
     Item(

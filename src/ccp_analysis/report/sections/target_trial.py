@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ccp_analysis.config.estimands import Estimand
 from ccp_analysis.config.models import LABELS
-from ccp_analysis.config.study import TargetTrial
+from ccp_analysis.config.study import Component, TargetTrial
 from ccp_analysis.report.section import Configured, Section, TableItem
 from ccp_analysis.report.sections.estimands import data_of
 from ccp_analysis.report.source import Source
@@ -75,12 +75,8 @@ def _outcome(source: Source) -> str:
     for outcome in source.plan.outcomes:
         named.setdefault(outcome.role, []).append(inside(source.name(outcome.id)))
     parts = [f"{capitalised(role)}: {', '.join(names)}" for role, names in named.items()]
-    stages = {stage["stage"]: stage for stage in source.flow["stages"]}
-    first, last = source.study.baseline, source.study.visits[-1]
-    seen = (
-        f"Seen at {inside(last.label)}: {number(stages[last.id]['n'])} of "
-        f"{number(stages[first.id]['n'])}"
-    )
+    _, first, *_, last = source.flow["stages"]
+    seen = f"Seen at {inside(last['label'])}: {number(last['n'])} of {number(first['n'])}"
     return ". ".join([*parts, seen])
 
 
@@ -161,16 +157,17 @@ def lines(source: Source) -> list[Line]:
     given = source.study.target_trial or TargetTrial()
     found = []
     for part in PARTS:
-        own = getattr(given, part.key)
+        own = getattr(given, part.key) or Component()
         asked = own.authors or ("" if own.study else part.asks)
-        study = [part.known(source), own.study, f"{OPEN}: {asked}" if asked else None]
-        differs = [part.differs, own.differs]
-        found.append(Line(part.label, _cell([own.ideal]), _cell(study), _cell(differs)))
+        study = _cell(part.known(source), own.study)
+        asks = f" [{OPEN}: {asked}.]" if asked else ""
+        differs = _cell(part.differs, own.differs)
+        found.append(Line(part.label, _cell(own.ideal), f"{study}{asks}", differs))
     return found
 
 
-def _cell(said: list[str | None]) -> str:
-    return " ".join(sentence(text) for text in said if text) or sentence(OPEN)
+def _cell(*said: str | None) -> str:
+    return " ".join(sentence(text) for text in said if text) or f"[{OPEN}.]"
 
 
 def target_trial(source: Source) -> Table[Line]:

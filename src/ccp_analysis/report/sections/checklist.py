@@ -42,7 +42,7 @@ class Item:
         What part of it no analysis can answer.
     """
 
-    number: int
+    number: str
     topic: str
     asks: str
     sections: tuple[str, ...] = ()

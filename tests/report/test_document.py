@@ -175,6 +175,7 @@ def test_sections_follow_the_study(clustered: Folder, plain: Folder) -> None:
         "The primary outcome by every analysis",
         "The sites one by one",
         "Not randomised",
+        "The target trial",
         "What wards share",
         "Planned subgroups",
         "What a difference could be",
@@ -191,6 +192,8 @@ def test_sections_follow_the_study(clustered: Folder, plain: Folder) -> None:
         "Data and software",
         "Appendix: checks of the other outcomes",
         "Appendix: CHEERS 2022",
+        "Appendix: TREND",
+        "Appendix: TARGET",
         "References",
     ]
     assert headings(plain) == [

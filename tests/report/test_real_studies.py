@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from support import reported
 
 from ccp_analysis.report.sections.summary import summary
+from ccp_analysis.report.sections.target_trial import OPEN
 from ccp_analysis.report.source import Source, load
 
 
@@ -57,6 +58,24 @@ def test_every_label_is_in_words(source: Source) -> None:
         if name not in ("queries", "imputation_models"):
             cells = {cell for row in table.rows for cell in row} | set(table.header)
             assert not codes & cells, name
+
+
+def test_the_target_trial_stands_beside_a_study_that_is_not_randomised(source: Source) -> None:
+    own = {"target_trial", "trend", "target"}
+    built = reported.tables(source)
+    if source.study.randomised:
+        assert not own & set(built)
+        assert source.study.target_trial is None
+        return
+    for name in ("trend", "target", "cheers"):
+        assert reported.claimed_in_vain(source, name) == [], name
+    rows = {row[0]: row[1:] for row in built["target_trial"].rows}
+    assert "10 teams in 5 Trusts, 5 with usual practice and 5 with Conn" in rows["Assignment"][1]
+    assert "Implementation did not fully occur" in rows["Treatment strategies"][2]
+    assert rows["Causal contrast"][1].startswith("Treatment policy: difference between the arms")
+    # The target trial and where it differs are given; five parts of the study are not known here.
+    asked = [[OPEN in cell for cell in cells] for cells in rows.values()]
+    assert [sum(column) for column in zip(*asked, strict=True)] == [0, 5, 0]
 
 
 def test_figures_are_drawn(source: Source) -> None:

@@ -224,3 +224,54 @@ def test_a_mixed_model_without_clusters_is_a_fault_of_the_plan(btheb_study):
     btheb_study.change(PLAN, "model: mmrm", "model: mixed, visit: month8")
     with pytest.raises(StudyError, match=r"\(model: mixed\) needs clusters, which config/study"):
         check()
+
+
+STUDY = "config/study.yaml"
+TRIALS = {
+    "unknown component": ("  eligibility:\n", "  eligibilty:\n", "eligibilty: unknown key"),
+    "unknown key": (
+        "    ideal: At the draw",
+        "    idea: At the draw",
+        "target_trial.start.idea: unknown key",
+    ),
+    "empty text": (
+        "    authors: who interviewed, and whether they knew the arm\n",
+        "    authors: ''\n",
+        "target_trial.outcome.authors: String should have at least 1 character",
+    ),
+    "randomised": (
+        "randomised: false",
+        "randomised: true",
+        "target_trial: this is for studies whose arms were not allocated at random, and the file "
+        "says randomised: true; expected one without the other",
+    ),
+    "unknown item": (
+        "\nvisits: ",
+        "\nstatements: {trend: {22: Known, 23: Unknown}, target: {7g(i): Known}}\n\nvisits: ",
+        "statements.trend: '23' is not one of the items of the checklist",
+    ),
+    "unknown checklist": (
+        "\nvisits: ",
+        "\nstatements: {strobe: {1: Said}}\n\nvisits: ",
+        "statements.strobe",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", TRIALS)
+def test_a_fault_of_the_target_trial_names_its_line(ccp_study, fault):
+    old, new, sentence = TRIALS[fault]
+    ccp_study.change(STUDY, old, new)
+    with pytest.raises(StudyError) as caught:
+        check()
+    [message] = [text for text in caught.value.faults if sentence in text]
+    line = int(message.partition(", line ")[2].partition(":")[0])
+    key = sentence.partition(":")[0].rpartition(".")[2]
+    assert key in (ccp_study / STUDY).read_text().splitlines()[line - 1]
+
+
+def test_a_randomised_study_may_not_answer_for_others(btheb_study):
+    check()
+    btheb_study.change(STUDY, "\nvisits: ", "\nstatements: {trend: {1: Said}}\n\nvisits: ")
+    with pytest.raises(StudyError, match="statements: this is for studies whose arms were not"):
+        check()

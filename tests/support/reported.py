@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from matplotlib.figure import Figure
 
 from ccp_analysis.report import catalogue, stage
@@ -40,3 +42,12 @@ def draw(source: Source, name: str) -> Figure:
 
 def legend(source: Source, name: str) -> tuple[str, str]:
     return figure(source, name).legend(source)
+
+
+def claimed_in_vain(source: Source, checklist: str) -> list[list[str]]:
+    """Return the rows of a checklist that name a place which the report does not have."""
+    written = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text(source))
+    there = set(re.findall(r"^#+ (.+)$", written, flags=re.MULTILINE))
+    there |= set(re.findall(r"\*\*((?:Table|Figure) \d+)\.\*\*", written))
+    places = re.compile(r"(?<=“)[^”]+(?=”)|(?:Table|Figure) \d+")
+    return [r for r in tables(source)[checklist].rows if not there.issuperset(places.findall(r[3]))]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from ccp_analysis.config.reading import Name, Share, Strict, load
+from ccp_analysis.config.reading import Name, Share, Strict, among, load
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN, STUDY
 
@@ -36,6 +37,17 @@ class Visit(Strict):
 SCHEMA = 1  # form of the configuration that this program reads
 
 Format = Literal["csv", "xlsx", "sav", "dta"]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+# Items of the checklists for studies that are not randomised, numbered as in their sources.
+CHECKLISTS = {
+    "trend": tuple(str(number) for number in range(1, 23)),
+    "target": (
+        *("1a", "1b", "1c", "2", "3", "4", "5"),
+        *("6a", "6b", "6c", "6d", "6e", "6f", "6g", "6h"),
+        *("7a", "7b", "7c", "7d", "7e", "7f", "7g(i)", "7g(ii)", "7h(i)", "7h(ii)"),
+        *(str(number) for number in range(8, 22)),
+    ),
+}
 
 
 class RawFile(Strict):
@@ -174,6 +186,42 @@ class Invalid(Strict):
     cells: int = Field(default=5, ge=1, description="So many at least; fewer never stop the run.")
 
 
+class Component(Strict):
+    """A component of the target trial: what it would do, what was done, and where they differ.
+
+    What the rest of the configuration knows of this study is not repeated here: the report says it
+    first. What is left out it says is to be given by the authors.
+    """
+
+    ideal: Text | None = None
+    """What the target trial would do."""
+    study: Text | None = None
+    """What this study did, beyond what the configuration knows."""
+    differs: Text | None = None
+    """Where the two differ, and what may follow from it."""
+    authors: Text | None = None
+    """What of this study only its authors can say and have not yet said; the report asks for it."""
+
+
+class TargetTrial(Strict):
+    """The trial that would answer the question, which a study that is not randomised emulates."""
+
+    eligibility: Component | None = None
+    """Who takes part."""
+    strategies: Component | None = None
+    """What is compared."""
+    assignment: Component | None = None
+    """How it is decided who is in which arm."""
+    start: Component | None = None
+    """When follow-up starts and ends."""
+    outcome: Component | None = None
+    """What is measured, when and by whom."""
+    contrast: Component | None = None
+    """Which effect is asked for."""
+    analysis: Component | None = None
+    """How it is estimated."""
+
+
 class Study(Strict):
     """What the study is: ``config/study.yaml``."""
 
@@ -195,6 +243,11 @@ class Study(Strict):
     """Date of the data, and of the documents."""
     randomised: bool
     """Whether arms were allocated at random."""
+    target_trial: TargetTrial | None = None
+    """The target trial beside this study, where arms were not allocated at random."""
+    statements: dict[Literal["trend", "target"], dict[str, Text]] = {}
+    """Checklist, item of it and what the authors say to it, where arms were not allocated at
+    random."""
     arms: Arms
     """The two arms."""
     visits: list[Visit] = Field(min_length=2)
@@ -234,6 +287,17 @@ class Study(Strict):
             if key != "recruited" and key not in ids:
                 raise ValueError(f"expected: '{key}' is neither 'recruited' nor a visit")
         return self
+
+    def references(self) -> Iterator[str]:
+        """Yield what does not go with a randomised study, and items that no checklist has."""
+        for key in ("target_trial", "statements"):
+            if self.randomised and getattr(self, key):
+                yield (
+                    f"{key}: this is for studies whose arms were not allocated at random, and the "
+                    "file says randomised: true; expected one without the other"
+                )
+        for name, said in self.statements.items():
+            yield from among(f"statements.{name}", said, CHECKLISTS[name], "items of the checklist")
 
     @property
     def baseline(self) -> Visit:

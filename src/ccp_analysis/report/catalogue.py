@@ -33,6 +33,9 @@ from ccp_analysis.report.sections import (
     setting,
     subgroups,
     summary,
+    target,
+    target_trial,
+    trend,
     unmeasured,
     variations,
     visits,
@@ -49,6 +52,7 @@ SECTIONS: list[Section] = [
     pairs.SECTION,
     not_randomised.SECTION,
     unmeasured.SECTION,
+    target_trial.SECTION,
     visits.SECTION,
     intraclass.SECTION,
     subgroups.SECTION,
@@ -73,6 +77,8 @@ SECTIONS: list[Section] = [
     alike.DETAILS,
     checks.OTHERS,
     checklist.SECTION,
+    trend.SECTION,
+    target.SECTION,
     Section("references"),
 ]
 

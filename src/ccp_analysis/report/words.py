@@ -117,6 +117,12 @@ def uncapitalised(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
+def sentence(text: str) -> str:
+    """Return text with a capital at its beginning and a full stop, if no other, at its end."""
+    text = capitalised(text.strip())
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def listed(parts: list[str], last: str = "and") -> str:
     """Join words as in ``a, b and c``."""
     return f" {last} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

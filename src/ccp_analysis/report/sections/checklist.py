@@ -1,34 +1,35 @@
-"""The CHEERS 2022 checklist and where its items are answered."""
+"""Checklists of reporting and where their items are answered; here that of CHEERS 2022."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
 from ccp_analysis.report.section import Checklist, Numbers, Section, has_economics
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import listed
+from ccp_analysis.report.words import listed, sentence
 
-# Headings of the report that every economic evaluation has.
-SUMMARY, PARTICIPANTS, MISSING = "Summary", "Participants", "Missing data"
+# Headings that every report has, then those of every economic evaluation.
+SUMMARY, PARTICIPANTS, OUTCOMES = "Summary", "Participants", "Outcomes"
+MISSING, METHODS, LIMITS, RECORDS = "Missing data", "Methods", "Limits", "Data and software"
 MONEY = "Costs and quality-adjusted life years"
 RESOURCES = "Resources and prices"
 DIFFERENCES = "Differences in costs and outcomes"
 WORTH = "Net benefit and its uncertainty"
 VARIED = "What the evaluation hangs on"
-METHODS, LIMITS = "Methods", "Limits"
 FOR_AUTHORS = "Not answered here: to be stated by the authors."
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item of the checklist.
+    """An item of a checklist.
 
     Attributes
     ----------
-    number : int
-        1 to 28.
+    number : str
+        As in its source.
     topic, asks : str
         Its topic, and in our own short words what it asks for.
     sections : tuple of str
@@ -41,7 +42,7 @@ class Item:
         What part of it no analysis can answer.
     """
 
-    number: int
+    number: str
     topic: str
     asks: str
     sections: tuple[str, ...] = ()
@@ -52,41 +53,46 @@ class Item:
 
 
 ITEMS = (
-    Item(1, "Title", "Says that this is an economic evaluation, and of what"),
-    Item(2, "Abstract", "Context, methods, results and alternative analyses in short", (SUMMARY,)),
-    Item(3, "Background and objectives", "Context, question, and why it matters for decisions"),
-    Item(4, "Analysis plan", "Whether there was one, and where it can be read", (METHODS,)),
+    Item("1", "Title", "Says that this is an economic evaluation, and of what"),
     Item(
-        5,
+        "2",
+        "Abstract",
+        "Context, methods, results and alternative analyses in short",
+        (SUMMARY,),
+    ),
+    Item("3", "Background and objectives", "Context, question, and why it matters for decisions"),
+    Item("4", "Analysis plan", "Whether there was one, and where it can be read", (METHODS,)),
+    Item(
+        "5",
         "Study population",
         "Who was studied",
         (PARTICIPANTS,),
         ("flow", "baseline"),
         ("flow",),
     ),
-    Item(6, "Setting and location", "What about the place may bear on the findings"),
+    Item("6", "Setting and location", "What about the place may bear on the findings"),
     Item(
-        7,
+        "7",
         "Comparators",
         "What is compared, and why",
         tables=("estimands",),
         left="why they were chosen",
     ),
     Item(
-        8,
+        "8",
         "Perspective",
         "Whose costs count, and why",
         (MONEY,),
         ("prices",),
         left="why it was chosen",
     ),
-    Item(9, "Time horizon", "Over how long, and why", (MONEY,), left="why it is long enough"),
-    Item(10, "Discount rate", "At what rate, and why", (MONEY,)),
-    Item(11, "Selection of outcomes", "Which benefits and harms were measured", (MONEY, METHODS)),
-    Item(12, "Measurement of outcomes", "How they were measured", (METHODS,), ("scales",)),
-    Item(13, "Valuation of outcomes", "By whose values", (MONEY, METHODS), ("economic_means",)),
+    Item("9", "Time horizon", "Over how long, and why", (MONEY,), left="why it is long enough"),
+    Item("10", "Discount rate", "At what rate, and why", (MONEY,)),
+    Item("11", "Selection of outcomes", "Which benefits and harms were measured", (MONEY, METHODS)),
+    Item("12", "Measurement of outcomes", "How they were measured", (METHODS,), ("scales",)),
+    Item("13", "Valuation of outcomes", "By whose values", (MONEY, METHODS), ("economic_means",)),
     Item(
-        14,
+        "14",
         "Measurement and valuation of resources and costs",
         "How use was counted and priced",
         (RESOURCES, METHODS),
@@ -94,100 +100,124 @@ ITEMS = (
         left="who reported use, and against what it was checked",
     ),
     Item(
-        15,
+        "15",
         "Currency, price date and conversion",
         "Currency, price year, and how prices came to it",
         (MONEY, RESOURCES),
         ("prices",),
     ),
     Item(
-        16,
+        "16",
         "Rationale and description of model",
         "Which decision model, and why",
         (METHODS,),
         said="Not applicable, as there is none: ",
     ),
     Item(
-        17,
+        "17",
         "Analytics and assumptions",
         "How data were analysed, and what is assumed",
         (METHODS, MISSING),
         ("imputation_models",),
     ),
-    Item(18, "Heterogeneity", "How results vary between kinds of people", (LIMITS,)),
-    Item(19, "Distributional effects", "Who gains and who loses", (LIMITS,)),
+    Item("18", "Heterogeneity", "How results vary between kinds of people", (LIMITS,)),
+    Item("19", "Distributional effects", "Who gains and who loses", (LIMITS,)),
     Item(
-        20,
+        "20",
         "Characterising uncertainty",
         "By which methods",
         (WORTH, METHODS),
         ("net_benefit",),
         ("acceptability", "plane"),
     ),
-    Item(21, "Engagement with patients and others", "How those affected took part in the study"),
+    Item("21", "Engagement with patients and others", "How those affected took part in the study"),
     Item(
-        22,
+        "22",
         "Study parameters",
         "All inputs with their sources",
         (RESOURCES,),
         ("resource_use", "prices"),
     ),
     Item(
-        23,
+        "23",
         "Main results",
         "Mean costs and outcomes, and one measure of both",
         (DIFFERENCES, WORTH),
         ("economic_means", "economics", "net_benefit", "ratios_of_cost"),
     ),
     Item(
-        24,
+        "24",
         "Effect of uncertainty",
         "What changes the findings",
         (VARIED,),
         ("economic_sensitivity",),
         ("tornado",),
     ),
-    Item(25, "Effect of engagement", "What their taking part changed"),
+    Item("25", "Effect of engagement", "What their taking part changed"),
     Item(
-        26,
+        "26",
         "Findings, limitations, generalisability, current knowledge",
         "What was found, how far it reaches, and what it may mean",
         (SUMMARY, LIMITS),
         left="what it means for people, policy and practice",
     ),
-    Item(27, "Source of funding", "Who paid, and what part they had"),
-    Item(28, "Conflicts of interest", "Of the authors"),
+    Item("27", "Source of funding", "Who paid, and what part they had"),
+    Item("28", "Conflicts of interest", "Of the authors"),
 )
 
 
 def cheers(source: Source, numbers: Numbers) -> Table[Item]:
-    """Set out the checklist with the places that answer it.
+    """Set out the checklist for economic evaluations."""
+    said = source.evaluation.statements
+    return answered(
+        "The CHEERS 2022 checklist for economic evaluations",
+        ITEMS,
+        {str(number): text for number, text in said.items()},
+        numbers,
+        ["Items in our own short words, after Husereau et al. (2022)."],
+    )
+
+
+def answered(
+    name: str,
+    items: Iterable[Item],
+    statements: Mapping[str, str],
+    numbers: Numbers,
+    notes: list[str],
+) -> Table[Item]:
+    """Set out a checklist with the places that answer it.
 
     Parameters
     ----------
-    source : Source
-        Its configuration may state what no analysis can answer.
+    name : str
+        What it is called.
+    items : iterable of Item
+        In its order.
+    statements : mapping
+        Number of an item and what the authors say to it.
     numbers : Numbers
         Of the tables and figures that this report shows.
+    notes : list of str
+        To stand under it.
 
     Returns
     -------
     Table
     """
     return Table(
-        "The CHEERS 2022 checklist for economic evaluations, and where its items are answered",
+        f"{name}, and where its items are answered",
         [
-            Column("Item", lambda item: str(item.number), 6, "l"),
-            Column("Topic", attrgetter("topic"), 25, "l"),
+            Column("Item", attrgetter("number"), 7, "l"),
+            Column("Topic", attrgetter("topic"), 24, "l"),
             Column("What it asks for", attrgetter("asks"), 30, "l"),
-            Column("Where", lambda item: _answer(source, numbers, item), 39, "l"),
+            Column("Where", lambda item: _answer(statements, numbers, item), 39, "l"),
         ],
-        list(ITEMS),
-        notes=["Items in our own short words, after Husereau et al. (2022)."],
+        list(items),
+        notes=notes,
     )
 
 
-def _answer(source: Source, numbers: Numbers, item: Item) -> str:
+def _answer(statements: Mapping[str, str], numbers: Numbers, item: Item) -> str:
     """Say where an item is answered, what the authors state, or that they have to."""
     # The section on variations stands with its table.
     absent = set() if "economic_sensitivity" in numbers.tables else {VARIED}
@@ -197,9 +227,8 @@ def _answer(source: Source, numbers: Numbers, item: Item) -> str:
         ("Figure", item.figures, numbers.figures),
     ):
         places += [f"{kind} {shown[name]}" for name in names if name in shown]
-    statement = source.evaluation.statements.get(item.number, "").strip()
-    if statement and not statement.endswith((".", "!", "?")):
-        statement += "."
+    said = statements.get(item.number, "").strip()
+    statement = sentence(said) if said else ""
     if not places:
         return statement or FOR_AUTHORS
     if statement:

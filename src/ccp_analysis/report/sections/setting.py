@@ -8,7 +8,7 @@ from ccp_analysis.report.money import ECONOMICS, perspective, placeholders, poun
 from ccp_analysis.report.section import Section, has_economics
 from ccp_analysis.report.sections.resources import sharing
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.words import capitalised, inside, known, listed, uncapitalised
+from ccp_analysis.report.words import inside, known, listed, sentence, uncapitalised
 from ccp_analysis.results.terms import Term
 
 CURRENCIES = {"GBP": "pounds sterling"}
@@ -43,7 +43,7 @@ def setting(source: Source) -> list[str]:
         "Quality-adjusted life years are the area under the curve of utility "
         f"({source.outcome(economics.utility)}), the visits at their planned times.",
         "Utility is 0 from a death on, and costs end with it." if dead else "",
-        _sentence(standing)
+        sentence(standing)
         if standing
         else "What standing this value set has in an appraisal is not stated in the configuration.",
     ]
@@ -76,11 +76,6 @@ def limits(source: Source) -> list[str]:
     ]
     text = placeholder(source)
     return [*said, text.partition(". ")[0] + "."] if text else said
-
-
-def _sentence(text: str) -> str:
-    text = capitalised(text.strip())
-    return text if text.endswith(".") else f"{text}."
 
 
 def _said(source: Source) -> dict[str, Any]:

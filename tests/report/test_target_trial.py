@@ -1,0 +1,175 @@
+"""The target trial beside the study, and the checklists for studies that are not randomised."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from made_up import Folder
+from support import reported
+
+from ccp_analysis.config.study import CHECKLISTS, Component, TargetTrial
+from ccp_analysis.report.sections import checklist, target, trend
+from ccp_analysis.report.sections.target_trial import OPEN, lines
+from ccp_analysis.report.source import Source
+
+ITEMS = {"trend": trend.ITEMS, "target": target.ITEMS}
+
+
+def changed(source: Source, **values: Any) -> Source:
+    """Return the source of a study with other values in its configuration."""
+    return replace(source, study=source.study.model_copy(update=values))
+
+
+def given(source: Source, **components: Component) -> dict[str, tuple[str, ...]]:
+    """Return the lines of the table by component, with what the authors give."""
+    source = changed(source, target_trial=TargetTrial(**components))
+    return {line.label: line[1:] for line in lines(source)}
+
+
+def markdown(folder: Folder, source: Source) -> str:
+    with folder.inside():
+        return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", reported.text(source))
+
+
+def test_what_is_known_without_the_authors_is_said(clustered: Folder) -> None:
+    table = given(clustered.source())
+    assert list(table) == [
+        *("Eligibility", "Treatment strategies", "Assignment", "Start and end of follow-up"),
+        *("Outcome", "Causal contrast", "Analysis"),
+    ]
+    studied = {label: cells[1] for label, cells in table.items()}
+    assert studied["Treatment strategies"].startswith("New care against usual care. [")
+    assert studied["Assignment"].startswith(
+        "The arm is a property of the ward, and was not allocated at random: 4 wards in 2 sites, "
+        "2 with usual care and 2 with new care. ["
+    )
+    assert studied["Start and end of follow-up"].startswith(
+        "Follow-up starts with the interview at start and ends with that at end."
+    )
+    assert "Primary: sleep. Secondary: pain at the. Seen at end: 33 of 40." in studied["Outcome"]
+    assert studied["Analysis"] == (
+        "Primary: ANCOVA (imputed). Covariates beside the outcome at baseline: age. The ward is "
+        "the unit of inference."
+    )
+
+
+def test_what_only_the_authors_know_is_asked_for(clustered: Folder) -> None:
+    source = clustered.source()
+    table = given(source)
+    assert {cells[0] for cells in table.values()} == {f"[{OPEN}.]"}
+    asked = [label for label, cells in table.items() if OPEN in cells[1]]
+    assert asked == list(table)[:5]
+    assert [label for label, cells in table.items() if OPEN not in cells[2]] == [
+        "Assignment",
+        "Analysis",
+    ]
+    assert "**Not complete.** What only the authors know is still to be given of eligibility," in (
+        markdown(clustered, source)
+    )
+
+
+def test_what_the_authors_give_stands_in_the_table(clustered: Folder) -> None:
+    whole = Component(ideal=" all who snore", study="those who snored", differs="in nothing.")
+    source = clustered.source()
+    table = given(source, eligibility=whole, start=Component(authors="when it began"))
+    assert table["Eligibility"] == (
+        "All who snore.",
+        "Everyone recruited and interviewed at start. Those who snored.",
+        "In nothing.",
+    )
+    assert table["Start and end of follow-up"][1].endswith(f" [{OPEN}: when it began.]")
+    known = Component(ideal="A", study="B", differs="C")
+    everything = TargetTrial(**dict.fromkeys(TargetTrial.model_fields, known))
+    complete = changed(source, target_trial=everything)
+    assert OPEN not in str(lines(complete))
+    text = markdown(clustered, complete)
+    assert "## The target trial" in text
+    assert "Not complete" not in text
+
+
+def test_the_table_follows_the_configuration(clustered: Folder) -> None:
+    source = clustered.source()
+    people = changed(source, clusters=None)
+    assert given(people)["Assignment"][1].startswith("Each person is in one arm, which was not")
+    assert "unit of inference" not in given(people)["Analysis"][1]
+    [first, *_] = source.plan.outcomes
+    fewer = replace(source, plan=source.plan.model_copy(update={"outcomes": [first]}))
+    assert given(fewer)["Outcome"][1].startswith("Primary: sleep. Seen at end")
+    none = [a.model_copy(update={"role": "supporting"}) for a in source.plan.analyses]
+    without = replace(source, plan=source.plan.model_copy(update={"analyses": none}))
+    assert given(without)["Analysis"][1].startswith("No analysis is the primary one.")
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_a_checklist_has_the_items_of_its_source(name: str) -> None:
+    assert tuple(item.number for item in ITEMS[name]) == CHECKLISTS[name]
+    last = {"trend": 22, "target": 21}[name]
+    numbers = dict.fromkeys(int(re.match(r"\d+", number)[0]) for number in CHECKLISTS[name])
+    assert list(numbers) == list(range(1, last + 1))
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_what_a_checklist_names_is_in_some_report(
+    name: str, clustered: Folder, plain: Folder
+) -> None:
+    """A table or figure that is renamed must not vanish from a checklist."""
+    sources = [clustered.source(), plain.source()]
+    tables = {table for source in sources for table in reported.table_names(source)}
+    figures = {figure for source in sources for figure in reported.figure_names(source)}
+    # Neither made-up plan has estimands, or asks what values not missing at random would change.
+    tables |= {"estimands", "deltas", "scenarios", "congenial"}
+    figures |= {"tipping"}
+    for item in ITEMS[name]:
+        assert tables.issuperset(item.tables), item
+        assert figures.issuperset(item.figures), item
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_every_place_that_a_checklist_names_is_there(name: str, clustered: Folder) -> None:
+    with clustered.inside():
+        assert reported.claimed_in_vain(clustered.source(), name) == []
+    rows = clustered.rows(f"tables/{name}.csv")
+    left = [row["Item"] for row in rows if row["Where"] == checklist.FOR_AUTHORS]
+    assert (
+        left
+        == {
+            "trend": ["2", "9", "13", "19", "22"],
+            "target": ["2", "4", "6g", "17", "20", "21"],
+        }[name]
+    )
+
+
+def test_an_item_counts_as_the_caption_does(clustered: Folder) -> None:
+    text = markdown(clustered, clustered.source())
+    number = re.search(r"Table (\d+)\.\*\* The target trial, this study", text)[1]
+    where = {row["Item"]: row["Where"] for row in clustered.rows("tables/target.csv")}
+    assert where["6a"] == where["7a"] == f"Table {number}."
+
+
+def test_a_place_that_a_report_lacks_is_not_claimed(clustered: Folder) -> None:
+    source = clustered.source()
+    unplanned = replace(source, plan=source.plan.model_copy(update={"planned": None}))
+    before, after = (
+        {row[0]: row[3] for row in reported.tables(each)["trend"].rows}
+        for each in (source, unplanned)
+    )
+    assert before["7"].startswith("Table ")
+    assert after["7"] == checklist.FOR_AUTHORS
+
+
+def test_the_authors_may_answer_an_item(clustered: Folder) -> None:
+    said = {"trend": {"9": "nobody was blinded"}, "target": {"18": "before the start", "1b": "Two"}}
+    tables = reported.tables(changed(clustered.source(), statements=said))
+    where = {name: {row[0]: row[3] for row in tables[name].rows} for name in said}
+    assert where["trend"]["9"] == "Nobody was blinded."
+    assert where["target"]["18"] == "Before the start."
+    assert where["target"]["1b"].startswith("Two. See “Data and software” and Table ")
+
+
+def test_a_randomised_study_has_none_of_it(plain: Folder) -> None:
+    text = markdown(plain, plain.source())
+    for word in ("target trial", "TREND", "TARGET", "Des Jarlais", "Cashin"):
+        assert word not in text

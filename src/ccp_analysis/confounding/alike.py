@@ -19,6 +19,7 @@ from ccp_analysis.config.study import Study
 from ccp_analysis.errors import RefusedError, status_of
 from ccp_analysis.groups import in_order, names_of
 from ccp_analysis.models.balance import balance, team_balance
+from ccp_analysis.models.weighting import EXACT
 from ccp_analysis.results.terms import Inference, Model, Population, Role, Status, Term
 
 BALANCE = "balance"  # id of these rows among the analyses
@@ -159,6 +160,8 @@ def _compared(
     found = balance(values, arm, own)
     scaled = {"scale": "standardised"}
     difference = float(found.difference.mean())
+    # Where weights balance exactly, what is left is rounding, which differs between processors.
+    difference = 0.0 if weights is not None and abs(difference) < EXACT else difference
     row = {**head, **scaled, "term": Term.MEAN_DIFFERENCE, "estimate": difference}
     if not np.isfinite(difference):
         return [{**row, "estimate": None, "status": Status.REFUSED, "note": "nobody differs in it"}]

@@ -15,8 +15,9 @@ from ccp_analysis.cleaning.queries import Asked, Queries
 from ccp_analysis.cleaning.rules import Finding
 from ccp_analysis.cleaning.table import RawTable
 from ccp_analysis.config.dictionary import Column
-from ccp_analysis.config.reading import among, first_of, read_table
+from ccp_analysis.config.reading import among, first_of
 from ccp_analysis.config.study import Study
+from ccp_analysis.config.tables import read_table
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import NUMBER, unescaped
 from ccp_analysis.layout import DECISIONS, DICTIONARY

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -19,6 +17,7 @@ import pyarrow.csv as arrow_csv
 from ccp_analysis.cleaning.sheet import Sheet, categorical, check_header, names_of, passed_over
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import RawFile
+from ccp_analysis.config.tables import numbered
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import STUDY
 
@@ -68,8 +67,8 @@ def read_delimited(file: RawFile, columns: Sequence[str]) -> Sheet:
         not readable as delimited text, or a row has another number of cells than the header.
     """
     content = _look(file)
-    with file.path.open(encoding=_codec(file), newline="") as handle:
-        rows = _rows(file, handle)
+    with file.path.open(encoding=codec_of(file), newline="") as handle:
+        rows = numbered(file.path, handle, file.separator)
         top = list(islice(rows, file.header_rows))
         if not top:
             raise StudyError(f"{file.path}: the file is empty; expected a header and rows.")
@@ -90,7 +89,8 @@ def read_delimited(file: RawFile, columns: Sequence[str]) -> Sheet:
     return sheet.take(~_blank(cells))
 
 
-def _codec(file: RawFile) -> str:
+def codec_of(file: RawFile) -> str:
+    """Return the codec of a file's letters."""
     return CODECS[file.encoding or "utf-8"]
 
 
@@ -136,7 +136,7 @@ def _all_at_once(file: RawFile, header: list[str], lines: int) -> list[pa.Chunke
     try:
         table = arrow_csv.read_csv(
             file.path,
-            arrow_csv.ReadOptions(column_names=header, skip_rows=1, encoding=_codec(file)),
+            arrow_csv.ReadOptions(column_names=header, skip_rows=1, encoding=codec_of(file)),
             arrow_csv.ParseOptions(delimiter=file.separator),
             arrow_csv.ConvertOptions(column_types=dict.fromkeys(header, kind)),
         )
@@ -157,21 +157,9 @@ def _blank(cells: pd.DataFrame) -> np.ndarray:
     return blank
 
 
-def _rows(file: RawFile, handle: TextIO) -> Iterator[tuple[int, list[str]]]:
-    """Yield every row with content and the line on which it begins."""
-    reader, begin = csv.reader(handle, delimiter=file.separator, strict=True), 1
-    try:
-        for row in reader:
-            if any(map(str.strip, row)):
-                yield begin, row
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        raise StudyError(f"{file.path}, line {begin}: not readable as CSV ({error}).") from error
-
-
 def _look(file: RawFile) -> _Content:
     """Look at the bytes of a file once; StudyError if it is not text of its encoding."""
-    path, codec = file.path, _codec(file)
+    path, codec = file.path, codec_of(file)
     name = {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252", "latin-1": "Latin-1"}[codec]
     decoder = codecs.getincrementaldecoder(codec)()
     order = re.compile(ORDERLY.replace(b",", file.separator.encode()))

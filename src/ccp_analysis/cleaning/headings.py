@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from itertools import islice
@@ -10,10 +9,12 @@ from zipfile import BadZipFile
 
 from openpyxl.utils.exceptions import InvalidFileException
 
+from ccp_analysis.cleaning.delimited import codec_of
 from ccp_analysis.cleaning.sheet import Sheet, check_header, names_of
 from ccp_analysis.cleaning.spelling import BLANK, INVALID, reader_of
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.study import RawFile, Study
+from ccp_analysis.config.tables import numbered
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import STUDY
 
@@ -70,23 +71,21 @@ def check_columns(study: Study, file: str, dictionary: Sequence[Column]) -> None
     names = list(dict.fromkeys(c.column for c in dictionary if c.file in sharing))
     try:
         where, rows = _header(spec)
-    except (OSError, ValueError, KeyError, csv.Error, BadZipFile, InvalidFileException):
+    except (OSError, ValueError, KeyError, StudyError, BadZipFile, InvalidFileException):
         return
-    numbered = list(enumerate(rows, start=1))
-    if numbered:
-        number, header = names_of(numbered[: spec.header_rows], names)
-        below = numbered[spec.header_rows :]
+    counted = list(enumerate(rows, start=1))
+    if counted:
+        number, header = names_of(counted[: spec.header_rows], names)
+        below = counted[spec.header_rows :]
         check_header(spec.path, where.format(number), header, names, below)
 
 
 def _header(file: RawFile) -> tuple[str, list[list[str]]]:
     """Return the rows of a header and some below, and how the place of one is said."""
     if file.kind == "csv":
-        encoding = {None: "utf-8-sig", "utf-8": "utf-8-sig", "windows-1252": "cp1252"}
-        codec = encoding.get(file.encoding, str(file.encoding))
-        with file.path.open(encoding=codec, newline="") as handle:
-            filled = (r for r in csv.reader(handle, delimiter=file.separator) if any(r))
-            return ", line {}", list(islice(filled, file.header_rows + MOST))
+        with file.path.open(encoding=codec_of(file), newline="") as handle:
+            found = islice(numbered(file.path, handle, file.separator), file.header_rows + MOST)
+            return ", line {}", [row for _, row in found]
     if file.kind == "xlsx":
         import openpyxl  # slow to import, and only where there is a workbook
 

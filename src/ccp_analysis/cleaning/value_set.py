@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ccp_analysis.config.instruments import Instrument
-from ccp_analysis.config.reading import csv_rows, read_table
+from ccp_analysis.config.tables import csv_rows, read_table
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import INSTRUMENTS
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from ccp_analysis.config.reading import Strict, complaints, first_of, read_table
+from ccp_analysis.config.reading import Strict, complaints, first_of
+from ccp_analysis.config.tables import read_table
 from ccp_analysis.layout import DICTIONARY
 
 if TYPE_CHECKING:

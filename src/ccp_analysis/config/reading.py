@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -156,79 +154,6 @@ def read_text(path: Path, expected: str) -> str:
         raise StudyError(
             f"{path}, line {line}: not UTF-8 text; expected a file saved as UTF-8."
         ) from error
-
-
-def csv_rows(path: Path, expected: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield every row with content, the header first, and the line on which it begins.
-
-    Parameters
-    ----------
-    path : Path
-        A CSV file (UTF-8, comma).
-    expected : str
-        As in `read_text`.
-
-    Raises
-    ------
-    StudyError
-        If the file is missing, is not UTF-8, is empty, is not readable as CSV, or a row has another
-        number of cells than the header.
-    """
-    reader = csv.reader(io.StringIO(read_text(path, expected), newline=""), strict=True)
-    begin, cells = 1, None
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                cells = len(row) if cells is None else cells
-                if len(row) != cells:
-                    raise StudyError(
-                        f"{path}, line {begin}: {len(row)} cells found, {cells} expected as in "
-                        "the header."
-                    )
-                yield begin, row
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        raise StudyError(f"{path}, line {begin}: not readable as CSV ({error}).") from error
-    if cells is None:
-        raise StudyError(f"{path}: the file is empty; expected a header and rows.")
-
-
-def read_table(
-    path: Path, columns: Sequence[str], optional: Sequence[str] | None = None
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a configuration table with their line numbers (the header is line 1).
-
-    Parameters
-    ----------
-    path : Path
-        A CSV file (UTF-8, comma).
-    columns : sequence of str
-        The columns it must have.
-    optional : sequence of str, optional
-        The columns it may have beside them; any by default.
-
-    Raises
-    ------
-    StudyError
-        If the file cannot be read (see `csv_rows`), a column is missing or stands twice, or is
-        neither expected nor optional.
-    """
-    rows = csv_rows(path, "expected a CSV file there")
-    line, names = next(rows)
-    header = [name.strip() for name in names]
-    for name in columns:
-        if header.count(name) != 1:
-            what = "stands twice" if name in header else "is missing from the header"
-            raise StudyError(f"{path}, line {line}: column '{name}' {what}.")
-    known = None if optional is None else {*columns, *optional}
-    for name in header:
-        if known is not None and (name not in known or header.count(name) > 1):
-            raise StudyError(
-                f"{path}, line {line}: column '{name}' is not expected there or stands twice; "
-                f"expected {', '.join([*columns, *(optional or ())])}."
-            )
-    for line, row in rows:
-        yield line, dict(zip(header, (cell.strip() for cell in row), strict=True))
 
 
 def read_yaml(path: Path) -> dict[str, object]:

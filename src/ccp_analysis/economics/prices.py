@@ -13,8 +13,9 @@ import pandas as pd
 
 from ccp_analysis.config.dictionary import TOTALS, Column, line_of
 from ccp_analysis.config.economics import Economics
-from ccp_analysis.config.reading import first_of, place, read_table
+from ccp_analysis.config.reading import first_of, place
 from ccp_analysis.config.study import Study
+from ccp_analysis.config.tables import read_table
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import DICTIONARY, ECONOMICS
 

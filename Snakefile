@@ -9,14 +9,14 @@ from snakemake.exceptions import WorkflowError
 SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
 
-from ccp_analysis import before, provenance
+from ccp_analysis import before, layout, provenance
 from ccp_analysis.cli import faults_since
 from ccp_analysis.config.economics import costed
 from ccp_analysis.config.trial import Trial, configuration_files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
-from ccp_analysis.report.catalogue import figures_of, tables_of
+from ccp_analysis.report.catalogue import files_of
 from ccp_analysis.results.table import not_estimated
 
 # Neither activation nor installation is needed: commands use this Python and this copy of the code.
@@ -42,7 +42,7 @@ except StudyError as error:
     # Nothing has a log yet, so that all faults are said here.
     raise WorkflowError("\n".join(error.faults) or str(error)) from None
 
-DERIVED = "data/derived"
+DERIVED, RESULTS = layout.DERIVED.as_posix(), layout.RESULTS.as_posix()
 COSTS = [f"{DERIVED}/{name}.parquet" for name in ("costs", "prices") if ECONOMICS]
 PARTS = (
     [analysis.id for analysis in PLAN.analyses]
@@ -51,14 +51,10 @@ PARTS = (
     + ["descriptive", "balance"]
     + ["economics"] * bool(COSTS)
 )
-TABLES = [f"reports/tables/{table.name}.csv" for table in tables_of(Trial())]
-FIGURES = [
-    f"reports/figures/{figure.name}.{kind}"
-    for figure in figures_of(Trial())
-    for kind in ("svg", "png")
-]
-DOCUMENTS = [f"reports/report.{kind}" for kind in ("html", "docx", "pdf")]
-CODEBOOK = [f"reports/codebook.{kind}" for kind in ("html", "csv")]
+ITEMS = [path.as_posix() for path in files_of(Trial())]
+FIGURES = [path for path in ITEMS if Path(path).parent == layout.FIGURES]
+DOCUMENTS = [path.as_posix() for path in layout.DOCUMENTS]
+CODEBOOK = [path.as_posix() for path in layout.CODEBOOK]
 STARTED = time.time()
 
 
@@ -77,8 +73,8 @@ wildcard_constraints:
 
 rule all:
     input:
-        "reports/results.csv",
-        TABLES,
+        RESULTS,
+        ITEMS,
         DOCUMENTS,
         CODEBOOK,
 
@@ -303,7 +299,7 @@ rule results:
         CONFIG["results"],
         parts=expand(f"{DERIVED}/results/{{part}}.parquet", part=PARTS),
     output:
-        "reports/results.csv",
+        RESULTS,
     log:
         "logs/results.log",
     conda:
@@ -343,8 +339,7 @@ rule items:
         points=POINTS,
         prices=PRICES,
     output:
-        TABLES,
-        FIGURES,
+        ITEMS,
         text=f"{DERIVED}/report.md",
     log:
         "logs/items.log",
@@ -359,8 +354,8 @@ rule items:
     shell:
         "python -m ccp_analysis.cli items --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "
-        "{params.prices} --points data/derived/figure_data --tables reports/tables "
-        "--figures reports/figures --text {output.text} --processes {threads} --log {log}"
+        "{params.prices} --points {DERIVED}/figure_data --tables {layout.TABLES} "
+        "--figures {layout.FIGURES} --text {output.text} --processes {threads} --log {log}"
 
 
 rule report:
@@ -381,7 +376,7 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "python -m ccp_analysis.cli report --text {input.text} --figures reports/figures "
+        "python -m ccp_analysis.cli report --text {input.text} --figures {layout.FIGURES} "
         "--html {output.html} --docx {output.docx} --pdf {output.pdf} --log {log}"
 
 
@@ -406,14 +401,14 @@ rule codebook:
 
 
 onsuccess:
-    for line in lines_of(PLAN, Path(DERIVED, "flow.json")):
+    for line in lines_of(PLAN, layout.FLOW):
         print(line)
     # Where it is asked for some files alone there may be no table yet.
-    if Path("reports/results.csv").is_file():
-        print(not_estimated(Path("reports/results.csv")), end="")
+    if layout.RESULTS.is_file():
+        print(not_estimated(layout.RESULTS), end="")
     print(
         f"{STUDY.title}: done in {time.time() - STARTED:.0f} s; open "
-        f"{Path('reports/report.html').resolve()}"
+        f"{layout.DOCUMENTS[0].resolve()}"
     )
 
 

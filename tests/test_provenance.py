@@ -216,6 +216,9 @@ def test_a_command_uses_nothing_that_its_rule_does_not_fingerprint(ran, command,
     assert read <= {ran / path for path in declared}
     if command != "clean":
         assert not {p for p in opened if ran / "data/raw" in p.parents}
+    given = {ran / option for option in RUNS[command][0]}
+    derived = {p for p in opened if ran / D in p.parents}
+    assert all(given & {path, *path.parents} for path in derived), derived
 
 
 def test_what_a_rule_declares_it_reads(ran, monkeypatch):

@@ -11,3 +11,13 @@ PLAN = Path("config/analysis.yaml")
 ECONOMICS = Path("config/economics.yaml")
 RULES = Path("config/rules.yaml")
 DECISIONS = Path("config/decisions.csv")
+
+DERIVED = Path("data/derived")  # everything computed, for the next step
+QUERIES = DERIVED / "queries.csv"
+FLOW = DERIVED / "flow.json"
+
+RESULTS = Path("reports/results.csv")
+TABLES = Path("reports/tables")
+FIGURES = Path("reports/figures")
+DOCUMENTS = tuple(Path(f"reports/report.{kind}") for kind in ("html", "docx", "pdf"))
+CODEBOOK = tuple(Path(f"reports/codebook.{kind}") for kind in ("html", "csv"))

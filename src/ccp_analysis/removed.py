@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ccp_analysis.config.plan import Plan
-
-WHERE = "data/derived/queries.csv"
+from ccp_analysis.layout import QUERIES
 
 
 def removed_of(plan: Plan, flow: dict[str, Any]) -> dict[str, str]:
@@ -36,6 +35,6 @@ def lines_of(plan: Plan, flow: Path) -> list[str]:
         return []
     found = removed_of(plan, json.loads(flow.read_text(encoding="utf-8")))
     return [
-        f"{outcome}: answers or values set missing by cleaning: {words}; see {WHERE}"
+        f"{outcome}: answers or values set missing by cleaning: {words}; see {QUERIES.as_posix()}"
         for outcome, words in found.items()
     ]

@@ -34,8 +34,8 @@ from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import DECISIONS, STUDY
-from ccp_analysis.report.catalogue import figures_of, tables_of
+from ccp_analysis.layout import CODEBOOK, DECISIONS, DOCUMENTS, STUDY
+from ccp_analysis.report.catalogue import files_of
 
 # Without these an unpacked archive cannot run.
 NEEDED = ("Makefile", "Snakefile", "pyproject.toml", "requirements.lock")
@@ -241,18 +241,7 @@ def _shared_files(where: str, chosen: Chosen) -> list[Path]:
 
 def _reports() -> list[Path]:
     """Return the results table, tables, figures and documents that a run of the study makes."""
-    trial = Trial()
-    reports = [
-        RESULTS,
-        *(Path(f"reports/tables/{table.name}.csv") for table in tables_of(trial)),
-        *(
-            Path(f"reports/figures/{figure.name}.{kind}")
-            for figure in figures_of(trial)
-            for kind in ("svg", "png")
-        ),
-        *(Path(f"reports/report.{kind}") for kind in ("html", "docx", "pdf")),
-        *(Path(f"reports/codebook.{kind}") for kind in ("html", "csv")),
-    ]
+    reports = [RESULTS, *files_of(Trial()), *DOCUMENTS, *CODEBOOK]
     for path in reports:
         if not path.is_file():
             raise StudyError(f"{path}: the file is missing; run `make run` first.")

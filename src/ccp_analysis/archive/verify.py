@@ -33,6 +33,7 @@ from ccp_analysis.archive.inputs import input_files
 from ccp_analysis.cli import COMMANDS
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import StudyError
+from ccp_analysis.layout import DERIVED
 from ccp_analysis.results.table import COLUMNS, KEY, NUMBERS
 
 TOLERANCE = 1e-8
@@ -194,9 +195,8 @@ def _clean_copy(study: Study) -> Iterator[Path]:
     the place where they are kept.
     """
     inputs = input_files(study)
-    derived = Path("data/derived")
-    derived.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="verify-", dir=derived)).resolve()
+    DERIVED.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="verify-", dir=DERIVED)).resolve()
     try:
         for path in inputs:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ccp_analysis.layout import FIGURES, TABLES
 from ccp_analysis.report.section import Checklist, Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections import (
     alike,
@@ -101,3 +104,10 @@ def tables_of(of: Configured) -> list[TableItem | Checklist]:
 def figures_of(of: Configured) -> list[FigureItem]:
     """Return the figures of a study: each is an SVG and a PNG file in ``reports/figures``."""
     return [item for item in items_of(of) if isinstance(item, FigureItem)]
+
+
+def files_of(of: Configured) -> list[Path]:
+    """Return the files of the tables and figures that the report of a study has."""
+    tables = [TABLES / f"{table.name}.csv" for table in tables_of(of)]
+    drawn = figures_of(of)
+    return tables + [FIGURES / f"{one.name}.{kind}" for one in drawn for kind in ("svg", "png")]

@@ -10,6 +10,8 @@ STUDY     ?= $(or $(patsubst %/archived/MANIFEST.sha256,%,$(firstword \
 	$(wildcard examples/*/archived/MANIFEST.sha256))),.)
 CORES     ?= 4
 PEOPLE    ?= 5000
+LONG      ?= averaged_contributions averaged_elsewhere weighting used_up_teams reviewers_inference \
+	operating_characteristics economic_evaluation
 TEAMS     ?= 100
 PYTHON    ?= python3.13 python3.12 python3.11 python3
 LOCK      ?= requirements.lock
@@ -45,7 +47,7 @@ COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --for
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick lint docs site verify golden archive data lock clean environment workshop study synthetic synthetic-study
+.PHONY: help run test test-quick test-long lint docs site verify golden archive data lock clean environment workshop study synthetic synthetic-study
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -70,6 +72,15 @@ test: lint ## set up, then the linters and the tests
 
 test-quick: workshop ## set up, then the tests that need no whole study and no simulation
 	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal -m "not pipeline and not study and not simulation"
+
+test-long: workshop ## run long simulations for hours (LONG="weighting ..."); .cache/evidence has what they print
+	@mkdir -p .cache/evidence; for name in $(LONG); do \
+		echo "benchmarks/$$name.py"; \
+		printf 'Printed on %s by the code of commit %s.\n\n' "$$(date +%F)" "$$(git rev-parse --short HEAD)" \
+			>".cache/evidence/$$name.md"; \
+		$(WITH) PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tools" $(BIN)/python "benchmarks/$$name.py" \
+			>>".cache/evidence/$$name.md" || exit 1; \
+	done
 
 lint: workshop ## set up, then the linters alone
 	$(BIN)/ruff check .

@@ -24,6 +24,7 @@ from ccp_analysis.report.money import (
     row_of,
 )
 from ccp_analysis.report.section import Section
+from ccp_analysis.report.sections import alike, unmeasured
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.words import (
     capitalised,
@@ -49,15 +50,15 @@ def summary(source: Source) -> list[str]:
     -------
     list of str
         Participants; what cleaning set missing; for each primary outcome the estimate, what its
-        interval allows and how the other analyses compare; secondary outcomes; costs, where there
-        are any.
+        interval allows and how the other analyses compare; how alike the arms were, where they
+        were not randomised; secondary outcomes; costs, where there are any.
     """
     paragraphs = [counted(source), _removed(source)]
     for outcome in source.primary:
         sentences = [*_primary(source, outcome.id), *_others(source, outcome.id)]
         sentences += _paradox(source, outcome.id)
         paragraphs.append(" ".join(sentences))
-    paragraphs += [_secondary(source), _economics(source)]
+    paragraphs += [_not_allocated(source), _secondary(source), _economics(source)]
     return [paragraph for paragraph in paragraphs if paragraph]
 
 
@@ -71,6 +72,17 @@ def counted(source: Source) -> str:
         for place, stage in enumerate(later)
     ]
     return f"Of {number(first['n'])} people recruited, {listed(parts)}."
+
+
+def _not_allocated(source: Source) -> str:
+    """Say how alike the arms were, and what would have to be hidden in them, if not randomised."""
+    if source.study.randomised:
+        return ""
+    apart = [
+        f"The arms were not allocated at random: {uncapitalised(s)}"
+        for s in alike.worth_saying(source)[:1]
+    ]
+    return " ".join([*apart, *unmeasured.sentences(source)[:1]])
 
 
 def _removed(source: Source) -> str:

@@ -1,0 +1,67 @@
+"""What the report says of balance, weights and unmeasured differences, of both studies."""
+
+from __future__ import annotations
+
+import re
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from support import reported
+
+from ccp_analysis.report.sections.alike import compared
+from ccp_analysis.report.source import Source, load
+
+DERIVED = Path("data/derived")
+
+
+def source_of(folder) -> Source:
+    with chdir(folder.path):
+        return load(
+            Path("reports/results.csv"),
+            DERIVED / "flow.json",
+            DERIVED / "queries.csv",
+            DERIVED / "imputation_models.csv",
+            points=DERIVED / "figure_data",
+        )
+
+
+@pytest.fixture(scope="module")
+def ccp_report(ccp_done) -> Source:
+    return source_of(ccp_done)
+
+
+def test_the_summary_has_two_sentences(ccp_report):
+    said = reported.text(ccp_report)
+    [paragraph] = [p for p in said.split("\n\n") if p.startswith("The arms were not allocated")]
+    assert len(re.findall(r"\.(?: |$)", re.sub(r"\d\.\d", "", paragraph))) == 2
+    assert "unmeasured difference of more than" in paragraph
+
+
+def test_numbers_of_the_tables_are_those_of_the_results(ccp_report):
+    table = reported.tables(ccp_report)["alike"]
+    row = ccp_report.one(
+        analysis="balance",
+        outcome="utility",
+        term="standardised mean difference",
+        model="none",
+        population="all-with-baseline",
+    )
+    [cells] = [cells for cells in table.rows if cells[0].startswith("Health-related")]
+    assert cells[2] == f"{row['estimate']:.2f}".replace("-", "\N{MINUS SIGN}")
+    unmeasured = reported.tables(ccp_report)["unmeasured"]
+    assert len(unmeasured.rows) == len(ccp_report.plan.outcomes)
+
+
+def test_figures_are_drawn(ccp_report):
+    for name in ("alike", "overlap", "unmeasured"):
+        assert reported.is_drawn(ccp_report, name)
+        assert reported.draw(ccp_report, name).axes
+
+
+def test_a_randomised_study_has_the_table_and_no_weights(btheb_done):
+    source = source_of(btheb_done)
+    assert len(reported.tables(source)["alike"].rows) == len(compared(source)) > 0
+    assert not {"unmeasured", "weights", "strengths"} & set(reported.table_names(source))
+    assert not {"alike", "overlap", "unmeasured"} & set(reported.figure_names(source))
+    assert "were not allocated at random" not in reported.text(source)

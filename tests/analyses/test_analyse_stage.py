@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ccp_analysis.errors import StudyError
+from ccp_analysis.groups import groups
 from ccp_analysis.results.table import COLUMNS, KEY, NUMBERS, read_results
 
 BTHEB_R = Path(__file__).parents[1] / "models" / "data" / "btheb.json"
@@ -152,7 +153,8 @@ def test_the_results_table_is_whole_unique_and_sorted(ccp_done, btheb_done):
         assert table.columns.tolist() == COLUMNS
         assert not table.duplicated(KEY).any()
         keys = table[[k for k in KEY if k not in NUMBERS]]
-        assert keys.equals(keys.sort_values(list(keys), kind="stable"))
+        in_order = keys.sort_values(list(keys), kind="stable", key=lambda c: groups(c).codes)
+        assert keys.equals(in_order)
         assert set(table["data_status"]) == {status}
         assert set(table["status"]) <= {"ok", "boundary", "flagged"}
         estimates = table[table["role"] != "descriptive"]
@@ -394,7 +396,7 @@ PLANS = {
     "reserved name": (
         "id: did,",
         "id: sample_size,",
-        "none of descriptive, economics, sample_size",
+        "none of balance, descriptive, economics, sample_size",
     ),
     "repeated with clusters": (
         "analyses:",
@@ -440,7 +442,10 @@ def test_a_rule_of_pooling_changes_the_interval_and_not_the_estimate(ccp_done):
 def test_every_comparison_says_of_whom_it_is_the_average(ccp_done):
     table = read_results(ccp_done / "reports/results.csv")
     found = table[table["term"] == "difference"]
-    assert set(found["average"]) == {"participants", "clusters"}
+    assert set(found["average"]) == {"participants", "clusters", "overlap population"}
+    weighed = found["model"].eq("ancova-overlap")
+    assert (found.loc[weighed, "average"] == "overlap population").all()
+    found = found[~weighed]
     paired = found["model"].eq("team-means") | found["inference"].eq("paired-t")
     assert (found["average"] == np.where(paired, "clusters", "participants")).all()
     assert set(table.loc[table["term"] == "participant-average difference", "average"]) == {

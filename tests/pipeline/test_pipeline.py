@@ -14,7 +14,8 @@ from pipeline_project import Project, copy_project
 pytestmark = pytest.mark.pipeline
 
 AFTER_RESULTS = {"results", "items", "report"}
-AFTER_IMPUTATION = {"analyse", "check", "describe", "evaluate", "sensitivity"} | AFTER_RESULTS
+AFTER_ANALYSES = {"balance", "results", "items", "report"}
+AFTER_IMPUTATION = {"analyse", "check", "describe", "evaluate", "sensitivity"} | AFTER_ANALYSES
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def test_an_edit_of_the_evaluation_reruns_what_hangs_on_it(
 @pytest.mark.parametrize(
     ("module", "rules"),
     [
-        ("models/glm.py", {"analyse", "evaluate", "sensitivity"} | AFTER_RESULTS),
+        ("models/glm.py", {"analyse", "evaluate", "sensitivity"} | AFTER_ANALYSES),
         ("imputation/chained.py", {"impute"} | AFTER_IMPUTATION),
         ("analyses/descriptive.py", {"describe"} | AFTER_RESULTS),
         ("report/sections/costs.py", {"items", "report"}),

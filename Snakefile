@@ -349,13 +349,13 @@ rule items:
     params:
         version=version("items", CONFIG["items"]),
         prices=PRICED,
+        folders=f"--points {DERIVED}/figure_data --tables {layout.TABLES} --figures {layout.FIGURES}",
     message:
         "Writing tables, figures and the text of the report"
     shell:
         "python -m ccp_analysis.cli items --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "
-        "{params.prices} --points {DERIVED}/figure_data --tables {layout.TABLES} "
-        "--figures {layout.FIGURES} --text {output.text} --processes {threads} --log {log}"
+        "{params.prices} {params.folders} --text {output.text} --processes {threads} --log {log}"
 
 
 rule report:
@@ -373,10 +373,11 @@ rule report:
         "environment.yml"
     params:
         version=version("report", CONFIG["report"]),
+        figures=layout.FIGURES.as_posix(),
     message:
         "Writing the report"
     shell:
-        "python -m ccp_analysis.cli report --text {input.text} --figures {layout.FIGURES} "
+        "python -m ccp_analysis.cli report --text {input.text} --figures {params.figures} "
         "--html {output.html} --docx {output.docx} --pdf {output.pdf} --log {log}"
 
 

@@ -373,11 +373,11 @@ rule report:
         "environment.yml"
     params:
         version=version("report", CONFIG["report"]),
-        figures=layout.FIGURES.as_posix(),
+        folders=f"--figures {layout.FIGURES}",
     message:
         "Writing the report"
     shell:
-        "python -m ccp_analysis.cli report --text {input.text} --figures {params.figures} "
+        "python -m ccp_analysis.cli report --text {input.text} {params.folders} "
         "--html {output.html} --docx {output.docx} --pdf {output.pdf} --log {log}"
 
 

@@ -57,6 +57,11 @@ class ReducedForms:
         """The first stage: the difference in exposure, arrays of shape (..., 1)."""
         return self.inference.part((..., slice(1, 2)))
 
+    @property
+    def same(self) -> np.ndarray:
+        """Whether the arms do not differ in the exposure, but for rounding; `SAME` says it."""
+        return np.abs(self.inference.estimate[..., 1]) <= NO_DIFFERENCE * self.size
+
 
 @dataclass(frozen=True)
 class Strength:
@@ -210,8 +215,7 @@ def two_stage(reduced: ReducedForms) -> Inference:
     """
     found, parts = reduced.inference, reduced.inference.by_cluster
     outcome, exposure = found.estimate[..., 0], found.estimate[..., 1]
-    moved = np.abs(exposure) > NO_DIFFERENCE * reduced.size
-    exposure = np.where(moved, exposure, np.nan)
+    exposure = np.where(reduced.same, np.nan, exposure)
     ratio = outcome / exposure
 
     def combined(pair: np.ndarray, axis: int) -> np.ndarray:

@@ -5,7 +5,8 @@ depends on a propensity that goes with the outcome (`r`, its correlation with th
 people) and with the team; in the comparison teams three in a hundred do, and everybody who would
 there would in the other arm. Compared are Anderson-Rubin sets and two-stage least squares, on
 people and on team means, and the regression of the outcome on the exposure. Then the arms differ
-in the outcome by something else besides. All data are SYNTHETIC. Prints Markdown:
+in the outcome by something else besides; and outcome and exposure of some are lost and imputed with
+fixed teams. All data are SYNTHETIC. Prints Markdown:
 
     PYTHONPATH=src python benchmarks/takers.py [--draws 2000]
 """
@@ -25,10 +26,13 @@ import ccp_analysis  # noqa: F401  (sets the number of BLAS threads before NumPy
 import numpy as np
 from scipy.special import ndtri
 
-from ccp_analysis.characteristics.trials import Layout, Truth, draw
+from ccp_analysis.characteristics.imputing import Column, completed
+from ccp_analysis.characteristics.trials import Layout, Loss, Truth, draw, lose
+from ccp_analysis.models.averaged import pool_averaged
 from ccp_analysis.models.instrumental import (
     ReducedForms,
     anderson_rubin,
+    anderson_rubin_averaged,
     paired_reduced_forms,
     reduced_forms,
     strength,
@@ -41,6 +45,7 @@ from ccp_analysis.random import stream
 
 SEED, CHUNK, ICC, CONTAMINATION = 20261203, 250, 0.05, 0.03
 SD = 6.0  # points, of the outcome given the baseline
+M, ITERATIONS = 20, 8
 CONTACTS = 5.0  # mean number of those who take part, at least one
 LAYOUT = Layout.of_pairs(np.array([[22, 19], [17, 16], [14, 14], [13, 14], [11, 11]]))
 TEAM, PAIR, ARM = LAYOUT.team, LAYOUT.pair[LAYOUT.team], LAYOUT.arm[LAYOUT.team]
@@ -75,6 +80,10 @@ CELLS = (
 CONFOUNDED = tuple(Cell(u, e, r) for u in (0.3, 0.8) for e in EFFECTS for r in (-0.3, 0.0, 0.3))
 DIRECT = tuple(Cell(u, 0.0, direct=1.0) for u in UPTAKES)
 LEVELS = ("people", "team means")
+LOSSES = {
+    "16 %, at random": Loss(0.16),
+    "30 %, by baseline and arm": Loss(0.30, 1.0, by_arm=True),
+}
 
 
 def trials(cell: Cell, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -142,6 +151,40 @@ def exposed(cell: Cell, k: int) -> np.ndarray:
     return np.concatenate(columns, axis=-1)
 
 
+def imputed(cell: Cell, loss: Loss, k: int) -> np.ndarray:
+    """Return what is said of `CHUNK` trials imputed, on people and team means (draws, 2 x 4)."""
+    y, exposure, baseline = trials(cell, k)
+    rng = stream(SEED, "takers imputed", str(cell), str(loss), str(k))
+    lost = lose(LAYOUT, baseline[..., 0], loss, rng)
+    # Where nobody who was seen takes part there is nothing to impute from.
+    kept = (exposure * ~lost).any(axis=1)
+    y, exposure, baseline, lost = (v[kept] for v in (y, exposure, baseline, lost))
+    columns = [Column(baseline[..., 0], np.zeros_like(lost)), Column(y, lost)]
+    drawn = completed([*columns, Column(exposure, lost)], TEAM, M, ITERATIONS, rng)
+    X = np.concatenate([np.broadcast_to(FIXED, (*y.shape, FIXED.shape[1])), baseline], axis=-1)
+    reduced = (
+        reduced_forms(drawn[1], drawn[2], X, ARM, TEAM),
+        paired_reduced_forms(drawn[1], drawn[2], baseline, TEAM, LAYOUT.pair, LAYOUT.arm),
+    )
+    rows = []
+    for forms in reduced:
+        found, pooled = anderson_rubin_averaged(forms), pool_averaged(two_stage(forms))
+        low, high = (limit[..., 0] for limit in pooled.interval(0.95))
+        least, most = (v[..., 0] for v in pool_averaged(forms.exposure).interval(0.95))
+        rows += [
+            found.holds(cell.slope),
+            found.kind == "interval",
+            (low <= cell.slope) & (high >= cell.slope),
+            (least <= difference(cell)) & (most >= difference(cell)),
+        ]
+    return np.column_stack(rows)
+
+
+def difference(cell: Cell) -> float:
+    """Return the true difference in exposure between the arms."""
+    return (cell.uptake - CONTAMINATION) * (CONTACTS if cell.contacts else 1.0)
+
+
 def share(values: np.ndarray) -> str:
     """Return a share with its Monte Carlo error."""
     mean = values.mean()
@@ -204,6 +247,17 @@ HEAD = (
     "2SLS width, median",
     "refused",
 )
+IMPUTED = (
+    "lost",
+    "uptake",
+    "effect",
+    "on",
+    "AR covers",
+    "interval",
+    "2SLS covers",
+    "first stage",
+    "draws",
+)
 SLOPES = ("uptake", "effect", "r", "all", "covers", "within teams", "covers", "between", "covers")
 
 
@@ -232,6 +286,14 @@ def main() -> None:
         for cell in CONFOUNDED:
             found = np.concatenate(list(pool.map(partial(exposed, cell), chunks)))
             print(slopes(cell, found), flush=True)
+        print(f"\nOutcome and exposure imputed, averaged contributions\n\n{heading(IMPUTED)}")
+        for name, loss in LOSSES.items():
+            for cell in (c for c in CELLS if c.r == 0.3 and not c.contacts):
+                found = np.concatenate(list(pool.map(partial(imputed, cell, loss), chunks)))
+                for level, part in zip(LEVELS, np.split(found, 2, axis=1), strict=True):
+                    cells = [name, f"{cell.uptake:g}", f"{cell.effect:g}", level]
+                    cells += [*map(share, part.T), str(len(part))]
+                    print(f"| {' | '.join(cells)} |", flush=True)
     print(f"\n{time.perf_counter() - started:.0f} s")
 
 

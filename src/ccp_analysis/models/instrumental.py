@@ -16,6 +16,7 @@ from ccp_analysis.models import averaged
 from ccp_analysis.models.contributions import Contributions
 from ccp_analysis.models.inference import Inference, inference
 from ccp_analysis.models.ols import EXACT, NOT_FINITE, fit_ols
+from ccp_analysis.models.pooling import Pooled
 from ccp_analysis.models.ratio import RatioSet, fieller
 from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.team_level import CONSTANT_TOLERANCE, NO_VARIATION, paired_team_means
@@ -242,12 +243,12 @@ def two_stage(reduced: ReducedForms) -> Inference:
     return replace(result, contributions=added)
 
 
-def strength(first: Inference) -> Strength:
+def strength(first: Inference | Pooled) -> Strength:
     """Return how strong the instrument is.
 
     Parameters
     ----------
-    first : Inference
+    first : Inference or Pooled
         The first stage, `ReducedForms.exposure`, of one fit or pooled to arrays (..., 1).
 
     Returns

@@ -318,11 +318,8 @@ class Study(Strict):
                 raise ValueError(f"files: '{file}' needs rows: {rows}")
         if self.losses and self.delivery and self.losses.file == self.delivery.file:
             raise ValueError("delivery: its file is that of the losses; expected another")
-        of_practitioners = [f for f, spec in self.files.items() if spec.rows == "practitioner"]
-        if len(of_practitioners) > 1:
+        if [spec.rows for spec in self.files.values()].count("practitioner") > 1:
             raise ValueError("files: one file of practitioners is expected")
-        if of_practitioners and self.clusters is None:
-            raise ValueError("files: practitioners belong to clusters; expected clusters as well")
         for one in ids:
             if any(one.endswith(f"_{other}") for other in ids):
                 raise ValueError(f"visits: '{one}' ends in the id of another visit")
@@ -332,7 +329,9 @@ class Study(Strict):
         return self
 
     def references(self) -> Iterator[str]:
-        """Yield what does not go with a randomised study, and items that no checklist has."""
+        """Yield what does not go with the design, and items that no checklist has."""
+        if self.practitioners and self.clusters is None:
+            yield f"files.{self.practitioners}: practitioners belong to clusters; expected clusters"
         for key in ("target_trial", "statements"):
             if self.randomised and getattr(self, key):
                 yield (

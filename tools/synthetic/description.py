@@ -206,10 +206,9 @@ def raw_readme(
     p = parameters
     ended = ", ".join(f"{kind} {share:g}" for kind, share in p.ended)
     goals = ", ".join(f"{share:g}" for share in p.goals)
-    header = ("step", "intervention", "other teams")
-    steps = _table(header, steps_table(p.implementation))
-    header = ("group", "items", "shares of answers 1 to 5", "top two", "loading", "change")
-    ratings = _table(header, ratings_table(p.implementation))
+    steps = _table(("step", "intervention", "other teams"), steps_table(p.implementation))
+    figures = ("shares of answers 1 to 5", "top two", "loading", "change")
+    ratings = _table(("group", "items", *figures), ratings_table(p.implementation))
     page = f"""\
 **SYNTHETIC DATA: nobody gave these answers; every value was drawn from the model on this page.**
 

@@ -25,7 +25,7 @@ def steps_table(truth: Implementation) -> list[tuple[str, str, str]]:
 
 def ratings_table(truth: Implementation) -> list[tuple[str, ...]]:
     """Return the ratings, by practitioners and by service users, with their truth."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for ratings in (*truth.ratings, truth.users):
         top = f"{sum(ratings.shares[3:]):g}"
         items = f"`{ratings.items[0]}`, ... ({len(ratings.items)})"

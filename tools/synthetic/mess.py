@@ -26,7 +26,7 @@ IDENTITIES = ("participant", "practitioner", "team", "date", "interview_date")
 MISSING_CODES = ("-99", "NA", "not asked", "")
 
 # Other spellings by column and code; all of them are labels or synonyms of the data dictionary.
-SPELLINGS = {
+SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "gender": {"female": ("Female", "F", "Femal", "FEMALE"), "male": ("Male", "M", "man")},
     "ethnicity": {"white": ("White British", "Whit"), "black": ("Black British",)},
     "diagnosis": {"psychosis": ("Psycosis", "schizophrenia"), "depression": ("Depresion",)},

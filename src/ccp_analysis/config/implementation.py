@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -155,7 +155,11 @@ class Implementation(Strict):
 
     def references(self) -> Iterator[str]:
         """Yield ids that stand twice, groups and items that are not there, and what does not go."""
-        lists = {"steps": self.steps, "ratings": self.ratings, "barriers": self.barriers}
+        lists: dict[str, Sequence[Step | Rating | Barrier]] = {
+            "steps": self.steps,
+            "ratings": self.ratings,
+            "barriers": self.barriers,
+        }
         for key, entries in lists.items():
             for name, times in Counter(entry.id for entry in entries).items():
                 if times > 1:
@@ -239,6 +243,7 @@ def misplaced(
             if not low < at.high <= high:
                 sentence = f"fidelity.high: {at.high:g} is not within {low:g} to {high:g}"
                 found.append((("fidelity", "high"), sentence))
+    files: dict[str, tuple[str | None, str, tuple[str, ...]]]
     files = {"delivery": (asked.delivery, "event", CONTACT)}
     people = asked.practitioners
     if people:
@@ -247,13 +252,13 @@ def misplaced(
     for key, (file, rows, needed) in files.items():
         if file is None:
             continue
-        keys = tuple(key.split("."))
-        ask(keys, [file], study.files, f"files of {STUDY}")
+        way: tuple[str | int, ...] = tuple(key.split("."))
+        ask(way, [file], study.files, f"files of {STUDY}")
         if file in study.files:
             names[key] = {c.variable for c in dictionary if c.file == file}
             if study.files[file].rows != rows:
-                found.append((keys, f"{key}: '{file}' needs rows: {rows} in {STUDY}"))
-            ask(keys, list(needed), names[key], f"variables of the file '{file}' in {DICTIONARY}")
+                found.append((way, f"{key}: '{file}' needs rows: {rows} in {STUDY}"))
+            ask(way, list(needed), names[key], f"variables of the file '{file}' in {DICTIONARY}")
     codes = [c.codes for c in dictionary if c.file == asked.delivery and c.name == "step"]
     for at_step, step in enumerate(asked.steps if codes else []):
         ask(("steps", at_step), [step.id], codes[0], f"codes of 'step' in {DICTIONARY}")

@@ -35,6 +35,7 @@ try:
     if faults:
         raise WorkflowError("\n".join(faults))
     STUDY, PLAN, ECONOMICS = Trial().study, Trial().plan, Trial().economics
+    IMPLEMENTATION = Trial().implementation
     CONFIG = configuration_files()
     RAW = [file.path.as_posix() for file in STUDY.files.values()]
     before.check_rights([*RAW, *sum(CONFIG.values(), [])])
@@ -50,7 +51,14 @@ PARTS = (
     + ["sensitivity"] * bool(PLAN.sensitivity)
     + ["descriptive", "balance"]
     + ["economics"] * bool(COSTS)
+    + ["implementation"] * bool(IMPLEMENTATION)
 )
+# What was recorded of the delivery, as far as it is asked about.
+PRACTICE = {
+    name: f"{DERIVED}/{name}.parquet"
+    for name in ("practitioners", "delivery")
+    if IMPLEMENTATION and getattr(IMPLEMENTATION, name)
+}
 TABLES = [f"reports/tables/{table.name}.csv" for table in tables_of(Trial())]
 FIGURES = [
     f"reports/figures/{figure.name}.{kind}"
@@ -298,6 +306,34 @@ rule balance:
         "--figures {output.figures} --log {log}"
 
 
+rule implement:
+    input:
+        CONFIG["implement"],
+        list(PRACTICE.values()),
+        participants=rules.clean.output.participants,
+        imputed=rules.impute.output.imputed,
+        parts=expand(
+            f"{DERIVED}/results/{{analysis}}.parquet",
+            analysis=[analysis.id for analysis in PLAN.analyses],
+        ),
+    output:
+        results=f"{DERIVED}/results/implementation.parquet",
+        figures=f"{DERIVED}/figure_data/implementation.parquet",
+    log:
+        "logs/implement.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("implement", CONFIG["implement"]),
+        practice=" ".join(f"--{name} {path}" for name, path in PRACTICE.items()),
+    message:
+        "Asking how it was put into practice"
+    shell:
+        "python -m ccp_analysis.cli implement --participants {input.participants} "
+        "--imputed {input.imputed} {params.practice} --parts {input.parts} "
+        "--results {output.results} --figures {output.figures} --log {log}"
+
+
 rule results:
     input:
         CONFIG["results"],
@@ -326,6 +362,7 @@ POINTS = [
     *[rules.sensitivity.output.figures] * bool(PLAN.sensitivity),
     *[rules.evaluate.output.figures] * bool(ECONOMICS),
     rules.balance.output.figures,
+    *[rules.implement.output.figures] * bool(IMPLEMENTATION),
 ]
 # What the report lists of prices.
 PRICES = [rules.cost.output.prices, rules.cost.output.intervention] if ECONOMICS else []

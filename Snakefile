@@ -44,6 +44,15 @@ except StudyError as error:
     raise WorkflowError("\n".join(error.faults) or str(error)) from None
 
 DERIVED = "data/derived"
+# What is known of those who delivered, and of what they did.
+DELIVERED = {
+    name: f"{DERIVED}/{name}.parquet"
+    for name, there in (
+        ("practitioners", STUDY.practitioners),
+        ("delivery", STUDY.delivery),
+    )
+    if there
+}
 COSTS = [f"{DERIVED}/{name}.parquet" for name in ("costs", "prices") if ECONOMICS]
 PARTS = (
     [analysis.id for analysis in PLAN.analyses]
@@ -101,6 +110,7 @@ rule clean:
         missing=f"{DERIVED}/missing.parquet",
         scales=f"{DERIVED}/scales.csv",
         codebook=f"{DERIVED}/codebook.parquet",
+        delivered=list(DELIVERED.values()),
     # The list of what stopped a run is a log: outputs of a failed rule are deleted.
     log:
         run="logs/clean.log",
@@ -109,13 +119,14 @@ rule clean:
         "environment.yml"
     params:
         version=version("clean", RAW + CONFIG["clean"]),
+        delivered=" ".join(f"--{name} {path}" for name, path in DELIVERED.items()),
     message:
         "Cleaning the raw files"
     shell:
         "python -m ccp_analysis.cli clean --participants {output.participants} "
         "--queries {output.queries} --flow {output.flow} --missing {output.missing} "
-        "--scales {output.scales} --codebook {output.codebook} --stopped {log.stopped} "
-        "--log {log.run}"
+        "--scales {output.scales} --codebook {output.codebook} {params.delivered} "
+        "--stopped {log.stopped} --log {log.run}"
 
 
 rule cost:

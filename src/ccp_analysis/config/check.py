@@ -114,7 +114,7 @@ class Known:
 
     def of_people(self, column: Column) -> bool:
         """Return whether a column stands in a file that has rows of people or clusters."""
-        return column.file in self.study.files and self.study.files[column.file].rows != "event"
+        return column.file in self.study.files and self.study.files[column.file].of_people
 
 
 def misfits(entry: Analysis, study: Study) -> Iterator[tuple[str, str]]:

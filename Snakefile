@@ -62,12 +62,6 @@ PARTS = (
     + ["economics"] * bool(COSTS)
     + ["implementation"] * bool(IMPLEMENTATION)
 )
-# What was recorded of the delivery, as far as it is asked about.
-PRACTICE = {
-    name: f"{DERIVED}/{name}.parquet"
-    for name in ("practitioners", "delivery")
-    if IMPLEMENTATION and getattr(IMPLEMENTATION, name)
-}
 TABLES = [f"reports/tables/{table.name}.csv" for table in tables_of(Trial())]
 FIGURES = [
     f"reports/figures/{figure.name}.{kind}"
@@ -320,7 +314,7 @@ rule balance:
 rule implement:
     input:
         CONFIG["implement"],
-        list(PRACTICE.values()),
+        rules.clean.output.delivered,
         participants=rules.clean.output.participants,
         imputed=rules.impute.output.imputed,
         parts=expand(
@@ -336,12 +330,12 @@ rule implement:
         "environment.yml"
     params:
         version=version("implement", CONFIG["implement"]),
-        practice=" ".join(f"--{name} {path}" for name, path in PRACTICE.items()),
+        delivered=rules.clean.params.delivered,
     message:
         "Asking how it was put into practice"
     shell:
         "python -m ccp_analysis.cli implement --participants {input.participants} "
-        "--imputed {input.imputed} {params.practice} --parts {input.parts} "
+        "--imputed {input.imputed} {params.delivered} --parts {input.parts} "
         "--results {output.results} --figures {output.figures} --log {log}"
 
 

@@ -13,11 +13,10 @@ from ccp_analysis.errors import StudyError
 
 WHOLE = """\
 reach: {variable: told_month6, code: "yes", label: Told}
-delivery: contacts
 steps: [{id: first, label: First}, {id: second, label: Second}]
 fidelity: {instrument: closeness, visit: month6, high: 14}
 exposures: {uptake: Told, dose: Contacts, fidelity: Per point, high_fidelity: High}
-practitioners: {file: staff, occasions: [early, late], profession: job, of_interest: social_worker}
+practitioners: {profession: job, of_interest: social_worker}
 ratings:
   - {id: manual, label: Manual, who: practitioners, items: {useful: Useful, clear: Clear}}
   - {id: users, label: Users, who: participants, visit: month6, beside: manual,
@@ -62,12 +61,21 @@ def faults(asked, study, people=()) -> list[str]:
 
 
 @pytest.fixture
-def study(monkeypatch) -> Study:
+def study() -> Study:
     shipped = load_study()
-    contacts = shipped.files["status"]
-    staff = contacts.model_copy(update={"rows": "practitioner"})
-    files = {**shipped.files, "contacts": contacts, "staff": staff}
-    return shipped.model_copy(update={"files": files})
+    files = dict(shipped.files)
+    files = {"contacts": files.pop("delivery"), "staff": files.pop("practitioners"), **files}
+    delivery = shipped.delivery.model_copy(update={"file": "contacts"})
+    return shipped.model_copy(update={"files": files, "delivery": delivery})
+
+
+def test_a_study_without_such_files_is_told_so(study, folder):
+    asked = read(folder, WHOLE)
+    files = {"followup": study.files["followup"]}
+    bare = study.model_copy(update={"files": files, "delivery": None})
+    found = faults(asked, bare, PEOPLE)
+    assert any("steps: config/study.yaml has no delivery" in sentence for sentence in found)
+    assert any("has no file with rows: practitioner" in sentence for sentence in found)
 
 
 PEOPLE = ("told_month6", "closeness_month6", "liked_month6", "clear_to_me_month6")
@@ -82,8 +90,6 @@ def test_what_agrees_has_no_faults(study, folder):
     [
         ("told_month6", "tolt_month6", "line 1: reach.variable: 'tolt_month6' is not one of"),
         ('code: "yes"', 'code: "ja"', "line 1: reach.code: 'ja' is not one of the codes"),
-        ("delivery: contacts", "delivery: staff", "delivery: 'staff' needs rows: event"),
-        ("file: staff", "file: contacts", "'contacts' needs rows: practitioner"),
         ("id: second", "id: third", "steps.1: 'third' is not one of the codes of 'step'"),
         ("instrument: closeness", "instrument: close", "most like it: 'closeness'"),
         ("high: 14", "high: 21", "fidelity.high: 21 is not within 0 to 20"),
@@ -91,7 +97,6 @@ def test_what_agrees_has_no_faults(study, folder):
         ("{useful:", "{usefull:", "'usefull_early' is not one of the variables of practitioners"),
         ("{liked:", "{likd:", "'likd_month6' is not one of the variables; most like it"),
         ("no_time", "no_tim", "barriers.0: 'no_tim_early' is not one of"),
-        ("occasions: [early, late]", "occasions: [early, later]", "'useful_later' is not one of"),
     ],
 )
 def test_what_does_not_stand_elsewhere_is_named(study, folder, old, new, said):
@@ -106,7 +111,7 @@ def test_what_does_not_stand_elsewhere_is_named(study, folder, old, new, said):
     [
         ("beside: manual", "beside: manuel", "most like it: 'manual'"),
         ("clear: Clear}}\n", "clear: Clear}, top: [9]}\n", "the top box 9 is not one of the scale"),
-        ("steps: [{id: first, label: First}, {id: second, label: Second}]\n", "", "go together"),
+        ("steps: [{id: first, label: First}, {id: second, label: Second}]\n", "", "is no dose"),
         (", clear_to_me: Clear", "", "1 items stand beside the 2 of 'manual'"),
         ("who: participants, visit: month6", "who: participants", "a visit goes with"),
         ("id: second", "id: first", "'first' stands 2 times"),

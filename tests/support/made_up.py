@@ -9,7 +9,6 @@ M = 3
 
 ASKED = {
     "reach": {"variable": "explained_month6", "code": "yes", "label": "Materials explained"},
-    "delivery": "delivery",
     "steps": [{"id": step, "label": step} for step in STEPS],
     "fidelity": {"instrument": "fidelity", "visit": "month6", "high": 14},
     "exposures": {
@@ -19,8 +18,6 @@ ASKED = {
         "high_fidelity": "High against low",
     },
     "practitioners": {
-        "file": "practitioners",
-        "occasions": ["early", "late"],
         "profession": "profession",
         "of_interest": "social_worker",
         "trained": {"variable": "trained", "code": "yes", "label": "Trained"},

@@ -22,8 +22,6 @@ CHECKLISTS = {
     "stari": tuple(str(number) for number in range(1, 28)),
     "tidier": tuple(str(number) for number in range(1, 13)),
 }
-# What a file of practitioners and one of delivery must tell beside what is named here.
-PRACTITIONER, CONTACT = ("practitioner",), ("participant", "step")
 
 
 class Coded(Strict):
@@ -101,12 +99,8 @@ class Barrier(Strict):
 
 
 class Practitioners(Strict):
-    """Who was to deliver it, as a file with a row for each practitioner has it."""
+    """Who was to deliver it, in variables of the file of practitioners."""
 
-    file: str
-    """Id of the file with a row for each practitioner."""
-    occasions: list[Name] = Field(min_length=1, max_length=2)
-    """Occasions at which they were asked; of two it is said what changed."""
     profession: Name | None = None
     """Variable that holds the profession."""
     of_interest: str | None = None
@@ -129,10 +123,8 @@ class Implementation(Strict):
 
     reach: Coded
     """By what participants themselves said, whom the intervention reached."""
-    delivery: str | None = None
-    """Id of the file with a row for each contact."""
     steps: list[Step] = []
-    """Steps of delivery in order; all of them are a full delivery."""
+    """Steps of delivery in order, as contacts record them; all of them are a full delivery."""
     fidelity: Fidelity | None = None
     """How closely it was given."""
     exposures: dict[Exposed, str] = {}
@@ -153,6 +145,12 @@ class Implementation(Strict):
     statements: dict[Literal["stari", "tidier"], dict[str, Text]] = {}
     """Checklist, item of it and what the authors say to it."""
 
+    @property
+    def asks_practitioners(self) -> bool:
+        """Whether anything is asked that practitioners alone say."""
+        rated = any(rating.who == "practitioners" for rating in self.ratings)
+        return rated or bool(self.barriers) or self.practitioners is not None
+
     def references(self) -> Iterator[str]:
         """Yield ids that stand twice, groups and items that are not there, and what does not go."""
         lists: dict[str, Sequence[Step | Rating | Barrier]] = {
@@ -166,18 +164,13 @@ class Implementation(Strict):
                     yield f"{key}: '{name}' stands {times} times; expected once"
         for name, said in self.statements.items():
             yield from among(f"statements.{name}", said, CHECKLISTS[name], "items of the checklist")
-        if (self.delivery is None) != (not self.steps):
-            yield "delivery: a file of contacts and the steps of delivery go together"
-        for name, there in {"dose": self.delivery, "fidelity": self.fidelity}.items():
-            if there is None and {name, f"high_{name}"} & set(self.exposures):
+        for name, there in {"dose": self.steps, "fidelity": self.fidelity}.items():
+            if not there and {name, f"high_{name}"} & set(self.exposures):
                 yield f"exposures: there is no {name} to set outcomes against"
         yield from self._of_ratings()
 
     def _of_ratings(self) -> Iterator[str]:
         asked = {r.id: r for r in self.ratings if r.who == "practitioners"}
-        if self.practitioners is None and (asked or self.barriers):
-            key = "ratings" if asked else "barriers"
-            yield f"{key}: practitioners were asked, and practitioners names no file of them"
         for rating in self.ratings:
             where = f"rating '{rating.id}'"
             for value in rating.top:
@@ -243,42 +236,38 @@ def misplaced(
             if not low < at.high <= high:
                 sentence = f"fidelity.high: {at.high:g} is not within {low:g} to {high:g}"
                 found.append((("fidelity", "high"), sentence))
-    files: dict[str, tuple[str | None, str, tuple[str, ...]]]
-    files = {"delivery": (asked.delivery, "event", CONTACT)}
-    people = asked.practitioners
-    if people:
-        files["practitioners.file"] = (people.file, "practitioner", PRACTITIONER)
-    names: dict[str, set[str]] = {}
-    for key, (file, rows, needed) in files.items():
-        if file is None:
-            continue
-        way: tuple[str | int, ...] = tuple(key.split("."))
-        ask(way, [file], study.files, f"files of {STUDY}")
-        if file in study.files:
-            names[key] = {c.variable for c in dictionary if c.file == file}
-            if study.files[file].rows != rows:
-                found.append((way, f"{key}: '{file}' needs rows: {rows} in {STUDY}"))
-            ask(way, list(needed), names[key], f"variables of the file '{file}' in {DICTIONARY}")
-    codes = [c.codes for c in dictionary if c.file == asked.delivery and c.name == "step"]
-    for at_step, step in enumerate(asked.steps if codes else []):
-        ask(("steps", at_step), [step.id], codes[0], f"codes of 'step' in {DICTIONARY}")
-    there = names.get("practitioners.file")
-    if people and there is not None:
+    if asked.steps and study.delivery is None:
+        found.append((("steps",), f"steps: {STUDY} has no delivery, a file of contacts"))
+    elif study.delivery:
+        of = (study.delivery.file, study.delivery.step)
+        codes = [c.codes for c in dictionary if (c.file, c.name) == of]
+        for at_step, step in enumerate(asked.steps if codes else []):
+            ask(("steps", at_step), [step.id], codes[0], f"codes of '{of[1]}' in {DICTIONARY}")
+    for number, rating in enumerate(asked.ratings):
+        if rating.who == "participants":
+            own = [f"{item}_{rating.visit}" for item in rating.items]
+            ask(("ratings", number), own, variables, "variables")
+    if asked.asks_practitioners and study.practitioners is None:
+        key = "ratings" if asked.ratings else "barriers" if asked.barriers else "practitioners"
+        found.append(((key,), f"{key}: {STUDY} has no file with rows: practitioner"))
+    elif study.practitioners:
+        there = {c.variable for c in dictionary if c.file == study.practitioners}
+        people = asked.practitioners or Practitioners()
         if people.profession:
             one = Coded(variable=people.profession, code=people.of_interest or "", label="")
             coded(("practitioners",), one, there)
         if people.trained:
             coded(("practitioners", "trained"), people.trained, there)
-    for number, rating in enumerate(asked.ratings):
-        own = [f"{item}_{rating.visit}" for item in rating.items]
-        if rating.who == "participants":
-            ask(("ratings", number), own, variables, "variables")
-        elif people and there is not None:
-            own = [f"{item}_{end}" for item in rating.items for end in people.occasions]
-            ask(("ratings", number), own, there, "variables of practitioners")
-    for number, barrier in enumerate(asked.barriers if people and there is not None else []):
-        own = [f"{barrier.id}_{end}" for end in people.occasions] if people else []
-        ask(("barriers", number), own, there or (), "variables of practitioners")
+        named = [
+            (("ratings", number), list(rating.items))
+            for number, rating in enumerate(asked.ratings)
+            if rating.who == "practitioners"
+        ]
+        named += [(("barriers", number), [b.id]) for number, b in enumerate(asked.barriers)]
+        for way, items in named:
+            ends = [occasion.id for occasion in study.files[study.practitioners].occasions]
+            own = [f"{item}_{end}" for item in items for end in ends]
+            ask(way, own, there, "variables of practitioners")
     for keys, sentence in found:
         yield f"{place(IMPLEMENTATION, *keys)}: {sentence}."
 

@@ -93,9 +93,7 @@ def received_rows(
 
 def _times(scope: Scope, rating: Rating) -> list[str]:
     """Return when a group of items was asked."""
-    if rating.visit:
-        return [rating.visit]
-    return scope.asked.practitioners.occasions if scope.asked.practitioners else []
+    return [rating.visit] if rating.visit else scope.occasions
 
 
 def _answers(rating: Rating, visit: str, people: pd.DataFrame) -> Answers:
@@ -198,11 +196,11 @@ def _professions(scope: Scope, answers: Answers) -> list[Row]:
 
 
 def _changed(scope: Scope, rating: Rating, people: pd.DataFrame) -> list[Row]:
-    """Return the mean change from one occasion to the other, of those who answered at both."""
+    """Return the mean change from the first occasion to the last, of those who answered at both."""
     times = _times(scope, rating)
     if len(times) < 2:
         return []
-    before, after = (_answers(rating, visit, people) for visit in times)
+    before, after = (_answers(rating, visit, people) for visit in (times[0], times[-1]))
     both = before.people.index.intersection(after.people.index)
     apart = pd.Series(after.means, after.people.index) - pd.Series(
         before.means, before.people.index
@@ -281,7 +279,7 @@ def _barriers(scope: Scope, people: pd.DataFrame, teams: dict[str, str]) -> list
     """Return who named what stood in the way, at each occasion."""
     rows: list[Row] = []
     for barrier in scope.asked.barriers:
-        for visit in scope.asked.practitioners.occasions if scope.asked.practitioners else []:
+        for visit in scope.occasions:
             named = number(people[f"{barrier.id}_{visit}"])
             head = {"outcome": barrier.id, "visit": visit, "term": Term.NAMED}
             rows += _by_team(scope, people, named, teams, head)

@@ -34,6 +34,12 @@ class Scope:
         """What a cluster is called; a person where there is none."""
         return self.study.clusters.unit_label if self.study.clusters else "person"
 
+    @property
+    def occasions(self) -> list[str]:
+        """When practitioners were asked."""
+        file = self.study.practitioners
+        return [occasion.id for occasion in self.study.files[file].occasions] if file else []
+
     def codes(self, people: pd.DataFrame) -> np.ndarray:
         """Return the code of each row's cluster; where there is none everybody is alone."""
         if self.study.clusters is None:

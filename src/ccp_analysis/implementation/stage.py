@@ -63,8 +63,8 @@ def run(
     if asked is None:
         raise StudyError(f"{FILE}: the file is missing; expected what is asked of implementation.")
     people = pd.read_parquet(participants)
-    staff = _table(practitioners, "practitioners", bool(asked.practitioners))
-    contacts = _table(delivery, "delivery", bool(asked.delivery))
+    staff = _table(practitioners, "practitioners", asked.asks_practitioners)
+    contacts = _table(delivery, "delivery", bool(asked.steps))
     scope = Scope(study, asked, plan.confidence_level)
     measures = load_instruments(), load_dictionary(study)
     rows = done_rows(scope, people, contacts)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.groups import groups, in_order
+from ccp_analysis.groups import groups
 from ccp_analysis.results.terms import VOCABULARY, Status, require_known
 
 KEY = [
@@ -110,10 +110,7 @@ def by_key(table: pd.DataFrame, study: Study | None = None) -> pd.DataFrame:
 
     def place(column: pd.Series) -> Any:
         if study and column.name == "visit":
-            # Occasions at which practitioners were asked are no visits, and stand behind these.
-            visits = {visit.id: at for at, visit in enumerate(study.visits)} | {"": -1}
-            occasions = in_order(list(set(column) - set(visits)))
-            return column.map(visits | {o: len(visits) + at for at, o in enumerate(occasions)})
+            return column.map(["", *study.times].index)
         return column if column.name in NUMBERS else groups(column).codes
 
     return table.sort_values(KEY, kind="stable", key=place, ignore_index=True)

@@ -23,6 +23,9 @@ Summary = Callable[[Scope, np.ndarray, np.ndarray], Row]
 def done_rows(scope: Scope, participants: pd.DataFrame, delivery: pd.DataFrame | None) -> list[Row]:
     """Return what of the intervention was done, by arm and by cluster."""
     rows: list[Row] = []
+    for arm, n in participants[scope.study.arms.variable].astype(str).value_counts().items():
+        row: Row = {"outcome": RECRUITED, "term": Term.NUMBER, "level": arm, "scale": "count"}
+        rows.append(row | {"estimate": int(n), "n": int(n)})
     for outcome, visit, values in _stages(scope, participants, delivery):
         rows += _by_team(scope, participants, values, share, outcome, visit, Term.REACHED)
     if scope.asked.fidelity:
@@ -43,7 +46,6 @@ def _stages(
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield the stages of the cascade, their visit, and who got there (NaN where unknown)."""
     first, asked = scope.study.baseline.id, scope.asked
-    yield RECRUITED, "", np.ones(len(people))
     yield first, first, people[f"interviewed_{first}"].to_numpy(dtype=float)
     if delivery is not None:
         yield CONTACT, "", (contacts(people, delivery) > 0).astype(float)
@@ -71,7 +73,7 @@ def _by_team(
     for name, own in scope.teams(people).items():
         unit = people[scope.study.clusters.unit] if scope.study.clusters else people.index
         parts.append((own, name, unit.astype(str).to_numpy() == name))
-    received = outcome not in (RECRUITED, scope.study.baseline.id)
+    received = outcome != scope.study.baseline.id
     rows = []
     for own, name, inside in parts:
         who = inside & known

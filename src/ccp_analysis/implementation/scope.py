@@ -18,6 +18,7 @@ from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.results.terms import Inference, Status
 
 IMPLEMENTATION = "implementation"  # id of these rows among the analyses
+ROUNDING = 1e-12
 Row = dict[str, Any]
 
 
@@ -141,7 +142,9 @@ def mean(scope: Scope, values: np.ndarray, team: np.ndarray) -> Row:
     n, clusters = len(values), len(np.unique(team))
     if n == 0:
         return {**_no_estimate("nobody of whom it is known"), "n": 0}
-    row: Row = {"estimate": float(values.mean()), "n": n, "n_clusters": clusters}
+    found = float(values.mean())
+    found = 0.0 if abs(found) < ROUNDING else found
+    row: Row = {"estimate": found, "n": n, "n_clusters": clusters}
     if n < 2:
         return row | _no_estimate("of one person there is no interval")
     fit, L = fit_ols(np.ones((n, 1)), values), np.ones((1, 1))
@@ -163,7 +166,10 @@ def difference(scope: Scope, values: np.ndarray, of: np.ndarray, team: np.ndarra
     except (RankDeficientError, ValueError) as error:
         return row | _no_estimate(str(error).rstrip("."))
     found = cluster_robust(fit, team, np.array([[0.0, 1.0]]))
-    return {"estimate": float(found.estimate[0])} | row | _limits(scope, found, Inference.CR2)
+    estimate = float(found.estimate[0])
+    # What is left of no difference at all is rounding, which differs between processors.
+    estimate = 0.0 if abs(estimate) < ROUNDING else estimate
+    return {"estimate": estimate} | row | _limits(scope, found, Inference.CR2)
 
 
 def _limits(scope: Scope, found: Found, inference: Inference) -> Row:

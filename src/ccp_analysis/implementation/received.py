@@ -258,11 +258,14 @@ def _by_team(
     inside, held = people[known], values[known]
     whole = share(scope, held, scope.codes(inside))
     rows = [head | {"level": PRACTITIONERS} | (scope.hidden if scope.small(held) else whole)]
+    # Where nobody of an arm was asked, its clusters have nothing to say.
+    asked = set(inside[scope.study.arms.variable].astype(str))
     cells: list[tuple[Row, np.ndarray]] = []
     at = pd.Series(np.arange(len(inside)), inside.index)
     for team, arm in teams.items():
         own = at.loc[scope.of_team(inside, team).index].to_numpy()
-        cells.append(({"level": arm, "subgroup": team}, held[own]))
+        if arm in asked:
+            cells.append(({"level": arm, "subgroup": team}, held[own]))
     hidden = scope.small(*(cell for _, cell in cells if len(cell)))
     for label, cell in cells:
         if len(cell) == 0:

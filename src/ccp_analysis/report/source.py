@@ -145,7 +145,8 @@ class Source:
 
     def visit(self, visit: str) -> str:
         """Return the label of a visit; that of all follow-ups is empty."""
-        return self.study.visit(visit).label if visit else ""
+        times = self.study.times
+        return times[visit] if visit in times else self.study.visit(visit).label if visit else ""
 
     def outcome(self, name: str) -> str:
         """Return the label of an outcome, instrument or variable, as tables show it."""

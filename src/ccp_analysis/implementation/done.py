@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.groups import names_of
 from ccp_analysis.implementation.exposures import contacts, had_steps, reached
 from ccp_analysis.implementation.scope import IMPLEMENTATION, Row, Scope, mean, number, share
 from ccp_analysis.models.intraclass import intraclass_interval
@@ -71,8 +72,8 @@ def _by_team(
     team, known = scope.codes(people), ~np.isnan(values)
     parts = [(name, "", arm == name) for name in arms.ordered]
     for name, own in scope.teams(people).items():
-        unit = people[scope.study.clusters.unit] if scope.study.clusters else people.index
-        parts.append((own, name, unit.astype(str).to_numpy() == name))
+        unit = people[scope.study.clusters.unit if scope.study.clusters else "participant"]
+        parts.append((own, name, (names_of(unit) == name).to_numpy()))
     received = outcome != scope.study.baseline.id
     rows = []
     for own, name, inside in parts:
@@ -132,7 +133,7 @@ def fidelity_points(scope: Scope, participants: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     values = number(participants[scope.asked.fidelity.variable])
     arms, clusters = scope.study.arms, scope.study.clusters
-    series = participants[clusters.unit if clusters else arms.variable].astype(str)
+    series = names_of(participants[clusters.unit if clusters else arms.variable])
     active = (participants[arms.variable].astype(str) == arms.active).astype(float)
     points = pd.DataFrame({"series": series, "x": active, "y": values}).dropna(subset=["y"])
     points = points.assign(figure="fidelity", outcome=scope.asked.fidelity.instrument)

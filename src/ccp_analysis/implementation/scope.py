@@ -10,7 +10,7 @@ import pandas as pd
 
 from ccp_analysis.config.implementation import Implementation
 from ccp_analysis.config.study import Study
-from ccp_analysis.groups import names_of
+from ccp_analysis.groups import groups, names_of
 from ccp_analysis.models.inference import Inference as Found
 from ccp_analysis.models.ols import RankDeficientError, classical, fit_ols
 from ccp_analysis.models.proportions import exact_limits, logit_limits
@@ -45,20 +45,21 @@ class Scope:
         """Return the code of each row's cluster; where there is none everybody is alone."""
         if self.study.clusters is None:
             return np.arange(len(people))
-        return pd.factorize(people[self.study.clusters.unit])[0]
+        return groups(people[self.study.clusters.unit]).codes
 
     def teams(self, participants: pd.DataFrame) -> dict[str, str]:
         """Return the arm of each cluster; nothing where there is none."""
         if self.study.clusters is None:
             return {}
-        pairs = participants[[self.study.clusters.unit, self.study.arms.variable]].drop_duplicates()
-        return dict(pairs.sort_values(list(pairs.columns)).astype(str).itertuples(index=False))
+        unit = groups(participants[self.study.clusters.unit])
+        arm = participants[self.study.arms.variable].astype(str).to_numpy()
+        return dict(zip(unit.names, arm[unit.first], strict=True))
 
     def of_team(self, people: pd.DataFrame, team: str) -> pd.DataFrame:
         """Return the rows of a cluster."""
         if self.study.clusters is None:
             return people
-        return people[people[self.study.clusters.unit].astype(str) == team]
+        return people[names_of(people[self.study.clusters.unit]) == team]
 
     def few(self, *sizes: int) -> bool:
         """Return whether a number of practitioners is less than may be shown, of real data."""

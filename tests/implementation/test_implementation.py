@@ -304,5 +304,5 @@ def test_reach_alone_is_enough(folder, asked):
     assert Implementation.model_validate(alone).exposures == {}
     assert command() == 0
     rows = pd.read_parquet("results.parquet")
-    assert set(rows["outcome"]) == {"recruited", "baseline", "reach"}
+    assert set(rows["outcome"]) == {"recruited", "interviewed", "reach"}
     assert pd.read_parquet("figures.parquet").empty

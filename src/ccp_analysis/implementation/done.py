@@ -15,7 +15,7 @@ from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.results.terms import Inference, Model, Population, Role, Status, Term
 
-RECRUITED, CONTACT, REACH = "recruited", "contact", "reach"
+RECRUITED, INTERVIEWED, CONTACT, REACH = "recruited", "interviewed", "contact", "reach"
 DOSE, HIGH = "dose", "high_fidelity"
 CONTAMINATION = "contamination: what the comparison arm got of it"
 Summary = Callable[[Scope, np.ndarray, np.ndarray], Row]
@@ -47,7 +47,7 @@ def _stages(
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield the stages of the cascade, their visit, and who got there (NaN where unknown)."""
     first, asked = scope.study.baseline.id, scope.asked
-    yield first, first, people[f"interviewed_{first}"].to_numpy(dtype=float)
+    yield INTERVIEWED, first, people[f"interviewed_{first}"].to_numpy(dtype=float)
     if delivery is not None:
         yield CONTACT, "", (contacts(people, delivery) > 0).astype(float)
         for step, had in had_steps(asked, people, delivery).items():
@@ -74,7 +74,7 @@ def _by_team(
     for name, own in scope.teams(people).items():
         unit = people[scope.study.clusters.unit if scope.study.clusters else "participant"]
         parts.append((own, name, (names_of(unit) == name).to_numpy()))
-    received = outcome != scope.study.baseline.id
+    received = outcome != INTERVIEWED
     rows = []
     for own, name, inside in parts:
         who = inside & known

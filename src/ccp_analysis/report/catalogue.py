@@ -31,10 +31,12 @@ from ccp_analysis.report.sections import (
     records,
     resources,
     setting,
+    stari,
     subgroups,
     summary,
     target,
     target_trial,
+    tidier,
     trend,
     unmeasured,
     variations,
@@ -79,6 +81,8 @@ SECTIONS: list[Section] = [
     checklist.SECTION,
     trend.SECTION,
     target.SECTION,
+    stari.SECTION,
+    tidier.SECTION,
     Section("references"),
 ]
 

@@ -35,6 +35,7 @@ try:
     if faults:
         raise WorkflowError("\n".join(faults))
     STUDY, PLAN, ECONOMICS = Trial().study, Trial().plan, Trial().economics
+    IMPLEMENTATION = Trial().implementation
     CONFIG = configuration_files()
     RAW = [file.path.as_posix() for file in STUDY.files.values()]
     before.check_rights([*RAW, *sum(CONFIG.values(), [])])
@@ -43,6 +44,15 @@ except StudyError as error:
     raise WorkflowError("\n".join(error.faults) or str(error)) from None
 
 DERIVED, RESULTS = layout.DERIVED.as_posix(), layout.RESULTS.as_posix()
+# What is known of those who delivered, and of what they did.
+DELIVERED = {
+    name: f"{DERIVED}/{name}.parquet"
+    for name, there in (
+        ("practitioners", STUDY.practitioners),
+        ("delivery", STUDY.delivery),
+    )
+    if there
+}
 COSTS = [f"{DERIVED}/{name}.parquet" for name in ("costs", "prices") if ECONOMICS]
 PARTS = (
     [analysis.id for analysis in PLAN.analyses]
@@ -50,6 +60,7 @@ PARTS = (
     + ["sensitivity"] * bool(PLAN.sensitivity)
     + ["descriptive", "balance"]
     + ["economics"] * bool(COSTS)
+    + ["implementation"] * bool(IMPLEMENTATION)
 )
 ITEMS = [path.as_posix() for path in files_of(Trial())]
 FIGURES = [path for path in ITEMS if Path(path).parent == layout.FIGURES]
@@ -89,6 +100,7 @@ rule clean:
         missing=f"{DERIVED}/missing.parquet",
         scales=f"{DERIVED}/scales.csv",
         codebook=f"{DERIVED}/codebook.parquet",
+        delivered=list(DELIVERED.values()),
     # The list of what stopped a run is a log: outputs of a failed rule are deleted.
     log:
         run="logs/clean.log",
@@ -97,13 +109,14 @@ rule clean:
         "environment.yml"
     params:
         version=version("clean", RAW + CONFIG["clean"]),
+        delivered=" ".join(f"--{name} {path}" for name, path in DELIVERED.items()),
     message:
         "Cleaning the raw files"
     shell:
         "python -m ccp_analysis.cli clean --participants {output.participants} "
         "--queries {output.queries} --flow {output.flow} --missing {output.missing} "
-        "--scales {output.scales} --codebook {output.codebook} --stopped {log.stopped} "
-        "--log {log.run}"
+        "--scales {output.scales} --codebook {output.codebook} {params.delivered} "
+        "--stopped {log.stopped} --log {log.run}"
 
 
 rule cost:
@@ -294,6 +307,34 @@ rule balance:
         "--figures {output.figures} --log {log}"
 
 
+rule implement:
+    input:
+        CONFIG["implement"],
+        rules.clean.output.delivered,
+        participants=rules.clean.output.participants,
+        imputed=rules.impute.output.imputed,
+        parts=expand(
+            f"{DERIVED}/results/{{analysis}}.parquet",
+            analysis=[analysis.id for analysis in PLAN.analyses],
+        ),
+    output:
+        results=f"{DERIVED}/results/implementation.parquet",
+        figures=f"{DERIVED}/figure_data/implementation.parquet",
+    log:
+        "logs/implement.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("implement", CONFIG["implement"]),
+        delivered=rules.clean.params.delivered,
+    message:
+        "Asking how it was put into practice"
+    shell:
+        "python -m ccp_analysis.cli implement --participants {input.participants} "
+        "--imputed {input.imputed} {params.delivered} --parts {input.parts} "
+        "--results {output.results} --figures {output.figures} --log {log}"
+
+
 rule results:
     input:
         CONFIG["results"],
@@ -322,6 +363,7 @@ POINTS = [
     *[rules.sensitivity.output.figures] * bool(PLAN.sensitivity),
     *[rules.evaluate.output.figures] * bool(ECONOMICS),
     rules.balance.output.figures,
+    *[rules.implement.output.figures] * bool(IMPLEMENTATION),
 ]
 # What the report lists of prices.
 PRICES = [rules.cost.output.prices, rules.cost.output.intervention] if ECONOMICS else []

@@ -17,9 +17,11 @@ from ccp_analysis.analyses import checks, descriptive, sensitivity
 from ccp_analysis.analyses import stage as analyses
 from ccp_analysis.cleaning import stage as cleaning
 from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
 from ccp_analysis.confounding import stage as confounding
 from ccp_analysis.economics import costs
 from ccp_analysis.economics import stage as economics
+from ccp_analysis.implementation import stage as implementation
 from ccp_analysis.imputation import stage as imputation
 from ccp_analysis.results import stage
 from ccp_analysis.results.table import read_results
@@ -69,12 +71,15 @@ class StudyFolder:
         table.to_csv(file, index=False, lineterminator="\n")
 
     def clean(self) -> None:
+        study = load_study()
+        there = {"practitioners": study.practitioners, "delivery": study.delivery}
         cleaning.run(
             participants=DERIVED / "participants.parquet",
             queries=DERIVED / "queries.csv",
             flow=DERIVED / "flow.json",
             scales=DERIVED / "scales.csv",
             codebook=DERIVED / "codebook.parquet",
+            **{name: DERIVED / f"{name}.parquet" for name, of in there.items() if of},
         )
 
     def cost(self) -> None:
@@ -159,6 +164,19 @@ class StudyFolder:
         )
         return pd.read_parquet(out)
 
+    def implement(self) -> pd.DataFrame:
+        out = DERIVED / "results" / "implementation.parquet"
+        implementation.run(
+            participants=DERIVED / "participants.parquet",
+            imputed=DERIVED / "imputed.parquet",
+            practitioners=DERIVED / "practitioners.parquet",
+            delivery=DERIVED / "delivery.parquet",
+            parts=[DERIVED / f"results/{a.id}.parquet" for a in load_plan().analyses],
+            results=out,
+            figures=DERIVED / "figure_data/implementation.parquet",
+        )
+        return pd.read_parquet(out)
+
     def all_results(self) -> None:
         """Run everything that makes the results table."""
         self.up_to_imputation()
@@ -171,6 +189,8 @@ class StudyFolder:
         self.balance()
         if Path("config/economics.yaml").is_file():
             self.evaluate()
+        if Path("config/implementation.yaml").is_file():
+            self.implement()
         parts = sorted((DERIVED / "results").glob("*.parquet"))
         stage.run(parts=parts, out=Path("reports/results.csv"))
 

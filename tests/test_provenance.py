@@ -89,6 +89,18 @@ RUNS = {
         ],
         "describe",
     ),
+    "implement": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--practitioners", f"{D}/practitioners.parquet"),
+            *("--delivery", f"{D}/delivery.parquet"),
+            *("--parts", f"{D}/results/ancova.parquet"),
+            *("--results", f"{MADE}/i.parquet"),
+            *("--figures", f"{MADE}/implementation.parquet"),
+        ],
+        "implement",
+    ),
     "balance": (
         [
             *("--participants", f"{D}/participants.parquet"),
@@ -268,7 +280,8 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
 
     assert changed("cleaning/score.py") == {"clean", "impute"}
     assert changed("imputation/chained.py") == {"impute"}
-    assert changed("models/random_intercept.py") == {"analyse", "check", "sensitivity", "evaluate"}
+    fits = {"analyse", "check", "sensitivity", "evaluate", "implement"}
+    assert changed("models/random_intercept.py") == fits
     assert changed("report/words.py") == {"items", "report", "codebook"}
     assert changed("report/sections/costs.py") == {"items"}
     assert changed("report/sections/templates/costs.md.j2") == {"items"}

@@ -16,12 +16,12 @@ from ccp_analysis.results.terms import VOCABULARY, Inference, Population, Status
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "ccp_analysis"
-ROOMS = ("analyses", "economics", "report", "results")
+ROOMS = ("analyses", "economics", "implementation", "report", "results")
 WORDS = {column: {str(word) for word in words} for column, words in VOCABULARY.items()}
 # Words that can be nothing else, wherever they stand as a text.
 CERTAIN = {str(term) for term in Term if " " in term} | {str(i) for i in Inference if "-" in i}
 # A label that is the same words, in a sentence or on an axis.
-LABELS = {("check_panels.py", "Cook's distance")}
+LABELS = {("check_panels.py", "Cook's distance"), ("records.py", "Cronbach's alpha")}
 
 
 def literals(tree: ast.Module) -> Iterator[tuple[int, str]]:

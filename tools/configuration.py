@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from ccp_analysis.config.dictionary import Column  # noqa: E402
 from ccp_analysis.config.economics import Economics  # noqa: E402
+from ccp_analysis.config.implementation import Implementation  # noqa: E402
 from ccp_analysis.config.instruments import Instruments  # noqa: E402
 from ccp_analysis.config.plan import Plan  # noqa: E402
 from ccp_analysis.config.reading import Strict  # noqa: E402
@@ -28,6 +29,7 @@ FILES: dict[str, type[Strict]] = {
     "analysis.yaml": Plan,
     "instruments.yaml": Instruments,
     "economics.yaml": Economics,
+    "implementation.yaml": Implementation,
     "rules.yaml": Rules,
     "dictionary.csv": Column,
 }

@@ -9,6 +9,7 @@ DICTIONARY = Path("config/dictionary.csv")
 INSTRUMENTS = Path("config/instruments.yaml")
 PLAN = Path("config/analysis.yaml")
 ECONOMICS = Path("config/economics.yaml")
+IMPLEMENTATION = Path("config/implementation.yaml")
 RULES = Path("config/rules.yaml")
 DECISIONS = Path("config/decisions.csv")
 

@@ -20,7 +20,11 @@ def numbers_for_names(study) -> None:
     teams = pd.read_csv(study / "data/raw/teams.csv").replace({"trust": trusts, "arm": arms})
     teams["team"] = teams["team"].str[1:].astype(int)
     teams.to_csv(study / "data/raw/teams.csv", index=False)
-    for name, column in (("recruitment", "team"), ("status", "to_team")):
+    for name, column in (
+        ("recruitment", "team"),
+        ("status", "to_team"),
+        ("practitioners", "team"),
+    ):
         table = pd.read_csv(study / f"data/raw/{name}.csv", dtype=str, keep_default_na=False)
         table[column] = table[column].str.replace("T0?", "", regex=True)
         table.to_csv(study / f"data/raw/{name}.csv", index=False)

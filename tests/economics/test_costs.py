@@ -450,7 +450,15 @@ STAGE_FAULTS = {
                 "config/study.yaml",
                 "clusters:\n  unit: team\n  pair: trust\n  unit_label: team\n  pair_label: Trust\n",
                 "",
-            )
+            ),
+            # Practitioners are of teams too.
+            (
+                "config/study.yaml",
+                "rows: practitioner, occasions: [\n    {id: early, label: Early in "
+                "implementation}, "
+                "{id: late, label: Late in implementation}]}",
+                "rows: event}",
+            ),
         ],
         "config/economics.yaml, line 43: sensitivity.teams.share is teams, but config/study.yaml "
         "declares no clusters; expected participants or caseload.",

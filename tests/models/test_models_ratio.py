@@ -41,6 +41,21 @@ def test_as_r(case):
     np.testing.assert_allclose([found.low, found.high], [case["low"], case["high"]], rtol=1e-12)
 
 
+@many
+@given(st.floats(-3.0, 3.0), st.floats(-1.0, 1.0), st.floats(-0.9, 0.9), st.floats(-9.0, 9.0))
+def test_half_lines_end_at_the_roots_and_the_set_holds_what_is_not_excluded(a, b, r, ratio):
+    case = np.array([a, b]), np.array([[1.0, r / 2.0], [r / 2.0, 0.25]]), 7.0
+    found = fieller(*case)
+    limits = {"interval": (found.low, found.high), "complement": (found.below, found.above)}
+    for kind, ends in limits.items():
+        assert np.isfinite(ends).all() == (found.kind == kind)
+        if found.kind == kind and np.abs(ends).max() < 1e4:
+            gaps = [excess(end, *case, 0.95) for end in ends]
+            np.testing.assert_allclose(gaps, 0.0, atol=1e-8 * (1.0 + np.abs(ends).max()))
+    gap = excess(ratio, *case, 0.95)
+    assert abs(gap) < 1e-9 or found.holds(ratio) == (gap < 0.0)
+
+
 def test_a_batch_equals_its_single_sets():
     every = [arrays(case) for case in cases()]
     estimate, covariance, df = (

@@ -23,7 +23,7 @@ def test_list_is_complete(clean: StudyData, committed: dict, planted: pd.DataFra
 def test_list_says_what_stands_there(committed: dict, planted: pd.DataFrame) -> None:
     for fault in planted.itertuples():
         table = committed[fault.file]
-        assert table["participant"].iat[fault.row - 2] == fault.participant
+        assert table.iat[fault.row - 2, 0] == fault.participant  # whose row it is
         if fault.column:
             assert table[fault.column].iat[fault.row - 2] == fault.raw_value
 
@@ -44,6 +44,8 @@ def test_kinds_agree_with_the_dictionary(
             assert raw != before and raw.strip() == before
         elif fault["kind"] == "recoded":
             assert raw != before and entry.decode(raw) == before
+        elif fault["kind"] == "unknown":
+            assert raw not in set(drawn[fault["file"]][fault["column"]])
         else:
             assert fault["kind"] == "impossible"
             low, high = entry.limits
@@ -52,10 +54,11 @@ def test_kinds_agree_with_the_dictionary(
 
 def test_all_kinds_are_there(planted: pd.DataFrame) -> None:
     counts = planted["kind"].value_counts()
-    assert counts["impossible"] == len(Mess().impossible) == 8
-    assert counts["duplicate_row"] == 1
-    assert counts["white_space"] == 30
-    assert counts["recoded"] == 16
+    assert counts["impossible"] == len(Mess().impossible) + 5 == 13
+    assert counts["duplicate_row"] == 2
+    assert counts["white_space"] == 42
+    assert counts["recoded"] == 28
+    assert counts["unknown"] == 2
     assert counts["missing_code"] > 100 and counts["blank"] > 30
     codes = planted.loc[planted["kind"] == "missing_code", "raw_value"]
     assert set(codes) == {"-99", "NA", "not asked"}
@@ -78,13 +81,18 @@ def test_duplicated_row_is_identical(committed: dict, planted: pd.DataFrame) -> 
 
 
 def test_identities_have_no_mistakes(planted: pd.DataFrame) -> None:
-    assert set(planted["file"]) == {"baseline", "followup", "status"}
+    assert set(planted["file"]) == set(FILES) - {"recruitment", "teams"}
     spared = {"participant", "team", "to_team", "trust", "arm", "date", "interview_date"}
-    assert not spared & set(planted["column"])
+    spared |= {"practitioner"}
+    mistaken = planted[planted["column"].isin(spared)]
+    assert mistaken[["file", "column", "kind"]].to_numpy().tolist() == [
+        ["delivery", "participant", "unknown"],
+        ["delivery", "practitioner", "unknown"],
+    ]
 
 
 def test_nothing_planted_nothing_changed(clean: StudyData) -> None:
-    none = Mess(0.0, 0, 0, 0, 0, 0, 0, (), 0)
+    none = Mess(0.0, 0, 0, 0, 0, 0, 0, (), 0, 0.0, 0, 0, (), ())
     messy, faults = plant_mess(clean, 1, none)
     assert faults.empty and list(faults.columns) == FAULT_COLUMNS
     for file in FILES:

@@ -33,7 +33,7 @@ def test_committed_files_are_what_is_drawn(tmp_path: Path, root: Path) -> None:
 def test_same_seed_same_bytes_other_seed_other_data(tmp_path: Path) -> None:
     for folder, seed in (("one", 5), ("two", 5), ("other", 6)):
         simulate(tmp_path / folder, seed=seed)
-    for name in ("baseline.csv", "followup.csv", "recruitment.csv", "status.csv"):
+    for name in (f"{file}.csv" for file in FILES if file != "teams"):
         one = (tmp_path / "one" / name).read_bytes()
         assert one == (tmp_path / "two" / name).read_bytes()
         assert one != (tmp_path / "other" / name).read_bytes()

@@ -12,6 +12,7 @@ import yaml
 from synthetic.parameters import DEFAULT
 from synthetic.people import NO_BASELINE_REASONS, REASONS
 from synthetic.study_data import StudyData
+from synthetic.toolkit import FIDELITY, OCCASIONS, STEPS
 
 DECREMENTS = {  # Devlin et al. 2018, levels 2 to 5
     "eq_mobility": (0.058, 0.076, 0.207, 0.274),
@@ -51,6 +52,11 @@ def test_codes_of_the_generator_are_declared(columns: dict) -> None:
     assert set(columns["recruitment", "no_baseline_reason"].codes) == set(NO_BASELINE_REASONS)
     assert set(columns["status", "event"].codes) == set(REASONS)
     assert set(columns["status", "reason"].codes) == set(chain(*REASONS.values()))
+    assert tuple(columns["delivery", "step"].codes) == STEPS
+    professions = {name for name, _ in DEFAULT.implementation.professions}
+    assert set(columns["practitioners", "profession"].codes) == professions
+    visits = {entry.visit for (file, _), entry in columns.items() if file == "practitioners"}
+    assert visits == {"", *OCCASIONS}
 
 
 def test_missing_codes_and_synonyms_clash_with_nothing(columns: dict) -> None:
@@ -96,7 +102,8 @@ def test_instruments_agree_with_the_dictionary_and_the_generator(root: Path, col
     described = instruments(root)
     names = {entry.name: entry for entry in columns.values() if entry.visit}
     drawn = {scale.name: scale for scale in DEFAULT.scales}
-    assert set(described) == set(drawn) - {"eq_vas"} | {"utility_3l"}
+    assert set(described) == set(drawn) - {"eq_vas"} | {"utility_3l", "fidelity"}
+    assert tuple(described.pop("fidelity")["items"]) == FIDELITY
     for name, entry in described.items():
         scale = drawn["utility" if name == "utility_3l" else name]  # another value set
         assert tuple(entry["items"]) == scale.items and entry["score"] == scale.score

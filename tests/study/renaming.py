@@ -66,6 +66,9 @@ class Renaming:
                 if "delta" in entry:
                     entry["delta"] = _renamed(entry["delta"], arms)
             _write(folder, "economics", economics)
+        if (folder / "config/implementation.yaml").is_file():
+            asked = _each_text(_read(folder, "implementation"), self._variable)
+            _write(folder, "implementation", _renamed(asked, self.visits, "visit"))
 
     def _raw(self, path: Path, columns: pd.DataFrame) -> None:
         table = _table(path)
@@ -95,7 +98,7 @@ class Renaming:
         levels = {old: new for names in columns.values() for old, new in names.items()}
         for sign in "-/":
             levels |= {f"{a} {sign} {b}": f"{arms[a]} {sign} {arms[b]}" for a in arms for b in arms}
-        renamed = {"level": levels, "visit": self.visits, "perspective": arms}
+        renamed = {"level": levels, "subgroup": levels, "visit": self.visits, "perspective": arms}
         found = table.copy()
         for column, names in renamed.items():
             found[column] = found[column].map(lambda cell, n=names: n.get(cell, cell))

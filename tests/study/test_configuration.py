@@ -117,7 +117,7 @@ FAULTS = {
         "study.yaml",
         "file: followup}",
         "file: follow_up}",
-        "'follow_up' is not one of the files (recruitment, teams, baseline, followup, status)",
+        "'follow_up' is not one of the files (recruitment, teams, baseline, followup, status, ",
     ),
     "rows of a visit": (
         "study.yaml",

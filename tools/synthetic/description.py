@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from synthetic.description_of_toolkit import implementation, ratings_table, steps_table
 from synthetic.items import calibrate
 from synthetic.mess import DEFAULT_MESS, Mess
 from synthetic.parameters import (
@@ -113,8 +114,10 @@ def _categories(parameters: Parameters) -> str:
 
 def _mess(mess: Mess) -> str:
     impossible = ", ".join(
-        f"`{column}` = {value} ({file})" for file, column, value in mess.impossible
+        f"`{column}` = {value} ({file})"
+        for file, column, value in (*mess.impossible, *mess.implementation_impossible)
     )
+    unknown = ", ".join(f"`{value}` ({column})" for column, value in mess.unknown)
     rows = [
         (
             "single unanswered items (`-99`, `NA`, `not asked` or blank)",
@@ -129,7 +132,18 @@ def _mess(mess: Mess) -> str:
             f"{mess.spellings} in baseline, {mess.events} in status",
         ),
         ("impossible values", impossible),
-        ("rows of `baseline.csv` that stand twice", mess.duplicates),
+        ("rows of `baseline.csv` and of `delivery.csv` that stand twice", mess.duplicates),
+        (
+            "single missing answers in `experience.csv`, `fidelity.csv`, `practitioners.csv`",
+            f"{mess.implementation_items:.1%}",
+        ),
+        ("white space, in each of these files", mess.implementation_spaces),
+        (
+            "categories in another spelling, in `experience.csv`, `delivery.csv`, "
+            "`practitioners.csv`",
+            f"{mess.implementation_spellings} in each",
+        ),
+        ("codes in `delivery.csv` that nobody has", unknown),
     ]
     return _table(("planted", "how much"), rows)
 
@@ -137,7 +151,9 @@ def _mess(mess: Mess) -> str:
 def _facts(parameters: Parameters) -> str:
     with_baseline = parameters.recruited - parameters.without_baseline
     counts = f"{parameters.recruited} / {with_baseline} / {with_baseline - parameters.lost}"
-    published = not set(changed_from_default(parameters)) - {"scales", "services"}
+    published = not set(changed_from_default(parameters)) - {
+        *("scales", "services", "implementation"),
+    }
     where = "public" if published else "chosen for this draw"
     rows = [
         ("five Trusts with two teams each, one per arm; ten teams", where),
@@ -145,6 +161,10 @@ def _facts(parameters: Parameters) -> str:
         ("which outcomes are measured; number of items and range of each", "public"),
         ("no difference between the arms in any outcome or in costs", where),
         ("value set for England (Devlin et al. 2018)", "public"),
+        (
+            "toolkit rated highly, a minority had the materials explained; kinds of barriers",
+            "public",
+        ),
         ("sizes of the teams, dates, reasons and kinds of loss", "assumed"),
         ("all means, SDs, correlations, reliabilities, shares and counts below", "assumed"),
         ("ten items for the SCOPE short form; order of the items in the subscales", "assumed"),
@@ -186,10 +206,13 @@ def raw_readme(
     p = parameters
     ended = ", ".join(f"{kind} {share:g}" for kind, share in p.ended)
     goals = ", ".join(f"{share:g}" for share in p.goals)
+    steps = _table(("step", "intervention", "other teams"), steps_table(p.implementation))
+    figures = ("shares of answers 1 to 5", "top two", "loading", "change")
+    ratings = _table(("group", "items", *figures), ratings_table(p.implementation))
     page = f"""\
 **SYNTHETIC DATA: nobody gave these answers; every value was drawn from the model on this page.**
 
-The participants' data of the Connecting People study are not public. These five files have the
+The participants' data of the Connecting People study are not public. These nine files have the
 columns that the real ones are expected to have. They are drawn by `tools/synthetic` with
 seed {seed}; drawing again gives the same bytes (`make data`). This page is written by the same
 program from the same parameters. Columns and codes are in `config/dictionary.csv`.
@@ -198,6 +221,9 @@ program from the same parameters. Columns and codes are in `config/dictionary.cs
 - `teams.csv`: one row per team, with its Trust and its arm
 - `baseline.csv`, `followup.csv`: one row per interview, item by item
 - `status.csv`: one row per event (loss, withdrawal, death, move to another team, adverse event)
+- `experience.csv`, `fidelity.csv`: one row per person seen again, in both arms
+- `delivery.csv`: one row per contact, with the step of the intervention
+- `practitioners.csv`: one row per practitioner of the teams, asked twice
 
 ## What is public and what is assumed
 
@@ -268,10 +294,13 @@ the mistakes below) and on nothing else: missing at random. Shares of the kinds:
 followed up, a share of {p.moved:g} moved to another team and {p.adverse:g} had an adverse event;
 the arm is that of the team at recruitment.
 
+{implementation(p.implementation, steps, ratings)}
+
 ## Mistakes
 
 Planted at random into the drawn files, each cell at most once, and listed one by one
-(`planted_faults.csv`, beside the tests): none in participants' codes, teams, arms or dates.
+(`planted_faults.csv`, beside the tests): none in participants' codes, teams, arms or dates, but for
+codes in `delivery.csv` that nobody has.
 
 {_mess(mess)}
 """

@@ -16,16 +16,29 @@ if TYPE_CHECKING:
 
 FAULT_COLUMNS = ["file", "row", "participant", "column", "raw_value", "kind"]
 INTERVIEWS = ("baseline", "followup")
+# Columns that may be respelt or left out, of each file of the implementation.
+RESPELT = {
+    "experience": ["explained", "goals_discussed", "support_received"],
+    "delivery": ["step"],
+    "practitioners": ["profession", "trained"],
+}
+IDENTITIES = ("participant", "practitioner", "team", "date", "interview_date")
 MISSING_CODES = ("-99", "NA", "not asked", "")
 
 # Other spellings by column and code; all of them are labels or synonyms of the data dictionary.
-SPELLINGS = {
+SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "gender": {"female": ("Female", "F", "Femal", "FEMALE"), "male": ("Male", "M", "man")},
     "ethnicity": {"white": ("White British", "Whit"), "black": ("Black British",)},
     "diagnosis": {"psychosis": ("Psycosis", "schizophrenia"), "depression": ("Depresion",)},
     "living": {"alone": ("Lives alone", "ALONE"), "family": ("With family",)},
     "employment": {"unemployed": ("Unemploied", "out of work"), "unable": ("Long-term sick",)},
     "event": {"withdrawal": ("Withdrawn", "Withdrew"), "loss": ("Lost",)},
+    "explained": {"yes": ("Yes", "Y"), "no": ("No", "N")},
+    "goals_discussed": {"yes": ("Yes", "Y"), "no": ("No", "N")},
+    "support_received": {"yes": ("Yes", "Y"), "no": ("No", "N")},
+    "trained": {"yes": ("Yes", "Y"), "no": ("No", "N")},
+    "profession": {"nurse": ("RMN", "CPN"), "occupational_therapist": ("OT",)},
+    "step": {"network_map": ("Network map", "map"), "action_plan": ("Action plan",)},
 }
 
 
@@ -47,7 +60,16 @@ class Mess:
     impossible : tuple of (file, column, value)
         Values that cannot be.
     duplicates : int
-        Rows of the baseline file that stand again, identical, at its end.
+        Rows of the baseline file that stand again, identical, at its end; so of the file of
+        contacts.
+    implementation_items : float
+        Share of the answers in the files of the implementation that become missing.
+    implementation_spaces, implementation_spellings : int
+        Cells with white space, and cells spelt otherwise, in each of these files that can have any.
+    implementation_impossible : tuple of (file, column, value)
+        Values that cannot be.
+    unknown : tuple of (column, value)
+        Codes that nobody has, in the file of contacts.
     """
 
     items: float = 0.008
@@ -68,6 +90,17 @@ class Mess:
         ("followup", "su_gp", "-4"),
     )
     duplicates: int = 1
+    implementation_items: float = 0.01
+    implementation_spaces: int = 4
+    implementation_spellings: int = 4
+    implementation_impossible: tuple[tuple[str, str, str], ...] = (
+        ("experience", "rate_clear", "7"),
+        ("fidelity", "fid_04", "3"),
+        ("practitioners", "caseload", "270"),
+        ("practitioners", "aim_2_early", "0"),
+        ("practitioners", "nomad_11_late", "55"),
+    )
+    unknown: tuple[tuple[str, str], ...] = (("participant", "CP000"), ("practitioner", "PR000"))
 
 
 DEFAULT_MESS = Mess()
@@ -107,8 +140,7 @@ class _Planter:
         table = self.tables[file]
         table.iat[row, table.columns.get_loc(column)] = value
         self.taken.add((file, row, column))
-        participant = table["participant"].iat[row]
-        self.faults.append((file, row + 2, participant, column, value, kind))
+        self.faults.append((file, row + 2, table.iat[row, 0], column, value, kind))
 
     def missing(self, file: str, row: int, column: str, code: str) -> None:
         """Make a cell missing by one of the codes, or blank."""
@@ -119,15 +151,15 @@ class _Planter:
         return values[int(self.rng.integers(len(values)))]
 
 
-def _duplicate(planter: _Planter, count: int) -> None:
-    """Repeat rows of the baseline file at its end; nothing else is planted into them."""
-    table = planter.tables["baseline"]
+def _duplicate(planter: _Planter, file: str, count: int) -> None:
+    """Repeat rows of a file at its end; nothing else is planted into them."""
+    table = planter.tables[file]
     rows = np.sort(planter.rng.choice(len(table), count, replace=False))
     for copy, row in enumerate(rows, start=len(table)):
         participant = table["participant"].iat[row]
-        planter.faults.append(("baseline", copy + 2, participant, "", "", "duplicate_row"))
-        planter.taken |= {("baseline", int(r), c) for r in (row, copy) for c in table.columns}
-    planter.tables["baseline"] = pd.concat([table, table.iloc[rows]], ignore_index=True)
+        planter.faults.append((file, copy + 2, participant, "", "", "duplicate_row"))
+        planter.taken |= {(file, int(r), c) for r in (row, copy) for c in table.columns}
+    planter.tables[file] = pd.concat([table, table.iloc[rows]], ignore_index=True)
 
 
 def _respell(planter: _Planter, file: str, columns: list[str], count: int) -> None:
@@ -143,12 +175,44 @@ def _respell(planter: _Planter, file: str, columns: list[str], count: int) -> No
         planter.put(file, row, column, spelling, "recoded")
 
 
+def _implementation(planter: _Planter, mess: Mess) -> None:
+    """Plant mistakes into the files of the implementation."""
+    _duplicate(planter, "delivery", min(mess.duplicates, len(planter.tables["delivery"])))
+    for column, value in mess.unknown:
+        for row, _ in planter.some("delivery", [column], 1):
+            planter.put("delivery", row, column, value, "unknown")
+            # What is left out as a row has no other mistake that could be asked about.
+            planter.taken |= {("delivery", row, c) for c in planter.tables["delivery"].columns}
+    for file, column, value in mess.implementation_impossible:
+        for row, _ in planter.some(file, [column], 1):
+            planter.put(file, row, column, value, "impossible")
+    for file, columns in RESPELT.items():
+        _respell(planter, file, columns, mess.implementation_spellings)
+    for file in ("experience", "fidelity", "practitioners"):
+        asked = [c for c in planter.tables[file].columns if c not in (*IDENTITIES, "explained")]
+        answered = planter.free(file, asked)
+        count = round(mess.implementation_items * len(answered))
+        for row, column in planter.some(file, asked, count):
+            planter.missing(file, row, column, planter.pick(MISSING_CODES))
+        _space(planter, file, mess.implementation_spaces)
+
+
+def _space(planter: _Planter, file: str, count: int) -> None:
+    """Put white space around values, but not around identities and dates."""
+    columns = [c for c in planter.tables[file].columns if c not in IDENTITIES]
+    for row, column in planter.some(file, columns, count):
+        value = planter.tables[file][column].iat[row]
+        spaced = planter.pick((f" {value}", f"{value} ", f"  {value}", f" {value} "))
+        planter.put(file, row, column, spaced, "white_space")
+
+
 def plant_mess(
     study: StudyData, seed: int, mess: Mess = DEFAULT_MESS
 ) -> tuple[StudyData, pd.DataFrame]:
     """Plant mistakes into the raw files of a study.
 
-    No cell has more than one mistake; participants' codes, teams, arms and dates have none.
+    No cell has more than one mistake; participants' codes, teams, arms and dates have none, but for
+    two codes in the file of contacts that nobody has.
 
     Parameters
     ----------
@@ -164,14 +228,16 @@ def plant_mess(
     messy : StudyData
         The same study with all raw cells as text.
     faults : pandas.DataFrame
-        Every mistake: file; row (line in the file, the header is line 1); participant; column;
+        Every mistake: file; row (line in the file, the header is line 1); participant (or
+        practitioner: whose row it is); column;
         raw_value (as it stands in the file); kind: ``missing_code`` (a declared code),
         ``blank``, ``white_space`` (around a valid value), ``recoded`` (a declared other spelling),
-        ``impossible`` (outside the limits), ``duplicate_row`` (column and value empty).
+        ``impossible`` (outside the limits), ``unknown`` (a code that nobody has),
+        ``duplicate_row`` (column and value empty).
     """
     tables = {name: as_text(table) for name, table in study.tables().items()}
     planter = _Planter(tables, stream(seed, "simulation", "mess"))
-    _duplicate(planter, mess.duplicates)
+    _duplicate(planter, "baseline", mess.duplicates)
     categories = [c.name for c in DEFAULT.categories]
     for file, column, value in mess.impossible:
         for row, _ in planter.some(file, [column], 1):
@@ -200,15 +266,12 @@ def plant_mess(
             asked = [*categories[1:], "years_in_contact"]
             for row, column in planter.some(file, asked, mess.demographics):
                 planter.missing(file, row, column, planter.pick(MISSING_CODES))
-        skipped = ("participant", "interview_date")
-        columns = [c for c in planter.tables[file].columns if c not in skipped]
-        for row, column in planter.some(file, columns, mess.spaces):
-            value = planter.tables[file][column].iat[row]
-            spaced = planter.pick((f" {value}", f"{value} ", f"  {value}", f" {value} "))
-            planter.put(file, row, column, spaced, "white_space")
+        _space(planter, file, mess.spaces)
 
+    planter.rng = stream(seed, "simulation", "implementation", "mess")
+    _implementation(planter, mess)
     faults = pd.DataFrame(planter.faults, columns=FAULT_COLUMNS)
-    order = {"baseline": 0, "followup": 1, "status": 2}
+    order = {name: number for number, name in enumerate(tables)}
     faults = faults.sort_values(
         ["file", "row"],
         kind="stable",

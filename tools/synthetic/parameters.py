@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import date
 
+from synthetic.toolkit import Implementation
+
 DEFAULT_SEED = 3945994
 
 
@@ -250,6 +252,8 @@ class Parameters:
         The baseline interview is at most so many days after recruitment.
     follow_up_days, follow_up_sd, follow_up_window : int
         Days from baseline to the six-month interview: mean, SD, and at most so far from the mean.
+    implementation : Implementation
+        What was delivered, and how it was received.
     """
 
     team_sizes: tuple[int, ...] = (22, 19, 14, 20, 12, 17, 21, 10, 16, 8)
@@ -290,6 +294,7 @@ class Parameters:
     services: tuple[Service, ...] = SERVICES
     days_off_work: Service = DAYS_OFF_WORK
     categories: tuple[Category, ...] = CATEGORIES
+    implementation: Implementation = Implementation()
 
     def __post_init__(self) -> None:
         if len(self.team_sizes) != len(self.intervention) or len(self.team_sizes) % 2:

@@ -1,4 +1,4 @@
-"""Draw the synthetic study: five raw files and the truth behind them.
+"""Draw the synthetic study: nine raw files and the truth behind them.
 
 In go plain parameters and a seed; out come the tables a study office would export, first clean,
 then with mistakes planted and listed. The same seed gives the same bytes.
@@ -14,7 +14,7 @@ import pandas as pd
 
 from ccp_analysis.files import write_csv, write_text
 from ccp_analysis.random import stream
-from synthetic import people
+from synthetic import implemented, people
 from synthetic.description import raw_readme
 from synthetic.items import calibrate, draw_answers
 from synthetic.latent import draw_factor, draw_latent, structure_of
@@ -22,7 +22,10 @@ from synthetic.mess import plant_mess
 from synthetic.parameters import DEFAULT, DEFAULT_SEED, Parameters, Scale
 from synthetic.services import draw_use
 
-FILES = ("recruitment", "teams", "baseline", "followup", "status")
+FILES = (
+    *("recruitment", "teams", "baseline", "followup", "status"),
+    *("experience", "fidelity", "delivery", "practitioners"),
+)
 VISITS = ("baseline", "month6")
 
 
@@ -34,9 +37,12 @@ class StudyData:
     ----------
     recruitment, teams, baseline, followup, status : pandas.DataFrame
         One for each raw file, columns as there.
+    experience, fidelity, delivery, practitioners : pandas.DataFrame
+        The same, of the implementation.
     truth : pandas.DataFrame
         One row per recruited person: participant, team, trust, arm, ``interviewed_{visit}``,
-        ``loss_probability`` (missing without a baseline), the demographics, and for everyone,
+        ``loss_probability`` (missing without a baseline), the demographics, ``steps`` (of the
+        intervention done; none for those without a baseline interview), and for everyone,
         interviewed or not, ``{scale}_{visit}`` (complete score) and ``theta_{scale}_{visit}``
         (latent value, change and effect included).
     """
@@ -46,6 +52,10 @@ class StudyData:
     baseline: pd.DataFrame
     followup: pd.DataFrame
     status: pd.DataFrame
+    experience: pd.DataFrame
+    fidelity: pd.DataFrame
+    delivery: pd.DataFrame
+    practitioners: pd.DataFrame
     truth: pd.DataFrame
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -57,7 +67,7 @@ class StudyData:
         return replace(self, **tables)
 
     def write_study(self, folder: Path) -> None:
-        """Write the five raw files into a folder as CSV (UTF-8, empty cell = missing)."""
+        """Write the raw files into a folder as CSV (UTF-8, empty cell = missing)."""
         for name, table in self.tables().items():
             write_csv(folder / f"{name}.csv", table)
 
@@ -186,8 +196,20 @@ def draw_study(parameters: Parameters = DEFAULT, seed: int = DEFAULT_SEED) -> St
         parameters, codes, team, dates, followed, lost, stream(seed, "simulation", "events")
     )
 
+    steps = implemented.draw_steps(parameters, arm, team, factor[:, 0], seed)
+    steps = np.where(interviewed, steps, 0)
+    experience = implemented.draw_experience(parameters, codes, steps, seed)
+    fidelity = implemented.draw_fidelity(parameters, codes, team, steps, seed)
+    practitioners = implemented.draw_practitioners(parameters, seed)
+    left = status[status["event"].isin([kind for kind, _ in parameters.ended])]
+    end = dates["month6"].copy()
+    end[np.searchsorted(codes, left["participant"])] = left["date"].to_numpy("datetime64[D]")
+
     truth = truth.assign(
-        interviewed_baseline=interviewed, interviewed_month6=followed, loss_probability=probability
+        interviewed_baseline=interviewed,
+        interviewed_month6=followed,
+        loss_probability=probability,
+        steps=steps,
     )
     truth = pd.concat([truth, pd.DataFrame(scores), pd.DataFrame(thetas)], axis=1)
     identity = pd.DataFrame({"participant": codes})
@@ -207,6 +229,12 @@ def draw_study(parameters: Parameters = DEFAULT, seed: int = DEFAULT_SEED) -> St
         baseline=baseline[interviewed].reset_index(drop=True),
         followup=followup[followed].reset_index(drop=True),
         status=status,
+        experience=experience[followed].reset_index(drop=True),
+        fidelity=fidelity[followed].reset_index(drop=True),
+        delivery=implemented.draw_contacts(
+            parameters, codes, team, steps, practitioners, dates["baseline"], end, seed
+        ),
+        practitioners=practitioners,
         truth=truth,
     )
 
@@ -229,7 +257,7 @@ def observed_scores(study: StudyData) -> pd.DataFrame:
         where not interviewed).
     """
     table = study.truth.drop(
-        columns=["loss_probability", *(c for c in study.truth if c.startswith("theta_"))]
+        columns=["loss_probability", "steps", *(c for c in study.truth if c.startswith("theta_"))]
     )
     asked_once = [c for c in study.baseline.columns if c in table and c != "participant"]
     for visit in VISITS:
@@ -243,7 +271,7 @@ def observed_scores(study: StudyData) -> pd.DataFrame:
 def simulate(out: Path, parameters: Parameters = DEFAULT, seed: int = DEFAULT_SEED) -> None:
     """Draw a study, plant mistakes, and write all of it into a folder.
 
-    Written are the five raw files, ``README.md`` (the model in words and tables) and
+    Written are the nine raw files, ``README.md`` (the model in words and tables) and
     ``planted_faults.csv`` (see `plant_mess` for its columns).
 
     Parameters

@@ -115,7 +115,8 @@ def row_accounts(
     list of dict
         For each file: ``file``, ``rows`` read, ``identical_rows_left_out``, and the rows kept:
         ``of_itt`` (people with a baseline interview), ``of_others``; for a file of clusters,
-        ``with_participants`` and ``without_participants``.
+        or of practitioners, ``with_participants`` and ``without_participants``: of clusters with or
+        without people. ``of_nobody``: contacts of people not recruited, which are left out.
     """
     itt = people.loc[people[f"interviewed_{study.baseline.id}"], PARTICIPANT]
     accounts = []
@@ -124,6 +125,8 @@ def row_accounts(
             inside = among(table.values[PARTICIPANT], itt)
             known = among(table.values[PARTICIPANT], people[PARTICIPANT])
             kept = {"of_itt": int(inside.sum()), "of_others": int((known & ~inside).sum())}
+            if table.of_nobody:
+                kept["of_nobody"] = table.of_nobody
         else:
             unit = table.values.columns[0] if not study.clusters else study.clusters.unit
             used = int(among(table.values[unit], people[unit]).sum())
@@ -156,7 +159,7 @@ def values_set_missing(
     """
     counts: dict[str, Counter[str]] = {}
     for file, table in tables.items():
-        for column in table.columns if study.files[file].rows != "event" else ():
+        for column in table.columns if study.files[file].of_people else ():
             declared = table.sheet.missing.get(column.column, {}).values()
             known = {BLANK, *column.missing.values(), *declared}
             found = table.why[column.variable].value_counts()
@@ -189,7 +192,7 @@ def check_balance(study: Study, flow: dict[str, Any]) -> None:
     for account, entry in zip(flow["rows"], flow["files"], strict=True):
         explained = sum(n for key, n in account.items() if key not in ("file", "rows"))
         _equal(account["file"], "rows", account["rows"], explained)
-        kept = entry["rows"] - entry["identical_rows_left_out"]
+        kept = entry["rows"] - entry["identical_rows_left_out"] - entry.get("of_nobody", 0)
         _equal(entry["file"], "rows kept", entry["kept"], kept)
     by_name = {one["set"]: one for one in flow["sets"]}
     for one in flow["sets"]:

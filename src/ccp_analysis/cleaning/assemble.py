@@ -44,10 +44,14 @@ def assemble(study: Study, tables: dict[str, RawTable]) -> pd.DataFrame:
         table = tables[file]
         if spec.rows == "cluster" and study.clusters:
             unit = study.clusters.unit
-            _check_known(roster, table, unit, f"is not in {spec.path}")
+            check_known(roster, table, unit, f"is not in {spec.path}")
             people = people.merge(table.values, on=unit, how="left", validate="m:1")
+        elif spec.rows == "practitioner" and study.clusters:
+            of_clusters = _of_clusters(study, tables)
+            why = f"is not in {of_clusters.sheet.path}"
+            check_known(table, of_clusters, study.clusters.unit, why)
         else:
-            _check_known(table, roster, PARTICIPANT, "was not recruited")
+            check_known(table, roster, PARTICIPANT, "was not recruited")
             if file != study.roster and spec.rows != "event":
                 people = people.merge(table.values, on=PARTICIPANT, how="left", validate="1:1")
     people = people.iloc[np.argsort(groups(people[PARTICIPANT]).codes, kind="stable")]
@@ -57,7 +61,13 @@ def assemble(study: Study, tables: dict[str, RawTable]) -> pd.DataFrame:
     return people.assign(left=_left(study, tables, people))
 
 
-def _check_known(table: RawTable, known: RawTable, key: str, why: str) -> None:
+def _of_clusters(study: Study, tables: dict[str, RawTable]) -> RawTable:
+    """Return the file that lists the clusters: one of clusters, otherwise that of the recruited."""
+    listed = [file for file, spec in study.files.items() if spec.rows == "cluster"]
+    return tables[(listed or [study.roster])[0]]
+
+
+def check_known(table: RawTable, known: RawTable, key: str, why: str) -> None:
     """Raise StudyError for rows whose key is not one of those known."""
     values = table.values[key]
     column = table.column(key).column

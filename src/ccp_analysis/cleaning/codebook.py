@@ -50,7 +50,7 @@ def codebook(
     people : pandas.DataFrame
         Participants with their scores.
     tables : dict
-        File id → `RawTable`, for the variables of files of events.
+        File id → `RawTable`, for the variables of files of events and practitioners.
     missing : pandas.DataFrame
         From `missing_values`.
 
@@ -73,16 +73,14 @@ def codebook(
     }
     lines = []
     for column in dictionary:
-        events = study.files[column.file].rows == "event"
         table = tables[column.file]
-        of_people = not events and column.variable in people
+        of_people = study.files[column.file].of_people and column.variable in people
         values = (people if of_people else table.values)[column.variable]
         reasons = by_reason.get(column.variable, {}) if of_people else _reasons(table, column)
         lines.append(_described(column) | _distribution(column, values) | {"why": reasons})
     lines += _scores(instruments, people, study)
-    labels = {visit.id: visit.label for visit in study.visits}
     for line in lines:
-        line["visit_label"] = labels.get(line["visit"], "")
+        line["visit_label"] = study.times.get(line["visit"], "")
         line["missing_by_reason"] = _json(line.pop("why"))
         line["data_status"] = study.data_status
     table = pd.DataFrame(lines, columns=COLUMNS)

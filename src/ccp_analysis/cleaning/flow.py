@@ -65,6 +65,7 @@ def participant_flow(
                 "rows": table.rows,
                 "identical_rows_left_out": table.repeated,
                 "kept": len(table.values),
+                **({"of_nobody": table.of_nobody} if table.of_nobody else {}),
             }
             for file, table in tables.items()
         ],

@@ -45,7 +45,7 @@ def missing_values(
     known: dict[str, int] = {}
     place: dict[str, np.ndarray] = {}
     for file, table in tables.items():
-        if study.files[file].rows != "event":
+        if study.files[file].of_people:
             by_cluster = PARTICIPANT not in table.values and study.clusters is not None
             key = study.clusters.unit if by_cluster and study.clusters else PARTICIPANT
             place[file] = pd.Index(table.values[key]).get_indexer(people[key])

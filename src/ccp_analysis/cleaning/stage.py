@@ -29,6 +29,8 @@ from ccp_analysis.cleaning.decisions import Answers, load_decisions
 from ccp_analysis.cleaning.flow import participant_flow
 from ccp_analysis.cleaning.invalid import check_valid
 from ccp_analysis.cleaning.missing import missing_values
+from ccp_analysis.cleaning.practitioners import check_asked, contacts, keep_known
+from ccp_analysis.cleaning.practitioners import practitioners as of_practitioners
 from ccp_analysis.cleaning.queries import Queries, faults_table
 from ccp_analysis.cleaning.rules import Finding, ask, fill_skipped, find
 from ccp_analysis.cleaning.scales import scale_table
@@ -51,6 +53,8 @@ def run(
     missing: Path | None = None,
     scales: Path | None = None,
     codebook: Path | None = None,
+    practitioners: Path | None = None,
+    delivery: Path | None = None,
     stopped: Path | None = None,
 ) -> None:
     """Clean the study in the current folder.
@@ -69,6 +73,9 @@ def run(
         CSV file to write: reliability, floor and ceiling of the scales.
     codebook : Path, optional
         Parquet file to write: every variable described.
+    practitioners, delivery : Path, optional
+        Parquet files to write, of studies with such files: one row for each practitioner, and one
+        for each contact (participant, practitioner, date, step).
     stopped : Path, optional
         CSV file to write where the run stops: the faults, and the queries found until then. One of
         an earlier run is removed.
@@ -83,6 +90,7 @@ def run(
         stopped.unlink(missing_ok=True)
     try:
         study = load_study()
+        check_asked(study, {"practitioners": bool(practitioners), "delivery": bool(delivery)})
         dictionary = load_dictionary(study)
         results = clean(study, dictionary, found)
     except StudyError as error:
@@ -96,6 +104,8 @@ def run(
         "missing": (missing, files.write_parquet),
         "scales": (scales, files.write_csv),
         "codebook": (codebook, files.write_parquet),
+        "practitioners": (practitioners, files.write_parquet),
+        "delivery": (delivery, files.write_parquet),
     }
     for name, (path, write) in writers.items():
         if path is not None:
@@ -117,13 +127,14 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     Returns
     -------
     dict
-        ``participants`` and ``queries`` (tables), ``flow`` (dict); ``missing``, ``scales`` and
-        ``codebook``, functions that make these tables.
+        ``participants`` and ``queries`` (tables), ``flow`` (dict); ``missing``, ``scales``,
+        ``codebook``, ``practitioners`` and ``delivery``, functions that make these tables.
     """
     instruments = load_instruments()
     rules = load_rules(study, dictionary)
     answers = Answers(load_decisions(study, dictionary))
     tables = read_files(study, dictionary, queries)
+    keep_known(study, tables, queries)
     people = fill_skipped(study, _joined(study, tables, rules, answers, queries), rules)
     scores = score_instruments(people, instruments, dictionary)
     dead = dead_at(study, tables, people)
@@ -139,7 +150,7 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     asked = queries.table().assign(data_status=study.data_status)
     seen = {visit.id: people[f"interviewed_{visit.id}"] for visit in study.visits}
 
-    of_people = [c.variable for c in dictionary if study.files[c.file].rows != "event"]
+    of_people = [c.variable for c in dictionary if study.files[c.file].of_people]
     names = [name for name in dict.fromkeys(of_people) if name in whole and name != PARTICIPANT]
     reasons = cache(lambda: missing_values(study, tables, whole, names))
     return {
@@ -151,6 +162,8 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
             data_status=study.data_status
         ),
         "codebook": lambda: describe(study, dictionary, instruments, whole, tables, reasons()),
+        "practitioners": lambda: of_practitioners(study, tables, people),
+        "delivery": lambda: contacts(study, tables),
     }
 
 

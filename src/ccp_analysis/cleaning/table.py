@@ -27,7 +27,7 @@ from ccp_analysis.groups import name_of, names_of
 from ccp_analysis.layout import DICTIONARY, STUDY
 
 Made = TypeVar("Made")
-PARTICIPANT = "participant"
+PARTICIPANT, PRACTITIONER = "participant", "practitioner"
 MERGED = "inside merged cells"
 USUAL = 0.9  # share of the identifiers that have one form, from which on another one is strange
 
@@ -61,6 +61,8 @@ class RawTable:
         Rows with content in the file.
     repeated : int
         Identical repetitions that were left out.
+    of_nobody : int
+        Contacts with people who were not recruited, which were left out.
     """
 
     file: str
@@ -70,10 +72,20 @@ class RawTable:
     columns: list[Column]
     rows: int
     repeated: int
+    of_nobody: int = 0
 
     def column(self, variable: str) -> Column:
         """Return what the dictionary says of a variable of this file."""
         return next(c for c in self.columns if c.variable == variable)
+
+    def without(self, strange: np.ndarray) -> RawTable:
+        """Return the table without rows of people who were not recruited."""
+        keep = ~strange
+        why = {name: found[keep].reset_index(drop=True) for name, found in self.why.items()}
+        values = self.values[keep].reset_index(drop=True)
+        left_out = self.of_nobody + int(strange.sum())
+        sheet = self.sheet.take(keep)
+        return replace(self, sheet=sheet, values=values, why=why, of_nobody=left_out)
 
     def set_missing(self, variable: str, where: np.ndarray, reason: str) -> None:
         """Set values missing and remember why.
@@ -141,7 +153,8 @@ def read_files(study: Study, dictionary: list[Column], queries: Queries) -> dict
 
 def names_in(study: Study) -> set[str]:
     """Return the variables whose values are names, also where the file has numbers for them."""
-    names = {PARTICIPANT, study.arms.variable}
+    names = {PARTICIPANT, PRACTITIONER, study.arms.variable}
+    names |= {study.delivery.practitioner, study.delivery.step} if study.delivery else set()
     names |= {visit.reason for visit in study.visits if visit.reason}
     names |= {study.clusters.unit, study.clusters.pair} if study.clusters else set()
     return names | ({study.losses.event, study.losses.reason} if study.losses else set())
@@ -172,8 +185,10 @@ def _each(make: Callable[[str], Made], files: Iterable[str]) -> dict[str, Made]:
 
 def _key(study: Study, file: str, columns: Sequence[Column]) -> Column:
     """Return the column that identifies the rows of a file."""
-    by_cluster = study.files[file].rows == "cluster"
-    name = study.clusters.unit if by_cluster and study.clusters else PARTICIPANT
+    rows = study.files[file].rows
+    name = PRACTITIONER if rows == "practitioner" else PARTICIPANT
+    if rows == "cluster" and study.clusters:
+        name = study.clusters.unit
     for column in columns:
         if column.name == name:
             return column

@@ -10,6 +10,7 @@ from typing import Any
 
 from ccp_analysis.config.dictionary import TOTALS, Column, is_reserved, line_of, read_dictionary
 from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.implementation import Implementation, misplaced
 from ccp_analysis.config.instruments import Instrument, Instruments
 from ccp_analysis.config.models import CLUSTERED, WEIGHTED, WITHOUT_BASELINE
 from ccp_analysis.config.plan import Analysis, Plan
@@ -18,7 +19,7 @@ from ccp_analysis.config.salvage import salvage
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import DICTIONARY, ECONOMICS, INSTRUMENTS, PLAN, STUDY
+from ccp_analysis.layout import DICTIONARY, ECONOMICS, IMPLEMENTATION, INSTRUMENTS, PLAN, STUDY
 from ccp_analysis.results.terms import Pooling
 
 PARTS: dict[str, tuple[type[Strict], Path]] = {
@@ -26,7 +27,9 @@ PARTS: dict[str, tuple[type[Strict], Path]] = {
     "plan": (Plan, PLAN),
     "instruments": (Instruments, INSTRUMENTS),
     "economics": (Economics, ECONOMICS),
+    "implementation": (Implementation, IMPLEMENTATION),
 }
+OPTIONAL = (ECONOMICS, IMPLEMENTATION)
 FULL_HEALTH = 1.0
 
 
@@ -47,9 +50,9 @@ def faults(trial: Trial) -> list[str]:
     """
     found: list[str] = []
     left_out: set[str] = set()
-    whole: dict[str, Any] = {"economics": None}
+    whole: dict[str, Any] = dict.fromkeys(PARTS)
     for name, (model, path) in PARTS.items():
-        if model is Economics and not path.is_file():
+        if path in OPTIONAL and not path.is_file():
             continue
         read = salvage(model, path)
         found += read.faults
@@ -81,6 +84,8 @@ def faults(trial: Trial) -> list[str]:
         more += [_variables(known), _reserved(known, economics), _ordinals(known)]
         if economics:
             more.append(_utilities(known, economics))
+        if asked := whole["implementation"]:
+            more.append(misplaced(asked, study, dictionary, scales, known.variables))
     found += [sentence for sentences in more for sentence in sentences]
     # What names an entry that was left out has no fault of its own.
     silent = [f"'{name}' is not one of" for name in left_out]
@@ -109,7 +114,7 @@ class Known:
 
     def of_people(self, column: Column) -> bool:
         """Return whether a column stands in a file that has rows of people or clusters."""
-        return column.file in self.study.files and self.study.files[column.file].rows != "event"
+        return column.file in self.study.files and self.study.files[column.file].of_people
 
 
 def misfits(entry: Analysis, study: Study) -> Iterator[tuple[str, str]]:

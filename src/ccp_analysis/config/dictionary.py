@@ -151,7 +151,21 @@ def read_dictionary(study: Study) -> tuple[list[Column], list[str]]:
             if key in seen:
                 faults.append(f"{where}: {what} stands already in line {seen[key]}.")
             seen.setdefault(key, line)
-    return columns, faults
+    return columns, faults or [f"{DICTIONARY}: {fault}." for fault in _lacking(columns, study)]
+
+
+def _lacking(columns: list[Column], study: Study) -> Iterator[str]:
+    """Yield what files of practitioners and of contacts need and do not have."""
+    needed: list[tuple[str, str, str]] = []
+    if study.practitioners and (clusters := study.clusters):
+        needed.append((study.practitioners, clusters.unit, f"the {clusters.unit_label}"))
+    if (named := study.delivery) is not None:
+        needed += [
+            (named.file, getattr(named, key), key) for key in ("practitioner", "date", "step")
+        ]
+    for file, name, what in needed:
+        if not any((column.file, column.variable) == (file, name) for column in columns):
+            yield f"the file '{file}' has no column of the name '{name}' ({what})"
 
 
 def is_reserved(variable: str, study: Study, totals: bool = False) -> bool:
@@ -177,6 +191,11 @@ def line_of(column: Column) -> int:
     return next(n for n, r in rows if (r["file"], r["column"]) == (column.file, column.column))
 
 
+def of_their_cluster(study: Study) -> list[str]:
+    """Return what practitioners have from their cluster: the pair and the arm."""
+    return [study.clusters.pair, study.arms.variable] if study.clusters else []
+
+
 def _number(text: str) -> float | str | None:
     try:
         return float(text) if text else None
@@ -198,16 +217,20 @@ def _faults(column: Column, study: Study) -> Iterator[str]:
         yield f"name '{column.name}' found; expected small letters, digits and underscores"
     if column.file not in study.files:
         yield f"file '{column.file}' is not in config/study.yaml"
-    if column.visit not in ("", *(visit.id for visit in study.visits)):
-        yield f"visit '{column.visit}' is not in config/study.yaml"
+    file = study.files.get(column.file)
+    times = file.occasions if file and file.rows == "practitioner" else study.visits
+    if column.visit not in ("", *(time.id for time in times)):
+        kind = "visit" if times is study.visits else "occasion"
+        yield f"{kind} '{column.visit}' is not in config/study.yaml"
     if column.type in ("category", "ordinal") and not column.codes:
         yield f"a {column.type} needs codes, as in 0=No;1=Yes"
-    events = column.file in study.files and study.files[column.file].rows == "event"
-    if not events and is_reserved(column.variable, study):
+    if (file is None or file.of_people) and is_reserved(column.variable, study):
         yield (
             f"the variable '{column.variable}' has a name that the pipeline needs for itself; "
             "expected another (the column of the file keeps its own)"
         )
+    if file and file.rows == "practitioner" and column.variable in of_their_cluster(study):
+        yield f"'{column.variable}' of practitioners is that of their cluster, and asked for there"
     if column.type == "ordinal":
         for code in column.codes:
             if not isinstance(_number(code), float):
@@ -251,11 +274,12 @@ def _missing_faults(column: Column) -> Iterator[str]:
 def _unique(column: Column, study: Study) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield what may stand only once: the column in its file, the variable among all files.
 
-    Identifiers link files and so stand in several; files of events are not joined to the others.
+    Identifiers link files and so stand in several; files of events and of practitioners are not
+    joined to the others.
     """
     yield ("column", column.file, column.column), f"column '{column.column}'"
     links = {"participant", study.clusters.unit if study.clusters else "participant"}
     file = study.files.get(column.file)
-    apart = column.name in links or (file is not None and file.rows == "event")
+    apart = column.name in links or (file is not None and not file.of_people)
     place = (column.file,) if apart else ()
     yield ("variable", column.variable, *place), f"the variable '{column.variable}'"

@@ -185,6 +185,8 @@ class Model(StrEnum):
     LOG_LINK = "log-link", _results_only("Log-link regression")
     NET_BENEFIT = "net-benefit", _results_only("Net-benefit regression")
     TWO_STAGE_BOOTSTRAP = "two-stage-bootstrap", _results_only("Two-stage bootstrap")
+    TSLS = "2sls", _results_only("Two-stage least squares")
+    TSLS_TEAMS = "2sls-team-means", _results_only("Two-stage least squares on team means")
     DESCRIPTIVE = "descriptive", _results_only("Unadjusted")
     NONE = "none", _results_only("")
 

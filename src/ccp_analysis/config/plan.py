@@ -45,7 +45,10 @@ class Outcome(Strict):
 # Which words there are is known where the models are declared, not to a type checker.
 Model = Annotated[str, GetPydanticSchema(lambda _, schema_of: schema_of(Literal[PLANNED]))]
 # What the pipeline itself calls parts of the results.
-RESERVED = ("balance", "descriptive", "economics", "sample_size", "sensitivity", "unmeasured")
+RESERVED = (
+    *("balance", "descriptive", "dose_response", "economics", "implementation", "sample_size"),
+    *("sensitivity", "takers", "unmeasured"),
+)
 
 
 class Analysis(Strict):

@@ -196,6 +196,8 @@ def _faults(
     for name in variables_of(rule):
         if name not in columns:
             yield f"'{name}' is not a variable of the data dictionary"
+        elif study.files[columns[name].file].rows == "practitioner":
+            yield f"'{name}' belongs to practitioners; rules are about participants"
         elif (
             rule.action != "keep"
             and name in asked_about(rule)

@@ -50,6 +50,15 @@ CHECKLISTS = {
 }
 
 
+class Occasion(Strict):
+    """A time at which practitioners were asked; visits are those of participants."""
+
+    id: Name
+    """Name of the occasion, with which names of variables end."""
+    label: str
+    """What it is called in the report."""
+
+
 class RawFile(Strict):
     """A raw file, how it is written, what one of its rows is, and how many there should be.
 
@@ -59,8 +68,10 @@ class RawFile(Strict):
 
     path: Path
     """The file, in the study folder."""
-    rows: Literal["participant", "cluster", "event"]
+    rows: Literal["participant", "cluster", "event", "practitioner"]
     """What one of its rows is."""
+    occasions: list[Occasion] = []
+    """When practitioners were asked, of a file of theirs."""
     format: Format | None = None
     """How it is written, where its suffix does not say so."""
     delimiter: Literal["comma", "semicolon", "tab"] | None = None
@@ -82,6 +93,11 @@ class RawFile(Strict):
 
     @model_validator(mode="after")
     def _written(self) -> RawFile:
+        ids = [occasion.id for occasion in self.occasions]
+        if ids and self.rows != "practitioner":
+            raise ValueError("occasions are of practitioners, and go with 'rows: practitioner'")
+        if len(set(ids)) < len(ids):
+            raise ValueError("occasions: every occasion needs an id of its own")
         if self.kind is None:
             raise ValueError(
                 f"'{self.path}' is of no format that is read; save it as .xlsx (a spreadsheet), "
@@ -103,6 +119,11 @@ class RawFile(Strict):
         suffixes: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".txt": "csv"}
         suffixes |= {".xlsx": "xlsx", ".sav": "sav", ".dta": "dta"}
         return self.format or suffixes.get(self.path.suffix.lower())
+
+    @property
+    def of_people(self) -> bool:
+        """Whether its variables are of participants, their own or those of their clusters."""
+        return self.rows in ("participant", "cluster")
 
     @property
     def words(self) -> str:
@@ -175,6 +196,19 @@ class Losses(Strict):
     """Events that end participation; of several on one day the one listed first counts."""
     death: str | None = None
     """Event after which utility is 0 and nothing costs anything."""
+
+
+class Delivery(Strict):
+    """Where it is recorded what was delivered to whom: a file with a row for each contact."""
+
+    file: str
+    """Id of the file with a row for each contact."""
+    practitioner: str
+    """Variable that says who was there of the team."""
+    date: str
+    """Variable with the date of the contact."""
+    step: str
+    """Variable that says which step of the intervention it was."""
 
 
 class Invalid(Strict):
@@ -258,6 +292,8 @@ class Study(Strict):
     """The unit of allocation; without it people are the units."""
     losses: Losses | None = None
     """Where it is recorded why somebody left."""
+    delivery: Delivery | None = None
+    """Where it is recorded what was delivered to whom."""
     expected: dict[str, int] = {}
     """Counts that should come out, of those recruited or at a visit; another becomes a query."""
     invalid: Invalid = Invalid()
@@ -274,12 +310,16 @@ class Study(Strict):
         if any(a.months >= b.months for a, b in zip(self.visits, self.visits[1:], strict=False)):
             raise ValueError("visits: months must increase from visit to visit")
         named = [(v.file, "participant") for v in self.visits if v.file]
-        named += [(self.losses.file, "event")] if self.losses else []
+        named += [(part.file, "event") for part in (self.losses, self.delivery) if part]
         for file, rows in [(self.roster, "participant"), *named]:
             if file not in self.files:
                 raise ValueError(f"'{file}' is not one of the files ({', '.join(self.files)})")
             if self.files[file].rows != rows:
                 raise ValueError(f"files: '{file}' needs rows: {rows}")
+        if self.losses and self.delivery and self.losses.file == self.delivery.file:
+            raise ValueError("delivery: its file is that of the losses; expected another")
+        if [spec.rows for spec in self.files.values()].count("practitioner") > 1:
+            raise ValueError("files: one file of practitioners is expected")
         for one in ids:
             if any(one.endswith(f"_{other}") for other in ids):
                 raise ValueError(f"visits: '{one}' ends in the id of another visit")
@@ -289,7 +329,9 @@ class Study(Strict):
         return self
 
     def references(self) -> Iterator[str]:
-        """Yield what does not go with a randomised study, and items that no checklist has."""
+        """Yield what does not go with the design, and items that no checklist has."""
+        if self.practitioners and self.clusters is None:
+            yield f"files.{self.practitioners}: practitioners belong to clusters; expected clusters"
         for key in ("target_trial", "statements"):
             if self.randomised and getattr(self, key):
                 yield (
@@ -308,6 +350,18 @@ class Study(Strict):
     def follow_ups(self) -> list[Visit]:
         """All visits after the baseline."""
         return self.visits[1:]
+
+    @property
+    def practitioners(self) -> str | None:
+        """The id of the file of practitioners, where there is one."""
+        return next((f for f, spec in self.files.items() if spec.rows == "practitioner"), None)
+
+    @property
+    def times(self) -> dict[str, str]:
+        """Visits, and occasions on which practitioners were asked, with their labels."""
+        occasions = self.files[self.practitioners].occasions if self.practitioners else []
+        labels = {visit.id: visit.label for visit in self.visits}
+        return labels | {occasion.id: occasion.label for occasion in occasions}
 
     @property
     def roster(self) -> str:

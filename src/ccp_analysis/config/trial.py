@@ -6,10 +6,20 @@ from functools import cached_property
 
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.economics import Economics, load_economics
+from ccp_analysis.config.implementation import Implementation, load_implementation
 from ccp_analysis.config.instruments import Instrument, load_instruments
 from ccp_analysis.config.plan import Plan, load_plan
 from ccp_analysis.config.study import Study, load_study
-from ccp_analysis.layout import DECISIONS, DICTIONARY, ECONOMICS, INSTRUMENTS, PLAN, RULES, STUDY
+from ccp_analysis.layout import (
+    DECISIONS,
+    DICTIONARY,
+    ECONOMICS,
+    IMPLEMENTATION,
+    INSTRUMENTS,
+    PLAN,
+    RULES,
+    STUDY,
+)
 
 
 class Trial:
@@ -33,6 +43,11 @@ class Trial:
     def economics(self) -> Economics | None:
         """The economic evaluation: ``config/economics.yaml``; None where there is none."""
         return load_economics()
+
+    @cached_property
+    def implementation(self) -> Implementation | None:
+        """How it was put into practice: ``config/implementation.yaml``; None where not asked."""
+        return load_implementation()
 
     @cached_property
     def instruments(self) -> dict[str, Instrument]:
@@ -66,6 +81,7 @@ def configuration_files() -> dict[str, list[str]]:
     prices = [economics.unit_costs, economics.price_index] if economics else []
     if economics and economics.intervention:
         prices.append(economics.intervention.costs)
+    practice = [IMPLEMENTATION.as_posix()] if IMPLEMENTATION.is_file() else []
     return {
         "clean": study + measures + list(dict.fromkeys(value_sets)) + checks,
         "cost": study + measures[:1] + [path.as_posix() for path in prices if path],
@@ -75,9 +91,10 @@ def configuration_files() -> dict[str, list[str]]:
         "sensitivity": study + measures + plan,
         "describe": study + measures + plan,
         "balance": study + measures + plan,
+        "implement": study + measures + plan + practice,
         "evaluate": study + measures + plan + money,
         "results": study + plan,
         "codebook": study + measures[1:],
-        "items": study + measures + plan + money,
+        "items": study + measures + plan + money + practice,
         "report": study,
     }

@@ -22,11 +22,21 @@ class RatioSet:
         "interval"; "complement" (all ratios but those between two limits) or "line" (all ratios),
         where the interval of the denominator includes zero; "undefined" where the estimates have
         no covariance.
+    below, above : numpy.ndarray
+        Where the set is a complement: ratios up to the one and from the other on; else NaN.
     """
 
     low: np.ndarray
     high: np.ndarray
     kind: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+
+    def holds(self, ratio: np.ndarray | float) -> np.ndarray:
+        """Return whether the set holds a ratio, shape (...); never where it is undefined."""
+        inside = (self.low <= ratio) & (ratio <= self.high)
+        outside = (ratio <= self.below) | (ratio >= self.above)
+        return inside | outside | (self.kind == LINE)
 
 
 def fieller(
@@ -84,14 +94,21 @@ def fieller(
     discriminant = t2 * (spread - t2 * (vaa * vbb - vab**2))
     # The root with the larger numerator first; the product of the two is C / A.
     larger = B + np.copysign(np.sqrt(np.maximum(discriminant, 0.0)), B)
-    one = larger / np.where(interval, A, 1.0)
-    divisible = interval & (larger != 0.0)
+    complement = defined & ~interval & (discriminant > 0.0)
+    limited = interval | complement
+    # With a denominator at the very edge of its interval one half-line is infinitely far away.
+    with np.errstate(divide="ignore"):
+        one = larger / np.where(limited, np.where(interval, A, -np.abs(A)), 1.0)
+    divisible = limited & (larger != 0.0)
     other = np.where(divisible, C / np.where(divisible, larger, 1.0), one)
     kind = np.select(
-        [~defined, interval, discriminant > 0.0], [UNDEFINED, INTERVAL, COMPLEMENT], default=LINE
+        [~defined, interval, complement], [UNDEFINED, INTERVAL, COMPLEMENT], default=LINE
     )
+    first, second = np.minimum(one, other), np.maximum(one, other)
     return RatioSet(
-        low=np.where(interval, np.minimum(one, other), np.nan),
-        high=np.where(interval, np.maximum(one, other), np.nan),
+        low=np.where(interval, first, np.nan),
+        high=np.where(interval, second, np.nan),
         kind=kind,
+        below=np.where(complement, first, np.nan),
+        above=np.where(complement, second, np.nan),
     )

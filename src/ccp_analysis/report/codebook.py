@@ -165,7 +165,7 @@ def chapters(
 ) -> list[Chapter]:
     """Return the variables by visit, within a visit by file, items and scores by instrument."""
     found: list[Chapter] = []
-    titles = {"": ONCE} | {visit.id: visit.label for visit in study.visits}
+    titles = {"": ONCE} | study.times
     for visit, title in titles.items():
         here = table[table["visit"] == visit]
         parts = [

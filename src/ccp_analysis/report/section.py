@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from matplotlib.figure import Figure
 
 from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.implementation import Implementation
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study
 from ccp_analysis.report.source import Source
@@ -25,6 +26,10 @@ class Configured(Protocol):
     @property
     def plan(self) -> Plan:
         """The statistical analysis plan."""
+
+    @property
+    def implementation(self) -> Implementation | None:
+        """How the intervention was put into practice, where that is asked."""
 
     @property
     def economics(self) -> Economics | None:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.economics import Economics, load_economics
+from ccp_analysis.config.implementation import Implementation, load_implementation
 from ccp_analysis.config.instruments import Instrument, load_instruments
 from ccp_analysis.config.plan import Analysis, Outcome, Plan, load_plan
 from ccp_analysis.config.study import Clusters, Study, load_study
@@ -40,7 +41,7 @@ class Source:
 
     Attributes
     ----------
-    study, plan, economics, instruments, dictionary
+    study, plan, economics, implementation, instruments, dictionary
         The configuration.
     results : list of dict
         Rows of the results table; a missing number is None. The remark that imputations were too
@@ -60,6 +61,8 @@ class Source:
         Bootstrap draws of the economic evaluation: cost and effect of each.
     balance : pandas.DataFrame
         Propensities of people, and contours of unmeasured confounding.
+    practice : pandas.DataFrame
+        Fidelity of people, and shares of answers.
     prices, intervention : pandas.DataFrame
         The prices of services, and the items that the intervention itself costs.
     """
@@ -67,6 +70,7 @@ class Source:
     study: Study
     plan: Plan
     economics: Economics | None
+    implementation: Implementation | None
     instruments: dict[str, Instrument]
     dictionary: list[Column]
     results: list[Row]
@@ -82,6 +86,7 @@ class Source:
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     draws: pd.DataFrame = field(default_factory=pd.DataFrame)
     balance: pd.DataFrame = field(default_factory=pd.DataFrame)
+    practice: pd.DataFrame = field(default_factory=pd.DataFrame)
     prices: pd.DataFrame = field(default_factory=pd.DataFrame)
     intervention: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -145,7 +150,8 @@ class Source:
 
     def visit(self, visit: str) -> str:
         """Return the label of a visit; that of all follow-ups is empty."""
-        return self.study.visit(visit).label if visit else ""
+        times = self.study.times
+        return times[visit] if visit in times else self.study.visit(visit).label if visit else ""
 
     def outcome(self, name: str) -> str:
         """Return the label of an outcome, instrument or variable, as tables show it."""
@@ -271,6 +277,7 @@ def load(
         study=study,
         plan=plan,
         economics=economics,
+        implementation=load_implementation(),
         instruments=load_instruments(),
         dictionary=load_dictionary(study),
         results=_records(table),
@@ -288,6 +295,7 @@ def load(
         losses=_points(points, "losses"),
         draws=_points(points if economics else None, "economics"),
         balance=_points(points, "balance"),
+        practice=_points(points, "implementation"),
         prices=_parquet(prices),
         intervention=_parquet(intervention),
     )

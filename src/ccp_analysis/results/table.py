@@ -110,7 +110,7 @@ def by_key(table: pd.DataFrame, study: Study | None = None) -> pd.DataFrame:
 
     def place(column: pd.Series) -> Any:
         if study and column.name == "visit":
-            return column.map(study.position)
+            return column.map(["", *study.times].index)
         return column if column.name in NUMBERS else groups(column).codes
 
     return table.sort_values(KEY, kind="stable", key=place, ignore_index=True)

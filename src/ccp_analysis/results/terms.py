@@ -37,6 +37,10 @@ class Population(StrEnum):
     COMPLETED = "all-with-baseline"
     COMPLETE_CASES = "complete-case"
     OBSERVED_VISITS = "observed-follow-ups"
+    RECRUITED = "recruited"
+    EXPOSURE_KNOWN = "exposure-and-follow-up-known"
+    PRACTITIONERS = "practitioners"
+    RATERS = "practitioners-and-participants"
 
 
 class Inference(StrEnum):
@@ -44,6 +48,8 @@ class Inference(StrEnum):
 
     CR2 = "cr2"
     CR2_LOG = "cr2, log scale"
+    CR2_LOGIT = "cr2, log odds scale"
+    EXACT = "exact"
     KENWARD_ROGER = "kenward-roger"
     T = "t"
     HC3 = "hc3"
@@ -55,6 +61,7 @@ class Inference(StrEnum):
     D1 = "d1"
     AHT_F = "aht-f"
     FIELLER = "fieller"
+    ANDERSON_RUBIN = "anderson-rubin"
     BOOTSTRAP = "bootstrap"
     JACKKNIFE = "jackknife"
     DELETION_T = "deletion-t, bonferroni"
@@ -152,6 +159,20 @@ class Term(StrEnum):
     ROBUSTNESS_OF_INTERVAL = "robustness value of the interval"
     R2_ARM = "partial R2 with the arm"
     R2_OUTCOME = "partial R2 with the outcome"
+    # How it was put into practice
+    REACHED = "share reached"
+    TOP_BOXES = "share in the top boxes"
+    NAMED = "share that named it"
+    ALPHA = "Cronbach's alpha"
+    CHANGE = "mean change between occasions"
+    GROUP_DIFFERENCE = "difference between groups"
+    ASSOCIATION = "association"
+    WITHIN_CLUSTERS = "association within clusters"
+    BETWEEN_CLUSTERS = "association between clusters"
+    FIRST_STAGE = "difference in exposure"
+    STRENGTH = "strength of the instrument"
+    BIAS_FACTOR = "factor of bias"
+    IN_TAKERS = "effect in those who take it up"
     # Planned and achieved numbers
     AT_BASELINE = "participants at baseline"
     AT_FOLLOW_UP = "participants at follow-up"

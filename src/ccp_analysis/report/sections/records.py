@@ -32,13 +32,16 @@ def files_read(source: Source) -> Table[dict[str, Any]]:
     def of(*keys: str) -> Callable[[dict[str, Any]], str | None]:
         return lambda entry: number(next((entry[key] for key in keys if key in entry), None))
 
+    strange = [Column("Of nobody recruited", of("of_nobody"), 14)]
+    strange *= any("of_nobody" in entry for entry in source.flow["files"])
+
     account = [
         Column("Of these analysed", of("of_itt", "with_participants"), 14),
         Column("Not analysed", of("of_others", "without_participants"), 14),
     ]
     note = (
         "Rows are analysed if they are of people with a baseline interview; of a file of "
-        "clusters, if they have participants."
+        "clusters or practitioners, if the cluster has participants."
     )
     return Table(
         "Files read, and what became of their rows",
@@ -46,6 +49,7 @@ def files_read(source: Source) -> Table[dict[str, Any]]:
             Column("File", itemgetter("file"), 28, "l"),
             Column("Rows read", of("rows"), 14),
             Column("Identical rows left out", of("identical_rows_left_out"), 14),
+            *strange,
             Column("Rows kept", of("kept"), 14),
             *account * bool(accounts),
         ],

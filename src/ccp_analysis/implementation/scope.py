@@ -1,0 +1,195 @@
+"""What every question of the room needs, and rows of means and shares of people in clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ccp_analysis.config.implementation import Implementation
+from ccp_analysis.config.study import Study
+from ccp_analysis.groups import groups, names_of
+from ccp_analysis.models.inference import Inference as Found
+from ccp_analysis.models.ols import RankDeficientError, classical, fit_ols
+from ccp_analysis.models.proportions import exact_limits, logit_limits
+from ccp_analysis.models.robust import cluster_robust
+from ccp_analysis.results.terms import Inference, Status
+
+IMPLEMENTATION = "implementation"  # id of these rows among the analyses
+ROUNDING = 1e-12
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The study, what is asked of its implementation, and the level of intervals."""
+
+    study: Study
+    asked: Implementation
+    level: float
+
+    @property
+    def unit(self) -> str:
+        """What a cluster is called; a person where there is none."""
+        return self.study.clusters.unit_label if self.study.clusters else "person"
+
+    @property
+    def occasions(self) -> list[str]:
+        """When practitioners were asked."""
+        file = self.study.practitioners
+        return [occasion.id for occasion in self.study.files[file].occasions] if file else []
+
+    def codes(self, people: pd.DataFrame) -> np.ndarray:
+        """Return the code of each row's cluster; where there is none everybody is alone."""
+        if self.study.clusters is None:
+            return np.arange(len(people))
+        return groups(people[self.study.clusters.unit]).codes
+
+    def teams(self, participants: pd.DataFrame) -> dict[str, str]:
+        """Return the arm of each cluster; nothing where there is none."""
+        if self.study.clusters is None:
+            return {}
+        unit = groups(participants[self.study.clusters.unit])
+        arm = participants[self.study.arms.variable].astype(str).to_numpy()
+        return dict(zip(unit.names, arm[unit.first], strict=True))
+
+    def of_team(self, people: pd.DataFrame, team: str) -> pd.DataFrame:
+        """Return the rows of a cluster."""
+        if self.study.clusters is None:
+            return people
+        return people[names_of(people[self.study.clusters.unit]) == team]
+
+    def few(self, *sizes: int) -> bool:
+        """Return whether a number of practitioners is less than may be shown, of real data."""
+        return self.study.data_status == "real" and min(sizes) < self.asked.smallest_cell
+
+    def small(self, *cells: np.ndarray) -> bool:
+        """Return whether `few` is so of those asked, or who answered either way; cells of 0 and 1.
+
+        That nobody answered one way is shown: it is said of everyone.
+        """
+        return any(
+            self.few(len(cell), *(n for n in (int(cell.sum()), int((1 - cell).sum())) if n))
+            for cell in cells
+        )
+
+    @property
+    def hidden(self) -> Row:
+        """What is said in place of something of too few practitioners."""
+        least = self.asked.smallest_cell
+        return _no_estimate(f"not shown: a number of practitioners would be less than {least}")
+
+
+def _no_estimate(note: str) -> Row:
+    return {"status": Status.REFUSED, "note": note}
+
+
+def share(scope: Scope, values: np.ndarray, team: np.ndarray) -> Row:
+    """Return a share of people, with an interval that knows their clusters.
+
+    Parameters
+    ----------
+    scope : Scope
+        Level, and the intraclass correlation that is assumed where the data say nothing of it.
+    values : numpy.ndarray
+        0 or 1, or a share of several answers, of each person; shape (n,).
+    team : numpy.ndarray of int
+        Cluster of each person, shape (n,).
+
+    Returns
+    -------
+    dict
+        Columns of a row.
+
+    Notes
+    -----
+    CR2 over clusters with limits on the scale of the log odds. Where nobody or everybody has it, or
+    there is one cluster, the interval is the exact one of as many independent people as these are
+    worth: at the intraclass correlation assumed, or each by itself in a single cluster.
+    """
+    n, clusters = len(values), len(np.unique(team))
+    if n == 0:
+        return {**_no_estimate("nobody of whom it is known"), "scale": "proportion", "n": 0}
+    found = float(values.mean())
+    row: Row = {"scale": "proportion", "estimate": found, "n": n}
+    row |= {"n_clusters": clusters, "conf_level": scope.level}
+    if 0.0 < found < 1.0 and clusters > 1:
+        by_teams = cluster_robust(fit_ols(np.ones((n, 1)), values), team, np.ones((1, 1)))
+        error, df = float(by_teams.std_error[0]), float(by_teams.df[0])
+        if np.isfinite(error):
+            low, high = logit_limits(found, error, df, scope.level)
+            row |= {"std_error": error, "df": df, "inference": Inference.CR2_LOGIT}
+            return row | {"conf_low": float(low), "conf_high": float(high)}
+    sizes, icc = np.unique(team, return_counts=True)[1], scope.asked.assumed_icc
+    if clusters == 1:
+        limits = exact_limits(values.sum(), n, None, 0.0, scope.level)
+        note = f"exact, of these people alone: nothing is said of other {scope.unit}s"
+    else:
+        limits = exact_limits(values.sum(), n, sizes, icc, scope.level)
+        worst = exact_limits(values.sum(), n, sizes, 1.0, scope.level)
+        note = (
+            f"{scope.unit}s do not differ in it, so that the interval is the exact one at an "
+            f"assumed intraclass correlation of {icc:g}; if all of a {scope.unit} were alike it "
+            f"would be {worst[0]:.2f} to {worst[1]:.2f}"
+        )
+    row |= {"conf_low": limits[0], "conf_high": limits[1], "note": note}
+    return row | {"inference": Inference.EXACT}
+
+
+def mean(scope: Scope, values: np.ndarray, team: np.ndarray) -> Row:
+    """Return a mean with its interval by CR2 over clusters, or of the people of a single one."""
+    n, clusters = len(values), len(np.unique(team))
+    if n == 0:
+        return {**_no_estimate("nobody of whom it is known"), "n": 0}
+    found = float(values.mean())
+    found = 0.0 if abs(found) < ROUNDING else found
+    row: Row = {"estimate": found, "n": n, "n_clusters": clusters}
+    if n < 2:
+        return row | _no_estimate("of one person there is no interval")
+    fit, L = fit_ols(np.ones((n, 1)), values), np.ones((1, 1))
+    if clusters > 1:
+        return row | _limits(scope, cluster_robust(fit, team, L), Inference.CR2)
+    note = f"of these people alone: nothing is said of other {scope.unit}s"
+    return {"note": note} | row | _limits(scope, classical(fit, L), Inference.T)
+
+
+def difference(scope: Scope, values: np.ndarray, of: np.ndarray, team: np.ndarray) -> Row:
+    """Return the difference between those of whom something is so and others, CR2 over clusters."""
+    clusters = len(np.unique(team))
+    row: Row = {"n": len(values), "n_clusters": clusters}
+    if len(np.unique(of)) < 2 or clusters < 2:
+        what = "nobody is in one of the groups" if clusters > 1 else f"there is one {scope.unit}"
+        return row | _no_estimate(what)
+    try:
+        fit = fit_ols(np.column_stack([np.ones(len(values)), of]), values)
+    except (RankDeficientError, ValueError) as error:
+        return row | _no_estimate(str(error).rstrip("."))
+    found = cluster_robust(fit, team, np.array([[0.0, 1.0]]))
+    estimate = float(found.estimate[0])
+    # What is left of no difference at all is rounding, which differs between processors.
+    estimate = 0.0 if abs(estimate) < ROUNDING else estimate
+    return {"estimate": estimate} | row | _limits(scope, found, Inference.CR2)
+
+
+def _limits(scope: Scope, found: Found, inference: Inference) -> Row:
+    """Return standard error, degrees of freedom and limits; or that there are none."""
+    if not np.isfinite(found.std_error[0]):
+        why = found.used_up.sentence() if found.used_up else ""
+        return _no_estimate(why or "nothing differs in it that an interval could rest on")
+    low, high = found.interval(scope.level)
+    values = {"std_error": found.std_error, "df": found.df, "conf_low": low, "conf_high": high}
+    row: Row = {name: float(value[0]) for name, value in values.items()}
+    return row | {"conf_level": scope.level, "inference": inference}
+
+
+def number(series: pd.Series) -> np.ndarray:
+    """Return answers as numbers, whatever they were kept as; NaN where there is none."""
+    return pd.to_numeric(series.astype(object), errors="coerce").to_numpy(dtype=float)
+
+
+def has_code(series: pd.Series, code: str) -> np.ndarray:
+    """Return whether each has a code, 0 or 1; NaN where there is no answer."""
+    said = names_of(series)
+    return (said == code).astype(float).where(said.notna()).to_numpy(dtype=float)

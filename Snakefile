@@ -313,10 +313,6 @@ rule implement:
         rules.clean.output.delivered,
         participants=rules.clean.output.participants,
         imputed=rules.impute.output.imputed,
-        parts=expand(
-            f"{DERIVED}/results/{{analysis}}.parquet",
-            analysis=[analysis.id for analysis in PLAN.analyses],
-        ),
     output:
         results=f"{DERIVED}/results/implementation.parquet",
         figures=f"{DERIVED}/figure_data/implementation.parquet",
@@ -331,7 +327,7 @@ rule implement:
         "Asking how it was put into practice"
     shell:
         "python -m ccp_analysis.cli implement --participants {input.participants} "
-        "--imputed {input.imputed} {params.delivered} --parts {input.parts} "
+        "--imputed {input.imputed} {params.delivered} "
         "--results {output.results} --figures {output.figures} --log {log}"
 
 

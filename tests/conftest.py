@@ -171,7 +171,6 @@ class StudyFolder:
             imputed=DERIVED / "imputed.parquet",
             practitioners=DERIVED / "practitioners.parquet",
             delivery=DERIVED / "delivery.parquet",
-            parts=[DERIVED / f"results/{a.id}.parquet" for a in load_plan().analyses],
             results=out,
             figures=DERIVED / "figure_data/implementation.parquet",
         )

@@ -95,7 +95,6 @@ RUNS = {
             *("--imputed", f"{D}/imputed.parquet"),
             *("--practitioners", f"{D}/practitioners.parquet"),
             *("--delivery", f"{D}/delivery.parquet"),
-            *("--parts", f"{D}/results/ancova.parquet"),
             *("--results", f"{MADE}/i.parquet"),
             *("--figures", f"{MADE}/implementation.parquet"),
         ],

@@ -274,7 +274,7 @@ def folder(tmp_path, monkeypatch, participants, practitioners, delivery, tables)
 
 def command(*more: str) -> int:
     read = ("--participants", "participants.parquet", "--imputed", "imputed.parquet")
-    made = ("--parts", "none.parquet", "--results", "results.parquet", "--log", "log.txt")
+    made = ("--results", "results.parquet", "--log", "log.txt")
     return main(["implement", *read, *made, "--figures", "figures.parquet", *more])
 
 

@@ -14,8 +14,11 @@ from pipeline_project import Project, copy_project
 pytestmark = pytest.mark.pipeline
 
 AFTER_RESULTS = {"results", "items", "report"}
-AFTER_ANALYSES = {"balance", "implement", "results", "items", "report"}
-AFTER_IMPUTATION = {"analyse", "check", "describe", "evaluate", "sensitivity"} | AFTER_ANALYSES
+AFTER_ANALYSES = {"balance", "results", "items", "report"}
+AFTER_IMPUTATION = {
+    *("analyse", "check", "describe", "evaluate", "implement", "sensitivity"),
+    *AFTER_ANALYSES,
+}
 
 
 @contextmanager

@@ -63,8 +63,7 @@ def weigh(study: Study, chosen: Sample, model: str, asked: Confounding, baseline
             f"{len(names)} columns to balance ask for {needed:.0f} people in the smaller arm, "
             f"which has {fewest}; expected fewer covariates in confounding"
         )
-    pairs = allocated(study).pairs(chosen)
-    pair = None if pairs is None else pairs
+    pair = allocated(study).pairs(chosen)
     limit = asked.largest_share
     found: Weights
     if model == Model.OVERLAP:

@@ -22,6 +22,7 @@ from ccp_analysis.groups import names_of
 from ccp_analysis.implementation.exposures import exposure
 from ccp_analysis.implementation.scope import Row, Scope
 from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.models.within_between import within_between
 from ccp_analysis.results.terms import Inference, Model, Population, Role, Status, Term
 
 log = logging.getLogger(__name__)
@@ -136,15 +137,14 @@ def exposed(
 
 def _associations(scope: Scope, chosen: Sample, ask: Question) -> Rows:
     """Return the slope of the exposure; and those within and between clusters, told apart."""
-    exposed = chosen.stacked(EXPOSURE)
-    rows = _slopes(scope, chosen, ask, [exposed], [Term.ASSOCIATION])
+    whole = chosen.stacked(EXPOSURE)
+    rows = _slopes(scope, chosen, ask, [whole], [Term.ASSOCIATION])
     if scope.study.clusters is None:
         return rows
-    team = chosen.groups(scope.study.clusters.unit).indicators
-    between = exposed @ (team / team.sum(axis=0)) @ team.T
     terms = [Term.WITHIN_CLUSTERS, Term.BETWEEN_CLUSTERS]
     try:
-        return rows + _slopes(scope, chosen, ask, [exposed - between, between], terms)
+        parts = within_between(whole, chosen.codes(scope.study.clusters.unit))
+        return rows + _slopes(scope, chosen, ask, [parts[..., 1], parts[..., 0]], terms)
     except ValueError as error:
         note = {"status": status_of(error), "note": str(error).rstrip(".")}
         return rows + [{"term": term, **note} for term in terms]

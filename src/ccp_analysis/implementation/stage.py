@@ -32,7 +32,6 @@ def run(
     imputed: Path,
     practitioners: Path | None = None,
     delivery: Path | None = None,
-    parts: list[Path],
     results: Path,
     figures: Path,
 ) -> None:
@@ -48,8 +47,6 @@ def run(
         Cleaned practitioners, where the configuration asks about them.
     delivery : Path, optional
         Cleaned contacts, where the configuration asks about them.
-    parts : list of Path
-        Results of the plan's analyses, beside which the effect in those who take it up stands.
     results : Path
         Parquet file to write: rows of the results table.
     figures : Path

@@ -13,6 +13,7 @@ from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, listed
 from ccp_analysis.results.terms import Status
 
+IMPLEMENTATION = "implementation"
 CHECKS = "checks_"
 NOT_THERE = (Status.FAILED, Status.REFUSED)
 
@@ -44,6 +45,9 @@ def _analysis(source: Source, row: Row) -> str:
     analysis = row["analysis"]
     if analysis.startswith(CHECKS):
         return f"checks of {analysis.removeprefix(CHECKS)} ({row['term']})"
+    if analysis == IMPLEMENTATION:
+        unit = source.study.clusters.unit if source.study.clusters else ""
+        return f"{analysis}, {row['term']}, {source.category(unit, row['subgroup'])}".rstrip(", ")
     name = method(row)
     if source.economics and analysis.startswith(f"{ECONOMICS}_"):
         labels = {v.id: v.label for v in source.economics.sensitivity}

@@ -54,6 +54,11 @@ DELIVERED = {
     if there
 }
 COSTS = [f"{DERIVED}/{name}.parquet" for name in ("costs", "prices") if ECONOMICS]
+EXPOSED = (
+    [f"{DERIVED}/exposed.parquet"]
+    if IMPLEMENTATION and IMPLEMENTATION.exposures
+    else []
+)
 PARTS = (
     [analysis.id for analysis in PLAN.analyses]
     + [f"checks_{analysis}" for analysis in PLAN.checks]
@@ -307,12 +312,38 @@ rule balance:
         "--figures {output.figures} --log {log}"
 
 
+rule expose:
+    input:
+        CONFIG["expose"],
+        rules.clean.output.delivered,
+        participants=rules.clean.output.participants,
+        costs=COSTS,
+    output:
+        f"{DERIVED}/exposed.parquet",
+    log:
+        "logs/expose.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("expose", CONFIG["expose"]),
+        costed=COSTED,
+        costs=rules.impute.params.costs,
+        contacts=(
+            f"--delivery {DELIVERED['delivery']}" if "delivery" in DELIVERED else ""
+        ),
+    message:
+        "Imputing exposures along"
+    shell:
+        "python -m ccp_analysis.cli expose --participants {input.participants} {params.costs} "
+        "{params.contacts} --exposed {output} --log {log}"
+
+
 rule implement:
     input:
         CONFIG["implement"],
         rules.clean.output.delivered,
         participants=rules.clean.output.participants,
-        imputed=rules.impute.output.imputed,
+        exposed=EXPOSED,
     output:
         results=f"{DERIVED}/results/implementation.parquet",
         figures=f"{DERIVED}/figure_data/implementation.parquet",
@@ -322,12 +353,13 @@ rule implement:
         "environment.yml"
     params:
         version=version("implement", CONFIG["implement"]),
+        exposed="--exposed {}".format(*EXPOSED) if EXPOSED else "",
         delivered=rules.clean.params.delivered,
     message:
         "Asking how it was put into practice"
     shell:
         "python -m ccp_analysis.cli implement --participants {input.participants} "
-        "--imputed {input.imputed} {params.delivered} "
+        "{params.exposed} {params.delivered} "
         "--results {output.results} --figures {output.figures} --log {log}"
 
 

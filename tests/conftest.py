@@ -21,6 +21,7 @@ from ccp_analysis.config.study import load_study
 from ccp_analysis.confounding import stage as confounding
 from ccp_analysis.economics import costs
 from ccp_analysis.economics import stage as economics
+from ccp_analysis.implementation import expose
 from ccp_analysis.implementation import stage as implementation
 from ccp_analysis.imputation import stage as imputation
 from ccp_analysis.results import stage
@@ -166,9 +167,17 @@ class StudyFolder:
 
     def implement(self) -> pd.DataFrame:
         out = DERIVED / "results" / "implementation.parquet"
+        costed = Path("config/economics.yaml").is_file()
+        expose.run(
+            participants=DERIVED / "participants.parquet",
+            exposed=DERIVED / "exposed.parquet",
+            delivery=DERIVED / "delivery.parquet",
+            costs=DERIVED / "costs.parquet" if costed else None,
+            prices=DERIVED / "prices.parquet" if costed else None,
+        )
         implementation.run(
             participants=DERIVED / "participants.parquet",
-            imputed=DERIVED / "imputed.parquet",
+            exposed=DERIVED / "exposed.parquet",
             practitioners=DERIVED / "practitioners.parquet",
             delivery=DERIVED / "delivery.parquet",
             results=out,

@@ -89,10 +89,20 @@ RUNS = {
         ],
         "describe",
     ),
+    "expose": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--delivery", f"{D}/delivery.parquet"),
+            *("--costs", f"{D}/costs.parquet"),
+            *("--prices", f"{D}/prices.parquet"),
+            *("--exposed", f"{MADE}/exposed.parquet"),
+        ],
+        "expose",
+    ),
     "implement": (
         [
             *("--participants", f"{D}/participants.parquet"),
-            *("--imputed", f"{D}/imputed.parquet"),
+            *("--exposed", f"{D}/exposed.parquet"),
             *("--practitioners", f"{D}/practitioners.parquet"),
             *("--delivery", f"{D}/delivery.parquet"),
             *("--results", f"{MADE}/i.parquet"),
@@ -222,7 +232,7 @@ def test_a_command_uses_nothing_that_its_rule_does_not_fingerprint(ran, command,
     listed = RUNS[command][1]
     declared = configuration_files()[listed] if listed else []
     # Of the evaluation these rules have what they use as a parameter.
-    declared += ["config/economics.yaml"] * (command in ("cost", "impute"))
+    declared += ["config/economics.yaml"] * (command in ("cost", "impute", "expose"))
     read = {p for p in opened if ran / "config" in p.parents}
     assert read <= {ran / path for path in declared}
     if command != "clean":
@@ -277,8 +287,8 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
         after = prints()
         return {command for command in RUNS if after[command] != before[command]}
 
-    assert changed("cleaning/score.py") == {"clean", "impute"}
-    assert changed("imputation/chained.py") == {"impute"}
+    assert changed("cleaning/score.py") == {"clean", "impute", "expose"}
+    assert changed("imputation/chained.py") == {"impute", "expose"}
     fits = {"analyse", "check", "sensitivity", "evaluate", "implement"}
     assert changed("models/random_intercept.py") == fits
     assert changed("report/words.py") == {"items", "report", "codebook"}

@@ -26,6 +26,7 @@ COMMANDS = {
     "describe": "ccp_analysis.analyses.descriptive:run",
     "evaluate": "ccp_analysis.economics.stage:run",
     "balance": "ccp_analysis.confounding.stage:run",
+    "expose": "ccp_analysis.implementation.expose:run",
     "implement": "ccp_analysis.implementation.stage:run",
     "results": "ccp_analysis.results.stage:run",
     "items": "ccp_analysis.report.stage:run",

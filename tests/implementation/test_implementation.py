@@ -273,7 +273,7 @@ def folder(tmp_path, monkeypatch, participants, practitioners, delivery, tables)
 
 
 def command(*more: str) -> int:
-    read = ("--participants", "participants.parquet", "--imputed", "imputed.parquet")
+    read = ("--participants", "participants.parquet", "--exposed", "imputed.parquet")
     made = ("--results", "results.parquet", "--log", "log.txt")
     return main(["implement", *read, *made, "--figures", "figures.parquet", *more])
 

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.implementation.expose import with_exposures
 from ccp_analysis.models.instrumental import anderson_rubin, reduced_forms, two_stage
 
 TAKERS = "effect in those who take it up"
@@ -17,33 +19,51 @@ def rows(copy_of_ccp) -> pd.DataFrame:
     return table[table["analysis"] == "takers"]
 
 
-def test_one_imputation_by_hand(copy_of_ccp, rows):
-    """Both imputations are the same where nothing that is needed was missing: take such people."""
-    tables = pd.read_parquet("data/derived/imputed.parquet")
-    people = pd.read_parquet("data/derived/participants.parquet").set_index("participant")
-    observed = tables[tables["imputation"] == 0].set_index("participant")
-    names = ["social_capital_month6", "social_capital_baseline", "age", "years_in_contact"]
-    uptake = people["explained_month6"].reindex(observed.index)
-    there = observed[names].notna().all(axis=1) & uptake.notna()
-    used = observed[there]
-    one = rows[
+def test_the_estimate_is_the_mean_of_those_by_hand(copy_of_ccp, rows):
+    tables = pd.read_parquet("data/derived/exposed.parquet")
+    made = tables[tables["imputation"] > 0]
+    names = ["social_capital_baseline", "age", "years_in_contact"]
+    by_hand = []
+    for _, one in made.groupby("imputation"):
+        trusts = pd.get_dummies(one["trust"], dtype=float).to_numpy()
+        X = np.column_stack([trusts, one[names].to_numpy(dtype=float)])
+        arm = (one["arm"] == "intervention").to_numpy(dtype=int)
+        took = (one["explained_month6"] == "yes").to_numpy(dtype=float)
+        outcome = one["social_capital_month6"].to_numpy(dtype=float)
+        by_hand.append(reduced_forms(outcome, took, X, arm, pd.factorize(one["team"])[0]))
+    found = rows[
         (rows["outcome"] == "social_capital")
         & (rows["subgroup"] == "uptake")
         & (rows["model"] == "2sls")
         & (rows["term"] == TAKERS)
     ].set_index("inference")
-    # Baselines and covariates alone are imputed: few people differ from those above.
-    assert 0 <= one.loc["cr2", "n"] - len(used) <= 10
-    trusts = pd.get_dummies(used["trust"], dtype=float).to_numpy()
-    X = np.column_stack([trusts, used[names[1:]].to_numpy(dtype=float)])
-    arm = (used["arm"] == "intervention").to_numpy(dtype=int)
-    team = pd.factorize(used["team"])[0]
-    took = (uptake[there] == "yes").to_numpy(dtype=float)
-    reduced = reduced_forms(used[names[0]].to_numpy(dtype=float), took, X, arm, team)
-    found = two_stage(reduced)
-    assert one.loc["cr2", "estimate"] == pytest.approx(found.estimate[0], abs=found.std_error[0])
-    assert one.loc["cr2", "df"] == pytest.approx(found.df[0], rel=0.2)
-    assert str(anderson_rubin(reduced).kind) in ("interval", "complement", "line")
+    assert len(made) == 2 * 151 and (found["n"] == 151).all()
+    estimates = [two_stage(one).estimate[0] for one in by_hand]
+    assert found.loc["cr2", "estimate"] == pytest.approx(np.mean(estimates), rel=1e-9)
+    assert found.loc["anderson-rubin", "estimate"] == found.loc["cr2", "estimate"]
+    assert str(anderson_rubin(by_hand[0]).kind) in ("interval", "complement", "line")
+
+
+def test_exposures_are_imputed_along_and_what_was_observed_stays(copy_of_ccp, rows):
+    tables = pd.read_parquet("data/derived/exposed.parquet")
+    observed, made = tables[tables["imputation"] == 0], tables[tables["imputation"] > 0]
+    for name in ("explained_month6", "fidelity_month6", "contacts", "social_capital_month6"):
+        assert made[name].notna().all(), name
+        for _, one in made.groupby("imputation"):
+            was = observed[name].reset_index(drop=True)
+            same = one[name].reset_index(drop=True)[was.notna()]
+            assert (same == was[was.notna()]).all(), name
+    assert made["fidelity_month6"].between(0, 20).all()
+    assert not observed["contacts"].isna().any()
+    assert "contacts" not in pd.read_parquet("data/derived/imputed.parquet")
+
+
+def test_outcomes_and_exposures_predict_each_other():
+    plan = with_exposures(load_plan(), ["fidelity_month6", "contacts"])
+    added = {name: change.add for name, change in plan.imputation.predictors.items()}
+    assert added["social_capital_month6"] == ["fidelity_month6", "contacts"]
+    assert "recovery_month6" in added["contacts"]
+    assert plan.imputation.auxiliary == ["fidelity_month6", "contacts"]
 
 
 def test_every_outcome_and_exposure_has_its_rows(rows):

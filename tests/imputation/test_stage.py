@@ -11,7 +11,7 @@ import pytest
 
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.errors import StudyError
-from ccp_analysis.imputation import stage
+from ccp_analysis.imputation import completed, stage
 
 DESIGN = ["imputation", "participant", "arm", "team", "trust"]
 IMPUTED = Path("data/derived/imputed.parquet")
@@ -117,13 +117,13 @@ def test_team_is_a_fixed_factor_where_there_are_teams_else_the_arm(
     copy_of_ccp, btheb_done, monkeypatch
 ):
     seen = []
-    original = stage.impute
+    original = completed.impute
 
     def spy(*arguments, **named):
         seen.append(named["fixed"])
         return original(*arguments, **named)
 
-    monkeypatch.setattr(stage, "impute", spy)
+    monkeypatch.setattr(completed, "impute", spy)
     copy_of_ccp.impute()
     monkeypatch.chdir(btheb_done.path)
     stage.run(

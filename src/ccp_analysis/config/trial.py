@@ -91,6 +91,7 @@ def configuration_files() -> dict[str, list[str]]:
         "sensitivity": study + measures + plan,
         "describe": study + measures + plan,
         "balance": study + measures + plan,
+        "expose": study + measures + plan + practice + (value_sets if levels else []),
         "implement": study + measures + plan + practice,
         "evaluate": study + measures + plan + money,
         "results": study + plan,

@@ -19,7 +19,7 @@ from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.errors import status_of
 from ccp_analysis.groups import names_of
-from ccp_analysis.implementation.exposures import exposure
+from ccp_analysis.implementation.exposures import exposure, variable_of
 from ccp_analysis.implementation.scope import Row, Scope
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.within_between import within_between
@@ -40,7 +40,7 @@ def dose_rows(
     measures: tuple[dict[str, Instrument], list[Column]],
     participants: pd.DataFrame,
     delivery: pd.DataFrame | None,
-    tables: pd.DataFrame,
+    tables: pd.DataFrame | None,
 ) -> Rows:
     """Set each outcome of the plan against each exposure, in the active arm.
 
@@ -53,7 +53,8 @@ def dose_rows(
     measures : tuple of dict and list
         Instruments and dictionary.
     participants, delivery, tables : pandas.DataFrame
-        Participants as observed, contacts, and imputations 0 to m.
+        Participants as observed, contacts, and imputations 0 to m with exposures; these are None
+        where there are none to set outcomes against.
 
     Returns
     -------
@@ -62,6 +63,8 @@ def dose_rows(
     """
     entry = next((a for a in plan.analyses if a.model == Model.ANCOVA), None)
     shared: Row = {"analysis": DOSE_RESPONSE, "role": Role.SENSITIVITY, "model": Model.ANCOVA}
+    if tables is None:
+        return []
     if entry is None:
         note = "the plan has no ANCOVA, whose visit and covariates would be those of this question"
         return [shared | {"term": Term.ASSOCIATION, "status": Status.REFUSED, "note": note}]
@@ -96,16 +99,15 @@ def exposed(
 ) -> tuple[Sample, str]:
     """Return people of the active arm, or both, with their exposure, and what is to be said.
 
-    Imputed along with the outcomes, an exposure is that of each completed table. Where the plan's
-    imputation does not have it, its models know nothing of how outcomes go with it: whoever has no
-    exposure or no outcome is left out, and baselines and covariates alone are imputed.
+    Imputed along with the outcomes, an exposure is that of each completed table. Where it could not
+    be imputed, the models know nothing of how outcomes go with it: whoever has no exposure or no
+    outcome is left out, and baselines and covariates alone are imputed.
     """
     arms = scope.study.arms
     active = tables if both else tables[tables[arms.variable].astype(str) == arms.active]
     if active.empty:
         raise ValueError(f"nobody is in the arm '{arms.levels[arms.active]}'")
-    own = scope.asked.fidelity.variable if scope.asked.fidelity else ""
-    needed = {"uptake": scope.asked.reach.variable, "dose": ""}.get(name, own)
+    needed = variable_of(scope.asked, name)
     completed = active["imputation"] > 0
     along = needed in active and bool(active.loc[completed, needed].notna().all())
     source = active if along else participants

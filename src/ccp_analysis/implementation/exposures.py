@@ -9,6 +9,17 @@ from ccp_analysis.config.implementation import Exposed, Implementation
 from ccp_analysis.groups import names_of
 from ccp_analysis.implementation.scope import has_code, number
 
+CONTACTS = "contacts"  # variable that holds how many there were
+
+
+def variable_of(asked: Implementation, name: Exposed) -> str:
+    """Return the variable from which an exposure is made; empty where there is none."""
+    if name == "uptake":
+        return asked.reach.variable
+    if name == "dose":
+        return CONTACTS
+    return asked.fidelity.variable if asked.fidelity else ""
+
 
 def contacts(participants: pd.DataFrame, delivery: pd.DataFrame) -> np.ndarray:
     """Return how many contacts each participant had, shape (n,); 0 where none is recorded."""

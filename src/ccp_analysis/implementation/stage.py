@@ -29,7 +29,7 @@ COLUMNS = ["figure", "outcome", "series", "x", "y", "z", "data_status"]
 def run(
     *,
     participants: Path,
-    imputed: Path,
+    exposed: Path | None = None,
     practitioners: Path | None = None,
     delivery: Path | None = None,
     results: Path,
@@ -41,8 +41,8 @@ def run(
     ----------
     participants : Path
         Cleaned participants, with reach, fidelity and ratings as observed.
-    imputed : Path
-        Observed and completed tables.
+    exposed : Path, optional
+        Observed and completed tables with exposures, where the configuration asks of any.
     practitioners : Path, optional
         Cleaned practitioners, where the configuration asks about them.
     delivery : Path, optional
@@ -67,7 +67,7 @@ def run(
     measures = load_instruments(), load_dictionary(study)
     rows = done_rows(scope, people, contacts)
     rows += received_rows(scope, people, staff, contacts)
-    tables = pd.read_parquet(imputed)
+    tables = _table(exposed, "exposed", bool(asked.exposures))
     rows += dose_rows(scope, plan, measures, people, contacts, tables)
     rows += takers_rows(scope, plan, measures, people, contacts, tables)
     table = results_table(rows, study.data_status)

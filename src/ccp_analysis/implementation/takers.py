@@ -46,7 +46,7 @@ def takers_rows(
     measures: tuple[dict[str, Instrument], list[Column]],
     participants: pd.DataFrame,
     delivery: pd.DataFrame | None,
-    tables: pd.DataFrame,
+    tables: pd.DataFrame | None,
 ) -> Rows:
     """Return, for each outcome and exposure, first stage, two-stage least squares and its set.
 
@@ -62,7 +62,7 @@ def takers_rows(
     """
     entry = next((a for a in plan.analyses if a.model == Model.ANCOVA), None)
     rows: Rows = []
-    if entry is None:  # which the rows on dose and response say
+    if tables is None or entry is None:  # which the rows on dose and response say
         return rows
     for outcome in plan.outcomes_of(entry):
         ask = question_of(plan, scope.study, entry, outcome, *measures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -91,7 +92,7 @@ def imputation_variables(
     """
     services = services or Services({}, {}, [])
     alive = {name: name for name in services.alive}
-    names = _names(study, plan, economics, people)
+    names = _names(study, plan, economics, instruments, people)
     aside = _aside(study, economics, people, names)
     extra = {name: service for name, (service, _) in services.use.items() if name not in names}
     names |= extra | alive | aside
@@ -154,10 +155,15 @@ def imputation_variables(
 
 
 def _names(
-    study: Study, plan: Plan, economics: Economics | None, people: pd.DataFrame
+    study: Study,
+    plan: Plan,
+    economics: Economics | None,
+    instruments: Iterable[str],
+    people: pd.DataFrame,
 ) -> dict[str, str]:
     """Return variable → stem of all that analyses use, and of the auxiliary ones."""
     stems = [outcome.id for outcome in plan.outcomes]
+    scores = {f"{scale}_{visit.id}": scale for scale in instruments for visit in study.visits}
     if economics:
         stems += [economics.utility, COST]
     names: dict[str, str] = {}
@@ -168,7 +174,8 @@ def _names(
         if not at_visits:
             raise StudyError(f"{PLAN}: outcome '{stem}' is neither an instrument nor a variable.")
         names |= dict.fromkeys(at_visits, stem)
-    return names | {n: names.get(n, n) for n in (*plan.imputation.auxiliary, *_balanced(plan))}
+    further = (*plan.imputation.auxiliary, *_balanced(plan))
+    return names | {n: names.get(n) or scores.get(n, n) for n in further}
 
 
 def _balanced(plan: Plan) -> list[str]:

@@ -420,12 +420,13 @@ rule items:
         version=version("items", CONFIG["items"]),
         prices=PRICED,
         folders=f"--points {DERIVED}/figure_data --tables {layout.TABLES} --figures {layout.FIGURES}",
+        checksums=f"--data {fingerprint(map(Path, RAW))} --code {provenance.program()}",
     message:
         "Writing tables, figures and the text of the report"
     shell:
         "python -m ccp_analysis.cli items --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "
-        "{params.prices} {params.folders} --text {output.text} --processes {threads} --log {log}"
+        "{params.prices} {params.folders} {params.checksums} --text {output.text} --processes {threads} --log {log}"
 
 
 rule report:

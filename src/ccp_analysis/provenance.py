@@ -47,6 +47,12 @@ def code_fingerprint(command: str) -> str:
     return fingerprint([*modules_of(command), LOCK])
 
 
+def program() -> str:
+    """Return a SHA-256 of the whole program and of the locked environment."""
+    parts = (path for path in PACKAGE.rglob("*") if "__pycache__" not in path.parts)
+    return fingerprint([*sorted(path for path in parts if path.is_file()), LOCK])
+
+
 def _files_of(module: str) -> set[Path]:
     """Return the file of a module of this package and the ``__init__.py`` of its parents."""
     parts = module.split(".")[1:]

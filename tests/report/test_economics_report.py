@@ -13,13 +13,13 @@ import pytest
 from made_up import Folder, make
 from matplotlib.figure import Figure
 from support import reported
+from support.reported import summary
 
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report.sections.checklist import FOR_AUTHORS
 from ccp_analysis.report.sections.net_benefit import worth
 from ccp_analysis.report.sections.plane import said as about_the_plane
 from ccp_analysis.report.sections.setting import limits, placeholder, setting
-from ccp_analysis.report.sections.summary import summary
 from ccp_analysis.report.sections.variations import marks_of, varied
 from ccp_analysis.report.source import Source, load
 
@@ -370,7 +370,7 @@ def test_placeholders_are_said_first(clustered: Folder) -> None:
         "::: {.warning} The unit costs of Nurse visits at the and Manual are placeholders, as "
         "their sources say. The tables and figures of this section show the method, not the study."
     )
-    assert "Some unit costs are placeholders" in summary(clustered.source())[-1]
+    assert "Some unit costs are placeholders" in summary(clustered.source())["Costs"]
 
 
 def test_all_prices_may_be_placeholders_and_none(clustered: Folder) -> None:
@@ -488,7 +488,7 @@ def test_where_no_sign_changes_the_range_is_said_and_no_agreement(clustered: Fol
 
 
 def test_the_summary_has_the_net_benefit(clustered: Folder) -> None:
-    text = summary(clustered.source())[-1]
+    text = summary(clustered.source())["Costs"]
     assert "in costs −£1,234 (−4,400 to 1,931; ANCOVA, imputed)" in text
     assert (
         "At £20,000 per QALY the net monetary benefit was £1,480 (−1,801 to 4,762; probability "
@@ -500,7 +500,7 @@ def test_references_are_those_used(clustered: Folder) -> None:
     authors = ("Manca", "Hoch", "Husereau", "Davison", "Gomes", "Brand", "Fieller")
     text = markdown(clustered)
     references = text.partition("# References")[2]
-    methods = text.partition("\n# Methods")[2].partition("\n# Limits")[0]
+    methods = text.partition("\n## Statistical methods")[2].partition("\n# ")[0]
     for author in authors:
         assert author in references
         assert author in methods

@@ -89,6 +89,6 @@ def test_figures_are_drawn(source: Source) -> None:
 
 def test_the_text_has_the_summary(source: Source) -> None:
     text = reported.text(source).replace("\\", "")
-    for paragraph in summary(source):
-        assert paragraph in text
+    for heading, paragraph in summary(source):
+        assert f"**{heading}.** {paragraph}" in text
     assert "None" not in text

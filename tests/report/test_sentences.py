@@ -6,21 +6,26 @@ from dataclasses import replace
 from typing import Any
 
 from made_up import Folder, flow_of
+from support.reported import summary
 
 from ccp_analysis.report.cells import quantity
 from ccp_analysis.report.sections.checks import checked
 from ccp_analysis.report.sections.could_be import could_be
 from ccp_analysis.report.sections.not_randomised import paradox
-from ccp_analysis.report.sections.summary import summary
 
 
 def test_the_primary_sentence(clustered: Folder) -> None:
-    people, primary, secondary, money = summary(clustered.source())
-    assert people == (
-        "Of 41 people recruited, 40 had a baseline interview and 33 were interviewed at end."
+    said = summary(clustered.source())
+    assert said["Design"].startswith("Controlled study, not randomised, of new care and usual care")
+    assert said["Participants"] == (
+        "Of 41 people recruited, 40 had a baseline interview and 33 were interviewed at end. By "
+        "intention to treat are analysed the 40 with a baseline interview, in the arm at "
+        "recruitment; 1 without one are not."
     )
+    primary = said["Primary outcome"]
     assert primary.startswith(
-        "Sleep at end (primary outcome): the adjusted difference, New care minus Usual care, was "
+        "No difference in sleep at end was found: the adjusted difference, New care minus Usual "
+        "care, was "
         "−0.55 points (95% confidence interval −3.49 to 2.39; p = 0.57; ANCOVA, imputed; "
         "40 participants in 4 wards, 5 imputations). "
         "The data are compatible with differences from 3.49 points in favour of Usual care to "
@@ -33,8 +38,11 @@ def test_the_primary_sentence(clustered: Folder) -> None:
         "zero. ANCOVA and the change score disagree (Lord's paradox): the interval of "
         "their difference"
     )
-    assert "Pain at the −1.25 (−1.88 to −0.62)" in secondary
-    assert "in costs −£1,234 (−4,400 to 1,931; ANCOVA, imputed)" in money
+    assert (
+        "Intervals exclude zero for Pain at the −1.25 (−1.88 to −0.62)."
+        in said["Secondary outcomes"]
+    )
+    assert "in costs −£1,234 (−4,400 to 1,931; ANCOVA, imputed)" in said["Costs"]
 
 
 def test_what_cleaning_set_missing_in_outcomes_is_said(clustered: Folder) -> None:
@@ -44,23 +52,23 @@ def test_what_cleaning_set_missing_in_outcomes_is_said(clustered: Folder) -> Non
         {"name": "pain", "n": 1200, "reasons": {"not valid": 1200}},
         {"name": "age", "n": 4, "reasons": {"not valid": 4}},
     ]
-    people, removed, *others = summary(replace(source, flow=source.flow | {"set_missing": lost}))
-    assert [people, *others] == summary(source)
-    assert removed == (
+    found = summary(replace(source, flow=source.flow | {"set_missing": lost}))
+    assert {h: text for h, text in found.items() if h != "Data"} == summary(source)
+    assert found["Data"] == (
         "Cleaning set values of outcomes missing. Sleep: 3 (2 not valid, 1 outside the limits); "
         "Pain at the: 1,200 not valid."
     )
 
 
 def test_without_a_direction_none_is_claimed(plain: Folder) -> None:
-    _, primary = summary(plain.source())
+    primary = summary(plain.source())["Primary outcome"]
     assert "from 4.6 points lower to 0.4 points higher with Drug B." in primary
     assert "favour" not in primary
     assert "90% confidence interval −4.6 to 0.4; p = 0.052;" in primary
 
 
 def test_an_interval_without_zero_and_a_failure_are_said(plain: Folder) -> None:
-    _, primary = summary(plain.source())
+    primary = summary(plain.source())["Primary outcome"]
     assert (
         "the intervals of Repeated measures, observed visits (−3.8 to −0.6) and MMRM "
         "with baseline by visit, observed visits (−4.3 to −0.4) do not include zero"
@@ -72,7 +80,7 @@ def test_an_interval_on_one_side_favours_one_arm(clustered: Folder) -> None:
     source = clustered.source()
     pain = source.plan.outcomes[1].model_copy(update={"role": "primary"})
     plan = source.plan.model_copy(update={"outcomes": [pain]})
-    text = summary(replace(source, plan=plan))[1]
+    text = summary(replace(source, plan=plan))["Primary outcome"]
     assert (
         "compatible with differences from 1.88 points to 0.62 points in favour of New care."
     ) in text
@@ -81,17 +89,23 @@ def test_an_interval_on_one_side_favours_one_arm(clustered: Folder) -> None:
 def test_a_primary_analysis_without_an_estimate_is_said(plain: Folder) -> None:
     source = plain.source()
     rows = [row for row in source.results if row["analysis"] != "main"]
-    _, primary = summary(replace(source, results=rows))
+    primary = summary(replace(source, results=rows))["Primary outcome"]
     assert primary.startswith("Mood: the primary analysis has no estimate.")
 
 
 def test_nothing_is_called_no_effect_or_significant(clustered: Folder, plain: Folder) -> None:
     for folder in (clustered, plain):
         source = folder.source()
-        said = [*summary(source), *could_be(source)]
+        said = [*summary(source).values(), *could_be(source)]
         text = " ".join([*said, *checked(source)]).lower()
-        for word in ("no effect", "no difference", "significant", "effective"):
+        for word in ("no effect", "significant", "effective"):
             assert word not in text
+        # Of what was looked for and what it allows, and never of what there is.
+        assert len(re.findall("no difference", text)) == len(
+            re.findall(
+                r"no difference in [^.:]+ was found: the adjusted|no difference was found", text
+            )
+        )
 
 
 def _numbers_in(value: Any) -> Iterator[float]:
@@ -117,7 +131,7 @@ def test_every_number_of_the_summary_is_a_result(clustered: Folder, plain: Folde
         known.add(source.plan.confidence_level * 100)
         labels = " ".join(visit.label for visit in source.study.visits)
         notes = " ".join(row["note"] for row in source.results)
-        texts = [*summary(source), *could_be(source)]
+        texts = [*summary(source).values(), *could_be(source)]
         for text in [*texts, *paradox(source), *checked(source)]:
             for found in re.findall(r"\d[\d,]*(?:\.\d+)?", text):
                 places = len(found.partition(".")[2])
@@ -134,13 +148,13 @@ def test_quantities() -> None:
 
 
 def test_another_visit_is_not_compared(plain: Folder) -> None:
-    _, primary = summary(plain.source())
+    primary = summary(plain.source())["Primary outcome"]
     assert "−1.2" not in primary
 
 
 def test_intervals_are_not_called_adjusted(clustered: Folder) -> None:
-    secondary = summary(clustered.source())[2]
-    assert "These intervals are not adjusted for their number; p-values adjusted" in secondary
+    secondary = summary(clustered.source())["Secondary outcomes"]
+    assert "not adjusted for their number; p-values adjusted" in secondary
 
 
 def test_what_a_difference_could_be(clustered: Folder, plain: Folder) -> None:
@@ -169,7 +183,7 @@ def test_agreement_is_said_by_outcome_and_only_disagreement_in_the_summary(
     def said(note: str) -> tuple[list[str], str]:
         rows = [row | {"note": note} if "paradox" in row["note"] else row for row in source.results]
         changed = replace(source, results=rows)
-        return paradox(changed), summary(changed)[1]
+        return paradox(changed), summary(changed)["Primary outcome"]
 
     details = "the interval of their difference, 0.1 to 0.9 points, lies within the MCID"
     agreed, whole = said(f"ANCOVA and the change score agree to within the MCID: {details}")
@@ -192,7 +206,7 @@ def test_two_intervals_that_include_zero_are_not_called_alike(
 ) -> None:
     for folder in (clustered, plain):
         source = folder.source()
-        said = [*summary(source), *paradox(source)]
+        said = [*summary(source).values(), *paradox(source)]
         text = " ".join([*said, *checked(source)])
         for words in ("all of their intervals", "both intervals", "throughout", "conclusion"):
             assert words not in text

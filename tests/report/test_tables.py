@@ -26,13 +26,13 @@ def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> 
     second = set(reported.table_names(few))
     sensitivity = {"deltas", "scenarios", "estimands"}  # neither made-up plan has any
     every = first | second
-    assert len(every) == 41 and not every & sensitivity
+    assert len(every) == 44 and not every & sensitivity
     assert second - first == {"visits", "ratios"}
     assert every - second == {
         *("flow_by_cluster", "pair_differences", "not_randomised"),
         *("unmeasured", "strengths"),
         *("target_trial", "trend", "target"),
-        *("subgroups", "sample_size", "checks", "left_out", "checks_others"),
+        *("subgroups", "sample_size", "checks", "left_out", "checks_others", "doubts"),
         *("resource_use", "prices", "economic_means", "economics", "net_benefit"),
         *("ratios_of_cost", "economic_sensitivity", "cheers"),
     }

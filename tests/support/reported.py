@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ccp_analysis.report import catalogue, stage
 from ccp_analysis.report.section import Configured, FigureItem
+from ccp_analysis.report.sections import summary as said
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.table import Table
 
@@ -18,6 +19,14 @@ def tables(source: Source) -> dict[str, Table]:
 
 def text(source: Source) -> str:
     return stage.Report(source).text()
+
+
+def summary(source: Source) -> dict[str, str]:
+    """Return the paragraphs of the summary by their headings; of several alike the first."""
+    found: dict[str, str] = {}
+    for heading, paragraph in said.summary(source):
+        found.setdefault(heading, paragraph)
+    return found
 
 
 def table_names(of: Configured) -> list[str]:

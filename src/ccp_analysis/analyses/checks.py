@@ -11,7 +11,7 @@ people, ten teams in five pairs), nothing being violated.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -202,7 +202,21 @@ def _slopes(checked: Checked, _: str) -> Rows:
         "baseline, and the one reported is that at its mean",
     )
     row |= {"scale": "slope", "level": f"{arms.active} - {arms.reference}"}
-    return [row | verdict(row["p_value"] < TEST_LEVEL, notes)]
+    flagged = row["p_value"] < TEST_LEVEL
+    return [row | verdict(flagged, notes), *(_along(checked) if flagged else ())]
+
+
+def _along(checked: Checked) -> Iterator[Row]:
+    """Return the difference at three values of the baseline, each with a slope for each arm."""
+    baseline, arms = checked.X[:, checked.baseline], checked.study.arms
+    sd = baseline.std(ddof=1)
+    places = {-1.0: "1 SD below its mean", 0.0: "at its mean", 1.0: "1 SD above its mean"}
+    for sds, words in places.items():
+        X = np.column_stack([checked.X, checked.arm * (baseline - baseline.mean() - sds * sd)])
+        found = checked.infer(X, checked.y, checked.clusters, 1)
+        row = tested_row(Term.ALONG_BASELINE, found, checked.level)
+        untested = {"p_value": None, "statistic": None, "subgroup": words, "delta": sds}
+        yield row | untested | {"level": f"{arms.active} - {arms.reference}"}
 
 
 def _linearity(checked: Checked, _: str) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -161,6 +162,8 @@ class SampleSize(Strict):
     """Clusters, both arms."""
     source: str | None = None
     """Where the figures come from; printed beside them."""
+    assumed: bool = False
+    """Whether they are not those of the protocol: the report then says what would have been."""
 
 
 class Plan(Strict):
@@ -169,6 +172,10 @@ class Plan(Strict):
     `estimand` is the one that is estimated by every analysis that none of the `estimands` names.
     """
 
+    version: str = ""
+    """Version of the plan, as it stands on the report."""
+    date: dt.date | None = None
+    """Date of this version."""
     seed: int = Field(ge=0)
     """Seed of all random numbers of the study."""
     confidence_level: float = Field(gt=0.5, lt=1)

@@ -275,6 +275,10 @@ class Study(Strict):
     """What kind of data these are; printed on every page and in every table."""
     data_date: dt.date
     """Date of the data, and of the documents."""
+    statistician: str = ""
+    """Who answers for the analysis, and signs the report."""
+    reviewer: str = ""
+    """Who reviewed it, and signs the report."""
     randomised: bool
     """Whether arms were allocated at random."""
     target_trial: TargetTrial | None = None

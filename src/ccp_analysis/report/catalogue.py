@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from ccp_analysis.layout import FIGURES, TABLES
-from ccp_analysis.report.section import Checklist, Configured, FigureItem, Item, Section, TableItem
+from ccp_analysis.report.section import (
+    Checklist,
+    Configured,
+    FigureItem,
+    Item,
+    Part,
+    Section,
+    TableItem,
+)
 from ccp_analysis.report.sections import (
     alike,
     chains,
@@ -15,6 +23,7 @@ from ccp_analysis.report.sections import (
     costs,
     could_be,
     departures,
+    design,
     estimands,
     every_analysis,
     failed,
@@ -49,56 +58,81 @@ from ccp_analysis.report.sections import (
     visits,
 )
 
-SECTIONS: list[Section] = [
+# What everybody reads.
+MAIN: list[Section] = [
     summary.SECTION,
+    design.SECTION,
     participants.SECTION,
     alike.SECTION,
-    estimands.SECTION,
     outcomes.SECTION,
     ratios.SECTION,
+    visits.SECTION,
     every_analysis.SECTION,
     pairs.SECTION,
+    subgroups.SECTION,
     not_randomised.SECTION,
     unmeasured.SECTION,
-    target_trial.SECTION,
-    visits.SECTION,
-    intraclass.SECTION,
-    subgroups.SECTION,
     implementation.SECTION,
     received.SECTION,
     takers.SECTION,
-    could_be.SECTION,
     missing.SECTION,
-    imputation.SECTION,
-    congenial.SECTION,
-    chains.SECTION,
     departures.SECTION,
     checks.SECTION,
-    left_out.SECTION,
     setting.SECTION,
-    resources.SECTION,
     costs.SECTION,
     net_benefit.SECTION,
     plane.SECTION,
     variations.SECTION,
-    failed.SECTION,
-    methods.SECTION,
     limits.SECTION,
-    records.SECTION,
-    alike.DETAILS,
-    checks.OTHERS,
-    checklist.SECTION,
-    trend.SECTION,
-    target.SECTION,
-    stari.SECTION,
-    tidier.SECTION,
-    Section("references"),
+    could_be.SECTION,
+    failed.SECTION,
 ]
+# What a reviewer looks up.
+APPENDIX: list[Part] = [
+    Part("Methods", [estimands.SECTION, methods.SECTION, target_trial.SECTION]),
+    Part("Participants", [participants.DETAILS, alike.DETAILS, alike.WEIGHTS]),
+    Part(
+        "Outcomes",
+        [
+            every_analysis.DETAILS,
+            pairs.DETAILS,
+            subgroups.DETAILS,
+            intraclass.SECTION,
+            unmeasured.DETAILS,
+            could_be.DETAILS,
+        ],
+    ),
+    Part("Implementation", [implementation.DETAILS, received.DETAILS, takers.DETAILS]),
+    Part(
+        "Missing data",
+        [
+            missing.DETAILS,
+            imputation.SECTION,
+            congenial.SECTION,
+            chains.SECTION,
+            departures.DETAILS,
+        ],
+    ),
+    Part("Checks of the models", [checks.DETAILS, left_out.SECTION, checks.OTHERS]),
+    Part("Costs and quality-adjusted life years", [resources.SECTION]),
+    Part("Reproduction", [records.SECTION]),
+    Part(
+        "Checklists",
+        [checklist.SECTION, trend.SECTION, target.SECTION, stari.SECTION, tidier.SECTION],
+    ),
+]
+
+
+def parts_of(of: Configured) -> list[Part]:
+    """Return the parts of a study's report, those of the appendix with a heading."""
+    parts = [Part("", MAIN), *APPENDIX, Part("", [Section("references")])]
+    there = [Part(p.title, [s for s in p.sections if s.there(of)]) for p in parts]
+    return [part for part in there if part.sections]
 
 
 def sections_of(of: Configured) -> list[Section]:
     """Return the sections that the report of a study has."""
-    return [section for section in SECTIONS if section.there(of)]
+    return [section for part in parts_of(of) for section in part.sections]
 
 
 def items_of(of: Configured) -> list[Item]:

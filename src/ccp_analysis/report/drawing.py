@@ -64,6 +64,9 @@ def stamp(figure: Figure, label: str) -> None:
     )
 
 
+MANY = 12  # lines of a forest that stand closer
+
+
 def forest(
     marks: list[Mark],
     axis: str,
@@ -90,7 +93,7 @@ def forest(
     -------
     matplotlib.figure.Figure
     """
-    wide, gap, size = (40, 0.04, 7.5) if compact else (36, 0.1, 8)
+    wide, gap, size = (40, 0.04, 7.5) if compact or len(marks) > MANY else (36, 0.1, 8)
     labels = ["\n".join(textwrap.fill(p, wide) for p in mark.label.split("\n")) for mark in marks]
     heights = [max(0.17 + gap, LINE * (label.count("\n") + 1) + gap) for label in labels]
     below, above = 0.72 if any(directions) else 0.5, 0.3

@@ -105,12 +105,23 @@ class Section:
         Returns what the template says beside them.
     there : callable
         Whether a study has the section at all.
+    title : str
+        Heading of a section that has its items alone, and no template of its own.
     """
 
     name: str
     items: Callable[[Configured], Iterator[Item]] = nothing
     said: Callable[[Source], dict[str, Any]] = lambda source: {}
     there: Callable[[Configured], bool] = lambda of: True
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the appendix: its heading and sections."""
+
+    title: str
+    sections: list[Section]
 
 
 def fits(of: Configured, *models: str) -> bool:

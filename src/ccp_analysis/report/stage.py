@@ -11,12 +11,12 @@ from typing import Any
 import matplotlib
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ccp_analysis import files
+from ccp_analysis import __version__, files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report import drawing
-from ccp_analysis.report.catalogue import figures_of, sections_of, tables_of
+from ccp_analysis.report.catalogue import figures_of, parts_of, tables_of
 from ccp_analysis.report.money import used
-from ccp_analysis.report.section import Checklist, Numbers
+from ccp_analysis.report.section import Checklist, FigureItem, Numbers, Section
 from ccp_analysis.report.sections import TEMPLATES
 from ccp_analysis.report.sections.records import first_of
 from ccp_analysis.report.source import Source, load
@@ -38,6 +38,8 @@ def run(
     points: Path | None = None,
     prices: Path | None = None,
     intervention: Path | None = None,
+    data: str = "",
+    code: str = "",
     processes: int = 1,
 ) -> None:
     """Write every table and figure of the report, and the text in which they stand.
@@ -64,6 +66,8 @@ def run(
         Folder with the points of the figures; expected where checks have results.
     prices, intervention : Path, optional
         Prices of services and items of the intervention.
+    data, code : str, optional
+        Checksums of the raw data and of the program, which stand on the first page.
     processes : int, optional
         How many draw the figures; no file depends on it.
 
@@ -79,7 +83,7 @@ def run(
         for share in range(processes):
             drawn.append(pool.submit(draw_share, read, figures, processes, share))
         source = read()
-        report = Report(source)
+        report = Report(source, data, code)
         for name, table in report.tables.items():
             files.write_csv(tables / f"{name}.csv", to_csv(table, source.study.data_status))
         files.write_text(text, report.text())
@@ -106,11 +110,15 @@ def draw_share(read: Callable[[], Source], out: Path, shares: int, share: int) -
             drawing.save(figure, out, item.name)
 
 
+CHECKSUM = 12  # characters of a checksum that are printed
+
+
 class Report:
     """Tables, built once, the numbers of what documents show, and the text with both."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, data: str = "", code: str = "") -> None:
         self.source = source
+        self.checksums = {"data": data[:CHECKSUM], "code": code[:CHECKSUM]}
         items = tables_of(source)
         built = {i.name: i.build(source) for i in items if not isinstance(i, Checklist)}
         withheld = {i.name for i in items if not isinstance(i, Checklist) and not i.shown(source)}
@@ -134,15 +142,20 @@ class Report:
             keep_trailing_newline=True,
         )
         shared = self._shared()
-        sections = [
-            Markdown(
-                environment.get_template(f"{section.name}.md.j2").render(
-                    **shared, **section.said(self.source)
-                )
+
+        def text_of(section: Section) -> Markdown:
+            name = "items" if section.title else section.name
+            own = {"title": section.title, "items": list(section.items(self.source))}
+            said = environment.get_template(f"{name}.md.j2").render(
+                **shared, **own, **section.said(self.source)
             )
-            for section in sections_of(self.source)
-        ]
-        return environment.get_template("report.md.j2").render(**shared, sections=sections)
+            return Markdown(said)
+
+        parts = []
+        for part in parts_of(self.source):
+            sections = [text_of(section) for section in part.sections]
+            parts.append((part.title, [text for text in sections if text.strip()]))
+        return environment.get_template("report.md.j2").render(**shared, parts=parts)
 
     def _shared(self) -> dict[str, Any]:
         """Return what every template knows."""
@@ -155,12 +168,18 @@ class Report:
             "economics": source.economics,
             "randomised": source.study.randomised,
             "date": written_date(source.study.data_date),
+            "plan_date": written_date(source.plan.date) if source.plan.date else "",
+            "checksums": self.checksums,
+            "version": __version__,
             "models": {analysis.model for analysis in source.plan.analyses},
             "fits": {analysis.fit for analysis in source.plan.analyses},
             "used": used(source),
             "Model": Model,
             "Pooling": Pooling,
             "Inference": Inference,
+            "item": lambda item: (
+                self.figure(item.name) if isinstance(item, FigureItem) else self.table(item.name)
+            ),
             "table": self.table,
             "figure": self.figure,
             "ref_table": self.ref_table,

@@ -124,6 +124,7 @@ class Term(StrEnum):
     VARIANCE_RATIO = "variance ratio between arms"
     LINEARITY = "linearity of the baseline"
     SLOPES = "homogeneity of slopes"
+    ALONG_BASELINE = "difference along the baseline"
     CLUSTER_EFFECTS = "predicted cluster effects"
     OUTLYING_PAIR = "outlying pair"
     COOK = "Cook's distance"

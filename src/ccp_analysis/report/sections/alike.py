@@ -320,13 +320,13 @@ def _there(source: Source) -> bool:
     return bool(compared(source))
 
 
-def _items(of: Configured) -> Iterator[Item]:
+def _details(of: Configured) -> Iterator[Item]:
     yield TableItem("alike", alike)
     if not of.study.randomised:
         yield FigureItem("alike", draw_alike, _alike_legend, _there)
 
 
-def _details(of: Configured) -> Iterator[Item]:
+def _weights(of: Configured) -> Iterator[Item]:
     if of.plan.confounding:
         yield FigureItem(
             "overlap", draw_overlap, _overlap_legend, lambda s: len(_propensities(s)) > 0
@@ -335,5 +335,6 @@ def _details(of: Configured) -> Iterator[Item]:
             yield TableItem("weights", weights)
 
 
-SECTION = Section("alike", _items, lambda source: {"alike": worth_saying(source)})
-DETAILS = Section("alike_details", _details, there=lambda of: of.plan.confounding is not None)
+SECTION = Section("alike", said=lambda source: {"alike": worth_saying(source)})
+DETAILS = Section("alike_details", _details, title="How alike were the arms")
+WEIGHTS = Section("weights", _weights, there=lambda of: of.plan.confounding is not None)

@@ -13,7 +13,12 @@ from ccp_analysis.report.words import listed, sentence
 
 # Headings that every report has, then those of every economic evaluation.
 SUMMARY, PARTICIPANTS, OUTCOMES = "Summary", "Participants", "Outcomes"
-MISSING, METHODS, LIMITS, RECORDS = "Missing data", "Methods", "Limits", "Data and software"
+MISSING, METHODS, LIMITS, RECORDS = (
+    "Missing data",
+    "Statistical methods",
+    "Limits",
+    "Data and software",
+)
 MONEY = "Costs and quality-adjusted life years"
 RESOURCES = "Resources and prices"
 DIFFERENCES = "Differences in costs and outcomes"

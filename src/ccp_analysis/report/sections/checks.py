@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from ccp_analysis.report.cells import (
@@ -13,13 +13,16 @@ from ccp_analysis.report.cells import (
     fragile_pairs,
     model_name,
     others,
+    places_of,
     primary_names,
+    with_interval,
+    with_p,
 )
 from ccp_analysis.report.check_panels import has_panels, panels, small
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source, among
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import capitalised, listed, number, p_value
+from ccp_analysis.report.words import capitalised, known, listed, number, p_value
 from ccp_analysis.results.terms import Role, Status, Term
 
 # What the model assumes, in the order of the table.
@@ -82,13 +85,49 @@ def checks_others(source: Source) -> Table[Check]:
     return _checks(source, primary=False)
 
 
-def _checks(source: Source, *, primary: bool) -> Table[Check]:
+def doubts(source: Source) -> Table[tuple[str, list[Row]]]:
+    """Set out, for each outcome and model, what was flagged of all that was checked."""
+    records = [
+        (_label(source, analysis, outcome.id), check_rows(source, analysis, outcome.id))
+        for analysis in source.plan.checks
+        for outcome in source.plan.outcomes
+    ]
+
+    def flagged(of: dict[str, str]) -> Callable[[tuple[str, list[Row]]], str]:
+        def cell(record: tuple[str, list[Row]]) -> str:
+            rows = [r for r in record[1] if r["status"] == Status.FLAGGED and r["term"] in of]
+            said = [
+                capitalised(r["term"]) + (f" ({with_p(r)})" if known(r["p_value"]) else "")
+                for r in rows
+            ]
+            return "; ".join(said) or "nothing found"
+
+        return cell
+
+    hangs = FRAGILE | {term: label for term, label, _ in WITHOUT}
+    return Table(
+        "What was checked of every model, and what was flagged",
+        [
+            Column("Outcome", itemgetter(0), 30, "l"),
+            Column("Checked", lambda record: number(len(record[1])), 9),
+            Column("Departures from what the model assumes", flagged(ASSUMED), 34, "l"),
+            Column("What the result hangs on", flagged(hangs), 28, "l"),
+        ],
+        [record for record in records if record[1]],
+        notes=["That nothing was found is no proof that there is nothing."],
+    )
+
+
+def _label(source: Source, analysis: str, outcome: str) -> str:
     several = len(source.plan.checks) > 1
+    model = f", {model_name(source, analysis)} ({analysis})" if several else ""
+    return f"{source.outcome(outcome)}{model}"
+
+
+def _checks(source: Source, *, primary: bool) -> Table[Check]:
 
     def outcome(check: Check) -> str:
-        analysis = check.row["analysis"].removeprefix("checks_")
-        model = f", {model_name(source, analysis)} ({analysis})" if several else ""
-        return f"{source.outcome(check.row['outcome'])}{model}"
+        return _label(source, check.row["analysis"].removeprefix("checks_"), check.row["outcome"])
 
     def p(check: Check) -> str | None:
         one = check.row["term"] in (*ASSUMED, *FRAGILE)
@@ -198,6 +237,15 @@ def checked(source: Source) -> list[str]:
     return sentences
 
 
+def along_baseline(source: Source, rows: list[Row]) -> Iterator[str]:
+    """Say what the difference is along the baseline, where the slopes differ between the arms."""
+    found = among(rows, term=Term.ALONG_BASELINE)
+    if found:
+        places = places_of(found[0])
+        parts = [f"{row['subgroup']} {with_interval(row, places)}" for row in found]
+        yield f"The difference along the baseline (complete cases): {'; '.join(parts)}."
+
+
 MARKS = (
     "hollow, the reference arm; lines, smooth courses (dashed in the reference arm), beside "
     "normal quantiles where points should lie; dotted, 4/n"
@@ -225,6 +273,11 @@ def _others_legend(source: Source, analysis: str, page: int) -> tuple[str, str]:
 
 def _items(of: Configured) -> Iterator[Item]:
     if of.plan.checks:
+        yield TableItem("doubts", doubts)
+
+
+def _details(of: Configured) -> Iterator[Item]:
+    if of.plan.checks:
         yield TableItem("checks", checks)
     for analysis in of.plan.checks:
         yield FigureItem(
@@ -250,4 +303,5 @@ def _items_of_others(of: Configured) -> Iterator[Item]:
 
 
 SECTION = Section("checks", _items, lambda source: {"checked": checked(source)})
-OTHERS = Section("checks_others", _items_of_others)
+DETAILS = Section("checks_details", _details, title="Checks of the primary outcome")
+OTHERS = Section("checks_others", _items_of_others, title="Checks of the other outcomes")

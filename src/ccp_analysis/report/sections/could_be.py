@@ -205,22 +205,26 @@ def _planned(source: Source) -> str:
     planned, achieved = (terms.get((Term.AT_FOLLOW_UP, level)) for level in ("planned", "achieved"))
     if planned is None or achieved is None or not known(achieved["estimate"]):
         return ""
-    text = (
-        f"The study was planned with {number(planned['estimate'])} participants at follow-up; "
-        f"{number(achieved['estimate'])} were there."
-    )
-    difference = terms.get((Term.PLANNED_DIFFERENCE, "planned"))
-    if difference is not None:
-        size = quantity(difference["estimate"], 1, difference["scale"])
-        text += f" The difference to be found was {size} ({difference['note']})."
+    there = number(achieved["estimate"])
+    found = terms.get((Term.PLANNED_DIFFERENCE, "planned"))
+    size = quantity(found["estimate"], 1, found["scale"]) if found is not None else ""
+    how = f" ({found['note']})" if found is not None else ""
+    people = f"{number(planned['estimate'])} participants at follow-up"
+    if source.plan.planned and source.plan.planned.assumed:
+        would = f" would detect {size}{how}" if size else " are assumed"
+        text = f"The size that was planned is not known here: {people}{would}; {there} were there."
+    else:
+        to_find = f" The difference to be found was {size}{how}." if size else ""
+        text = f"The study was planned with {people}; {there} were there.{to_find}"
     source_said = source.plan.planned.source if source.plan.planned else None
     return f"{text} {source_said.strip()}" if source_said else text
 
 
-def _items(of: Configured) -> Iterator[Item]:
+def _details(of: Configured) -> Iterator[Item]:
     yield TableItem("detectable", detectable)
     if of.plan.planned:
         yield TableItem("sample_size", sample_size)
 
 
-SECTION = Section("could_be", _items, lambda source: {"could_be": could_be(source)})
+SECTION = Section("could_be", said=lambda source: {"could_be": could_be(source)})
+DETAILS = Section("could_be_details", _details, title="Detectable and planned differences")

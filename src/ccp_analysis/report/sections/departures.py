@@ -166,6 +166,25 @@ def tipping(source: Source) -> list[str]:
     return sentences
 
 
+def tips_inside(source: Source) -> Iterator[str]:
+    """Say within which deltas of the plan the interval of a primary outcome changes sides."""
+    for entry in _asked(source).delta if source.plan.sensitivity else []:
+        for outcome in (o.id for o in source.primary if o.id in entry.outcomes):
+            found = source.rows(analysis=entry.id, outcome=outcome, term=Term.TIPPING_POINT)
+            inside = [
+                row
+                for row in found
+                if known(row["estimate"])
+                and min(entry.deltas) <= row["estimate"] <= max(entry.deltas)
+            ]
+            if inside:
+                ends = listed([quantity(r["estimate"], 1, r["scale"]) for r in inside])
+                yield (
+                    f"{source.name(outcome)}: if values are not missing at random, the interval "
+                    f"lies otherwise to zero beyond a delta of {ends}, within those of the plan."
+                )
+
+
 def _tips(entry: Delta, found: list[Row], zero: Row, at: list[Row]) -> str:
     """Say where the tipping points are on either side; and where there is none."""
     reach, places = f"{entry.reach:g}", decimals(zero["std_error"])
@@ -380,10 +399,16 @@ def _legend(source: Source) -> tuple[str, str]:
 def _items(of: Configured) -> Iterator[Item]:
     asked = of.plan.sensitivity
     if asked and asked.delta:
-        yield TableItem("deltas", deltas)
         yield FigureItem("tipping", draw_tipping, _legend, lambda s: bool(maps_of(s)))
+
+
+def _details(of: Configured) -> Iterator[Item]:
+    asked = of.plan.sensitivity
+    if asked and asked.delta:
+        yield TableItem("deltas", deltas)
     if asked and asked.reference_based:
         yield TableItem("scenarios", scenarios)
 
 
 SECTION = Section("departures", _items, lambda source: {"tips": tipping(source)})
+DETAILS = Section("departures_details", _details, title="If values are not missing at random")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,13 +77,16 @@ def _marks(source: Source) -> list[Mark]:
     for outcome in source.primary:
         places = primary_places(source, outcome.id)
         several = f"{source.name(outcome.id)}: " if len(source.primary) > 1 else ""
-        for row in by_method(source, outcome.id):
-            if known(row["conf_low"]):
-                inference = inference_of(row)
-                label = f"{several}{named(source, row)}\n({inference})"
-                strong = row["role"] == Role.PRIMARY
-                text = estimate_text(row, places, source.plan.confidence_level)
-                marks.append(Mark(label, row, text, strong=strong))
+        rows = [row for row in by_method(source, outcome.id) if known(row["conf_low"])]
+        names = Counter(named(source, row) for row in rows)
+        for row in rows:
+            # How it was inferred tells apart what is called alike; the table has it of all.
+            name = named(source, row)
+            how = f"\n({inference_of(row)})" if names[name] > 1 else ""
+            label = f"{several}{name}{how}"
+            strong = row["role"] == Role.PRIMARY
+            text = estimate_text(row, places, source.plan.confidence_level)
+            marks.append(Mark(label, row, text, strong=strong))
     return marks
 
 
@@ -106,7 +110,6 @@ def _legend(source: Source) -> tuple[str, str]:
 
 
 def _items(of: Configured) -> Iterator[Item]:
-    yield TableItem("methods", methods)
     yield FigureItem("methods", draw_methods, _legend, lambda s: bool(_marks(s)))
 
 
@@ -116,3 +119,8 @@ def _said(source: Source) -> dict[str, Any]:
 
 
 SECTION = Section("every_analysis", _items, _said)
+DETAILS = Section(
+    "every_analysis_details",
+    lambda of: iter([TableItem("methods", methods)]),
+    title="Every analysis in numbers",
+)

@@ -257,6 +257,12 @@ def _items(of: Configured) -> Iterator[Item]:
         ),
         lambda s: bool(stages(s)),
     )
+
+
+def _details(of: Configured) -> Iterator[Item]:
+    asked = of.implementation
+    if asked is None:
+        return
     yield TableItem("cascade", cascade)
     if of.study.clusters:
         yield TableItem("delivered", delivered)
@@ -277,3 +283,4 @@ SECTION = Section(
     lambda source: {"implemented": sentences(source)},
     there=lambda of: of.implementation is not None,
 )
+DETAILS = Section("implementation_details", _details, title="What was done")

@@ -102,10 +102,10 @@ def enough(source: Source) -> list[str]:
     list of str
         None where nothing was imputed.
     """
-    return [text for text in (_iterations(source), _imputations(source)) if text]
+    return [text for text in (unmixed(source), _imputations(source)) if text]
 
 
-def _iterations(source: Source) -> str:
+def unmixed(source: Source) -> str:
     """Say which chains had not mixed; empty where all had."""
     if source.models.empty:
         return ""

@@ -372,8 +372,11 @@ def _patterns_legend(source: Source) -> tuple[str, str]:
 
 
 def _items(of: Configured) -> Iterator[Item]:
-    yield TableItem("missing", missing)
     yield FigureItem("missing", draw_missing, _missing_legend)
+
+
+def _details(of: Configured) -> Iterator[Item]:
+    yield TableItem("missing", missing)
     yield FigureItem("patterns", draw_patterns, _patterns_legend, has_patterns)
     yield TableItem("losses", losses)
 
@@ -387,3 +390,4 @@ def _said(source: Source) -> dict[str, Any]:
 
 
 SECTION = Section("missing", _items, _said)
+DETAILS = Section("missing_details", _details, _said)

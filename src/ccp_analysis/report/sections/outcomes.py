@@ -281,7 +281,9 @@ def _items(of: Configured) -> Iterator[Item]:
     if len(of.study.follow_ups) > 1:
         yield FigureItem("course", draw_course, _course_legend)
     yield TableItem("comparison", comparison)
-    yield FigureItem("forest", draw_forest, _forest_legend, lambda s: bool(_of_outcomes(s)))
+
+
+FOREST = FigureItem("forest", draw_forest, _forest_legend, lambda s: bool(_of_outcomes(s)))
 
 
 SECTION = Section("outcomes", _items)

@@ -147,10 +147,15 @@ def _legend(source: Source) -> tuple[str, str]:
 
 def _items(of: Configured) -> Iterator[Item]:
     if of.study.clusters and fits(of, Model.TEAM_MEANS):
-        yield TableItem("pair_differences", pair_differences)
         yield FigureItem(
             "pair_differences", draw_pair_differences, _legend, lambda s: bool(_marks(s))
         )
 
 
+def _details(of: Configured) -> Iterator[Item]:
+    if of.study.clusters and fits(of, Model.TEAM_MEANS):
+        yield TableItem("pair_differences", pair_differences)
+
+
 SECTION = Section("pairs", _items)
+DETAILS = Section("pairs_details", _details, title="Pairs in numbers")

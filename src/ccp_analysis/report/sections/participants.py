@@ -348,11 +348,15 @@ def _legend(source: Source) -> tuple[str, str]:
 
 
 def _items(of: Configured) -> Iterator[Item]:
-    yield TableItem("flow", flow)
     yield FigureItem("flow", draw_flow, _legend)
-    if of.study.clusters:
-        yield TableItem("flow_by_cluster", flow_by_cluster)
     yield TableItem("baseline", baseline)
 
 
+def _details(of: Configured) -> Iterator[Item]:
+    yield TableItem("flow", flow)
+    if of.study.clusters:
+        yield TableItem("flow_by_cluster", flow_by_cluster)
+
+
 SECTION = Section("participants", _items)
+DETAILS = Section("participants_details", _details, title="Participants at every stage")

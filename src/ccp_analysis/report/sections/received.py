@@ -244,6 +244,22 @@ def _items(of: Configured) -> Iterator[Item]:
     asked = of.implementation
     if asked is None:
         return
+    if asked.barriers:
+        yield FigureItem(
+            "barriers",
+            draw_barriers,
+            lambda s: (
+                "Practitioners who named each barrier when last asked.",
+                "Bar chart; the table of barriers has the numbers.",
+            ),
+            lambda s: any(known(r["estimate"]) for r in rows_of(s, Term.NAMED)),
+        )
+
+
+def _details(of: Configured) -> Iterator[Item]:
+    asked = of.implementation
+    if asked is None:
+        return
     if asked.ratings:
         yield FigureItem(
             "ratings",
@@ -256,15 +272,6 @@ def _items(of: Configured) -> Iterator[Item]:
         )
         yield TableItem("ratings", ratings)
     if asked.barriers:
-        yield FigureItem(
-            "barriers",
-            draw_barriers,
-            lambda s: (
-                "Practitioners who named each barrier when last asked.",
-                "Bar chart; the table of barriers has the numbers.",
-            ),
-            lambda s: any(known(r["estimate"]) for r in rows_of(s, Term.NAMED)),
-        )
         yield TableItem("barriers", barriers)
 
 
@@ -274,3 +281,4 @@ SECTION = Section(
     lambda source: {"received": sentences(source)},
     there=lambda of: of.implementation is not None,
 )
+DETAILS = Section("received_details", _details, title="How it was received")

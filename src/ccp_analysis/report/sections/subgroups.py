@@ -145,8 +145,13 @@ def _legend(source: Source) -> tuple[str, str]:
 
 def _items(of: Configured) -> Iterator[Item]:
     if of.plan.subgroups:
-        yield TableItem("subgroups", subgroups)
         yield FigureItem("subgroups", draw_subgroups, _legend, has_marks)
 
 
+def _details(of: Configured) -> Iterator[Item]:
+    if of.plan.subgroups:
+        yield TableItem("subgroups", subgroups)
+
+
 SECTION = Section("subgroups", _items)
+DETAILS = Section("subgroups_details", _details, title="Subgroups in numbers")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import NamedTuple
+
 from ccp_analysis.removed import removed_of
 from ccp_analysis.report.cells import (
     by_method,
+    check_rows,
     contrast,
+    estimate,
+    estimated,
     level_of,
     mcid_sentence,
     method,
+    model_name,
     multiplicity,
     participants,
     quantity,
@@ -23,23 +31,95 @@ from ccp_analysis.report.money import (
     placeholders,
     row_of,
 )
-from ccp_analysis.report.section import Section
+from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.sections import alike, unmeasured
-from ccp_analysis.report.source import Row, Source
+from ccp_analysis.report.sections.checks import ASSUMED, along_baseline
+from ccp_analysis.report.sections.costs import side_of
+from ccp_analysis.report.sections.departures import tips_inside
+from ccp_analysis.report.sections.design import kind
+from ccp_analysis.report.sections.imputation import unmixed
+from ccp_analysis.report.sections.outcomes import FOREST
+from ccp_analysis.report.source import CURRENCY, Row, Source
+from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
+    inside,
     interval,
     known,
     listed,
     number,
+    p_value,
     uncapitalised,
 )
-from ccp_analysis.results.terms import Term
+from ccp_analysis.results.terms import Role, Status, Term
+
+# What stands before the key table.
+BEFORE = ("Design", "Participants", "Primary outcome", "Secondary outcomes")
 
 
-def summary(source: Source) -> list[str]:
-    """Return the paragraphs of the summary.
+class Headline(NamedTuple):
+    """A line of the key table: what it is of, and its row."""
+
+    group: str
+    label: str
+    row: Row
+    places: int
+
+
+def key(source: Source) -> Table[Headline]:
+    """Set out the primary analysis of every outcome, costs, QALYs and net benefit."""
+    level = source.plan.confidence_level
+    records = [*_of_outcomes(source), *_of_money(source)]
+    return Table(
+        f"Adjusted differences between the arms ({contrast(source)}), main analyses",
+        [
+            Column("Of", attrgetter("group")),
+            Column("Outcome", attrgetter("label"), 44, "l"),
+            Column(
+                f"Difference ({level_of(source)} CI)",
+                lambda line: estimated(line.row, line.places, level),
+                30,
+            ),
+            Column("p", lambda line: p_value(line.row["p_value"]), 8),
+            Column("n", lambda line: number(participants(line.row)), 8),
+        ],
+        records,
+        grouped=True,
+        stub="Outcome",
+        notes=["CI, confidence interval; n, participants analysed."] if records else [],
+    )
+
+
+def _of_outcomes(source: Source) -> Iterator[Headline]:
+    for outcome in source.plan.outcomes:
+        row = source.primary_row(outcome.id)
+        if row is not None:
+            primary = outcome.role == Role.PRIMARY
+            group = "Primary outcome" if primary else "Secondary outcomes"
+            scale = f" ({row['scale']})" if row["scale"] == "points" else ""
+            label = f"{source.name(outcome.id)}{scale}"
+            yield Headline(group, label, row, decimals(row["std_error"]))
+
+
+def _of_money(source: Source) -> Iterator[Headline]:
+    if source.economics is None:
+        return
+    group = f"Economic evaluation, {source.economics.months:g} months"
+    currency = CURRENCY[source.economics.currency]
+    for name, label in ((COST, f"Cost ({currency})"), (QALY, "Quality-adjusted life years")):
+        row = row_of(source, name)
+        if row is not None:
+            yield Headline(group, label, row, 0 if name == COST else decimals(row["std_error"]))
+    for threshold in source.economics.main_thresholds:
+        row = row_of(source, NET_BENEFIT, threshold=threshold)
+        if row is not None:
+            label = f"Net monetary benefit ({currency}) at {per_qaly(source, threshold)}"
+            yield Headline(group, label, row, 0)
+
+
+def summary(source: Source) -> list[tuple[str, str]]:
+    """Return the paragraphs of the summary, each with its heading.
 
     Parameters
     ----------
@@ -48,18 +128,57 @@ def summary(source: Source) -> list[str]:
 
     Returns
     -------
-    list of str
-        Participants; what cleaning set missing; for each primary outcome the estimate, what its
-        interval allows and how the other analyses compare; how alike the arms were, where they
-        were not randomised; secondary outcomes; costs, where there are any.
+    list of tuple of str
+        The design; participants; for each primary outcome what was found, what its interval allows
+        and how the other analyses compare; what the checks flagged; how alike the arms were, where
+        they were not randomised; secondary outcomes; costs, where there are any; what cleaning set
+        missing.
     """
-    paragraphs = [counted(source), _removed(source)]
+    paragraphs = [("Design", f"{kind(source)}."), ("Participants", _people(source))]
     for outcome in source.primary:
         sentences = [*_primary(source, outcome.id), *_others(source, outcome.id)]
         sentences += _paradox(source, outcome.id)
-        paragraphs.append(" ".join(sentences))
-    paragraphs += [_not_allocated(source), _secondary(source), _economics(source)]
-    return [paragraph for paragraph in paragraphs if paragraph]
+        paragraphs.append(("Primary outcome", " ".join(sentences)))
+    paragraphs += [
+        ("Secondary outcomes", _secondary(source)),
+        ("Checks", " ".join(_flagged(source))),
+        ("Allocation", _not_allocated(source)),
+        ("Costs", _economics(source)),
+        ("Data", _removed(source)),
+    ]
+    return [(heading, text) for heading, text in paragraphs if text]
+
+
+def _people(source: Source) -> str:
+    """Say how many were recruited, interviewed, and analysed by intention to treat."""
+    recruited, baseline = source.flow["stages"][0]["n"], source.flow["stages"][1]["n"]
+    lost = recruited - baseline
+    if not lost:
+        return counted(source)
+    return (
+        f"{counted(source)} By intention to treat are analysed the {number(baseline)} with a "
+        f"baseline interview, in the arm at recruitment; {number(lost)} without one are not."
+    )
+
+
+def _flagged(source: Source) -> Iterator[str]:
+    """Say what the checks of the primary outcomes, the chains and the deltas doubt."""
+    found: dict[tuple[str, str], list[str]] = {}
+    followed: dict[str, None] = {}
+    for analysis in source.plan.checks:
+        for outcome in source.primary:
+            rows = check_rows(source, analysis, outcome.id)
+            for row in (r for r in rows if r["status"] == Status.FLAGGED and r["term"] in ASSUMED):
+                said = f"{with_p(row)}, {model_name(source, analysis)}"
+                found.setdefault((outcome.id, row["note"]), []).append(said)
+                if row["term"] == Term.SLOPES and not followed:
+                    followed = dict.fromkeys(along_baseline(source, rows))
+    for (name, note), models in found.items():
+        yield f"{source.name(name)}: {note} ({'; '.join(models)})."
+    yield from followed
+    if slow := unmixed(source):
+        yield slow
+    yield from tips_inside(source)
 
 
 def counted(source: Source) -> str:
@@ -105,12 +224,22 @@ def _primary(source: Source, outcome: str) -> list[str]:
     if known(row["m"]):
         people += f", {number(row['m'])} imputations"
     sentences = [
-        f"{label}{visit} (primary outcome): the adjusted difference, {contrast(source)}, was "
+        f"{_verdict(source, row, label, visit)}: the adjusted difference, {contrast(source)}, was "
         f"{quantity(row['estimate'], places, row['scale'])} ({level_of(source)} confidence "
         f"interval {interval(row['conf_low'], row['conf_high'], places)}; "
         f"{with_p(row)}; {method(row)}; {people})."
     ]
     return [*sentences, *_compatible(source, row, places), *_matters(source, row)]
+
+
+def _verdict(source: Source, row: Row, label: str, visit: str) -> str:
+    """Say in plain words whether a difference was found, and whom it favours."""
+    side = side_of(row)
+    if not side:
+        return f"No difference in {inside(label)}{visit} was found"
+    favoured = source.favours(row["outcome"], side)
+    how = f", in favour of {favoured}" if favoured else ""
+    return f"{label}{visit} differed between the arms{how}"
 
 
 def _compatible(source: Source, row: Row, places: int) -> list[str]:
@@ -181,28 +310,31 @@ def _paradox(source: Source, outcome: str) -> list[str]:
 
 
 def _secondary(source: Source) -> str:
-    parts, failed = [], []
-    for outcome in source.plan.outcomes:
-        row = source.primary_row(outcome.id) if outcome.role == "secondary" else None
-        if row and not known(row["estimate"]) and row["note"]:
-            failed.append(f"{source.name(outcome.id)} ({row['note']})")
-        if row and known(row["estimate"]):
-            places = decimals(row["std_error"])
-            estimate = number(row["estimate"], places)
-            parts.append(f"{source.name(outcome.id)} {estimate} ({_limits(row, places)})")
-    lost = f"Not estimated: {'; '.join(failed)}." if failed else ""
-    if not parts:
-        return lost
-    multiple = " These intervals are not adjusted for their number."
-    if multiplicity(source):
-        multiple = (
-            " These intervals are not adjusted for their number; p-values adjusted for it stand "
-            "beside the others in the table of differences."
+    """Say of which secondary outcomes the interval excludes zero; the key table has the numbers."""
+    rows = [source.primary_row(o.id) for o in source.plan.outcomes if o.role == "secondary"]
+    there = [row for row in rows if row is not None]
+    failed = [row for row in there if not known(row["estimate"]) and row["note"]]
+    found = [row for row in there if known(row["conf_low"]) and known(row["conf_high"])]
+    apart = [row for row in found if side_of(row)]
+    sentences = []
+    if apart:
+        said = [
+            f"{source.name(row['outcome'])} {estimate(row, decimals(row['std_error']))} "
+            f"({_limits(row, decimals(row['std_error']))})"
+            for row in apart
+        ]
+        sentences.append(f"Intervals exclude zero for {listed(said)}.")
+    elif found:
+        sentences.append(
+            "No difference was found in any of them: every interval includes zero, and allows the "
+            "differences between its ends."
         )
-    return (
-        f"Secondary outcomes, adjusted differences with {level_of(source)} intervals: "
-        f"{'; '.join(parts)}.{multiple}{f' {lost}' if lost else ''}"
-    )
+    if len(found) > 1:
+        beside = "; p-values adjusted for it stand in the table of differences"
+        adjusted = beside if multiplicity(source) else ""
+        sentences.append(f"These intervals are not adjusted for their number{adjusted}.")
+    lost = [f"{source.name(row['outcome'])} ({row['note']})" for row in failed]
+    return " ".join([*sentences, *[f"Not estimated: {'; '.join(lost)}."] * bool(lost)])
 
 
 def _economics(source: Source) -> str:
@@ -252,4 +384,9 @@ def _limits(row: Row, places: int) -> str:
     return interval(row["conf_low"], row["conf_high"], places) or ""
 
 
-SECTION = Section("summary", said=lambda source: {"summary": summary(source)})
+def _items(of: Configured) -> Iterator[Item]:
+    yield TableItem("key", key)
+    yield FOREST
+
+
+SECTION = Section("summary", _items, lambda source: {"summary": summary(source), "first": BEFORE})

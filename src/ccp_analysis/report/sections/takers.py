@@ -217,9 +217,14 @@ def _items(of: Configured) -> Iterator[Item]:
     asked = of.implementation
     if asked is None or not asked.exposures:
         return
-    yield TableItem("dose_response", dose_response)
     yield FigureItem("takers", draw_takers, _legend, lambda s: bool(sentences(s)))
-    yield TableItem("takers", takers)
+
+
+def _details(of: Configured) -> Iterator[Item]:
+    asked = of.implementation
+    if asked and asked.exposures:
+        yield TableItem("takers", takers)
+        yield TableItem("dose_response", dose_response)
 
 
 SECTION = Section(
@@ -228,3 +233,4 @@ SECTION = Section(
     lambda source: {"allowed": sentences(source)},
     there=lambda of: of.implementation is not None,
 )
+DETAILS = Section("takers_details", _details, title="Those who took it up, and dose and response")

@@ -258,11 +258,14 @@ def sentences(source: Source) -> list[str]:
 def _items(of: Configured) -> Iterator[Item]:
     if not of.study.randomised:
         yield TableItem("unmeasured", unmeasured)
-        if of.study.clusters:
-            yield TableItem("strengths", strengths)
-            yield FigureItem(
-                "unmeasured", draw_contours, _contour_legend, lambda s: len(_contour(s)) > 0
-            )
+
+
+def _details(of: Configured) -> Iterator[Item]:
+    if not of.study.randomised and of.study.clusters:
+        yield TableItem("strengths", strengths)
+        yield FigureItem(
+            "unmeasured", draw_contours, _contour_legend, lambda s: len(_contour(s)) > 0
+        )
 
 
 def _said(source: Source) -> dict[str, Any]:
@@ -270,3 +273,4 @@ def _said(source: Source) -> dict[str, Any]:
 
 
 SECTION = Section("unmeasured", _items, _said, there=lambda of: not of.study.randomised)
+DETAILS = Section("unmeasured_details", _details, title="How strong it would have to be")

@@ -72,7 +72,7 @@ function Figure(figure)
   if not image then return nil end
   local alt = pandoc.utils.stringify(image.caption):gsub('\\', '/'):gsub('"', '\'')
   local caption = pandoc.Blocks{pandoc.RawBlock('typst', string.format(
-    '#figure(image("%s", width: 100%%, alt: "%s"), kind: image, caption: [', image.src, alt))}
+    '#figure(image("%s", width: 100%%, alt: "%s"), kind: image, placement: auto, caption: [', image.src, alt))}
   caption:extend(figure.caption.long)
   caption:insert(pandoc.RawBlock('typst', ']) <' .. figure.identifier .. '>'))
   return caption

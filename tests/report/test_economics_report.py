@@ -357,7 +357,7 @@ def test_a_statement_stands_before_the_places(clustered: Folder) -> None:
     stated = {1: "In the title", 16: "A trial, no model was built", 25: "Did it?"}
     economics = source.economics.model_copy(update={"statements": stated})
     rows = reported.tables(replace(source, economics=economics))["cheers"].rows
-    assert rows[15][3] == "A trial, no model was built. See “Methods”."
+    assert rows[15][3] == "A trial, no model was built. See “Statistical methods”."
     assert (rows[0][3], rows[24][3]) == ("In the title.", "Did it?")
 
 

@@ -329,7 +329,7 @@ def _secondary(source: Source) -> str:
             "No difference was found in any of them: every interval includes zero, and allows the "
             "differences between its ends."
         )
-    if len(found) > 1:
+    if found:
         beside = "; p-values adjusted for it stand in the table of differences"
         adjusted = beside if multiplicity(source) else ""
         sentences.append(f"These intervals are not adjusted for their number{adjusted}.")

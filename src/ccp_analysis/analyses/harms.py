@@ -7,21 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.lost import UNKNOWN
 from ccp_analysis.analyses.shares import Row, no_estimate, share
 from ccp_analysis.config.dictionary import Column
-from ccp_analysis.config.events import Losses, codes_of
+from ccp_analysis.config.events import ANY_HARM, EVENTS, FEW, UNRECORDED, Losses, codes_of
 from ccp_analysis.config.study import Study
 from ccp_analysis.groups import groups, in_order, names_of
 from ccp_analysis.models.proportions import difference_limits
 from ccp_analysis.results.terms import Inference, Population, Term
 
-EVENTS = "events"  # id of these rows among the analyses
-ANY = "any harm"  # outcome of whoever had one of the events that are harms
 ALL = "all"
-# Of fewer people with it, what CR2 makes of clusters covers as it should of shares but not of the
-# difference (benchmarks/harms_in_teams.py).
-FEW = 10
 
 
 def event_rows(
@@ -55,8 +49,8 @@ def event_rows(
     if losses is None:
         return []
     events = events.assign(
-        event=names_of(events["event"]).fillna(UNKNOWN),
-        reason=names_of(events["reason"]).fillna(UNKNOWN),
+        event=names_of(events["event"]).fillna(UNRECORDED),
+        reason=names_of(events["reason"]).fillna(UNRECORDED),
     )
     inside = people[f"interviewed_{study.baseline.id}"].to_numpy(dtype=bool)
     rows: list[Row] = []
@@ -78,11 +72,11 @@ def event_rows(
 def _outcomes(
     losses: Losses, dictionary: list[Column], events: pd.DataFrame
 ) -> dict[str, list[str]]:
-    """Return what is counted and the events that count: any harm, and each event that can happen."""
+    """Return what is counted, with the events that count: any harm, and each event."""
     found = in_order(events["event"])
     known = codes_of(losses, dictionary) or in_order([*losses.ending, *losses.harms, *found])
     kinds = dict.fromkeys([*known, *found])
-    harms = {ANY: losses.harms} if losses.harms else {}
+    harms = {ANY_HARM: losses.harms} if losses.harms else {}
     return harms | {kind: [kind] for kind in kinds}
 
 
@@ -110,13 +104,13 @@ class _Counted:
             head |= {"scale": "count", "n_clusters": len(np.unique(self.team[among]))}
             yield head | {"term": Term.NUMBER, "estimate": int(had[among].sum())}
             yield head | {"term": Term.EVENTS, "estimate": len(those)}
-            for reason in in_order(own["reason"]) if outcome != ANY else ():
+            for reason in in_order(own["reason"]) if outcome != ANY_HARM else ():
                 count = int((those["reason"] == reason).sum())
                 yield head | {"term": Term.EVENTS, "subgroup": reason, "estimate": count}
             if shares:
                 found[level] = self._share(had[among], self.team[among])
                 yield head | {"term": Term.PROPORTION} | found[level]
-        if shares and outcome == ANY:
+        if shares and outcome == ANY_HARM:
             yield {"outcome": outcome} | self._difference(found)
 
     def _share(self, had: np.ndarray, team: np.ndarray) -> Row:

@@ -113,8 +113,8 @@ def check_asked(study: Study, asked: dict[str, bool]) -> None:
     asked : dict
         ``practitioners``, ``delivery``, ``events``: whether a place for the table was given.
     """
-    there = {"practitioners": study.practitioners, "delivery": study.delivery}
-    there["events"] = study.losses
+    declared = study.practitioners, study.delivery, study.losses
+    there = dict(zip(("practitioners", "delivery", "events"), declared, strict=True))
     for name, wanted in asked.items():
         if wanted and there[name] is None:
             raise StudyError(

@@ -13,6 +13,12 @@ from ccp_analysis.layout import DICTIONARY, STUDY
 if TYPE_CHECKING:
     from ccp_analysis.config.dictionary import Column
 
+EVENTS = "events"  # id of what is counted among the analyses
+ANY_HARM = "any harm"  # outcome of whoever had one of the events that are harms
+UNRECORDED = "not recorded"  # an event, or a reason, of which the file says nothing
+# With fewer people who have an event the data say too little of how clusters differ: what is made
+# of it covers shares but no difference (benchmarks/harms_in_teams.py).
+FEW = 10
 ASSUMED_ICC = 0.1  # of a share of which the data say next to nothing, unless another is declared
 
 
@@ -73,9 +79,9 @@ def event_faults(losses: Losses, dictionary: Sequence[Column]) -> Iterator[str]:
     str
         A sentence for each event under ``ending``, ``death`` and ``harms`` that cannot happen.
     """
-    codes = codes_of(losses, dictionary)
-    named = {"ending": losses.ending, "death": [losses.death], "harms": losses.harms}
+    codes, death = codes_of(losses, dictionary), [losses.death] if losses.death else []
+    named = {"ending": losses.ending, "death": death, "harms": losses.harms}
     what = f"codes of '{losses.event}' in {DICTIONARY}"
     for key, events in named.items() if codes else ():
-        for sentence in among(f"losses.{key}", filter(None, events), codes, what):
+        for sentence in among(f"losses.{key}", events, codes, what):
             yield f"{place(STUDY, 'losses', key)}: {sentence}."

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.shares import ROUNDING, Row, no_estimate
+from ccp_analysis.analyses.shares import ROUNDING, no_estimate
+from ccp_analysis.analyses.shares import Row as Row
 from ccp_analysis.analyses.shares import share as share_of
 from ccp_analysis.config.implementation import Implementation
 from ccp_analysis.config.study import Study

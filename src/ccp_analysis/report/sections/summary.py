@@ -1,4 +1,4 @@
-"""The summary: participants, primary and secondary outcomes, costs."""
+"""The summary: participants, primary and secondary outcomes, harms, costs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ccp_analysis.report.money import (
     row_of,
 )
 from ccp_analysis.report.section import Section
-from ccp_analysis.report.sections import alike, unmeasured
+from ccp_analysis.report.sections import alike, harms, unmeasured
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.words import (
     capitalised,
@@ -51,14 +51,15 @@ def summary(source: Source) -> list[str]:
     list of str
         Participants; what cleaning set missing; for each primary outcome the estimate, what its
         interval allows and how the other analyses compare; how alike the arms were, where they
-        were not randomised; secondary outcomes; costs, where there are any.
+        were not randomised; secondary outcomes; harms and costs, where there are any.
     """
     paragraphs = [counted(source), _removed(source)]
     for outcome in source.primary:
         sentences = [*_primary(source, outcome.id), *_others(source, outcome.id)]
         sentences += _paradox(source, outcome.id)
         paragraphs.append(" ".join(sentences))
-    paragraphs += [_not_allocated(source), _secondary(source), _economics(source)]
+    paragraphs += [_not_allocated(source), _secondary(source), harms.harms_by_arm(source)]
+    paragraphs.append(_economics(source))
     return [paragraph for paragraph in paragraphs if paragraph]
 
 

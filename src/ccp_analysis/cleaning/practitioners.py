@@ -88,7 +88,7 @@ def events(study: Study, tables: dict[str, RawTable]) -> pd.DataFrame | None:
     found = _happened(table := tables[named.file], columns)
     # A reason in somebody's own words goes no further.
     hidden = table.column(named.reason).hidden
-    return found.assign(reason=found["reason"].where(False)) if hidden else found
+    return found.assign(reason=found["reason"].mask(found["reason"].notna())) if hidden else found
 
 
 def _happened(table: RawTable, columns: dict[str, str]) -> pd.DataFrame:

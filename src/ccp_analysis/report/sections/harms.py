@@ -74,8 +74,8 @@ def events(source: Source) -> Table[Event]:
         [
             Column("Kind", lambda event: event.kind),
             Column("Event", lambda event: label(source, event.outcome), 24, "l"),
-            *by_arm(source, (": people", people, 23), (": events", times, 12)),
-            Column("All: people", lambda event: people(ALL, event), 23),
+            *by_arm(source, (": people", people, 21), (": events", times, 14)),
+            Column("All: people", lambda event: people(ALL, event), 22),
             Column("All: events", lambda event: times(ALL, event), 9),
         ],
         found := counted(source),
@@ -93,9 +93,10 @@ def _notes(source: Source, found: list[Event]) -> list[str]:
         few += f"{losses.assumed_icc:g}"
     kinds = [event.outcome for event in found if event.outcome != ANY_HARM]
     return [
-        "Of everyone analysed, in the arm at recruitment. Shares are of people and are no rates: "
-        "who left was observed for less time, and events after that are not known.",
-        f"Intervals {few}." if clusters else f"Intervals are of people, and {few}.",
+        "Of everyone analysed, in the arm at recruitment. Shares of people are no rates: whoever "
+        "left was observed for less time, and what happened after that is not known.",
+        f"Intervals {few if clusters else f'are of people, and {few}'}; that of a difference is "
+        "made of those of the arms.",
         *(_reasons(source, outcome) for outcome in kinds if _total(source, outcome)),
         *_not_analysed(source, kinds),
         "What ended participation stands in the table of the flow.",
@@ -116,8 +117,8 @@ def _reasons(source: Source, outcome: str) -> str:
         given = [row for row in rows if row["subgroup"] and row["estimate"]]
         variable = losses_of(source).reason
         said = [f"{inside(source.category(variable, r['subgroup']))} {estimate(r)}" for r in given]
-        by.append(f"{name} {', '.join(said) or 'none'}")
-    return f"{label(source, outcome)}, reasons recorded: {'; '.join(by)}."
+        by.append(f"{name}: {', '.join(said) or 'none'}")
+    return f"{label(source, outcome)} by reason, {'; '.join(by)}."
 
 
 def _not_analysed(source: Source, outcomes: list[str]) -> Iterator[str]:
@@ -134,8 +135,8 @@ def _not_analysed(source: Source, outcomes: list[str]) -> Iterator[str]:
                 had.append(f"{inside(label(source, outcome))} {listed(parts)}")
         n = number(there[0][1]["n"])
         yield (
-            f"Of the {n} people recruited and not analysed, for want of a baseline interview, "
-            f"{'these are recorded: ' + '; '.join(had) if had else 'none of these is recorded'}."
+            f"Of the {n} people recruited who had no baseline interview, and so are not analysed, "
+            f"there is a record of {'; '.join(had) or 'none of these'}."
         )
 
 
@@ -162,14 +163,16 @@ def harms_by_arm(source: Source) -> str:
 
     Empty where no harms are declared, or no results are there.
     """
-    shares = [
-        f"{percent(row)}, with {name}"
-        for arm, name in source.arms
-        if (row := _row(source, ANY_HARM, Term.PROPORTION, arm)) and known(row["estimate"])
-    ]
+    shares = []
+    for arm, name in source.arms:
+        row = _row(source, ANY_HARM, Term.PROPORTION, arm)
+        if row is not None and known(row["estimate"]):
+            limits = interval(100 * row["conf_low"], 100 * row["conf_high"], 0)
+            have, share = round(row["estimate"] * row["n"]), number(100 * row["estimate"])
+            shares.append(f"{have} of {number(row['n'])} people with {name} ({share}%, {limits})")
     if not shares:
         return ""
-    text = f"Any harm was recorded of {listed(shares)} ({level_of(source)} intervals)."
+    text = f"Any harm is recorded of {listed(shares)}, with {level_of(source)} intervals."
     arms = source.study.arms
     row = _row(source, ANY_HARM, Term.GROUP_DIFFERENCE, f"{arms.active} - {arms.reference}")
     if row is None or not known(row["estimate"]):
@@ -179,16 +182,9 @@ def harms_by_arm(source: Source) -> str:
     if not (known(row["conf_low"]) and known(row["conf_high"])):
         return f"{text} {apart} ({row['note']})."
     low, high = 100 * row["conf_low"], 100 * row["conf_high"]
-    return f"{text} {apart} ({interval(low, high, 1)}): {_allows(low, high)}."
-
-
-def _allows(low: float, high: float) -> str:
-    """Say in people what an interval of percentage points allows."""
-
-    def side(limit: float) -> str:
-        return f"{number(abs(limit), 1)} {'fewer' if limit < 0 else 'more'}"
-
-    return f"in a hundred people it allows from {side(low)} to {side(high)} with a harm"
+    least, most = (f"{number(abs(x), 1)} {'fewer' if x < 0 else 'more'}" for x in (low, high))
+    apart += f" ({interval(low, high, 1)})"
+    return f"{text} {apart}: of a hundred people this allows {least} to {most} with a harm."
 
 
 def unrecorded(source: Source) -> str:

@@ -4,7 +4,7 @@
 study, whose chances are beta distributed within an arm with an intraclass correlation, and prints
 coverage and mean width: of CR2 with its Satterthwaite degrees of freedom, and of variances
 recovered from the arms' own intervals, with these by CR2 wherever anybody has the event (``few`` of
-0) and where ten people have it. Draws in which nobody has it are left out of CR2, which has none then.
+0) and where ten people have it. CR2 has no draw in which nobody has the event: it fails there.
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ DELIVERED = {
     )
     if there
 }
+EVENTS = [layout.EVENTS.as_posix()] if STUDY.losses else []
+HAPPENED = f"--events {layout.EVENTS}" if STUDY.losses else ""
 COSTS = [f"{DERIVED}/{name}.parquet" for name in ("costs", "prices") if ECONOMICS]
 EXPOSED = (
     [f"{DERIVED}/exposed.parquet"]
@@ -106,6 +108,7 @@ rule clean:
         scales=f"{DERIVED}/scales.csv",
         codebook=f"{DERIVED}/codebook.parquet",
         delivered=list(DELIVERED.values()),
+        events=EVENTS,
     # The list of what stopped a run is a log: outputs of a failed rule are deleted.
     log:
         run="logs/clean.log",
@@ -115,13 +118,14 @@ rule clean:
     params:
         version=version("clean", RAW + CONFIG["clean"]),
         delivered=" ".join(f"--{name} {path}" for name, path in DELIVERED.items()),
+        events=HAPPENED,
     message:
         "Cleaning the raw files"
     shell:
         "python -m ccp_analysis.cli clean --participants {output.participants} "
         "--queries {output.queries} --flow {output.flow} --missing {output.missing} "
         "--scales {output.scales} --codebook {output.codebook} {params.delivered} "
-        "--stopped {log.stopped} --log {log.run}"
+        "{params.events} --stopped {log.stopped} --log {log.run}"
 
 
 rule cost:
@@ -243,6 +247,7 @@ rule describe:
         CONFIG["describe"],
         participants=rules.clean.output.participants,
         imputed=rules.impute.output.imputed,
+        events=EVENTS,
     output:
         f"{DERIVED}/results/descriptive.parquet",
     log:
@@ -251,11 +256,12 @@ rule describe:
         "environment.yml"
     params:
         version=version("describe", CONFIG["describe"]),
+        events=HAPPENED,
     message:
-        "Describing the participants"
+        "Describing the participants, and what happened to them"
     shell:
         "python -m ccp_analysis.cli describe --participants {input.participants} "
-        "--imputed {input.imputed} --results {output} --log {log}"
+        "--imputed {input.imputed} {params.events} --results {output} --log {log}"
 
 
 rule evaluate:

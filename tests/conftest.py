@@ -24,6 +24,7 @@ from ccp_analysis.economics import stage as economics
 from ccp_analysis.implementation import expose
 from ccp_analysis.implementation import stage as implementation
 from ccp_analysis.imputation import stage as imputation
+from ccp_analysis.layout import EVENTS
 from ccp_analysis.results import stage
 from ccp_analysis.results.table import read_results
 
@@ -74,6 +75,7 @@ class StudyFolder:
     def clean(self) -> None:
         study = load_study()
         there = {"practitioners": study.practitioners, "delivery": study.delivery}
+        there["events"] = study.losses
         cleaning.run(
             participants=DERIVED / "participants.parquet",
             queries=DERIVED / "queries.csv",
@@ -115,6 +117,7 @@ class StudyFolder:
         descriptive.run(
             imputed=DERIVED / "imputed.parquet",
             participants=DERIVED / "participants.parquet",
+            events=EVENTS if load_study().losses else None,
             results=out,
         )
         return pd.read_parquet(out)

@@ -173,8 +173,25 @@ def test_a_missing_file_is_said_before_the_first_job(staffed):
         staffed.clean()
 
 
-@pytest.mark.parametrize("asked", ["practitioners", "delivery"])
+def test_events_are_written_without_free_text(tiny):
+    made = {"participants": Path("p.parquet"), "queries": Path("q.csv"), "flow": Path("f.json")}
+    stage.run(**made, events=Path("e.parquet"))
+    events = pd.read_parquet("e.parquet")
+    assert list(events.columns) == ["participant", "event", "date", "reason"]
+    assert events[["participant", "event", "reason"]].to_numpy().tolist() == [
+        ["P3", "lost", "moved"],
+        ["P4", "harm", "none"],
+    ]
+    tiny.change("config/dictionary.csv", "category,moved=Moved; none=None given", "text,")
+    stage.run(**made, events=Path("e.parquet"))
+    assert pd.read_parquet("e.parquet")["reason"].isna().all()
+
+
+@pytest.mark.parametrize("asked", ["practitioners", "delivery", "events"])
 def test_a_table_of_no_file_is_not_made(tiny, asked):
+    if asked == "events":
+        text = (tiny.path / "config/study.yaml").read_text()
+        tiny.write("config/study.yaml", text.partition("losses:")[0])
     with pytest.raises(StudyError, match=f"no {asked} are declared"):
         stage.run(
             participants=Path("p.parquet"),

@@ -97,7 +97,7 @@ def planned(source: Source, config: Config) -> Source:
     """Return a source with another plan, and no results that this would not have."""
     plan = Plan.model_validate(config)
     names = {a.id for a in plan.analyses} | {f"checks_{name}" for name in plan.checks}
-    names |= {"descriptive", "economics"} | ({"sample_size"} if plan.planned else set())
+    names |= {"descriptive", "events", "economics"} | ({"sample_size"} if plan.planned else set())
     asked = plan.sensitivity
     names |= {entry.id for entry in (*asked.delta, *asked.reference_based)} if asked else set()
     families = {(family.id, family.analysis) for family in plan.families}
@@ -110,7 +110,7 @@ def planned(source: Source, config: Config) -> Source:
         if row["analysis"] in names
         and (
             not row["subgroup"]
-            or row["analysis"] == "descriptive"
+            or row["analysis"] in ("descriptive", "events")
             or (row["analysis"], row["subgroup"].partition(", ")[0]) in subgroups
         )
     ]

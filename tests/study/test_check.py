@@ -250,6 +250,12 @@ TRIALS = {
         "\nstatements: {trend: {22: Known, 23: Unknown}, target: {7g(i): Known}}\n\nvisits: ",
         "statements.trend: '23' is not one of the items of the checklist",
     ),
+    "unknown harm": (
+        "harms: [adverse_event, death]",
+        "harms: [adverse_events, death]",
+        "losses.harms: 'adverse_events' is not one of the codes of 'event' in "
+        "config/dictionary.csv; most like it: 'adverse_event'",
+    ),
     "unknown checklist": (
         "\nvisits: ",
         "\nstatements: {strobe: {1: Said}}\n\nvisits: ",

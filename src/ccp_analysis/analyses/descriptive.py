@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ccp_analysis import files
+from ccp_analysis.analyses.harms import event_rows
 from ccp_analysis.analyses.sample_size import sample_size_rows
 from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.instruments import load_instruments, unit_of
@@ -22,8 +23,8 @@ from ccp_analysis.results.terms import Inference, Model, Population, Role, Term
 Rows = list[dict[str, Any]]
 
 
-def run(*, imputed: Path, participants: Path, results: Path) -> None:
-    """Describe baseline characteristics and outcomes as observed; planned and achieved numbers.
+def run(*, imputed: Path, participants: Path, results: Path, events: Path | None = None) -> None:
+    """Describe baselines and outcomes as observed, events, and planned and achieved numbers.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ def run(*, imputed: Path, participants: Path, results: Path) -> None:
         The cleaned table, for the characteristics.
     results : Path
         Parquet file to write: rows of the results table.
+    events : Path, optional
+        What happened to people, where the study has a file of it.
 
     Raises
     ------
@@ -45,8 +48,8 @@ def run(*, imputed: Path, participants: Path, results: Path) -> None:
     def unit(name: str) -> str:
         return "pounds" if name == "cost" else unit_of(name, instruments, dictionary)
 
-    people = pd.read_parquet(participants)
-    people = people[people[f"interviewed_{study.baseline.id}"]]
+    recruited = pd.read_parquet(participants)
+    people = recruited[recruited[f"interviewed_{study.baseline.id}"]]
     tables = pd.read_parquet(imputed)
     observed = tables[tables["imputation"] == 0]
     groups = {
@@ -69,6 +72,9 @@ def run(*, imputed: Path, participants: Path, results: Path) -> None:
     if plan.planned:
         scale = unit(plan.planned.outcome)
         rows += sample_size_rows(study, plan, plan.planned, observed, scale)
+    if events is not None:
+        happened = pd.read_parquet(events)
+        rows += event_rows(study, dictionary, recruited, happened, plan.confidence_level)
     shared = {
         "analysis": "descriptive",
         "role": Role.DESCRIPTIVE,

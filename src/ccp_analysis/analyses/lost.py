@@ -7,6 +7,7 @@ import pandas as pd
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.events import codes_of
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.sensitivity import Scenario
 from ccp_analysis.config.study import Study
@@ -82,8 +83,7 @@ def check_events(plan: Plan, study: Study, dictionary: list[Column]) -> None:
     """
     if study.losses is None:
         return
-    codes = [code for c in dictionary if c.name == study.losses.event for code in c.codes]
-    known = list(dict.fromkeys([*study.losses.ending, *codes]))
+    known = list(dict.fromkeys([*study.losses.ending, *codes_of(study.losses, dictionary)]))
     for estimand in plan.estimands:
         for entry in estimand.intercurrent_events:
             if entry.recorded and entry.event not in known:

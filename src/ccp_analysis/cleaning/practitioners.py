@@ -1,4 +1,4 @@
-"""Who delivered, and what: the tables of practitioners and of contacts, beside the participants."""
+"""Who delivered, and what happened: practitioners, contacts and events, beside the participants."""
 
 from __future__ import annotations
 
@@ -74,17 +74,28 @@ def _of_clusters(
 
 def contacts(study: Study, tables: dict[str, RawTable]) -> pd.DataFrame | None:
     """Return a row for each contact: participant, practitioner, date, step; None without a file."""
-    if study.delivery is None:
+    if (named := study.delivery) is None:
         return None
-    values, named = tables[study.delivery.file].values, study.delivery
-    found = {
-        PARTICIPANT: values[PARTICIPANT],
-        PRACTITIONER: values[named.practitioner],
-        "date": values[named.date],
-        "step": values[named.step],
-    }
-    in_time = pd.DataFrame(found).sort_values("date", kind="stable", ignore_index=True)
-    return _sorted(in_time, PARTICIPANT)
+    columns = {PRACTITIONER: named.practitioner, "date": named.date, "step": named.step}
+    return _happened(tables[named.file], columns)
+
+
+def events(study: Study, tables: dict[str, RawTable]) -> pd.DataFrame | None:
+    """Return a row for each event: participant, event, date, reason; None without a file."""
+    if (named := study.losses) is None:
+        return None
+    columns = {"event": named.event, "date": named.date, "reason": named.reason}
+    found = _happened(table := tables[named.file], columns)
+    # A reason in somebody's own words goes no further.
+    hidden = table.column(named.reason).hidden
+    return found.assign(reason=found["reason"].mask(found["reason"].notna())) if hidden else found
+
+
+def _happened(table: RawTable, columns: dict[str, str]) -> pd.DataFrame:
+    """Return columns of a file of events, under names of ours, by person and date."""
+    kept = {name: table.values[variable] for name, variable in columns.items()}
+    found = pd.DataFrame({PARTICIPANT: table.values[PARTICIPANT], **kept})
+    return _sorted(found.sort_values("date", kind="stable", ignore_index=True), PARTICIPANT)
 
 
 def _sorted(table: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -100,9 +111,10 @@ def check_asked(study: Study, asked: dict[str, bool]) -> None:
     study : Study
         Files.
     asked : dict
-        ``practitioners`` and ``delivery``: whether a place for the table was given.
+        ``practitioners``, ``delivery``, ``events``: whether a place for the table was given.
     """
-    there = {"practitioners": study.practitioners, "delivery": study.delivery}
+    declared = study.practitioners, study.delivery, study.losses
+    there = dict(zip(("practitioners", "delivery", "events"), declared, strict=True))
     for name, wanted in asked.items():
         if wanted and there[name] is None:
             raise StudyError(

@@ -29,7 +29,7 @@ from ccp_analysis.cleaning.decisions import Answers, load_decisions
 from ccp_analysis.cleaning.flow import participant_flow
 from ccp_analysis.cleaning.invalid import check_valid
 from ccp_analysis.cleaning.missing import missing_values
-from ccp_analysis.cleaning.practitioners import check_asked, contacts, keep_known
+from ccp_analysis.cleaning.practitioners import check_asked, contacts, events, keep_known
 from ccp_analysis.cleaning.practitioners import practitioners as of_practitioners
 from ccp_analysis.cleaning.queries import Queries, faults_table
 from ccp_analysis.cleaning.rules import Finding, ask, fill_skipped, find
@@ -55,6 +55,7 @@ def run(
     codebook: Path | None = None,
     practitioners: Path | None = None,
     delivery: Path | None = None,
+    events: Path | None = None,
     stopped: Path | None = None,
 ) -> None:
     """Clean the study in the current folder.
@@ -73,9 +74,10 @@ def run(
         CSV file to write: reliability, floor and ceiling of the scales.
     codebook : Path, optional
         Parquet file to write: every variable described.
-    practitioners, delivery : Path, optional
-        Parquet files to write, of studies with such files: one row for each practitioner, and one
-        for each contact (participant, practitioner, date, step).
+    practitioners, delivery, events : Path, optional
+        Parquet files to write, of studies with such files: one row for each practitioner, one for
+        each contact (participant, practitioner, date, step) and one for each event of the file of
+        losses (participant, event, date, reason; no free text).
     stopped : Path, optional
         CSV file to write where the run stops: the faults, and the queries found until then. One of
         an earlier run is removed.
@@ -90,7 +92,8 @@ def run(
         stopped.unlink(missing_ok=True)
     try:
         study = load_study()
-        check_asked(study, {"practitioners": bool(practitioners), "delivery": bool(delivery)})
+        asked = {"practitioners": practitioners, "delivery": delivery, "events": events}
+        check_asked(study, {name: bool(path) for name, path in asked.items()})
         dictionary = load_dictionary(study)
         results = clean(study, dictionary, found)
     except StudyError as error:
@@ -104,14 +107,13 @@ def run(
         "missing": (missing, files.write_parquet),
         "scales": (scales, files.write_csv),
         "codebook": (codebook, files.write_parquet),
-        "practitioners": (practitioners, files.write_parquet),
-        "delivery": (delivery, files.write_parquet),
+        **{name: (path, files.write_parquet) for name, path in asked.items()},
     }
     for name, (path, write) in writers.items():
         if path is not None:
             write(path, results[name]())
-    people, asked = results["participants"], results["queries"]
-    log.info("%d participants, %d variables, %d queries", *people.shape, len(asked))
+    people, found_strange = results["participants"], results["queries"]
+    log.info("%d participants, %d variables, %d queries", *people.shape, len(found_strange))
 
 
 def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str, Any]:
@@ -128,7 +130,8 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     -------
     dict
         ``participants`` and ``queries`` (tables), ``flow`` (dict); ``missing``, ``scales``,
-        ``codebook``, ``practitioners`` and ``delivery``, functions that make these tables.
+        ``codebook``, ``practitioners``, ``delivery`` and ``events``, functions that make these
+        tables.
     """
     instruments = load_instruments()
     rules = load_rules(study, dictionary)
@@ -164,6 +167,7 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
         "codebook": lambda: describe(study, dictionary, instruments, whole, tables, reasons()),
         "practitioners": lambda: of_practitioners(study, tables, people),
         "delivery": lambda: contacts(study, tables),
+        "events": lambda: events(study, tables),
     }
 
 

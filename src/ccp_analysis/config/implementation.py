@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.events import ASSUMED_ICC
 from ccp_analysis.config.instruments import Instrument
-from ccp_analysis.config.reading import Name, Strict, among, load, place
-from ccp_analysis.config.study import Study, Text
+from ccp_analysis.config.reading import Name, Strict, Text, among, load, place
+from ccp_analysis.config.study import Study
 from ccp_analysis.layout import DICTIONARY, IMPLEMENTATION, INSTRUMENTS, STUDY
 
 # Domains of the framework for implementation research (CFIR, Damschroder et al. 2022).
@@ -136,7 +137,7 @@ class Implementation(Strict):
     """How it was received."""
     barriers: list[Barrier] = []
     """What may have stood in the way."""
-    assumed_icc: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    assumed_icc: Annotated[float, Field(ge=0, lt=1)] = ASSUMED_ICC
     """Intraclass correlation of clusters that is assumed where nobody, or everybody, has
     something, so that the data say nothing of it."""
     smallest_cell: int = Field(default=5, ge=1)

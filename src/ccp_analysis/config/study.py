@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from ccp_analysis.config.reading import Name, Share, Strict, among, load
+from ccp_analysis.config.events import Losses
+from ccp_analysis.config.reading import Name, Share, Strict, Text, among, load
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN, STUDY
 
@@ -37,7 +38,6 @@ class Visit(Strict):
 SCHEMA = 1  # form of the configuration that this program reads
 
 Format = Literal["csv", "xlsx", "sav", "dta"]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 # Items of the checklists for studies that are not randomised, numbered as in their sources.
 CHECKLISTS = {
     "trend": tuple(str(number) for number in range(1, 23)),
@@ -178,26 +178,6 @@ class Clusters(Strict):
     """What a pair is called."""
 
 
-class Losses(Strict):
-    """Where it is recorded why somebody left: a file with a row for each event.
-
-    `death` is the event after which utility is 0.
-    """
-
-    file: str
-    """Id of the file with a row for each event."""
-    event: str
-    """Variable that says what happened."""
-    date: str
-    """Variable with its date."""
-    reason: str
-    """Variable with the reason for it."""
-    ending: list[str]
-    """Events that end participation; of several on one day the one listed first counts."""
-    death: str | None = None
-    """Event after which utility is 0 and nothing costs anything."""
-
-
 class Delivery(Strict):
     """Where it is recorded what was delivered to whom: a file with a row for each contact."""
 
@@ -295,7 +275,7 @@ class Study(Strict):
     clusters: Clusters | None = None
     """The unit of allocation; without it people are the units."""
     losses: Losses | None = None
-    """Where it is recorded why somebody left."""
+    """Where it is recorded what happened to people: why somebody left, and harms."""
     delivery: Delivery | None = None
     """Where it is recorded what was delivered to whom."""
     expected: dict[str, int] = {}

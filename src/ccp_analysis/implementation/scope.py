@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.analyses.shares import ROUNDING, no_estimate
+from ccp_analysis.analyses.shares import Row as Row
+from ccp_analysis.analyses.shares import share as share_of
 from ccp_analysis.config.implementation import Implementation
 from ccp_analysis.config.study import Study
 from ccp_analysis.groups import groups, names_of
 from ccp_analysis.models.inference import Inference as Found
 from ccp_analysis.models.ols import RankDeficientError, classical, fit_ols
-from ccp_analysis.models.proportions import exact_limits, logit_limits
 from ccp_analysis.models.robust import cluster_robust
-from ccp_analysis.results.terms import Inference, Status
+from ccp_analysis.results.terms import Inference
 
 IMPLEMENTATION = "implementation"  # id of these rows among the analyses
-ROUNDING = 1e-12
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -79,75 +78,24 @@ class Scope:
     def hidden(self) -> Row:
         """What is said in place of something of too few practitioners."""
         least = self.asked.smallest_cell
-        return _no_estimate(f"not shown: a number of practitioners would be less than {least}")
-
-
-def _no_estimate(note: str) -> Row:
-    return {"status": Status.REFUSED, "note": note}
+        return no_estimate(f"not shown: a number of practitioners would be less than {least}")
 
 
 def share(scope: Scope, values: np.ndarray, team: np.ndarray) -> Row:
-    """Return a share of people, with an interval that knows their clusters.
-
-    Parameters
-    ----------
-    scope : Scope
-        Level, and the intraclass correlation that is assumed where the data say nothing of it.
-    values : numpy.ndarray
-        0 or 1, or a share of several answers, of each person; shape (n,).
-    team : numpy.ndarray of int
-        Cluster of each person, shape (n,).
-
-    Returns
-    -------
-    dict
-        Columns of a row.
-
-    Notes
-    -----
-    CR2 over clusters with limits on the scale of the log odds. Where nobody or everybody has it, or
-    there is one cluster, the interval is the exact one of as many independent people as these are
-    worth: at the intraclass correlation assumed, or each by itself in a single cluster.
-    """
-    n, clusters = len(values), len(np.unique(team))
-    if n == 0:
-        return {**_no_estimate("nobody of whom it is known"), "scale": "proportion", "n": 0}
-    found = float(values.mean())
-    row: Row = {"scale": "proportion", "estimate": found, "n": n}
-    row |= {"n_clusters": clusters, "conf_level": scope.level}
-    if 0.0 < found < 1.0 and clusters > 1:
-        by_teams = cluster_robust(fit_ols(np.ones((n, 1)), values), team, np.ones((1, 1)))
-        error, df = float(by_teams.std_error[0]), float(by_teams.df[0])
-        if np.isfinite(error):
-            low, high = logit_limits(found, error, df, scope.level)
-            row |= {"std_error": error, "df": df, "inference": Inference.CR2_LOGIT}
-            return row | {"conf_low": float(low), "conf_high": float(high)}
-    sizes, icc = np.unique(team, return_counts=True)[1], scope.asked.assumed_icc
-    if clusters == 1:
-        limits = exact_limits(values.sum(), n, None, 0.0, scope.level)
-        note = f"exact, of these people alone: nothing is said of other {scope.unit}s"
-    else:
-        limits = exact_limits(values.sum(), n, sizes, icc, scope.level)
-        worst = exact_limits(values.sum(), n, sizes, 1.0, scope.level)
-        note = (
-            f"{scope.unit}s do not differ in it, so that the interval is the exact one at an "
-            f"assumed intraclass correlation of {icc:g}; if all of a {scope.unit} were alike it "
-            f"would be {worst[0]:.2f} to {worst[1]:.2f}"
-        )
-    row |= {"conf_low": limits[0], "conf_high": limits[1], "note": note}
-    return row | {"inference": Inference.EXACT}
+    """Return a share of people, with an interval that knows their clusters, as a row's columns."""
+    return share_of(values, team, scope.level, scope.asked.assumed_icc, scope.unit)
 
 
 def mean(scope: Scope, values: np.ndarray, team: np.ndarray) -> Row:
     """Return a mean with its interval by CR2 over clusters, or of the people of a single one."""
     n, clusters = len(values), len(np.unique(team))
     if n == 0:
-        return {**_no_estimate("nobody of whom it is known"), "n": 0}
+        return {**no_estimate("nobody of whom it is known"), "n": 0}
     found = float(values.mean())
     found = 0.0 if abs(found) < ROUNDING else found
     row: Row = {"estimate": found, "n": n, "n_clusters": clusters}
     if n < 2:
-        return row | _no_estimate("of one person there is no interval")
+        return row | no_estimate("of one person there is no interval")
     fit, L = fit_ols(np.ones((n, 1)), values), np.ones((1, 1))
     if clusters > 1:
         return row | _limits(scope, cluster_robust(fit, team, L), Inference.CR2)
@@ -161,11 +109,11 @@ def difference(scope: Scope, values: np.ndarray, of: np.ndarray, team: np.ndarra
     row: Row = {"n": len(values), "n_clusters": clusters}
     if len(np.unique(of)) < 2 or clusters < 2:
         what = "nobody is in one of the groups" if clusters > 1 else f"there is one {scope.unit}"
-        return row | _no_estimate(what)
+        return row | no_estimate(what)
     try:
         fit = fit_ols(np.column_stack([np.ones(len(values)), of]), values)
     except (RankDeficientError, ValueError) as error:
-        return row | _no_estimate(str(error).rstrip("."))
+        return row | no_estimate(str(error).rstrip("."))
     found = cluster_robust(fit, team, np.array([[0.0, 1.0]]))
     estimate = float(found.estimate[0])
     # What is left of no difference at all is rounding, which differs between processors.
@@ -177,7 +125,7 @@ def _limits(scope: Scope, found: Found, inference: Inference) -> Row:
     """Return standard error, degrees of freedom and limits; or that there are none."""
     if not np.isfinite(found.std_error[0]):
         why = found.used_up.sentence() if found.used_up else ""
-        return _no_estimate(why or "nothing differs in it that an interval could rest on")
+        return no_estimate(why or "nothing differs in it that an interval could rest on")
     low, high = found.interval(scope.level)
     values = {"std_error": found.std_error, "df": found.df, "conf_low": low, "conf_high": high}
     row: Row = {name: float(value[0]) for name, value in values.items()}

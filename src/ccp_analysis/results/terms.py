@@ -38,6 +38,7 @@ class Population(StrEnum):
     COMPLETE_CASES = "complete-case"
     OBSERVED_VISITS = "observed-follow-ups"
     RECRUITED = "recruited"
+    NOT_ANALYSED = "recruited-without-baseline"
     EXPOSURE_KNOWN = "exposure-and-follow-up-known"
     PRACTITIONERS = "practitioners"
     RATERS = "practitioners-and-participants"
@@ -50,6 +51,7 @@ class Inference(StrEnum):
     CR2_LOG = "cr2, log scale"
     CR2_LOGIT = "cr2, log odds scale"
     EXACT = "exact"
+    RECOVERED = "variances recovered"
     KENWARD_ROGER = "kenward-roger"
     T = "t"
     HC3 = "hc3"
@@ -135,6 +137,7 @@ class Term(StrEnum):
     CHANGE_WITHOUT_CLUSTER = "change without one cluster"
     # Descriptions
     NUMBER = "number"
+    EVENTS = "events"
     OBSERVED = "observed"
     MISSING = "missing"
     PROPORTION = "proportion"

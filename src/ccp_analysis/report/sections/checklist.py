@@ -24,6 +24,7 @@ RESOURCES = "Resources and prices"
 DIFFERENCES = "Differences in costs and outcomes"
 WORTH = "Net benefit and its uncertainty"
 VARIED = "What the evaluation hangs on"
+HARMS = "harms"  # name of the table that has some
 FOR_AUTHORS = "Not answered here: to be stated by the authors."
 
 
@@ -45,6 +46,8 @@ class Item:
         What is to be said before the places.
     left : str
         What part of it no analysis can answer.
+    unless : str
+        Name of the table that answers what is left, where the report has it.
     """
 
     number: str
@@ -55,6 +58,7 @@ class Item:
     figures: tuple[str, ...] = ()
     said: str = ""
     left: str = ""
+    unless: str = ""
 
 
 ITEMS = (
@@ -93,7 +97,15 @@ ITEMS = (
     ),
     Item("9", "Time horizon", "Over how long, and why", (MONEY,), left="why it is long enough"),
     Item("10", "Discount rate", "At what rate, and why", (MONEY,)),
-    Item("11", "Selection of outcomes", "Which benefits and harms were measured", (MONEY, METHODS)),
+    Item(
+        "11",
+        "Selection of outcomes",
+        "Which benefits and harms were measured",
+        (MONEY, METHODS),
+        (HARMS,),
+        left="which harms were measured",
+        unless=HARMS,
+    ),
     Item("12", "Measurement of outcomes", "How they were measured", (METHODS,), ("scales",)),
     Item("13", "Valuation of outcomes", "By whose values", (MONEY, METHODS), ("economic_means",)),
     Item(
@@ -239,7 +251,8 @@ def _answer(statements: Mapping[str, str], numbers: Numbers, item: Item) -> str:
     if statement:
         return f"{statement} See {listed(places)}."
     where = f"{item.said}{listed(places)}"
-    return f"{where}; {item.left} is to be stated by the authors." if item.left else f"{where}."
+    left = "" if item.unless in numbers.tables else item.left
+    return f"{where}; {left} is to be stated by the authors." if left else f"{where}."
 
 
 SECTION = Section("checklist", lambda of: iter([Checklist("cheers", cheers)]), there=has_economics)

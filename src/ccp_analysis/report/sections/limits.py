@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccp_analysis.report.cells import multiplicity
 from ccp_analysis.report.section import Section
-from ccp_analysis.report.sections import setting
+from ccp_analysis.report.sections import harms, setting
 from ccp_analysis.report.source import Source
 
 
@@ -33,6 +33,8 @@ def limits(source: Source) -> list[str]:
         )
     if len(source.plan.outcomes) > 1 and not multiplicity(source):
         said.append("Several outcomes are reported without adjustment for their number.")
+    if not harms.harms_by_arm(source):
+        said.append("Of harms these data have no record, and so nothing can be said of them.")
     said += setting.limits(source)
     return said
 

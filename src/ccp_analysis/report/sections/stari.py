@@ -6,6 +6,7 @@ from typing import Literal
 
 from ccp_analysis.report.section import Checklist, Configured, Numbers, Section
 from ccp_analysis.report.sections.checklist import (
+    HARMS,
     LIMITS,
     METHODS,
     OUTCOMES,
@@ -177,7 +178,7 @@ ITEMS = (
         "Contextual changes",
         "What changed around the study and may have altered outcomes",
     ),
-    Item("24", "Harms", "Important harms and unintended effects in each arm"),
+    Item("24", "Harms", "Important harms and unintended effects in each arm", (), (HARMS,)),
     Item(
         "25",
         "Discussion",

@@ -1,4 +1,4 @@
-"""The summary: participants, primary and secondary outcomes, costs."""
+"""The summary: participants, primary and secondary outcomes, harms, costs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ccp_analysis.report.money import (
     row_of,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
-from ccp_analysis.report.sections import alike, unmeasured
+from ccp_analysis.report.sections import alike, harms, unmeasured
 from ccp_analysis.report.sections.checks import ASSUMED, along_baseline
 from ccp_analysis.report.sections.costs import side_of
 from ccp_analysis.report.sections.departures import tips_inside
@@ -131,7 +131,7 @@ def summary(source: Source) -> list[tuple[str, str]]:
     list of tuple of str
         The design; participants; for each primary outcome what was found, what its interval allows
         and how the other analyses compare; what the checks flagged; how alike the arms were, where
-        they were not randomised; secondary outcomes; costs, where there are any; what cleaning set
+        they were not randomised; secondary outcomes; harms and costs, where there are any; what cleaning set
         missing.
     """
     paragraphs = [("Design", f"{kind(source)}."), ("Participants", _people(source))]
@@ -143,6 +143,7 @@ def summary(source: Source) -> list[tuple[str, str]]:
         ("Secondary outcomes", _secondary(source)),
         ("Checks", " ".join(_flagged(source))),
         ("Allocation", _not_allocated(source)),
+        ("Harms", harms.harms_by_arm(source)),
         ("Costs", _economics(source)),
         ("Data", _removed(source)),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ccp_analysis.report.section import Checklist, Numbers, Section
 from ccp_analysis.report.sections.checklist import (
+    HARMS,
     LIMITS,
     METHODS,
     OUTCOMES,
@@ -143,7 +144,7 @@ ITEMS = (
         tables=("methods", "subgroups", "deltas", "scenarios", "economic_sensitivity"),
         left="which were planned before the data were seen",
     ),
-    Item("19", "Adverse events", "Harms and unintended effects in each arm"),
+    Item("19", "Adverse events", "Harms and unintended effects in each arm", (), (HARMS,)),
     Item(
         "20",
         "Interpretation",

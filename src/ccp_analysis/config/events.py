@@ -1,0 +1,87 @@
+"""What happened to people during the study, and which of it is a harm: ``losses`` of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from ccp_analysis.config.reading import Strict, Text, among, place
+from ccp_analysis.layout import DICTIONARY, STUDY
+
+if TYPE_CHECKING:
+    from ccp_analysis.config.dictionary import Column
+
+EVENTS = "events"  # id of what is counted among the analyses
+ANY_HARM = "any harm"  # outcome of whoever had one of the events that are harms
+UNRECORDED = "not recorded"  # an event, or a reason, of which the file says nothing
+# With fewer people who have an event the data say too little of how clusters differ: what is made
+# of it covers shares but no difference (benchmarks/harms_in_teams.py).
+FEW = 10
+ASSUMED_ICC = 0.1  # of a share of which the data say next to nothing, unless another is declared
+
+
+class Losses(Strict):
+    """Where it is recorded what happened to people: a file with a row for each event.
+
+    `ending` are events that ended participation, `harms` those that are harms; one may be both.
+    `death` is the event after which utility is 0.
+    """
+
+    file: str
+    """Id of the file with a row for each event."""
+    event: str
+    """Variable that says what happened."""
+    date: str
+    """Variable with its date."""
+    reason: str
+    """Variable with the reason for it."""
+    ending: list[str]
+    """Events that end participation; of several on one day the one listed first counts."""
+    death: str | None = None
+    """Event after which utility is 0 and nothing costs anything."""
+    harms: list[str] = []
+    """Events that are harms, as adverse events and deaths; unless given none is reported as one."""
+    harms_asked: Text | None = None
+    """How harms were asked for, by whom and until when; the report asks for it unless given."""
+    assumed_icc: Annotated[float, Field(ge=0, lt=1)] = ASSUMED_ICC
+    """Intraclass correlation of clusters that is assumed of an event that few people had, of which
+    the data say next to nothing."""
+
+
+def codes_of(losses: Losses, dictionary: Sequence[Column]) -> list[str]:
+    """Return the codes of what can happen, in the dictionary's order; none where it has none.
+
+    Parameters
+    ----------
+    losses : Losses
+        File of events, and its variable.
+    dictionary : sequence of Column
+        Raw columns.
+    """
+    of = (losses.file, losses.event)
+    return [code for c in dictionary if (c.file, c.name) == of for code in c.codes]
+
+
+def event_faults(losses: Losses, dictionary: Sequence[Column]) -> Iterator[str]:
+    """Name events that the dictionary has no code of, with their line.
+
+    Parameters
+    ----------
+    losses : Losses
+        As it was read.
+    dictionary : sequence of Column
+        Raw columns; events without codes may have any name.
+
+    Yields
+    ------
+    str
+        A sentence for each event under ``ending``, ``death`` and ``harms`` that cannot happen.
+    """
+    codes, death = codes_of(losses, dictionary), [losses.death] if losses.death else []
+    named = {"ending": losses.ending, "death": death, "harms": losses.harms}
+    what = f"codes of '{losses.event}' in {DICTIONARY}"
+    for key, events in named.items() if codes else ():
+        for sentence in among(f"losses.{key}", events, codes, what):
+            yield f"{place(STUDY, 'losses', key)}: {sentence}."

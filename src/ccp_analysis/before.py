@@ -10,7 +10,9 @@ from pathlib import Path
 
 from ccp_analysis.cleaning.decisions import load_decisions
 from ccp_analysis.cleaning.headings import check_columns
+from ccp_analysis.cleaning.value_set import check_value_set
 from ccp_analysis.config import check
+from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.reading import first_of, place, read_yaml
 from ccp_analysis.config.rules import load_rules
 from ccp_analysis.config.study import SCHEMA
@@ -34,8 +36,8 @@ def faults(trial: Trial) -> list[str]:
     -------
     list of str
         One sentence for each fault: those of `config.check.faults`; columns of raw files that are
-        not those of the data dictionary; rules and decisions that name what is not there; services
-        without a price.
+        not those of the data dictionary; rules and decisions that name what is not there; value
+        sets that lack a state; services without a price.
     """
     found = [*_form(), *check.faults(trial)]
     try:
@@ -47,6 +49,9 @@ def faults(trial: Trial) -> list[str]:
             found += said(partial(check_columns, trial.study, file, dictionary))
         found += said(lambda: load_rules(trial.study, dictionary))
         found += said(lambda: load_decisions(trial.study, dictionary))
+        for name, instrument in _instruments(trial).items():
+            if instrument.value_set:
+                found += said(partial(check_value_set, name, instrument, dictionary))
     if dictionary and economics:
 
         def prices() -> None:
@@ -55,6 +60,14 @@ def faults(trial: Trial) -> list[str]:
 
         found += said(prices)
     return list(dict.fromkeys(found))
+
+
+def _instruments(trial: Trial) -> dict[str, Instrument]:
+    """Return the instruments; none where their shape is wrong, which is said already."""
+    try:
+        return trial.instruments
+    except StudyError:
+        return {}
 
 
 def _form() -> list[str]:

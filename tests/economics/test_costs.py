@@ -514,8 +514,8 @@ def test_the_rough_mapping_is_what_its_script_writes():
 
 def test_value_sets_say_what_they_are_worth(ccp_study):
     instruments = load_instruments()
-    assert "not recommended by NICE" in instruments["utility"].standing
-    assert "not the official mapping" in instruments["utility_3l"].standing
+    assert "not recommended by NICE" in instruments["utility"].standing.recommended
+    assert "not the official mapping" in instruments["utility_3l"].standing.recommended
     assert "rough mapping" in instruments["utility_3l"].label
     assert instruments["wellbeing"].standing is None
 

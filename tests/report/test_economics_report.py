@@ -14,6 +14,7 @@ from made_up import Folder, make
 from matplotlib.figure import Figure
 from support import reported
 
+from ccp_analysis.config.instruments import Standing
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report.sections.checklist import FOR_AUTHORS
 from ccp_analysis.report.sections.net_benefit import worth
@@ -399,9 +400,12 @@ def test_what_was_asked_is_said(clustered: Folder) -> None:
 
 def test_the_standing_of_the_value_set_is_quoted(clustered: Folder) -> None:
     source = clustered.source()
-    known = source.instruments["sleep"].model_copy(update={"standing": "recommended by nobody "})
+    standing = Standing(what="made up", recommended="recommended by nobody ", source="ourselves")
+    known = source.instruments["sleep"].model_copy(update={"standing": standing})
     with_standing = replace(source, instruments={"sleep": known})
-    assert "Recommended by nobody." in setting(with_standing)[1]
+    assert (
+        "The value set is made up (ourselves). Recommended by nobody." in setting(with_standing)[1]
+    )
 
 
 def test_what_the_intervals_allow(clustered: Folder) -> None:

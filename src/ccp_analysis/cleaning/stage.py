@@ -34,7 +34,7 @@ from ccp_analysis.cleaning.practitioners import practitioners as of_practitioner
 from ccp_analysis.cleaning.queries import Queries, faults_table
 from ccp_analysis.cleaning.rules import Finding, ask, fill_skipped, find
 from ccp_analysis.cleaning.scales import scale_table
-from ccp_analysis.cleaning.score import score_instruments
+from ccp_analysis.cleaning.score import ask_about_cells, score_instruments
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, read_files
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.instruments import load_instruments
@@ -137,6 +137,7 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     keep_known(study, tables, queries)
     people = fill_skipped(study, _joined(study, tables, rules, answers, queries), rules)
     scores = score_instruments(people, instruments, dictionary)
+    ask_about_cells(people, scores, instruments, dictionary, tables, queries)
     dead = dead_at(study, tables, people)
     hidden = [c.variable for c in dictionary if c.hidden and c.variable in people]
     alive = alive_shares(study, tables, people, dead)

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.instruments import Instrument
-from ccp_analysis.config.reading import Name, Strict, among, load, place
-from ccp_analysis.config.study import Study, Text
+from ccp_analysis.config.reading import Name, Strict, Text, among, load, place
+from ccp_analysis.config.study import Study
 from ccp_analysis.layout import DICTIONARY, IMPLEMENTATION, INSTRUMENTS, STUDY
 
 # Domains of the framework for implementation research (CFIR, Damschroder et al. 2022).

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from ccp_analysis.errors import StudyError, denied
 
@@ -29,6 +29,7 @@ _QUOTED = re.compile("'([^']+)'")
 LONG = 200  # letters of a value that a sentence repeats
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Key = tuple[str, ...]
 Lines = dict[Key, int]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from ccp_analysis.config.reading import Name, Share, Strict, among, load
+from ccp_analysis.config.reading import Name, Share, Strict, Text, among, load
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN, STUDY
 
@@ -37,7 +37,6 @@ class Visit(Strict):
 SCHEMA = 1  # form of the configuration that this program reads
 
 Format = Literal["csv", "xlsx", "sav", "dta"]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 # Items of the checklists for studies that are not randomised, numbered as in their sources.
 CHECKLISTS = {
     "trend": tuple(str(number) for number in range(1, 23)),

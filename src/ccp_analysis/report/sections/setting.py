@@ -36,18 +36,28 @@ def setting(source: Source) -> list[str]:
         f"visit at {uncapitalised(source.study.baseline.label)} on; nothing is discounted, as "
         "discounting begins with the second year."
     )
-    instrument = source.instruments.get(economics.utility)
     dead = source.study.losses is not None and source.study.losses.death is not None
-    standing = instrument.standing if instrument else None
     second = [
         "Quality-adjusted life years are the area under the curve of utility "
         f"({source.outcome(economics.utility)}), the visits at their planned times.",
         "Utility is 0 from a death on, and costs end with it." if dead else "",
-        sentence(standing)
-        if standing
-        else "What standing this value set has in an appraisal is not stated in the configuration.",
+        _standing(source, economics.utility)
+        or "What standing this value set has in an appraisal is not stated in the configuration.",
+        *[
+            f"In the analysis of sensitivity '{variation.label}': {uncapitalised(said)}"
+            for variation in economics.sensitivity
+            if variation.utility and (said := _standing(source, variation.utility))
+        ],
     ]
     return [first, " ".join(filter(None, second)), _intervention(source)]
+
+
+def _standing(source: Source, utility: str) -> str:
+    """Say what a value set is, where it is published, and who recommends it; empty if unknown."""
+    instrument = source.instruments.get(utility)
+    if instrument is None or (standing := instrument.standing) is None:
+        return ""
+    return f"The value set is {standing.what} ({standing.source}). {sentence(standing.recommended)}"
 
 
 def _intervention(source: Source) -> str:

@@ -72,7 +72,7 @@ class StudyFolder:
 
     def clean(self) -> None:
         study = load_study()
-        there = {"practitioners": study.practitioners, "delivery": study.delivery}
+        there = {name: getattr(study, name) for name in ("practitioners", "delivery", "medication")}
         cleaning.run(
             participants=DERIVED / "participants.parquet",
             queries=DERIVED / "queries.csv",
@@ -88,6 +88,8 @@ class StudyFolder:
             costs=DERIVED / "costs.parquet",
             prices=DERIVED / "prices.parquet",
             intervention=DERIVED / "intervention.parquet",
+            queries=DERIVED / "price_queries.csv",
+            medication=DERIVED / "medication.parquet" if load_study().medication else None,
         )
 
     def impute(self) -> None:

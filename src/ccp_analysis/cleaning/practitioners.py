@@ -100,9 +100,13 @@ def check_asked(study: Study, asked: dict[str, bool]) -> None:
     study : Study
         Files.
     asked : dict
-        ``practitioners`` and ``delivery``: whether a place for the table was given.
+        ``practitioners``, ``delivery`` and ``medication``: whether a place for the table was given.
     """
-    there = {"practitioners": study.practitioners, "delivery": study.delivery}
+    there = {
+        "practitioners": study.practitioners,
+        "delivery": study.delivery,
+        "medication": study.medication,
+    }
     for name, wanted in asked.items():
         if wanted and there[name] is None:
             raise StudyError(

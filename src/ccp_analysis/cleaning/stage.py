@@ -28,6 +28,7 @@ from ccp_analysis.cleaning.deaths import alive_shares, dead_at, value_the_dead
 from ccp_analysis.cleaning.decisions import Answers, load_decisions
 from ccp_analysis.cleaning.flow import participant_flow
 from ccp_analysis.cleaning.invalid import check_valid
+from ccp_analysis.cleaning.medication import medication as list_of_medication
 from ccp_analysis.cleaning.missing import missing_values
 from ccp_analysis.cleaning.practitioners import check_asked, contacts, keep_known
 from ccp_analysis.cleaning.practitioners import practitioners as of_practitioners
@@ -55,6 +56,7 @@ def run(
     codebook: Path | None = None,
     practitioners: Path | None = None,
     delivery: Path | None = None,
+    medication: Path | None = None,
     stopped: Path | None = None,
 ) -> None:
     """Clean the study in the current folder.
@@ -76,6 +78,8 @@ def run(
     practitioners, delivery : Path, optional
         Parquet files to write, of studies with such files: one row for each practitioner, and one
         for each contact (participant, practitioner, date, step).
+    medication : Path, optional
+        Parquet file to write, of a study with a list of it: one row for each drug.
     stopped : Path, optional
         CSV file to write where the run stops: the faults, and the queries found until then. One of
         an earlier run is removed.
@@ -90,7 +94,8 @@ def run(
         stopped.unlink(missing_ok=True)
     try:
         study = load_study()
-        check_asked(study, {"practitioners": bool(practitioners), "delivery": bool(delivery)})
+        named = {"practitioners": practitioners, "delivery": delivery, "medication": medication}
+        check_asked(study, {name: path is not None for name, path in named.items()})
         dictionary = load_dictionary(study)
         results = clean(study, dictionary, found)
     except StudyError as error:
@@ -104,8 +109,7 @@ def run(
         "missing": (missing, files.write_parquet),
         "scales": (scales, files.write_csv),
         "codebook": (codebook, files.write_parquet),
-        "practitioners": (practitioners, files.write_parquet),
-        "delivery": (delivery, files.write_parquet),
+        **{name: (path, files.write_parquet) for name, path in named.items()},
     }
     for name, (path, write) in writers.items():
         if path is not None:
@@ -128,7 +132,8 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     -------
     dict
         ``participants`` and ``queries`` (tables), ``flow`` (dict); ``missing``, ``scales``,
-        ``codebook``, ``practitioners`` and ``delivery``, functions that make these tables.
+        ``codebook``, ``practitioners``, ``delivery`` and ``medication``, functions that make these
+        tables.
     """
     instruments = load_instruments()
     rules = load_rules(study, dictionary)
@@ -165,6 +170,7 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
         "codebook": lambda: describe(study, dictionary, instruments, whole, tables, reasons()),
         "practitioners": lambda: of_practitioners(study, tables, people),
         "delivery": lambda: contacts(study, tables),
+        "medication": lambda: list_of_medication(study, tables),
     }
 
 

@@ -38,6 +38,7 @@ def run(
     points: Path | None = None,
     prices: Path | None = None,
     intervention: Path | None = None,
+    price_queries: Path | None = None,
     processes: int = 1,
 ) -> None:
     """Write every table and figure of the report, and the text in which they stand.
@@ -64,6 +65,8 @@ def run(
         Folder with the points of the figures; expected where checks have results.
     prices, intervention : Path, optional
         Prices of services and items of the intervention.
+    price_queries : Path, optional
+        What is strange in prices, index and caseload.
     processes : int, optional
         How many draw the figures; no file depends on it.
 
@@ -72,7 +75,8 @@ def run(
     StudyError
         If a file is missing or does not fit the study.
     """
-    read = partial(load, results, flow, queries, models, scales, points, prices, intervention)
+    prices_of = (prices, intervention, price_queries)
+    read = partial(load, results, flow, queries, models, scales, points, *prices_of)
     drawn: list[Future[None]] = []
     # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
     with ProcessPoolExecutor(processes) as pool:

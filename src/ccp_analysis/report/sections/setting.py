@@ -8,22 +8,34 @@ from ccp_analysis.report.money import ECONOMICS, perspective, placeholders, poun
 from ccp_analysis.report.section import Section, has_economics
 from ccp_analysis.report.sections.resources import sharing
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.words import inside, known, listed, sentence, uncapitalised
+from ccp_analysis.report.words import (
+    capitalised,
+    inside,
+    known,
+    listed,
+    sentence,
+    uncapitalised,
+)
 from ccp_analysis.results.terms import Term
 
 CURRENCIES = {"GBP": "pounds sterling"}
 
 
 def placeholder(source: Source) -> str:
-    """Say that unit costs are placeholders, where their sources say so; empty otherwise."""
-    names, all_of_them = placeholders(source)
+    """Say what is a placeholder, where its sources say so; empty otherwise."""
+    names = placeholders(source)
     if not names:
         return ""
-    whose = "The unit costs" if all_of_them else f"The unit costs of {listed(names)}"
     return (
-        f"{whose} are placeholders, as their sources say. The tables and figures of this section "
-        "show the method, not the study."
+        f"{capitalised(being(names))}, by what is given as source. The tables and figures of this "
+        "section show the method, not the study."
     )
+
+
+def being(names: list[str]) -> str:
+    """Return that these are placeholders, as a clause."""
+    alone = len(names) == 1 and not names[0].startswith("the unit costs")
+    return f"{listed(names)} {'is a placeholder' if alone else 'are placeholders'}"
 
 
 def setting(source: Source) -> list[str]:

@@ -25,6 +25,7 @@ from ccp_analysis.report.money import (
 )
 from ccp_analysis.report.section import Section
 from ccp_analysis.report.sections import alike, unmeasured
+from ccp_analysis.report.sections.setting import being
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.words import (
     capitalised,
@@ -243,9 +244,8 @@ def _net_benefit(source: Source) -> str:
 
 
 def _priced(source: Source) -> str:
-    names, all_of_them = placeholders(source)
-    which = "The" if all_of_them else "Some"
-    return f"{which} unit costs are placeholders: this shows the method only." if names else ""
+    names = placeholders(source)
+    return f"{capitalised(being(names))}: this shows the method only." if names else ""
 
 
 def _limits(row: Row, places: int) -> str:

@@ -164,10 +164,16 @@ def test_a_table_by_age_and_sex_that_is_refused(tmp_path, fault):
     assert found[0].startswith(f"{tmp_path / 'v.csv'}, {sentence}")
 
 
-@pytest.mark.parametrize("name", ["Age", "gender", "MALE", "age_group"])
+@pytest.mark.parametrize("name", ["Age", "gender", "MALE", "age_group", "patient_sex"])
 def test_a_table_for_everybody_may_not_tell_people_apart(tmp_path, name):
     instrument = scale(tmp_path / "v.csv", ["11,1,1"], f"profile,{name},utility", valued_by=None)
     assert f"the columns {name}, and nothing" in faults(lambda: read_value_set(instrument))[0]
+
+
+def test_other_columns_are_nobodys_business(tmp_path):
+    rows = [f"{row.partition(',')[0]},0.5,x" for row in table(3, ["1"], ["Male"])]
+    header = "profile,utility,average"
+    assert read_value_set(scale(tmp_path / "v.csv", rows, header, valued_by=None)).states[""]
 
 
 def test_one_cell_for_everybody_is_refused(tmp_path):

@@ -151,7 +151,7 @@ def ask_about_cells(
             by.sex: ~people[by.sex].isin(known).to_numpy(),
         }
         for variable, strange in lacking.items():
-            table = next(t for t in tables.values() if variable in t.values)
+            table = next(t for t in tables.values() if {variable, PARTICIPANT} <= {*t.values})
             who = people.loc[lost & strange, PARTICIPANT]
             queries.add(
                 "query",

@@ -20,7 +20,8 @@ from ccp_analysis.layout import DICTIONARY, INSTRUMENTS
 
 BY = ["age_band", "sex"]
 STATES = ["profile", *BY, "utility"]
-PEOPLE = re.compile("age|sex|gender|male", re.IGNORECASE)  # columns that tell people apart
+# Columns that tell people apart.
+PEOPLE = re.compile("(?<![a-z])(?:age|sex|gender|male|female)", re.IGNORECASE)
 SHOWN = 20  # missing cells that are listed
 
 

@@ -55,6 +55,9 @@ DELIVERED = {
 }
 EVENTS = [layout.EVENTS.as_posix()] if STUDY.losses else []
 HAPPENED = f"--events {layout.EVENTS}" if STUDY.losses else ""
+# Costing alone reads the list of medication.
+MEDICATION = [f"{DERIVED}/medication.parquet"] if STUDY.medication else []
+TAKEN = " ".join(f"--medication {path}" for path in MEDICATION)
 COSTS = [f"{DERIVED}/{name}.parquet" for name in ("costs", "prices") if ECONOMICS]
 EXPOSED = (
     [f"{DERIVED}/exposed.parquet"]
@@ -109,6 +112,7 @@ rule clean:
         codebook=f"{DERIVED}/codebook.parquet",
         delivered=list(DELIVERED.values()),
         events=EVENTS,
+        medication=MEDICATION,
     # The list of what stopped a run is a log: outputs of a failed rule are deleted.
     log:
         run="logs/clean.log",
@@ -119,23 +123,26 @@ rule clean:
         version=version("clean", RAW + CONFIG["clean"]),
         delivered=" ".join(f"--{name} {path}" for name, path in DELIVERED.items()),
         events=HAPPENED,
+        medication=TAKEN,
     message:
         "Cleaning the raw files"
     shell:
         "python -m ccp_analysis.cli clean --participants {output.participants} "
         "--queries {output.queries} --flow {output.flow} --missing {output.missing} "
         "--scales {output.scales} --codebook {output.codebook} {params.delivered} "
-        "{params.events} --stopped {log.stopped} --log {log.run}"
+        "{params.events} {params.medication} --stopped {log.stopped} --log {log.run}"
 
 
 rule cost:
     input:
         CONFIG["cost"],
+        MEDICATION,
         participants=rules.clean.output.participants,
     output:
         costs=f"{DERIVED}/costs.parquet",
         prices=f"{DERIVED}/prices.parquet",
         intervention=f"{DERIVED}/intervention.parquet",
+        queries=f"{DERIVED}/price_queries.csv",
     log:
         "logs/cost.log",
     conda:
@@ -143,12 +150,13 @@ rule cost:
     params:
         version=version("cost", CONFIG["cost"]),
         costed=COSTED,
+        medication=TAKEN,
     message:
         "Costing service use and the intervention"
     shell:
         "python -m ccp_analysis.cli cost --participants {input.participants} "
         "--costs {output.costs} --prices {output.prices} --intervention {output.intervention} "
-        "--log {log}"
+        "--queries {output.queries} {params.medication} --log {log}"
 
 
 rule impute:
@@ -400,8 +408,18 @@ POINTS = [
     *[rules.implement.output.figures] * bool(IMPLEMENTATION),
 ]
 # What the report lists of prices.
-PRICES = [rules.cost.output.prices, rules.cost.output.intervention] if ECONOMICS else []
-PRICED = "--prices {} --intervention {}".format(*PRICES) if PRICES else ""
+PRICES = (
+    [
+        rules.cost.output.prices,
+        rules.cost.output.intervention,
+        rules.cost.output.queries,
+    ]
+    if ECONOMICS
+    else []
+)
+PRICED = (
+    "--prices {} --intervention {} --price-queries {}".format(*PRICES) if PRICES else ""
+)
 
 
 rule items:

@@ -74,7 +74,7 @@ class StudyFolder:
 
     def clean(self) -> None:
         study = load_study()
-        there = {"practitioners": study.practitioners, "delivery": study.delivery}
+        there = {name: getattr(study, name) for name in ("practitioners", "delivery", "medication")}
         there["events"] = study.losses
         cleaning.run(
             participants=DERIVED / "participants.parquet",
@@ -91,6 +91,8 @@ class StudyFolder:
             costs=DERIVED / "costs.parquet",
             prices=DERIVED / "prices.parquet",
             intervention=DERIVED / "intervention.parquet",
+            queries=DERIVED / "price_queries.csv",
+            medication=DERIVED / "medication.parquet" if load_study().medication else None,
         )
 
     def impute(self) -> None:

@@ -10,11 +10,16 @@ from pathlib import Path
 
 from ccp_analysis.cleaning.decisions import load_decisions
 from ccp_analysis.cleaning.headings import check_columns
+from ccp_analysis.cleaning.value_set import check_value_set
 from ccp_analysis.config import check
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.reading import first_of, place, read_yaml
 from ccp_analysis.config.rules import load_rules
-from ccp_analysis.config.study import SCHEMA
+from ccp_analysis.config.study import SCHEMA, Study
 from ccp_analysis.config.trial import Trial
+from ccp_analysis.economics.intervention import read_intervention
 from ccp_analysis.economics.prices import price_table, read_price_index, read_unit_costs
 from ccp_analysis.errors import StudyError, denied
 from ccp_analysis.layout import STUDY
@@ -34,8 +39,8 @@ def faults(trial: Trial) -> list[str]:
     -------
     list of str
         One sentence for each fault: those of `config.check.faults`; columns of raw files that are
-        not those of the data dictionary; rules and decisions that name what is not there; services
-        without a price.
+        not those of the data dictionary; rules and decisions that name what is not there; value
+        sets that lack a state; services without a price, and other faults of what is paid.
     """
     found = [*_form(), *check.faults(trial)]
     try:
@@ -47,14 +52,36 @@ def faults(trial: Trial) -> list[str]:
             found += said(partial(check_columns, trial.study, file, dictionary))
         found += said(lambda: load_rules(trial.study, dictionary))
         found += said(lambda: load_decisions(trial.study, dictionary))
+        for name, instrument in _instruments(trial).items():
+            if instrument.value_set:
+                found += said(partial(check_value_set, name, instrument, dictionary))
     if dictionary and economics:
-
-        def prices() -> None:
-            costs = read_unit_costs(economics, read_price_index(economics))
-            price_table(trial.study, economics, dictionary, costs)
-
-        found += said(prices)
+        found += _prices(trial.study, economics, dictionary)
     return list(dict.fromkeys(found))
+
+
+def _prices(study: Study, economics: Economics, dictionary: list[Column]) -> list[str]:
+    """Say what is wrong with the index, the unit costs and the cost of the intervention."""
+    try:
+        index = read_price_index(economics)
+    except StudyError as error:
+        return error.faults or [str(error)]
+
+    def services() -> None:
+        price_table(study, economics, dictionary, read_unit_costs(economics, index), index)
+
+    found = said(services)
+    if (own := economics.intervention) is not None:
+        found += said(lambda: read_intervention(own.costs, economics.months, index))
+    return found
+
+
+def _instruments(trial: Trial) -> dict[str, Instrument]:
+    """Return the instruments; none where their shape is wrong, which is said already."""
+    try:
+        return trial.instruments
+    except StudyError:
+        return {}
 
 
 def _form() -> list[str]:

@@ -144,6 +144,8 @@ def test_unit_costs_are_brought_to_the_price_year(folder):
         "unit_cost": 300,
         "price_year": 2018,
         "source": "b, c",
+        "minutes": "",
+        "recall_months": pytest.approx(np.nan, nan_ok=True),
         "line": 3,
     }
 
@@ -337,8 +339,9 @@ def test_prices_and_perspectives_of_the_study(cleaned):
     table = pd.read_parquet(DERIVED / "prices.parquet")
     people = pd.read_parquet(DERIVED / "participants.parquet")
     assert table.columns.tolist() == [
-        *("service", "label", "visit", "variable", "unit", "unit_cost", "price_year", "price"),
-        *("source", "in_nhs_pss", "in_societal"),
+        *("service", "label", "visit", "source", "unit_cost", "price_year", "variable", "unit"),
+        *("price_unit", "unit_price", "minutes", "recall_months", "period_months", "price"),
+        *("index_source", "in_nhs_pss", "in_societal"),
     ]
     assert not table.duplicated(["service", "visit"]).any()
     assert set(table["variable"]) <= set(people)
@@ -514,8 +517,8 @@ def test_the_rough_mapping_is_what_its_script_writes():
 
 def test_value_sets_say_what_they_are_worth(ccp_study):
     instruments = load_instruments()
-    assert "not recommended by NICE" in instruments["utility"].standing
-    assert "not the official mapping" in instruments["utility_3l"].standing
+    assert "not recommended by NICE" in instruments["utility"].standing.recommended
+    assert "not the official mapping" in instruments["utility_3l"].standing.recommended
     assert "rough mapping" in instruments["utility_3l"].label
     assert instruments["wellbeing"].standing is None
 

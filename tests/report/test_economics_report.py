@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from support import reported
 from support.reported import summary
 
+from ccp_analysis.config.instruments import Standing
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report.sections.checklist import FOR_AUTHORS
 from ccp_analysis.report.sections.net_benefit import worth
@@ -367,10 +368,14 @@ def test_a_statement_stands_before_the_places(clustered: Folder) -> None:
 def test_placeholders_are_said_first(clustered: Folder) -> None:
     text = section(markdown(clustered))
     assert text.startswith(
-        "::: {.warning} The unit costs of Nurse visits at the and Manual are placeholders, as "
-        "their sources say. The tables and figures of this section show the method, not the study."
+        "::: {.warning} The unit costs of Nurse visits at the and the unit costs of the "
+        "intervention's Manual are placeholders, by what is given as source. The tables and "
+        "figures of this section show the method, not the study."
     )
-    assert "Some unit costs are placeholders" in summary(clustered.source())["Costs"]
+    assert summary(clustered.source())["Costs"].endswith(
+        "The unit costs of Nurse visits at the and the unit costs of the intervention's Manual are "
+        "placeholders: this shows the method only."
+    )
 
 
 def test_all_prices_may_be_placeholders_and_none(clustered: Folder) -> None:
@@ -381,11 +386,19 @@ def test_all_prices_may_be_placeholders_and_none(clustered: Folder) -> None:
         return replace(source, prices=prices, intervention=items)
 
     every = sourced("PLACEHOLDER")
-    assert placeholder(every).startswith("The unit costs are placeholders")
-    assert any("unit costs are placeholders" in text for text in limits(every))
+    said = "The unit costs of services and the cost of the intervention are placeholders"
+    assert placeholder(every).startswith(said)
+    assert any(said in text for text in limits(every))
     none = sourced("Unit Costs of Health and Social Care")
     assert placeholder(none) == ""
     assert "placeholder" not in markdown(clustered, none)
+    index = replace(none, prices=none.prices.assign(index_source="placeholder; ONS"))
+    assert placeholder(index).startswith(
+        "The price index is a placeholder, by what is given as source"
+    )
+    assert summary(index)[-1].endswith(
+        "The price index is a placeholder: this shows the method only."
+    )
 
 
 def test_what_was_asked_is_said(clustered: Folder) -> None:
@@ -399,9 +412,12 @@ def test_what_was_asked_is_said(clustered: Folder) -> None:
 
 def test_the_standing_of_the_value_set_is_quoted(clustered: Folder) -> None:
     source = clustered.source()
-    known = source.instruments["sleep"].model_copy(update={"standing": "recommended by nobody "})
+    standing = Standing(what="made up", recommended="recommended by nobody ", source="ourselves")
+    known = source.instruments["sleep"].model_copy(update={"standing": standing})
     with_standing = replace(source, instruments={"sleep": known})
-    assert "Recommended by nobody." in setting(with_standing)[1]
+    assert (
+        "The value set is made up (ourselves). Recommended by nobody." in setting(with_standing)[1]
+    )
 
 
 def test_what_the_intervals_allow(clustered: Folder) -> None:

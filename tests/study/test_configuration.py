@@ -196,7 +196,12 @@ FAULTS = {
         "",
         "a value set file goes with score: value_set, and only with it",
     ),
-    "price year": ("economics.yaml", "price_year: 2020", "price_year: soon", "price_year: Input"),
+    "price year": (
+        "economics.yaml",
+        "price_year: 2020",
+        "price_year: soon",
+        "expected a year, as 2020",
+    ),
     "dictionary header": ("dictionary.csv", "label,type", "label,kind", "line 1: column 'type' is"),
     "dictionary cells": (
         "dictionary.csv",

@@ -31,6 +31,7 @@ COLUMNS = [
     "data_status",
 ]
 NOT_SCORED = "too few items answered"
+NO_CELL = ", or no cell of the value set"
 
 
 def codebook(
@@ -164,7 +165,7 @@ def _scores(
                 there = f"interviewed_{visit}"
                 seen = people[there] if there in people else pd.Series(True, index=people.index)
                 why = {
-                    NOT_SCORED: int((empty & seen).sum()),
+                    NOT_SCORED + NO_CELL * bool(instrument.valued_by): int((empty & seen).sum()),
                     "no interview": int((empty & ~seen).sum()),
                 }
                 limits = dict(zip(("minimum", "maximum"), instrument.range, strict=True))

@@ -111,10 +111,14 @@ def check_asked(study: Study, asked: dict[str, bool]) -> None:
     study : Study
         Files.
     asked : dict
-        ``practitioners``, ``delivery``, ``events``: whether a place for the table was given.
+        ``practitioners``, ``delivery``, ``events``, ``medication``: whether there is a place for it.
     """
-    declared = study.practitioners, study.delivery, study.losses
-    there = dict(zip(("practitioners", "delivery", "events"), declared, strict=True))
+    there = {
+        "practitioners": study.practitioners,
+        "delivery": study.delivery,
+        "events": study.losses,
+        "medication": study.medication,
+    }
     for name, wanted in asked.items():
         if wanted and there[name] is None:
             raise StudyError(

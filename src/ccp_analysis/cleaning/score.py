@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.cleaning.value_set import read_value_set, utility
+from ccp_analysis.cleaning.queries import Queries
+from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
+from ccp_analysis.cleaning.value_set import ValueSet, cells, read_value_set, utility
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.errors import StudyError
@@ -62,7 +64,7 @@ def score_instruments(
     StudyError
         If an item is not in the dictionary or not a number, is asked at some visits at which others
         are not, or is to be reversed without limits; a score has the name of a variable, or lies
-        outside the range of its scale.
+        outside the range of its scale; answers make a state that the value set does not have.
     """
     scores = {}
     by_name = columns_by_name(dictionary)
@@ -73,7 +75,7 @@ def score_instruments(
             items = items_of(values, visit, instrument, by_name)
             at = f"_{visit}" if visit else ""
             if value_set is not None:
-                scores[name + at] = utility(items, value_set)
+                scores[name + at] = _valued(values, items, instrument, value_set)
                 _check_range(name, instrument, scores[name + at], values)
                 continue
             share = instrument.minimum_answered
@@ -89,6 +91,76 @@ def score_instruments(
                 f"{INSTRUMENTS}: the score '{score}' has the name of a variable of {DICTIONARY}."
             )
     return pd.DataFrame(scores, index=values.index)
+
+
+def _valued(
+    values: pd.DataFrame, items: pd.DataFrame, instrument: Instrument, value_set: ValueSet
+) -> pd.Series:
+    """Return utilities; StudyError where somebody's state has none in the value set."""
+    by = instrument.valued_by
+    of = cells(values, by) if by else None
+    found = utility(items, value_set, of)
+    lost = items.notna().all(axis=1) & found.isna() & (True if of is None else of.notna())
+    if lost.any():
+        at = lost.idxmax()
+        state = "".join(f"{level:g}" for level in items.loc[at])
+        who = values[PARTICIPANT][at] if PARTICIPANT in values else at
+        where = f" ({of[at]})" if of is not None else ""
+        raise StudyError(
+            f"{instrument.value_set}: the answers of {lost.sum()} participants make a state that "
+            f"has no utility there, the first those of '{who}': {state}{where}."
+        )
+    return found
+
+
+def ask_about_cells(
+    people: pd.DataFrame,
+    scores: pd.DataFrame,
+    instruments: dict[str, Instrument],
+    dictionary: Sequence[Column],
+    tables: dict[str, RawTable],
+    queries: Queries,
+) -> None:
+    """Add a query for everyone who answered all items and has no cell in a value set.
+
+    Parameters
+    ----------
+    people : pandas.DataFrame
+        Participants with the items.
+    scores : pandas.DataFrame
+        From `score_instruments`.
+    instruments, dictionary
+        The configuration.
+    tables : dict
+        File id → `RawTable`.
+    queries : Queries
+        Receives one query for each person, age or sex, whichever gives no cell.
+    """
+    by_name = columns_by_name(dictionary)
+    for name, instrument in instruments.items():
+        if (by := instrument.valued_by) is None:
+            continue
+        lost = pd.Series(False, people.index)
+        for visit in visits_of(name, instrument, by_name):
+            items = items_of(people, visit, instrument, by_name)
+            lost |= items.notna().all(axis=1) & scores[f"{name}_{visit}" if visit else name].isna()
+        age = people[by.age].to_numpy(dtype=float, na_value=np.nan)
+        known = [code for codes in by.sexes.values() for code in codes]
+        lacking = {
+            by.age: ~(age >= min(by.age_bands.values())),
+            by.sex: ~people[by.sex].isin(known).to_numpy(),
+        }
+        for variable, strange in lacking.items():
+            table = next(t for t in tables.values() if {variable, PARTICIPANT} <= {*t.values})
+            who = people.loc[lost & strange, PARTICIPANT]
+            queries.add(
+                "query",
+                table.sheet,
+                table.values[PARTICIPANT].isin(who).to_numpy(),
+                column=table.column(variable).column,
+                action=f"no utility by {instrument.value_set}",
+                rule=f"no cell of the value set of '{name}'",
+            )
 
 
 def columns_by_name(dictionary: Sequence[Column]) -> dict[str, list[Column]]:

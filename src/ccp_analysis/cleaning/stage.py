@@ -28,13 +28,14 @@ from ccp_analysis.cleaning.deaths import alive_shares, dead_at, value_the_dead
 from ccp_analysis.cleaning.decisions import Answers, load_decisions
 from ccp_analysis.cleaning.flow import participant_flow
 from ccp_analysis.cleaning.invalid import check_valid
+from ccp_analysis.cleaning.medication import medication as list_of_medication
 from ccp_analysis.cleaning.missing import missing_values
 from ccp_analysis.cleaning.practitioners import check_asked, contacts, events, keep_known
 from ccp_analysis.cleaning.practitioners import practitioners as of_practitioners
 from ccp_analysis.cleaning.queries import Queries, faults_table
 from ccp_analysis.cleaning.rules import Finding, ask, fill_skipped, find
 from ccp_analysis.cleaning.scales import scale_table
-from ccp_analysis.cleaning.score import score_instruments
+from ccp_analysis.cleaning.score import ask_about_cells, score_instruments
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, read_files
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.instruments import load_instruments
@@ -56,6 +57,7 @@ def run(
     practitioners: Path | None = None,
     delivery: Path | None = None,
     events: Path | None = None,
+    medication: Path | None = None,
     stopped: Path | None = None,
 ) -> None:
     """Clean the study in the current folder.
@@ -78,6 +80,8 @@ def run(
         Parquet files to write, of studies with such files: one row for each practitioner, one for
         each contact (participant, practitioner, date, step) and one for each event of the file of
         losses (participant, event, date, reason; no free text).
+    medication : Path, optional
+        Parquet file to write, of a study with a list of it: one row for each drug.
     stopped : Path, optional
         CSV file to write where the run stops: the faults, and the queries found until then. One of
         an earlier run is removed.
@@ -92,7 +96,12 @@ def run(
         stopped.unlink(missing_ok=True)
     try:
         study = load_study()
-        asked = {"practitioners": practitioners, "delivery": delivery, "events": events}
+        asked = {
+            "practitioners": practitioners,
+            "delivery": delivery,
+            "events": events,
+            "medication": medication,
+        }
         check_asked(study, {name: bool(path) for name, path in asked.items()})
         dictionary = load_dictionary(study)
         results = clean(study, dictionary, found)
@@ -130,8 +139,8 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     -------
     dict
         ``participants`` and ``queries`` (tables), ``flow`` (dict); ``missing``, ``scales``,
-        ``codebook``, ``practitioners``, ``delivery`` and ``events``, functions that make these
-        tables.
+        ``codebook``, ``practitioners``, ``delivery``, ``events`` and ``medication``, functions that make
+        these         tables.
     """
     instruments = load_instruments()
     rules = load_rules(study, dictionary)
@@ -140,6 +149,7 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     keep_known(study, tables, queries)
     people = fill_skipped(study, _joined(study, tables, rules, answers, queries), rules)
     scores = score_instruments(people, instruments, dictionary)
+    ask_about_cells(people, scores, instruments, dictionary, tables, queries)
     dead = dead_at(study, tables, people)
     hidden = [c.variable for c in dictionary if c.hidden and c.variable in people]
     alive = alive_shares(study, tables, people, dead)
@@ -168,6 +178,7 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
         "practitioners": lambda: of_practitioners(study, tables, people),
         "delivery": lambda: contacts(study, tables),
         "events": lambda: events(study, tables),
+        "medication": lambda: list_of_medication(study, tables),
     }
 
 

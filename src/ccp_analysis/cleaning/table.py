@@ -155,6 +155,7 @@ def names_in(study: Study) -> set[str]:
     """Return the variables whose values are names, also where the file has numbers for them."""
     names = {PARTICIPANT, PRACTITIONER, study.arms.variable}
     names |= {study.delivery.practitioner, study.delivery.step} if study.delivery else set()
+    names |= {study.medication.visit, study.medication.drug} if study.medication else set()
     names |= {visit.reason for visit in study.visits if visit.reason}
     names |= {study.clusters.unit, study.clusters.pair} if study.clusters else set()
     return names | ({study.losses.event, study.losses.reason} if study.losses else set())

@@ -12,7 +12,7 @@ from ccp_analysis.config.dictionary import TOTALS, Column, is_reserved, line_of,
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.events import event_faults
 from ccp_analysis.config.implementation import Implementation, misplaced
-from ccp_analysis.config.instruments import Instrument, Instruments
+from ccp_analysis.config.instruments import Instrument, Instruments, misvalued
 from ccp_analysis.config.models import CLUSTERED, WEIGHTED, WITHOUT_BASELINE
 from ccp_analysis.config.plan import Analysis, Plan
 from ccp_analysis.config.reading import Strict, among, place
@@ -85,6 +85,7 @@ def faults(trial: Trial) -> list[str]:
     if study and plan and dictionary is not None and scales is not None:
         known = Known(study, plan, dictionary, scales)
         more += [_variables(known), _reserved(known, economics), _ordinals(known)]
+        more.append(misvalued(scales, dictionary, known.variables, plan.imputation.level))
         if economics:
             more.append(_utilities(known, economics))
         if asked := whole["implementation"]:

@@ -23,6 +23,7 @@ LIMITS = ("minimum", "maximum", "soft_minimum", "soft_maximum")
 # stems of variables of a visit, and those of an evaluation, which no service may be called either.
 RESERVED = ("imputation", "left", "months", "person", "table", "value", "visit")
 RESERVED_AT_VISITS = ("alive", "interviewed")
+MEDICATION = ("visit", "drug", "dose", "quantity", "price")  # columns of a list of it
 TOTALS = ("cost", "intervention")
 OPTIONAL = ("soft_minimum", "soft_maximum", "identifying", "note")
 
@@ -155,7 +156,7 @@ def read_dictionary(study: Study) -> tuple[list[Column], list[str]]:
 
 
 def _lacking(columns: list[Column], study: Study) -> Iterator[str]:
-    """Yield what files of practitioners and of contacts need and do not have."""
+    """Yield what files of practitioners, contacts and medication need and do not have."""
     needed: list[tuple[str, str, str]] = []
     if study.practitioners and (clusters := study.clusters):
         needed.append((study.practitioners, clusters.unit, f"the {clusters.unit_label}"))
@@ -163,9 +164,31 @@ def _lacking(columns: list[Column], study: Study) -> Iterator[str]:
         needed += [
             (named.file, getattr(named, key), key) for key in ("practitioner", "date", "step")
         ]
+    if (drugs := study.medication) is not None:
+        keys = [key for key in MEDICATION if getattr(drugs, key)]
+        needed += [(drugs.file, getattr(drugs, key), key) for key in keys]
+        if any(column.name == drugs.service for column in columns):
+            yield f"'{drugs.service}' is what the list of medication makes; expected another name"
+    there = {(column.file, column.variable): column for column in columns}
     for file, name, what in needed:
-        if not any((column.file, column.variable) == (file, name) for column in columns):
+        if (file, name) not in there:
             yield f"the file '{file}' has no column of the name '{name}' ({what})"
+        elif drugs is not None and file == drugs.file:
+            yield from _unlisted(there[file, name], what, study)
+
+
+def _unlisted(column: Column, what: str, study: Study) -> Iterator[str]:
+    """Yield why a column of a list of medication cannot be what it is named as."""
+    if what in ("quantity", "price") and not column.numeric:
+        yield f"'{column.name}' of the file '{column.file}' ({what}) is no number"
+    if column.type == "text":
+        yield f"'{column.name}' of the file '{column.file}' ({what}) is text; expected codes or id"
+    visits = {visit.id for visit in study.visits}
+    if what == "visit" and not (column.codes and visits.issuperset(column.codes)):
+        yield (
+            f"'{column.name}' of the file '{column.file}' ({what}) needs ids of visits as codes: "
+            f"{', '.join(sorted(visits))}"
+        )
 
 
 def is_reserved(variable: str, study: Study, totals: bool = False) -> bool:

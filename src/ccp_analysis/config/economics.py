@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from ccp_analysis.config.reading import Name, Strict, among, load
+from ccp_analysis.config.reading import Name, Strict, Text, among, load
 from ccp_analysis.layout import ECONOMICS
 
 CHEERS_ITEMS = 28  # of the checklist of 2022
@@ -18,8 +19,50 @@ CHEERS_ITEMS = 28  # of the checklist of 2022
 EVALUATED = {
     *("thresholds", "main_thresholds", "variance_power", "cost_per", "bootstrap", "statements"),
 }
+PLACEHOLDER = "placeholder"  # in the source of a figure that is made up
 Share = Literal["participants", "teams", "caseload"]
 Multiple = Annotated[float, Field(ge=0)]
+# Pounds between which the price of a unit of health or social care raises no question.
+USUAL = {
+    "contact": (2.0, 400.0),
+    "attendance": (5.0, 1000.0),
+    "day": (10.0, 2500.0),
+    "hour": (5.0, 500.0),
+    "pound": (0.9, 1.1),
+}
+
+
+def is_placeholder(source: str) -> bool:
+    """Return whether the source of a figure says that it is made up."""
+    return PLACEHOLDER in source.casefold()
+
+
+def year_of(text: str) -> int | str | None:
+    """Return a price year as 2020, or the financial year 2019/20 as it stands; None if neither.
+
+    Examples
+    --------
+    >>> from ccp_analysis.config.economics import year_of
+    >>> year_of("2020"), year_of("2019/20"), year_of("2019/21"), year_of("soon")
+    (2020, '2019/20', None, None)
+    """
+    found = re.fullmatch(r"([0-9]{4})(?:/([0-9]{2}))?", text)
+    if not found:
+        return None
+    year, second = int(found[1]), found[2]
+    if second is None:
+        return year
+    return text if int(second) == (year + 1) % 100 else None
+
+
+def _year(value: object) -> int | str:
+    year = year_of(str(value))
+    if year is None:
+        raise ValueError("expected a year, as 2020, or a financial year, as 2019/20")
+    return year
+
+
+Year = Annotated[int | str, BeforeValidator(_year)]
 
 
 class Perspective(Strict):
@@ -125,6 +168,42 @@ class Bootstrap(Strict):
     """Rounds of imputation in each."""
 
 
+class Strange(Strict):
+    """From where on an input of the evaluation is asked about; each becomes a query.
+
+    A price is compared with the median of the other services of its unit where there are three of
+    them, otherwise with all others. What `accepted` names keeps its query, with the answer.
+    """
+
+    above: float = Field(default=4, gt=1)
+    """Times the median of the other services of its unit: an hour's price, or pence."""
+    below: float = Field(default=0.2, gt=0, lt=1)
+    """Times the median of the other services of its unit: a slip of the decimal point."""
+    other_units: float = Field(default=20, gt=1)
+    """Times the median of all others, or its inverse, where fewer than three have the unit."""
+    plausible: dict[str, tuple[Multiple, Multiple]] = {}
+    """Unit and the lowest and highest price that raises no question; joins those of `USUAL`."""
+    share: float = Field(default=0.5, gt=0, lt=1)
+    """Share of one service in the cost of all, or of one item in that of the intervention."""
+    index_step: float = Field(default=0.15, gt=0)
+    """Change of the price index in a year, as a proportion."""
+    caseload: float = Field(default=20, gt=1)
+    """People served for each participant of the arm."""
+    accepted: dict[str, Text] = {}
+    """Service, item, price year or caseload that is as it should be, and why."""
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Strange:
+        for unit, (low, high) in self.plausible.items():
+            if low >= high:
+                raise ValueError(f"plausible: '{unit}' must go from a lower to a higher price")
+        return self
+
+    def range_of(self, unit: str) -> tuple[float, float] | None:
+        """Return what a unit usually costs; None where nobody has said so."""
+        return (USUAL | self.plausible).get(unit)
+
+
 class Economics(Strict):
     """The economic evaluation: ``config/economics.yaml``.
 
@@ -134,8 +213,8 @@ class Economics(Strict):
     checklist, by their number, that no analysis can answer.
     """
 
-    price_year: int
-    """Year of the prices of the evaluation."""
+    price_year: Year
+    """Year of the prices of the evaluation, as 2020, or a financial one, as 2019/20."""
     currency: Literal["GBP"]
     """Currency of all costs."""
     unit_costs: Path
@@ -162,6 +241,8 @@ class Economics(Strict):
     """The two-stage bootstrap."""
     sensitivity: list[Variation] = []
     """What is varied, one evaluation each."""
+    strange: Strange = Strange()
+    """From where on a price, the index or the caseload is asked about."""
     statements: dict[int, str] = {}
     """Item of the CHEERS checklist and what the authors say to it."""
 

@@ -1,4 +1,4 @@
-"""What happened to people during the study, and which of it is a harm: ``losses`` of the study."""
+"""Files with a row for each event: what happened to people, contacts, medication."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from ccp_analysis.config.reading import Strict, Text, among, place
+from ccp_analysis.config.reading import Name, Strict, Text, among, place
 from ccp_analysis.layout import DICTIONARY, STUDY
 
 if TYPE_CHECKING:
@@ -48,6 +48,44 @@ class Losses(Strict):
     assumed_icc: Annotated[float, Field(ge=0, lt=1)] = ASSUMED_ICC
     """Intraclass correlation of clusters that is assumed of an event that few people had, of which
     the data say next to nothing."""
+
+
+class Delivery(Strict):
+    """Where it is recorded what was delivered to whom: a file with a row for each contact."""
+
+    file: str
+    """Id of the file with a row for each contact."""
+    practitioner: str
+    """Variable that says who was there of the team."""
+    date: str
+    """Variable with the date of the contact."""
+    step: str
+    """Variable that says which step of the intervention it was."""
+
+
+class Medication(Strict):
+    """Where medication is listed: a file with a row for each drug of a participant at a visit.
+
+    What it costs, quantity times price summed over a person's rows of a visit, is a service of the
+    evaluation; who was interviewed and has no row takes nothing.
+    """
+
+    file: str
+    """Id of the file with a row for each drug."""
+    service: Name
+    """Name of the service that the list makes, for the evaluation."""
+    label: str
+    """What it is called in the report."""
+    visit: str
+    """Variable that says at which visit it was reported; its codes are ids of visits."""
+    drug: str
+    """Variable with the drug."""
+    dose: str | None = None
+    """Variable with the dose, where prices differ by it."""
+    quantity: str
+    """Variable with the quantity taken over the period before the visit."""
+    price: str
+    """Variable with the price of one."""
 
 
 def codes_of(losses: Losses, dictionary: Sequence[Column]) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ccp_analysis.config.events import Losses
+from ccp_analysis.config.events import Delivery, Losses, Medication
 from ccp_analysis.config.reading import Name, Share, Strict, Text, among, load
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN, STUDY
@@ -178,19 +179,6 @@ class Clusters(Strict):
     """What a pair is called."""
 
 
-class Delivery(Strict):
-    """Where it is recorded what was delivered to whom: a file with a row for each contact."""
-
-    file: str
-    """Id of the file with a row for each contact."""
-    practitioner: str
-    """Variable that says who was there of the team."""
-    date: str
-    """Variable with the date of the contact."""
-    step: str
-    """Variable that says which step of the intervention it was."""
-
-
 class Invalid(Strict):
     """How many cells of a column may be not valid, or outside its limits, before the run stops."""
 
@@ -278,6 +266,8 @@ class Study(Strict):
     """Where it is recorded what happened to people: why somebody left, and harms."""
     delivery: Delivery | None = None
     """Where it is recorded what was delivered to whom."""
+    medication: Medication | None = None
+    """Where medication is listed, drug by drug, for an economic evaluation."""
     expected: dict[str, int] = {}
     """Counts that should come out, of those recruited or at a visit; another becomes a query."""
     invalid: Invalid = Invalid()
@@ -294,14 +284,17 @@ class Study(Strict):
         if any(a.months >= b.months for a, b in zip(self.visits, self.visits[1:], strict=False)):
             raise ValueError("visits: months must increase from visit to visit")
         named = [(v.file, "participant") for v in self.visits if v.file]
-        named += [(part.file, "event") for part in (self.losses, self.delivery) if part]
+        listed = ("losses", "delivery", "medication")
+        parts = {name: part for name in listed if (part := getattr(self, name))}
+        named += [(part.file, "event") for part in parts.values()]
         for file, rows in [(self.roster, "participant"), *named]:
             if file not in self.files:
                 raise ValueError(f"'{file}' is not one of the files ({', '.join(self.files)})")
             if self.files[file].rows != rows:
                 raise ValueError(f"files: '{file}' needs rows: {rows}")
-        if self.losses and self.delivery and self.losses.file == self.delivery.file:
-            raise ValueError("delivery: its file is that of the losses; expected another")
+        for (one, first), (other, second) in combinations(parts.items(), 2):
+            if first.file == second.file:
+                raise ValueError(f"{other}: its file is that of the {one}; expected another")
         if [spec.rows for spec in self.files.values()].count("practitioner") > 1:
             raise ValueError("files: one file of practitioners is expected")
         for one in ids:

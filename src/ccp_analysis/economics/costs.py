@@ -1,6 +1,7 @@
 """Cost: participants, unit costs → costs.parquet, prices.parquet, intervention.parquet.
 
-Service use at each visit times prices, and the cost of the intervention for each participant.
+Service use at each visit times prices, and the cost of the intervention for each participant; and
+queries about what is strange in prices, index and caseload.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from ccp_analysis.config.reading import place
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.economics.intervention import none, read_intervention, shares
 from ccp_analysis.economics.prices import price_table, read_price_index, read_unit_costs
+from ccp_analysis.economics.recorded import recorded_use
+from ccp_analysis.economics.strange import queries_about, spent_on
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import ECONOMICS, STUDY
 
@@ -53,7 +56,15 @@ def total_costs(people: pd.DataFrame, prices: pd.DataFrame, perspective: str) ->
     return pd.DataFrame(totals, index=people.index)
 
 
-def run(*, participants: Path, costs: Path, prices: Path, intervention: Path) -> None:
+def run(
+    *,
+    participants: Path,
+    costs: Path,
+    prices: Path,
+    intervention: Path,
+    queries: Path | None = None,
+    medication: Path | None = None,
+) -> None:
     """Cost the service use of every participant at every visit, and the intervention.
 
     Parameters
@@ -62,11 +73,16 @@ def run(*, participants: Path, costs: Path, prices: Path, intervention: Path) ->
         The cleaned table.
     costs : Path
         Parquet file to write: participant, ``cost_{visit}`` of services (main perspective),
-        ``intervention_{rule}`` for each rule by which the intervention can be shared.
+        ``intervention_{rule}`` for each rule by which the intervention can be shared, and the use
+        that no raw file has as it is costed (hours of contacts, medication).
     prices : Path
         Parquet file to write: every service at every visit with its price and perspectives.
     intervention : Path
         Parquet file to write: every item of the intervention with its cost within the horizon.
+    queries : Path, optional
+        CSV file to write: what is strange in prices, index and caseload.
+    medication : Path, optional
+        What cleaning writes of a list of medication, where the study has one.
 
     Raises
     ------
@@ -80,8 +96,10 @@ def run(*, participants: Path, costs: Path, prices: Path, intervention: Path) ->
     _check_shares(study, economics)
     index = read_price_index(economics)
     unit_costs = read_unit_costs(economics, index)
-    table = price_table(study, economics, load_dictionary(study), unit_costs)
-    people = pd.read_parquet(participants)
+    table = price_table(study, economics, load_dictionary(study), unit_costs, index)
+    read = pd.read_parquet(participants)
+    made = recorded_use(study, read, table, medication)
+    people = pd.concat([read, made], axis=1)
     parts = [people[["participant"]], total_costs(people, table, economics.main)]
     items = none()
     if economics.intervention is not None:
@@ -89,12 +107,26 @@ def run(*, participants: Path, costs: Path, prices: Path, intervention: Path) ->
         total = float(items["cost"].sum())
         parts.append(pd.DataFrame(shares(people, total, study, economics), index=people.index))
         log.info("the intervention costs %.2f within the horizon", total)
+    parts.append(made)
     whole = pd.concat(parts, axis=1)
     for name in whole.columns[1:]:
         log.info("%s: known of %d, mean %.2f", name, whole[name].count(), whole[name].mean())
     files.write_parquet(costs, whole)
     files.write_parquet(prices, table)
     files.write_parquet(intervention, items)
+    asked = queries_about(
+        economics,
+        index,
+        unit_costs,
+        items,
+        spent_on(people, table, economics.main),
+        int((people[study.arms.variable] == study.arms.active).sum()),
+        pd.read_parquet(medication) if medication else None,
+    )
+    for name, rule in zip(asked["file"], asked["rule"], strict=True):
+        log.info("%s: %s", name, rule)
+    if queries is not None:
+        files.write_csv(queries, asked.assign(data_status=study.data_status))
 
 
 def _check_shares(study: Study, economics: Economics) -> None:

@@ -10,7 +10,7 @@ from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.reading import first_of, place
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.tables import read_table
-from ccp_analysis.economics.prices import PriceIndex, number
+from ccp_analysis.economics.prices import PriceIndex, number, sourced
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import ECONOMICS
 
@@ -24,7 +24,7 @@ READ = [
     "lifetime_years",
     "source",
 ]
-WRITTEN = [*READ[:6], "price", "lifetime_years", "cost", "source"]
+WRITTEN = [*READ[:6], "price", "lifetime_years", "cost", "source", "line"]
 
 
 def read_intervention(path: Path, months: float, index: PriceIndex) -> pd.DataFrame:
@@ -44,15 +44,15 @@ def read_intervention(path: Path, months: float, index: PriceIndex) -> pd.DataFr
     pandas.DataFrame
         By item: item, category, quantity, unit, unit_cost (as given), price_year, price (of a unit,
         at the price year of the evaluation), lifetime_years (missing where there is none), cost
-        (of all units, within the horizon, at that price year), source. What serves for some years
-        is spread evenly over them: of its cost the share months/12/lifetime falls within the
-        horizon, all of it where the lifetime is not longer.
+        (of all units, within the horizon, at that price year), source, line (in the file). What
+        serves for some years is spread evenly over them: of its cost the share months/12/lifetime
+        falls within the horizon, all of it where the lifetime is not longer.
 
     Raises
     ------
     StudyError
-        If a number is missing, negative or none, a lifetime is not above zero, a price year is
-        unknown, an item stands twice, or there is none; `faults` lists all.
+        If a number is missing, negative or none, a source is empty, a lifetime is not above zero, a
+        price year is unknown, an item stands twice, or there is none; `faults` lists all.
     """
     rows: list[dict[str, object]] = []
     faults: list[str] = []
@@ -66,7 +66,7 @@ def read_intervention(path: Path, months: float, index: PriceIndex) -> pd.DataFr
                     f"{items[row['item']]}."
                 )
             items[row["item"]] = line
-            rows.append(_item(row, where, months, index))
+            rows.append(_item(row, where, months, index) | {"line": line})
         except StudyError as error:
             faults.append(str(error))
     if faults:
@@ -84,6 +84,7 @@ def _item(row: dict[str, str], where: str, months: float, index: PriceIndex) -> 
         lifetime = number(row, "lifetime_years", where, positive=True)
         share = min(1.0, months / 12 / lifetime)
     return row | {
+        "source": sourced(row, where),
         "quantity": quantity,
         "unit_cost": cost,
         "price_year": year,
@@ -97,7 +98,7 @@ def none() -> pd.DataFrame:
     """Return the table of an evaluation that counts no intervention: without rows."""
     numbers = {"quantity", "unit_cost", "price", "lifetime_years", "cost"}
     types = {name: "float" if name in numbers else "object" for name in WRITTEN}
-    return pd.DataFrame(columns=WRITTEN).astype(types | {"price_year": "int"})
+    return pd.DataFrame(columns=WRITTEN).astype(types | {"line": "int"})
 
 
 def shares(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -12,16 +13,18 @@ from pathlib import Path
 import pandas as pd
 
 from ccp_analysis.config.dictionary import TOTALS, Column, line_of
-from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.economics import Economics, year_of
 from ccp_analysis.config.reading import first_of, place
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.tables import read_table
+from ccp_analysis.economics.recorded import HOUR, columns_of, costed, is_variable, misrecorded
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import DICTIONARY, ECONOMICS
+from ccp_analysis.layout import DICTIONARY, ECONOMICS, STUDY
 
 log = logging.getLogger(__name__)
 
 UNIT_COSTS = ["service", "unit", "unit_cost", "price_year", "source"]
+ASSUMED = ["minutes", "recall_months"]  # columns that a service may have
 INDEX = ["price_year", "index", "source"]
 
 
@@ -37,13 +40,19 @@ class PriceIndex:
         The table, where there is one.
     index : dict
         Price year → index.
+    lines : dict
+        Price year → line of the table.
+    sources : dict
+        Price year → where the index is from.
     """
 
-    year: int
+    year: int | str
     path: Path | None = None
-    index: dict[int, float] = field(default_factory=dict)
+    index: dict[int | str, float] = field(default_factory=dict)
+    lines: dict[int | str, int] = field(default_factory=dict)
+    sources: dict[int | str, str] = field(default_factory=dict)
 
-    def factor(self, text: str, where: str) -> tuple[int, float]:
+    def factor(self, text: str, where: str) -> tuple[int | str, float]:
         """Return a price year, and by what its prices are multiplied.
 
         Parameters
@@ -58,7 +67,7 @@ class PriceIndex:
         StudyError
             If it is no year, or neither that of the evaluation nor in the index.
         """
-        year = int(text) if text.isascii() and text.isdecimal() else None
+        year = year_of(text)
         if year == self.year:
             return year, 1.0
         if self.path is None:
@@ -69,7 +78,7 @@ class PriceIndex:
         if year is None or year not in self.index:
             raise StudyError(
                 f"{where}: price year '{text}' found; expected one of those in {self.path} "
-                f"({', '.join(map(str, sorted(self.index)))})."
+                f"({', '.join(map(str, self.index))})."
             )
         return year, self.index[self.year] / self.index[year]
 
@@ -104,6 +113,13 @@ def number(row: dict[str, str], column: str, where: str, *, positive: bool = Fal
     return amount
 
 
+def sourced(row: dict[str, str], where: str) -> str:
+    """Return where an amount is from; StudyError where nothing says so."""
+    if not row["source"]:
+        raise StudyError(f"{where}: the source is empty; expected where the figure is from.")
+    return row["source"]
+
+
 def read_price_index(economics: Economics) -> PriceIndex:
     """Read the table of the price index.
 
@@ -115,27 +131,41 @@ def read_price_index(economics: Economics) -> PriceIndex:
     Raises
     ------
     StudyError
-        If a year is none or stands twice, an index is not above zero, or the price year of the
-        evaluation is not there.
+        If a year is none or stands twice, calendar and financial years are mixed, an index is not
+        above zero or has no source, or the price year of the evaluation is not there.
     """
     path = economics.price_index
     if path is None:
         return PriceIndex(economics.price_year)
-    index: dict[int, float] = {}
+    index: dict[int | str, float] = {}
+    lines: dict[int | str, int] = {}
+    sources: dict[int | str, str] = {}
     for line, row in read_table(path, INDEX):
         where = f"{path}, line {line}"
         text = row["price_year"]
-        if not (text.isascii() and text.isdecimal()):
-            raise StudyError(f"{where}: price year '{text}' found; expected a year, as 2020.")
-        if int(text) in index:
+        year = year_of(text)
+        if year is None:
+            raise StudyError(
+                f"{where}: price year '{text}' found; expected a year, as 2020, or a financial "
+                "year, as 2019/20."
+            )
+        if year in index:
             raise StudyError(f"{where}: the price year {text} stands twice.")
-        index[int(text)] = number(row, "index", where, positive=True)
+        if any(type(other) is not type(year) for other in index):
+            raise StudyError(
+                f"{where}: price year '{text}' found; expected years of one kind in the table, "
+                "calendar years or financial ones."
+            )
+        index[year] = number(row, "index", where, positive=True)
+        lines[year] = line
+        sources[year] = sourced(row, where)
     if economics.price_year not in index:
         raise StudyError(
             f"{path}: the price year {economics.price_year} is missing; "
             f"{place(ECONOMICS, 'price_year')} names it as that of the evaluation."
         )
-    return PriceIndex(economics.price_year, path, index)
+    in_time = dict(sorted(index.items(), key=lambda item: str(item[0])))
+    return PriceIndex(economics.price_year, path, in_time, lines, sources)
 
 
 def read_unit_costs(economics: Economics, index: PriceIndex) -> pd.DataFrame:
@@ -151,25 +181,31 @@ def read_unit_costs(economics: Economics, index: PriceIndex) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        By service: unit, unit_cost (as given), price_year, price (at the price year of the
-        evaluation), source, line (in the file).
+        By service: unit, unit_cost (as given), price_year, price (of a unit at the price year of
+        the evaluation), source, minutes (of a contact, where the unit is an hour: a number or the
+        name of a variable; empty), recall_months (missing where use is of the whole period), line
+        (in the file).
 
     Raises
     ------
     StudyError
-        If a cost is negative or not a number, a service stands twice, or a price year is unknown;
-        `faults` lists all.
+        If a cost is negative or not a number, has no source, a service stands twice, minutes or
+        months of recall are not above zero, or a price year is unknown; `faults` lists all.
     """
     path = economics.unit_costs
     rows: dict[str, dict[str, object]] = {}
     faults: list[str] = []
-    for line, row in read_table(path, UNIT_COSTS):
+    for line, row in read_table(path, UNIT_COSTS, [*ASSUMED, "note"]):
         where = f"{path}, line {line}"
         try:
             if row["service"] in rows:
                 raise StudyError(f"{where}: service '{row['service']}' already has a unit cost.")
             cost = number(row, "unit_cost", where)
             year, factor = index.factor(row["price_year"], where)
+            source, minutes = sourced(row, where), _minutes(row, where)
+            recall = math.nan
+            if row.get("recall_months"):
+                recall = number(row, "recall_months", where, positive=True)
         except StudyError as error:
             faults.append(str(error))
             continue
@@ -178,13 +214,28 @@ def read_unit_costs(economics: Economics, index: PriceIndex) -> pd.DataFrame:
             "unit_cost": cost,
             "price_year": year,
             "price": cost * factor,
-            "source": row["source"],
+            "source": source,
+            "minutes": minutes,
+            "recall_months": recall,
             "line": line,
         }
     if faults:
         raise first_of(faults)
-    columns = ["unit", "unit_cost", "price_year", "price", "source", "line"]
+    columns = ["unit", "unit_cost", "price_year", "price", "source", *ASSUMED, "line"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def _minutes(row: dict[str, str], where: str) -> str:
+    """Return the minutes of a contact, or the variable that has them; empty where neither is."""
+    text = row.get("minutes", "")
+    if text and row["unit"] != HOUR:
+        raise StudyError(
+            f"{where}: minutes are of a service whose unit is an {HOUR}, and that of "
+            f"'{row['service']}' is '{row['unit']}'; expected one without the other."
+        )
+    if text and not re.fullmatch("[a-z][a-z0-9_]*", text):
+        number(row, "minutes", where, positive=True)
+    return text
 
 
 def services_of(economics: Economics, dictionary: Sequence[Column]) -> dict[str, list[str]]:
@@ -226,7 +277,11 @@ def services_of(economics: Economics, dictionary: Sequence[Column]) -> dict[str,
 
 
 def price_table(
-    study: Study, economics: Economics, dictionary: Sequence[Column], unit_costs: pd.DataFrame
+    study: Study,
+    economics: Economics,
+    dictionary: Sequence[Column],
+    unit_costs: pd.DataFrame,
+    index: PriceIndex,
 ) -> pd.DataFrame:
     """List every service at every visit with its price and the perspectives that count it.
 
@@ -240,23 +295,30 @@ def price_table(
         What was asked at which visit.
     unit_costs : pandas.DataFrame
         From `read_unit_costs`.
+    index : PriceIndex
+        From `read_price_index`, for its sources.
 
     Returns
     -------
     pandas.DataFrame
-        service, label, visit, variable, unit, unit_cost, price_year, price, source,
-        ``in_{perspective}`` (bool); sorted as visits and services come.
+        service, label, visit, unit_cost and price_year (as given), source, what `costed` returns,
+        index_source, ``in_{perspective}`` (bool); sorted as visits and services come.
 
     Raises
     ------
     StudyError
         If a pattern fits nothing, a service is no number, has no unit cost or the name of a total,
-        or a variation names what is no service; `faults` lists all of a kind.
+        its unit cost needs what was not asked, or a variation names what is no service; `faults`
+        lists all of a kind.
     """
-    services = services_of(economics, dictionary)
+    lasting = {minutes for minutes in unit_costs["minutes"] if is_variable(minutes)}
+    known = [c for c in columns_of(study, dictionary) if c.name not in lasting]
+    services = services_of(economics, known)
     counted = {name for names in services.values() for name in names}
-    columns = [c for c in dictionary if c.visit and c.name in counted]
+    columns = [c for c in known if c.visit and c.name in counted]
     _check(economics, columns, unit_costs)
+    if faults := list(dict.fromkeys(misrecorded(economics, columns, dictionary, unit_costs))):
+        raise first_of(faults)
     _check_variations(economics, counted)
     _note(study, economics, columns, unit_costs)
     order = [visit.id for visit in study.visits]
@@ -265,8 +327,11 @@ def price_table(
             "service": column.name,
             "label": column.label,
             "visit": column.visit,
-            "variable": column.variable,
-            **unit_costs.loc[column.name].drop("line").to_dict(),
+            "source": unit_costs.loc[column.name, "source"],
+            "unit_cost": unit_costs.loc[column.name, "unit_cost"],
+            "price_year": unit_costs.loc[column.name, "price_year"],
+            **costed(study, column, unit_costs.loc[column.name]),
+            "index_source": "; ".join(dict.fromkeys(index.sources.values())),
             **{f"in_{key}": column.name in names for key, names in services.items()},
         }
         for column in sorted(columns, key=lambda column: order.index(column.visit))
@@ -278,16 +343,20 @@ def _check(economics: Economics, columns: Sequence[Column], unit_costs: pd.DataF
     """Raise StudyError for services without number or unit cost, or with the name of a total."""
     faults = []
     for column in columns:
-        where = f"{DICTIONARY}, line {line_of(column)}: service '{column.name}'"
         if column.name in TOTALS:
-            faults.append(f"{where} has the name of a total of the evaluation; expected another.")
+            what = "has the name of a total of the evaluation; expected another."
         elif not column.numeric:
-            faults.append(f"{where} is a {column.type}; expected a number.")
+            what = f"is a {column.type}; expected a number."
         elif column.name not in unit_costs.index:
-            faults.append(
-                f"{where} at visit '{column.visit}' has no unit cost; expected a row for it in "
+            what = (
+                f"at visit '{column.visit}' has no unit cost; expected a row for it in "
                 f"{economics.unit_costs}."
             )
+        else:
+            continue
+        listed = not column.column  # made of a list of medication
+        where = place(STUDY, "medication") if listed else f"{DICTIONARY}, line {line_of(column)}"
+        faults.append(f"{where}: service '{column.name}' {what}")
     if faults:
         raise first_of(faults)
 

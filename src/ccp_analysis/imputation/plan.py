@@ -258,7 +258,9 @@ def _levels(
     asked = [instruments[n].items for n, at in levels.items() if at == "items" and n in instruments]
     completed = {item for items in asked for item in items}
     for stem in aside.values():
-        if stem in instruments and completed.issuperset(instruments[stem].items):
+        # By age and sex it follows from more than its items, and is imputed itself.
+        scale = instruments.get(stem)
+        if scale and scale.valued_by is None and completed.issuperset(scale.items):
             levels[stem] = "items"
     return levels
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.economics import Economics, is_placeholder
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.words import MINUS, known, number
+from ccp_analysis.report.words import MINUS, known, listed, number
 from ccp_analysis.results.terms import Model, Population, Status, Term
 
 ECONOMICS = "economics"  # the analysis; its variations are economics_{id}
 COST, QALY, NET_BENEFIT, BOTH = "cost", "qaly", "net_benefit", "cost and qaly"
 MODEL = {COST: Model.ANCOVA, QALY: Model.ANCOVA, NET_BENEFIT: Model.NET_BENEFIT}
-PLACEHOLDER = "placeholder"
 FEW_PAIRS = 10  # below which a bootstrap of pairs says too little of how results would vary
 QUADRANTS = (
     "more costly, more effective",
@@ -185,8 +184,8 @@ def money_places(row: Row | None) -> int:
     return 2 if row and known(row["std_error"]) and 0 < row["std_error"] < 1 else 0
 
 
-def placeholders(source: Source) -> tuple[list[str], bool]:
-    """Return whose unit costs are placeholders by their sources, and whether all of them are.
+def placeholders(source: Source) -> list[str]:
+    """Return what of prices, index and intervention has a placeholder as its source.
 
     Parameters
     ----------
@@ -195,16 +194,25 @@ def placeholders(source: Source) -> tuple[list[str], bool]:
 
     Returns
     -------
-    tuple
-        Labels of services and items; whether no other source is there.
+    list of str
+        ``the unit costs of services``, where all are, or of those named; ``the price index``; ``the
+        cost of the intervention``, or items of it.
     """
-    named: list[tuple[str, str]] = []
-    records = source.prices.to_dict("records")
-    named += [(service_label(source, record), record["source"]) for record in records]
-    records = source.intervention.to_dict("records")
-    named += [(record["item"], record["source"]) for record in records]
-    marked = [name for name, where in named if PLACEHOLDER in where.lower()]
-    return list(dict.fromkeys(marked)), bool(marked) and len(marked) == len(named)
+    services = {service_label(source, r): r["source"] for r in source.prices.to_dict("records")}
+    items = {record["item"]: record["source"] for record in source.intervention.to_dict("records")}
+    index = {r.get("index_source", "") for r in source.prices.to_dict("records")}
+
+    def marked(sources: dict[str, str], whole: str, of: str) -> list[str]:
+        found = [name for name, where in sources.items() if is_placeholder(where)]
+        if len(found) == len(sources):
+            return [whole] * bool(found)
+        return [f"{of} {listed(found)}"] * bool(found)
+
+    return [
+        *marked(services, "the unit costs of services", "the unit costs of"),
+        *["the price index"] * any(map(is_placeholder, index)),
+        *marked(items, "the cost of the intervention", "the unit costs of the intervention's"),
+    ]
 
 
 def service_label(source: Source, record: dict[str, Any]) -> str:

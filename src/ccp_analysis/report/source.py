@@ -162,9 +162,16 @@ class Source:
             return self.instruments[name].label
         labels = [c.label.split() for c in self.dictionary if c.name == name]
         if not labels:
-            return MONEY.get(name, name)
+            return MONEY.get(name) or self._service(name)
         # A variable measured at several visits has a label at each; what they share names it.
         return " ".join(os.path.commonprefix(labels) or labels[0])
+
+    def _service(self, name: str) -> str:
+        """Return the label of a service that is made of others; the name where there is none."""
+        for row in self.prices.to_dict("records"):
+            if name in (row["service"], row["variable"].removesuffix(f"_{row['visit']}")):
+                return str(row["label"])
+        return name
 
     def name(self, outcome: str) -> str:
         """Return the label of an outcome without what stands in brackets at its end."""
@@ -231,6 +238,7 @@ def load(
     points: Path | None = None,
     prices: Path | None = None,
     intervention: Path | None = None,
+    price_queries: Path | None = None,
 ) -> Source:
     """Read the configuration of the study in the current folder, and what was made of it.
 
@@ -249,6 +257,8 @@ def load(
         expected there, those of the imputation, of deltas and of the bootstrap may be.
     prices, intervention : Path, optional
         Prices of services and items of the intervention, parquet.
+    price_queries : Path, optional
+        What is strange in prices, index and caseload, CSV.
 
     Returns
     -------
@@ -262,7 +272,8 @@ def load(
     study = load_study()
     plan = load_plan()
     drawn = [points / f"checks_{analysis}.parquet" for analysis in plan.checks if points]
-    for path in (results, flow, queries, models, scales, prices, intervention, *drawn):
+    named = (results, flow, queries, models, scales, prices, intervention, price_queries)
+    for path in (*named, *drawn):
         if path is not None and not path.is_file():
             raise StudyError(f"{path}: the file is missing; expected what an earlier rule wrote.")
     table = read_results(results)
@@ -282,7 +293,7 @@ def load(
         dictionary=load_dictionary(study),
         results=_records(table),
         flow=json.loads(flow.read_text(encoding="utf-8")),
-        queries=_text(queries),
+        queries=pd.concat([_text(queries), _text(price_queries)], ignore_index=True),
         models=_text(models),
         scales=_text(scales),
         points=pd.concat(map(pd.read_parquet, drawn), ignore_index=True)

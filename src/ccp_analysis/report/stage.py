@@ -38,6 +38,7 @@ def run(
     points: Path | None = None,
     prices: Path | None = None,
     intervention: Path | None = None,
+    price_queries: Path | None = None,
     data: str = "",
     code: str = "",
     processes: int = 1,
@@ -68,6 +69,8 @@ def run(
         Prices of services and items of the intervention.
     data, code : str, optional
         Checksums of the raw data and of the program, which stand on the first page.
+    price_queries : Path, optional
+        What is strange in prices, index and caseload.
     processes : int, optional
         How many draw the figures; no file depends on it.
 
@@ -76,7 +79,8 @@ def run(
     StudyError
         If a file is missing or does not fit the study.
     """
-    read = partial(load, results, flow, queries, models, scales, points, prices, intervention)
+    prices_of = (prices, intervention, price_queries)
+    read = partial(load, results, flow, queries, models, scales, points, *prices_of)
     drawn: list[Future[None]] = []
     # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
     with ProcessPoolExecutor(processes) as pool:

@@ -7,6 +7,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
+from ccp_analysis.config.economics import is_placeholder
 from ccp_analysis.report.cells import by_arm, by_term, estimate, mean_sd
 from ccp_analysis.report.money import (
     COST,
@@ -85,6 +86,7 @@ def resource_use(source: Source) -> Table[list[Row]]:
             "baseline interview, what is missing imputed. Users: participants with any use. "
             f"Prices are those of {economics.price_year}.",
             *_period(source),
+            *_assumed(source),
         ],
     )
 
@@ -93,6 +95,28 @@ def _period(source: Source) -> list[str]:
     """Say over what time use was asked for, where the labels of the services say it."""
     shared = shared_ending(source)
     return [f"Use is over the {shared}."] if shared else []
+
+
+def _assumed(source: Source) -> Iterator[str]:
+    """Say what is assumed of services whose use was asked of another time, or lasts a time."""
+    by_time: dict[tuple[float, float], list[str]] = {}
+    by_contact: dict[str, str] = {}
+    for record in source.prices.to_dict("records"):
+        label = service_label(source, record)
+        recall, months = record.get("recall_months"), record.get("period_months")
+        if known(recall) and recall != months:
+            by_time.setdefault((recall, months), []).append(label)
+        if minutes := record.get("minutes"):
+            by_contact[label] = f"{minutes} minutes" if minutes[0].isdigit() else "as reported"
+    for (recall, months), names in by_time.items():
+        yield (
+            f"Assumed: {listed(list(dict.fromkeys(names)))}, asked of the last {recall:g} months, "
+            f"went on alike over the {months:g} months that are costed, so that the cost is that "
+            f"of the use shown times {months / recall:.3g}."
+        )
+    if by_contact:
+        lasting = listed([f"{name} ({lasts})" for name, lasts in by_contact.items()])
+        yield f"Priced by the hour, by how long a contact is taken to last: {lasting}."
 
 
 def _services(source: Source) -> dict[str, dict[str, Any]]:
@@ -110,9 +134,15 @@ def _label(source: Source, row: Row) -> str:
     record = _services(source).get(outcome)
     if record is None:
         return source.outcome(outcome)
-    price = f"{CURRENCY[source.evaluation.currency]}{_price(record['price'])}"
+    price = f"{CURRENCY[source.evaluation.currency]}{_price(_of_one(record))}"
     alone = "" if _counted(source, record) else "; not in the main perspective"
     return f"{service_label(source, record)} ({record['unit']}, {price}{alone})"
+
+
+def _of_one(record: dict[str, Any]) -> float:
+    """Return the price of one unit that was used, whatever time its use was asked of."""
+    recall = record.get("recall_months")
+    return record["price"] * (recall / record["period_months"] if known(recall) else 1.0)
 
 
 def _counted(source: Source, record: dict[str, Any]) -> bool:
@@ -138,13 +168,13 @@ def prices(source: Source) -> Table[dict[str, Any]]:
         [
             Column("Kind", _kind),
             Column("Service or item", partial(_item, source), 22, "l"),
-            Column("Unit", itemgetter("unit"), 10, "l"),
+            Column("Unit", lambda record: record.get("price_unit", record["unit"]), 10, "l"),
             Column("Quantity", quantity, 9),
             Column(f"Unit cost ({symbol})", lambda record: _price(record["unit_cost"]), 8),
-            Column("Price year", lambda record: f"{record['price_year']:.0f}", 6),
+            Column("Price year", lambda record: f"{record['price_year']}", 6),
             Column(
                 f"Price of {economics.price_year} ({symbol})",
-                lambda record: _price(record["price"]),
+                lambda record: _price(record.get("unit_price", record["price"])),
                 9,
             ),
             Column(f"Cost ({symbol})", lambda record: number(record.get("cost")), 7),
@@ -187,7 +217,19 @@ def _about_prices(source: Source) -> list[str]:
     if only:
         names = listed([service_label(source, _services(source)[name]) for name in only])
         notes.append(f"Not counted in the main perspective, {perspective(source)}: {names}.")
-    return notes
+    return [*notes, *_strange(source)]
+
+
+def _strange(source: Source) -> Iterator[str]:
+    """Say what is strange in the inputs, each as its query does; placeholders are said before."""
+    for query in source.queries.to_dict("records"):
+        of_prices = query["id"].startswith("P") and not query["participant"]
+        if of_prices and not is_placeholder(query["rule"]):
+            answer = f" Accepted: {query['answer']}." if query["decision"] else ""
+            yield (
+                f"Strange ({query['file']}, line {query['row']}): {query['raw_value']}, "
+                f"{query['rule']}; {query['action']}.{answer}"
+            )
 
 
 def sharing(source: Source, rule: str | None = None) -> str:

@@ -8,22 +8,34 @@ from ccp_analysis.report.money import ECONOMICS, perspective, placeholders, poun
 from ccp_analysis.report.section import Section, has_economics
 from ccp_analysis.report.sections.resources import sharing
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.words import inside, known, listed, sentence, uncapitalised
+from ccp_analysis.report.words import (
+    capitalised,
+    inside,
+    known,
+    listed,
+    sentence,
+    uncapitalised,
+)
 from ccp_analysis.results.terms import Term
 
 CURRENCIES = {"GBP": "pounds sterling"}
 
 
 def placeholder(source: Source) -> str:
-    """Say that unit costs are placeholders, where their sources say so; empty otherwise."""
-    names, all_of_them = placeholders(source)
+    """Say what is a placeholder, where its sources say so; empty otherwise."""
+    names = placeholders(source)
     if not names:
         return ""
-    whose = "The unit costs" if all_of_them else f"The unit costs of {listed(names)}"
     return (
-        f"{whose} are placeholders, as their sources say. The tables and figures of this section "
-        "show the method, not the study."
+        f"{capitalised(being(names))}, by what is given as source. The tables and figures of this "
+        "section show the method, not the study."
     )
+
+
+def being(names: list[str]) -> str:
+    """Return that these are placeholders, as a clause."""
+    alone = len(names) == 1 and not names[0].startswith("the unit costs")
+    return f"{listed(names)} {'is a placeholder' if alone else 'are placeholders'}"
 
 
 def setting(source: Source) -> list[str]:
@@ -36,18 +48,28 @@ def setting(source: Source) -> list[str]:
         f"visit at {uncapitalised(source.study.baseline.label)} on; nothing is discounted, as "
         "discounting begins with the second year."
     )
-    instrument = source.instruments.get(economics.utility)
     dead = source.study.losses is not None and source.study.losses.death is not None
-    standing = instrument.standing if instrument else None
     second = [
         "Quality-adjusted life years are the area under the curve of utility "
         f"({source.outcome(economics.utility)}), the visits at their planned times.",
         "Utility is 0 from a death on, and costs end with it." if dead else "",
-        sentence(standing)
-        if standing
-        else "What standing this value set has in an appraisal is not stated in the configuration.",
+        _standing(source, economics.utility)
+        or "What standing this value set has in an appraisal is not stated in the configuration.",
+        *[
+            f"In the analysis of sensitivity '{variation.label}': {uncapitalised(said)}"
+            for variation in economics.sensitivity
+            if variation.utility and (said := _standing(source, variation.utility))
+        ],
     ]
     return [first, " ".join(filter(None, second)), _intervention(source)]
+
+
+def _standing(source: Source, utility: str) -> str:
+    """Say what a value set is, where it is published, and who recommends it; empty if unknown."""
+    instrument = source.instruments.get(utility)
+    if instrument is None or (standing := instrument.standing) is None:
+        return ""
+    return f"The value set is {standing.what} ({standing.source}). {sentence(standing.recommended)}"
 
 
 def _intervention(source: Source) -> str:

@@ -39,6 +39,7 @@ from ccp_analysis.report.sections.departures import tips_inside
 from ccp_analysis.report.sections.design import kind
 from ccp_analysis.report.sections.imputation import unmixed
 from ccp_analysis.report.sections.outcomes import FOREST
+from ccp_analysis.report.sections.setting import being
 from ccp_analysis.report.source import CURRENCY, Row, Source
 from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import (
@@ -131,8 +132,8 @@ def summary(source: Source) -> list[tuple[str, str]]:
     list of tuple of str
         The design; participants; for each primary outcome what was found, what its interval allows
         and how the other analyses compare; what the checks flagged; how alike the arms were, where
-        they were not randomised; secondary outcomes; harms and costs, where there are any; what cleaning set
-        missing.
+        they were not randomised; secondary outcomes; harms and costs, where there
+        are any; what cleaning set missing.
     """
     paragraphs = [("Design", f"{kind(source)}."), ("Participants", _people(source))]
     for outcome in source.primary:
@@ -376,9 +377,8 @@ def _net_benefit(source: Source) -> str:
 
 
 def _priced(source: Source) -> str:
-    names, all_of_them = placeholders(source)
-    which = "The" if all_of_them else "Some"
-    return f"{which} unit costs are placeholders: this shows the method only." if names else ""
+    names = placeholders(source)
+    return f"{capitalised(being(names))}: this shows the method only." if names else ""
 
 
 def _limits(row: Row, places: int) -> str:

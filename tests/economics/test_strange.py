@@ -1,0 +1,223 @@
+"""Inputs that are possible and strange: each tried in the shipped study, each a query."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from ccp_analysis import before
+from ccp_analysis.config.economics import Strange
+from ccp_analysis.config.trial import Trial
+from ccp_analysis.errors import StudyError
+
+DERIVED = Path("data/derived")
+PLACEHOLDERS = [
+    ("unit_costs.csv", "2", "15 of 15 sources"),
+    ("intervention_cost.csv", "2", "7 of 7 sources"),
+    ("price_index.csv", "2", "7 of 7 sources"),
+]
+STANDS = "placeholder in place of a published source"
+
+
+@pytest.fixture(scope="module")
+def participants(another_ccp, tmp_path_factory) -> Path:
+    """The cleaned table of the study, made once."""
+    kept = tmp_path_factory.mktemp("cleaned") / "participants.parquet"
+    with pytest.MonkeyPatch.context() as patch:
+        folder = another_ccp()
+        patch.chdir(folder.path)
+        folder.clean()
+        shutil.copy(DERIVED / "participants.parquet", kept)
+    return kept
+
+
+@pytest.fixture
+def asked(ccp_study, participants: Path) -> Callable[..., pd.DataFrame]:
+    """Return the queries about prices after changes of the configuration."""
+
+    def cost(*changes: tuple[str, str, str]) -> pd.DataFrame:
+        for name, old, new in changes:
+            ccp_study.change(f"config/{name}", old, new, count=-1)
+        assert before.faults(Trial()) == []
+        DERIVED.mkdir(parents=True, exist_ok=True)
+        shutil.copy(participants, DERIVED / "participants.parquet")
+        ccp_study.cost()
+        return pd.read_csv(DERIVED / "price_queries.csv", dtype=str, keep_default_na=False)
+
+    return cost
+
+
+def test_of_the_shipped_study_only_placeholders_are_asked_about(asked):
+    found = asked()
+    assert set(found["rule"]) == {STANDS}
+    assert list(zip(found["file"], found["row"], found["raw_value"], strict=True)) == PLACEHOLDERS
+    assert found["id"].tolist() == ["P0001", "P0002", "P0003"]
+    assert set(found["data_status"]) == {"synthetic"}
+
+
+# File, text and what it becomes; the query: file, row, what stands there, rule; why.
+SILENT = {
+    "an hourly price for a contact": (
+        ("unit_costs.csv", "su_gp,contact,40,", "su_gp,contact,255,"),
+        ("unit_costs.csv", "2", "255 per contact", "price out of ratio to the other services"),
+        "5.1 times the median of the others per contact, 50",
+    ),
+    "an hourly price that its source tells": (
+        ("unit_costs.csv", 'su_gp,contact,40,2020,"placeholder', 'su_gp,contact,90,2020,"per hour'),
+        ("unit_costs.csv", "2", "90 per contact", "source of an hour, and the unit is another"),
+        "the source says 'per hour, to be replaced by PSSRU'",
+    ),
+    "pence for pounds": (
+        ("unit_costs.csv", "su_gp,contact,40,", "su_gp,contact,4000,"),
+        ("unit_costs.csv", "2", "4000 per contact", "price out of ratio to the other services"),
+        "80 times the median of the others per contact, 50",
+    ),
+    "pence for pounds of a day": (
+        (
+            "unit_costs.csv",
+            "su_general_hospital_days,day,350,",
+            "su_general_hospital_days,day,35000,",
+        ),
+        ("unit_costs.csv", "14", "35000 per day", "price outside what its unit usually costs"),
+        "35000, and its unit usually costs 10 to 2500",
+    ),
+    "pence for pounds of a unit of its own": (
+        ("unit_costs.csv", "item and month,12,", "item and month,1200,"),
+        ("unit_costs.csv", "15", "1200 per item and month", "price outside what its unit usually"),
+        "1200, and its unit usually costs 1 to 100",
+    ),
+    "pounds for pence": (
+        ("unit_costs.csv", "su_gp,contact,40,", "su_gp,contact,0.4,"),
+        ("unit_costs.csv", "2", "0.4 per contact", "price out of ratio to the other services"),
+        "0.008 times the median of the others per contact, 50",
+    ),
+    "a price of 0": (
+        ("unit_costs.csv", "su_gp,contact,40,", "su_gp,contact,0,"),
+        ("unit_costs.csv", "2", "0 per contact", "price of 0"),
+        "all of its use costs nothing",
+    ),
+    "a price of 0 of the intervention": (
+        ("intervention_cost.csv", "copy,25,", "copy,0,"),
+        ("intervention_cost.csv", "5", "0 per copy", "price of 0"),
+        "all of its use costs nothing",
+    ),
+    "an index of 193 for 93": (
+        ("price_index.csv", "2016,93,", "2016,193,"),
+        ("price_index.csv", "3", "193", "step of the price index"),
+        "+110% a year from 92 in 2015",
+    ),
+    "an index of 192 for 92 in the first year": (
+        ("price_index.csv", "2015,92,", "2015,192,"),
+        ("price_index.csv", "3", "93", "step of the price index"),
+        "-52% a year from 192 in 2015",
+    ),
+    "a caseload of 30000 for 300": (
+        ("economics.yaml", "caseload: 300 ", "caseload: 30000 "),
+        ("economics.yaml", "19", "30000", "caseload out of ratio to the participants"),
+        "375 people served for each of 80 participants of the arm",
+    ),
+    "one service that is most of the cost": (
+        (
+            "unit_costs.csv",
+            "su_inpatient_psychiatric_days,day,430,",
+            "su_inpatient_psychiatric_days,day,1430,",
+        ),
+        ("unit_costs.csv", "13", "1430 per day", "most of the cost is of one service or item"),
+        "of the cost of the services of the main perspective",
+    ),
+    "one item that is most of the intervention": (
+        ("intervention_cost.csv", "course,2000,", "course,20000,"),
+        ("intervention_cost.csv", "2", "20000 per two-day course", "most of the cost is of one"),
+        "of the cost of the intervention",
+    ),
+}
+
+
+@pytest.mark.parametrize("tried", SILENT)
+def test_what_passed_in_silence_is_asked_about(asked, tried):
+    change, (file, row, found, rule), why = SILENT[tried]
+    queries = asked(change)
+    new = queries[queries["rule"] != STANDS]
+    own = new[new["rule"].str.startswith(rule)]
+    assert own[["file", "row", "raw_value"]].to_numpy().tolist() == [[file, row, found]], new
+    assert why in own["action"].iloc[0]
+    assert own["action"].iloc[0].startswith("used as it stands: ")
+    assert set(new["row"]) == {row}  # and about nothing else
+    assert set(new["severity"]) == {"query"}
+
+
+@pytest.mark.parametrize("name", ["unit_costs", "price_index", "intervention_cost"])
+def test_an_empty_source_is_a_fault(ccp_study, name):
+    lines = (ccp_study / f"config/{name}.csv").read_text().splitlines()
+    lines[2] = lines[2].partition('"')[0]
+    (ccp_study / f"config/{name}.csv").write_text("\n".join(lines) + "\n")
+    assert before.faults(Trial()) == [
+        f"config/{name}.csv, line 3: the source is empty; expected where the figure is from."
+    ]
+
+
+def test_placeholders_are_asked_about_until_the_last_is_replaced(asked):
+    real = (
+        ("unit_costs.csv", "placeholder", "published"),
+        (
+            "intervention_cost.csv",
+            "placeholder",
+            "accounts",
+        ),
+    )
+    found = asked(*real)
+    assert found[["file", "row", "raw_value"]].to_numpy().tolist() == [
+        ["price_index.csv", "2", "7 of 7 sources"]
+    ]
+    prices = pd.read_parquet(DERIVED / "prices.parquet")
+    assert prices["index_source"].str.startswith("placeholder").all()
+    assert asked(("price_index.csv", "placeholder", "ONS")).empty
+
+
+STRANGE = "strange:\n"
+
+
+def test_what_is_accepted_keeps_its_query_with_the_answer(asked):
+    change = ("unit_costs.csv", "su_gp,contact,40,", "su_gp,contact,255,")
+    answer = ("economics.yaml", STRANGE, f"{STRANGE}  accepted: {{su_gp: by design}}\n")
+    queries = asked(change, answer)
+    (one,) = queries[queries["rule"] != STANDS].to_dict("records")
+    assert (one["decision"], one["answer"]) == ("kept", "by design")
+
+
+def test_thresholds_are_those_of_the_configuration(asked):
+    more = "  above: 3\n  below: 0.3\n  share: 0.3\n  index_step: 0.015\n  caseload: 3\n"
+    queries = asked(
+        ("economics.yaml", STRANGE, STRANGE + more),
+        ("economics.yaml", "{item and month: [1, 100]}", "{day: [200, 400]}"),
+    )
+    found = queries[queries["rule"] != STANDS].groupby("rule")["row"].apply(list).to_dict()
+    assert found["price out of ratio to the other services"] == ["3", "11"]
+    assert found["price outside what its unit usually costs"] == ["13", "16", "3"]
+    assert found["most of the cost is of one service or item"] == ["8"]  # 4,500 of 14,299 pounds
+    assert found["caseload out of ratio to the participants"] == ["19"]
+    assert found["step of the price index"] == ["5", "6", "7", "8"]
+
+
+def test_a_unit_that_nobody_else_has_is_compared_with_all(asked):
+    change = ("unit_costs.csv", "su_gp,contact,40,", "su_gp,consultation,4000,")
+    queries = asked(change)
+    own = queries[queries["rule"] == "price out of ratio to the other services"]
+    assert own["row"].tolist() == ["2"]
+    assert "times the median of all others" in own["action"].iloc[0]
+
+
+def test_a_range_that_is_none_is_refused():
+    with pytest.raises(ValidationError, match="'day' must go from a lower to a higher price"):
+        Strange(plausible={"day": (400, 200)})
+
+
+def test_a_price_with_a_fault_is_no_query(ccp_study):
+    ccp_study.change("config/unit_costs.csv", "su_gp,contact,40,", "su_gp,contact,-40,")
+    with pytest.raises(StudyError, match="unit cost -40 found"):
+        ccp_study.cost()

@@ -246,11 +246,12 @@ rule describe:
         "environment.yml"
     params:
         version=version("describe", CONFIG["describe"]),
+        currency=f"--currency {ECONOMICS.currency}" if ECONOMICS else "",
     message:
         "Describing the participants"
     shell:
         "python -m ccp_analysis.cli describe --participants {input.participants} "
-        "--imputed {input.imputed} --results {output} --log {log}"
+        "--imputed {input.imputed} --results {output} {params.currency} --log {log}"
 
 
 rule evaluate:

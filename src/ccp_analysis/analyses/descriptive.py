@@ -9,6 +9,7 @@ import pandas as pd
 
 from ccp_analysis import files
 from ccp_analysis.analyses.sample_size import sample_size_rows
+from ccp_analysis.config.currencies import MONEY, in_currency
 from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.instruments import load_instruments, unit_of
 from ccp_analysis.config.plan import load_plan
@@ -22,7 +23,7 @@ from ccp_analysis.results.terms import Inference, Model, Population, Role, Term
 Rows = list[dict[str, Any]]
 
 
-def run(*, imputed: Path, participants: Path, results: Path) -> None:
+def run(*, imputed: Path, participants: Path, results: Path, currency: str = "GBP") -> None:
     """Describe baseline characteristics and outcomes as observed; planned and achieved numbers.
 
     Parameters
@@ -33,6 +34,8 @@ def run(*, imputed: Path, participants: Path, results: Path) -> None:
         The cleaned table, for the characteristics.
     results : Path
         Parquet file to write: rows of the results table.
+    currency : str
+        Of costs, by its code.
 
     Raises
     ------
@@ -43,7 +46,9 @@ def run(*, imputed: Path, participants: Path, results: Path) -> None:
     instruments, dictionary = load_instruments(), load_dictionary(study)
 
     def unit(name: str) -> str:
-        return "pounds" if name == "cost" else unit_of(name, instruments, dictionary)
+        if name == "cost":
+            return in_currency(MONEY, currency)
+        return unit_of(name, instruments, dictionary)
 
     people = pd.read_parquet(participants)
     people = people[people[f"interviewed_{study.baseline.id}"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,9 @@ class Problem:
         Completed tables of everybody.
     exists : numpy.ndarray of bool
         Whether there is an outcome, observed or not, shape (n, v).
+    known : numpy.ndarray or None
+        What is added to the sum over the visits, if that is what is compared, shape (n,); then v
+        of `exists` and of what is completed is one.
     """
 
     chosen: list[Sample]
@@ -77,6 +80,7 @@ class Problem:
     deltas: np.ndarray
     base: Sample
     exists: np.ndarray
+    known: np.ndarray | None = None
 
     def completed(
         self,
@@ -92,7 +96,10 @@ class Problem:
         found = complete_outcomes(
             model, self.event[kept], self.strategies[scenario][kept], parameters, rng
         )
-        return found + np.where(gone, self.deltas[scenario][kept, None], 0.0)
+        found = found + np.where(gone, self.deltas[scenario][kept, None], 0.0)
+        if self.known is None:
+            return found
+        return (found.sum(axis=-1) + self.known[kept])[..., None]
 
 
 def reference_rows(
@@ -102,6 +109,7 @@ def reference_rows(
     participants: pd.DataFrame,
     ask: Question,
     rng: np.random.Generator,
+    total: np.ndarray | None = None,
 ) -> Rows:
     """Compare the arms on one outcome at every follow-up, under each scenario.
 
@@ -120,6 +128,9 @@ def reference_rows(
         The outcome; its `value` is the stem of the variables.
     rng : numpy.random.Generator
         For the draws.
+    total : numpy.ndarray, optional
+        Compares the sum over the follow-ups instead, with this added for everyone in the order of
+        the observed table, shape (n,): what is known whoever was lost. It is that of the last one.
 
     Returns
     -------
@@ -139,6 +150,8 @@ def reference_rows(
         raise StudyError(f"{PLAN}: '{ask.value}' is not measured at any follow-up.")
     units = _unit_variable(entry, study)
     everything = _problem(entry.scenarios, study, tables, participants, ask, visits)
+    if total is not None:
+        everything, visits = _summed(everything, tables, total), visits[-1:]
     model = fit_normal_model(everything.people)
     refused: Rows = []
     found: dict[int, np.ndarray] = {}
@@ -163,6 +176,15 @@ def reference_rows(
         inference, name = _drawn(everything, model, study, ask, wanted, rng)
         rows += layout.rows(everything.chosen, inference, ANCHORED, name)
     return rows
+
+
+def _summed(everything: Problem, tables: pd.DataFrame, total: np.ndarray) -> Problem:
+    """Return the problem of the sum over the visits, which everybody has."""
+    who = everything.base.first["participant"]
+    people = tables.loc[tables["imputation"] == 0, "participant"]
+    known = pd.Series(total, index=people).loc[who].to_numpy()
+    there = np.ones((len(known), 1), dtype=bool)
+    return replace(everything, chosen=[everything.base], exists=there, known=known)
 
 
 def _unit_variable(entry: ReferenceBased, study: Study) -> str | None:
@@ -284,7 +306,7 @@ def _drawn(
     own = design(base, [ask.baseline], []).X[..., 2:]
     common = design(base, ask.covariates, []).X[..., 2:]
     varies = (np.ptp(own, axis=0) > 0).any() or (np.ptp(common, axis=0) > 0).any()
-    values = np.empty((base.m, len(scenarios), *people.outcome.shape))
+    values = np.empty((base.m, len(scenarios), *everything.exists.shape))
     for k, one in enumerate(rng.spawn(base.m)):
         if varies:
             # Covariates of this imputation.

@@ -14,6 +14,7 @@ from ccp_analysis.analyses.comparison import POPULATIONS
 from ccp_analysis.analyses.design import Design, Sample, design, sample
 from ccp_analysis.analyses.question import Question, fitted, require_arms
 from ccp_analysis.analyses.rows import Rows, complete, contrast_label
+from ccp_analysis.config.currencies import MONEY
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study
 from ccp_analysis.economics.outcomes import (
@@ -46,7 +47,7 @@ class Measure:
 
 
 MEASURES = (
-    Measure("cost", "pounds", COST, BASELINE_COST),
+    Measure("cost", MONEY, COST, BASELINE_COST),
     Measure("qaly", "years", QALY, BASELINE_UTILITY),
 )
 

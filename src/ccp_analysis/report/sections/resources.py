@@ -110,7 +110,7 @@ def _label(source: Source, row: Row) -> str:
     record = _services(source).get(outcome)
     if record is None:
         return source.outcome(outcome)
-    price = f"{CURRENCY[source.evaluation.currency]}{_price(record['price'])}"
+    price = f"{source.evaluation.money.prefix}{_price(record['price'])}"
     alone = "" if _counted(source, record) else "; not in the main perspective"
     return f"{service_label(source, record)} ({record['unit']}, {price}{alone})"
 

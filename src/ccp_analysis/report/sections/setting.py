@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ccp_analysis.config.economics import Economics
 from ccp_analysis.report.money import ECONOMICS, perspective, placeholders, pounds
 from ccp_analysis.report.section import Section, has_economics
 from ccp_analysis.report.sections.resources import sharing
@@ -11,7 +12,7 @@ from ccp_analysis.report.source import Source
 from ccp_analysis.report.words import inside, known, listed, sentence, uncapitalised
 from ccp_analysis.results.terms import Term
 
-CURRENCIES = {"GBP": "pounds sterling"}
+MONTHS_A_YEAR = 12
 
 
 def placeholder(source: Source) -> str:
@@ -26,15 +27,27 @@ def placeholder(source: Source) -> str:
     )
 
 
+def _discounted(economics: Economics) -> str:
+    """Say at what rates later years are discounted."""
+    rates = economics.discount
+    if economics.months <= MONTHS_A_YEAR:
+        return "nothing is discounted, as discounting begins with the second year"
+    shown = [f"{100 * rate:g}%" for rate in (rates.costs, rates.effects)]
+    same = f"costs and QALYs at {shown[0]}"
+    apart = f"costs at {shown[0]} and QALYs at {shown[1]}"
+    return (
+        f"{same if shown[0] == shown[1] else apart} a year are discounted from the second year on"
+    )
+
+
 def setting(source: Source) -> list[str]:
     """Say whose costs count, at which prices, over how long, and how outcomes are valued."""
     economics = source.evaluation
-    currency = CURRENCIES[economics.currency]
     first = (
-        f"The perspective is that of {inside(perspective(source))}. Costs are in {currency} at "
-        f"prices of {economics.price_year}. The horizon is {economics.months:g} months from the "
-        f"visit at {uncapitalised(source.study.baseline.label)} on; nothing is discounted, as "
-        "discounting begins with the second year."
+        f"The perspective is that of {inside(perspective(source))}. Costs are in "
+        f"{economics.money.label} at prices of {economics.price_year}. The horizon is "
+        f"{economics.months:g} months from the visit at "
+        f"{uncapitalised(source.study.baseline.label)} on; {_discounted(economics)}."
     )
     instrument = source.instruments.get(economics.utility)
     dead = source.study.losses is not None and source.study.losses.death is not None

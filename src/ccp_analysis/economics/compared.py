@@ -100,6 +100,13 @@ class Compared:
             pooling=self.plan.pooling,
         )
 
+    def ask_adjusted(self, outcome: str, scale: str, value: str) -> Question:
+        """Return a question of the same people, of a value adjusted for all that costs are."""
+        if not self.evaluated.adjust:
+            raise ValueError("there is nothing to adjust for")
+        baseline, *covariates = self.evaluated.adjust
+        return replace(self.ask(outcome, scale, value, baseline), covariates=covariates)
+
     def fit_all(self, y: np.ndarray) -> tuple[Inference, str]:
         """Fit outcomes (m, k, n) on the design: arrays (m, k, 3), and what the inference is."""
         fit = fitted(fit_ols, self.X.columns, self.X.X[:, None], y)

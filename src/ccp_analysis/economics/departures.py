@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -207,8 +206,7 @@ def strategy_rows(source: Source, data: Compared, asked: Departures, threshold: 
         columns[f"_{NET_BENEFIT}_{visit.id}"] = worth.ravel()
     first = source.stacked(f"{setting.utility}_{source.visits[0].id}")[1:].mean(axis=0)
     total = threshold * curve[:, 0] * first - intervention_costs(source, setting)
-    baseline, *covariates = data.evaluated.adjust
-    ask = data.ask(NET_BENEFIT, MONEY, f"_{NET_BENEFIT}", baseline)
+    ask = data.ask_adjusted(NET_BENEFIT, MONEY, f"_{NET_BENEFIT}")
     strategies = dict.fromkeys(["MAR", *asked.reference_based])
     scenarios = [Scenario(strategy=strategy) for strategy in strategies]
     entry = ReferenceBased(id=REFERENCE_BASED, outcomes=[NET_BENEFIT], scenarios=scenarios)
@@ -217,7 +215,7 @@ def strategy_rows(source: Source, data: Compared, asked: Departures, threshold: 
         source.study,
         data.evaluated.tables.assign(**columns),
         source.people,
-        replace(ask, covariates=covariates),
+        ask,
         stream(source.plan.seed, "economics", REFERENCE_BASED, f"{threshold:g}"),
         total,
     )

@@ -34,19 +34,16 @@ def subgroup_rows(source: Source, data: Compared) -> Rows:
     list of dict
         As of any outcome (`analyses.models.subgroup`), on the design of the evaluation.
     """
-    dictionary, rows = load_dictionary(source.study), []
-    for variable in dict.fromkeys(planned.variable for planned in source.plan.subgroups):
+    rows: Rows = []
+    variables = dict.fromkeys(planned.variable for planned in source.plan.subgroups)
+    dictionary = load_dictionary(source.study) if variables else []
+    for variable in variables:
         for threshold in source.economics.main_thresholds:
             worth = f"_{NET_BENEFIT}"
             tables = data.evaluated.tables
             tables = tables.assign(**{worth: threshold * tables[QALY] - tables[COST]})
-            baseline, *covariates = data.evaluated.adjust
-            ask = replace(
-                data.ask(NET_BENEFIT, MONEY, worth, baseline),
-                covariates=covariates,
-                subgroup=variable,
-                codes=codes_of(variable, dictionary),
-            )
+            ask = data.ask_adjusted(NET_BENEFIT, MONEY, worth)
+            ask = replace(ask, subgroup=variable, codes=codes_of(variable, dictionary))
             head = {"outcome": NET_BENEFIT, "scale": MONEY, "model": Model.NET_BENEFIT}
             head |= {"term": Term.INTERACTION, "subgroup": variable}
             fit = partial(subgroup, source.study, tables, data.data, ask)
@@ -70,11 +67,9 @@ def budget_rows(source: Source, data: Compared) -> Rows:
     list of dict
         People, the intervention at its price, the services that they use more or less of within the
         horizon, and both together; the last two with the interval of the difference in costs.
-        Nothing where it is not asked for.
     """
     asked = source.economics.budget_impact
-    if asked is None:
-        return []
+    assert asked is not None
     difference, *_ = ancova_rows(data, MEASURES[0])
     counted = intervention_price(data)
     price = counted if asked.price is None else asked.price

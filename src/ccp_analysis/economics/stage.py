@@ -135,14 +135,12 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
             benefit | {"model": Model.TEAM_MEANS},
             lambda: team_net_benefit_rows(people(), economics.main_thresholds),
         )
-    rows += tried(
-        benefit | {"model": Model.NET_BENEFIT, "term": Term.INTERACTION},
-        lambda: subgroup_rows(read, people()),
-    )
-    rows += tried(
-        {"outcome": "cost", "scale": MONEY, "model": Model.ANCOVA, "term": Term.BUDGET},
-        lambda: budget_rows(read, people()),
-    )
+    if read.plan.subgroups:
+        head = benefit | {"model": Model.NET_BENEFIT, "term": Term.INTERACTION}
+        rows += tried(head, lambda: subgroup_rows(read, people()))
+    if economics.budget_impact:
+        head = {"outcome": "cost", "scale": MONEY, "model": Model.ANCOVA, "term": Term.BUDGET}
+        rows += tried(head, lambda: budget_rows(read, people()))
     rows += departure_rows(read, people)
     rows += tried(ratio_head(PER_QALY), lambda: ratio_rows(people(), PER_QALY))
     for effect in _effects(read):

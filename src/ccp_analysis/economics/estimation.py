@@ -157,7 +157,7 @@ def _fit_of_log_link(
         head = {"outcome": "cost", "scale": "ratio", "model": Model.LOG_LINK, "term": term}
 
         def one(test: Any = test, against: float = against) -> Rows:
-            found, inference = test(**how)
+            found, inference = test(groups=how["groups"])
             require_fits(found)
             named = allocated(data.study).named(data.chosen, inference)
             from_it = replace(named, estimate=named.estimate - against)

@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import small_trial
+import study_of_two_years
 
+from ccp_analysis import before
 from ccp_analysis.config.currencies import CURRENCIES, in_currency
+from ccp_analysis.config.trial import Trial
 from ccp_analysis.economics.discounting import (
     discount_factor,
     discounted_weights,
@@ -129,7 +132,11 @@ def test_what_lasts_until_the_horizon_costs_all_of_it_and_never_more():
     assert share_within(2.0, 2.0, 0.035, 0.035) == 1.0
     assert share_within(1.99, 2.0, 0.035, 0.035) == 1.0
     shares = [share_within(0.5, 2.0, rate, 0.035) for rate in (0.0, 1e-6, 0.035, 0.1)]
-    assert shares[0] == 0.25 and shares[1] == pytest.approx(0.25, rel=1e-5) and shares == sorted(shares)
+    assert (
+        shares[0] == 0.25
+        and shares[1] == pytest.approx(0.25, rel=1e-5)
+        and shares == sorted(shares)
+    )
 
 
 @pytest.mark.parametrize("code", CURRENCIES)
@@ -138,3 +145,73 @@ def test_a_scale_of_money_is_that_of_the_currency(code):
     assert in_currency("pounds", code) == unit
     assert in_currency("pounds per point less", code) == f"{unit} per point less"
     assert in_currency("years", code) == "years"
+
+
+# ------------------------------------------------------------------ a study folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, another_folder):
+    path = tmp_path_factory.mktemp("study") / "two_years"
+    study_of_two_years.write(path)
+    return another_folder(path)
+
+
+def test_a_folder_of_two_years_runs_from_raw_files_to_results(folder, monkeypatch):
+    monkeypatch.chdir(folder.path)
+    assert before.faults(Trial()) == []
+    folder.up_to_imputation()
+    table = folder.evaluate()
+    assert set(table["status"]) == {"ok"}
+    assert set(table["visit"]) == {"start", "half", "year", "end"}
+    # Everything that is money is in euros.
+    assert "euros" in set(table["scale"]) and "euros per QALY" in set(table["scale"])
+    text = table["scale"] + table["note"]
+    assert not text.str.contains("pounds").any()
+    whole = pd.read_parquet("data/derived/imputed.parquet").query("imputation > 0")
+    alive = (whole[[f"alive_{v}" for v in ("half", "year", "end")]] == 1.0).all(axis=1)
+    price = {"visits": 60.0, "nights": 700.0}
+    spent = {v: sum(p * whole[f"{s}_{v}"] for s, p in price.items()) for v in VISITS}
+    training, sessions = 6 * 4000.0, 700 * 70.0
+    year = training * 0.03 / (1 - 1.03**-5)
+    active = whole["arm"] == "new"
+    each = (year * (1 + 1 / 1.04) + sessions) / (active.sum() / whole["imputation"].nunique())
+    cost = spent["half"] + spent["year"] + spent["end"] / 1.04 + each * active
+    u0, u1, u2, u3 = (whole[f"eq_{v}"] for v in VISITS)
+    qaly = (u0 + u1) / 4 + (u1 + u2) / 4 + (u2 + u3) / 2 / 1.015
+    whole = whole.assign(cost=cost, qaly=qaly)
+    # By the rows, which hold the dead too, and by hand of those who lived.
+    read = Source(
+        Trial().study,
+        Trial().plan,
+        Trial().economics,
+        *(pd.read_parquet(f"data/derived/{n}.parquet") for n in ("imputed", "prices")),
+        pd.read_parquet("data/derived/participants.parquet").merge(
+            pd.read_parquet("data/derived/costs.parquet")
+        ),
+    )
+    found = evaluated(read, main_setting(read.economics)).tables.query("imputation > 0")
+    np.testing.assert_allclose(found[COST][alive], whole["cost"][alive], rtol=1e-12)
+    np.testing.assert_allclose(found[QALY][alive], whole["qaly"][alive], rtol=1e-12)
+    mean = small_trial.one(
+        table.to_dict("records"),
+        term="mean",
+        outcome="cost",
+        visit="end",
+        level="new",
+        population="all-with-baseline",
+    )
+    assert mean["estimate"] == pytest.approx(found[COST][found["arm"] == "new"].mean())
+    assert 0 < (~alive).mean() < 0.2
+    human, friction = (
+        small_trial.one(
+            table.to_dict("records"), analysis=a, outcome="cost", term="difference", model="ancova"
+        )["estimate"]
+        for a in ("economics_human", "economics_society")
+    )
+    assert human != friction
+    budget = table[table["term"].str.startswith("budget impact")]
+    people = budget.loc[budget["term"].str.endswith("people"), "estimate"]
+    assert sorted(people) == pytest.approx([100.0, 200.0, 300.0])
+    price = budget.loc[budget["term"].str.endswith("intervention"), "estimate"]
+    assert sorted(price) == pytest.approx([90_000.0, 180_000.0, 270_000.0])

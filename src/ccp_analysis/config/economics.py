@@ -15,6 +15,7 @@ from ccp_analysis.config.reading import Name, Strict, among, load
 from ccp_analysis.config.sensitivity import Strategy
 from ccp_analysis.layout import ECONOMICS
 
+MONTHS_A_YEAR = 12.0
 CHEERS_ITEMS = 28  # of the checklist of 2022
 # What evaluation and report alone ask for: an edit of it costs and imputes nothing anew.
 EVALUATED = {

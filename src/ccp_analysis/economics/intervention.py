@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.economics import MONTHS_A_YEAR, Economics
 from ccp_analysis.config.reading import first_of, place
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.tables import read_table
 from ccp_analysis.economics.discounting import share_within
 from ccp_analysis.economics.prices import PriceIndex, number
-from ccp_analysis.economics.qalys import MONTHS_A_YEAR
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import ECONOMICS
 

@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.config.economics import Discount, Economics, Shift, Valuation, Variation
+from ccp_analysis.config.economics import (
+    MONTHS_A_YEAR,
+    Discount,
+    Economics,
+    Shift,
+    Valuation,
+    Variation,
+)
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study, Visit
-from ccp_analysis.economics.qalys import MONTHS_A_YEAR, visits_up_to_horizon
+from ccp_analysis.economics.qalys import visits_up_to_horizon
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import groups
 from ccp_analysis.layout import ECONOMICS, STUDY

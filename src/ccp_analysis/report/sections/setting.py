@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.economics import MONTHS_A_YEAR, Economics
 from ccp_analysis.report.money import ECONOMICS, perspective, placeholders, pounds
 from ccp_analysis.report.section import Section, has_economics
 from ccp_analysis.report.sections.resources import sharing
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.words import inside, known, listed, sentence, uncapitalised
 from ccp_analysis.results.terms import Term
-
-MONTHS_A_YEAR = 12
 
 
 def placeholder(source: Source) -> str:
@@ -82,10 +80,12 @@ def limits(source: Source) -> list[str]:
     """Return how far the evaluation reaches; nothing where there is none."""
     if source.economics is None:
         return []
+    kinds = "Whether the net benefit differs between kinds of people, and who gains and who loses"
+    named = listed([inside(source.name(s.variable)) for s in source.plan.subgroups])
     said = [
         f"Costs and outcomes after {source.evaluation.months:g} months were not measured, and are "
-        "not extrapolated. Whether the net benefit differs between kinds of people, and who gains "
-        "and who loses, was not analysed."
+        f"not extrapolated. {kinds}, was "
+        + (f"looked at by {named} alone." if named else "not analysed.")
     ]
     text = placeholder(source)
     return [*said, text.partition(". ")[0] + "."] if text else said

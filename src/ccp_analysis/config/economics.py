@@ -20,7 +20,7 @@ CHEERS_ITEMS = 28  # of the checklist of 2022
 # What evaluation and report alone ask for: an edit of it costs and imputes nothing anew.
 EVALUATED = {
     *("thresholds", "main_thresholds", "variance_power", "cost_per", "bootstrap", "statements"),
-    *("currency", "categories", "discount", "absence", "departures", "budget_impact"),
+    *("currency", "categories", "absence", "departures", "budget_impact"),
 }
 Share = Literal["participants", "teams", "caseload"]
 Multiple = Annotated[float, Field(ge=0)]

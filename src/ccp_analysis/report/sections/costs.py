@@ -195,9 +195,9 @@ def assumed(source: Source) -> list[str]:
         return []
     limits = interval(row["conf_low"], row["conf_high"], 2)
     return [
-        f"The log-link model takes the variance of costs as proportional to their mean to the power "
-        f"{power:g}; by Park's test it is {number(row['estimate'], 2)} ({level_of(source)} interval "
-        f"{limits}). Its means are valid with another power too, if less precise."
+        "The log-link model takes the variance of costs as proportional to their mean to the "
+        f"power {power:g}; by Park's test it is {number(row['estimate'], 2)} ({level_of(source)} "
+        f"interval {limits}). Its means are valid with another power too, if less precise."
     ]
 
 

@@ -318,11 +318,7 @@ def draw_map(
     neutral: tuple[float, float] = (0.0, 0.0),
     label: str = "no delta",
 ) -> None:
-    """Draw lines of the same difference over regions of the same conclusion.
-
-    Points have two deltas, `delta_reference` along the axis and `delta_active` up it; where nothing
-    is changed stands a mark with a label.
-    """
+    """Draw lines of the same difference over regions of the same conclusion."""
     tables = {
         column: points.pivot_table(index="delta_active", columns="delta_reference", values=column)
         for column in ("estimate", "conf_low", "conf_high")
@@ -358,10 +354,7 @@ def draw_map(
 def _label_places(
     lines: list[list[np.ndarray]], x: np.ndarray, y: np.ndarray, neutral: tuple[float, float]
 ) -> list[tuple]:
-    """Return where lines are labelled: mid-way, but off the edges and off the mark at no delta.
-
-    A line of which no part lies there, as in a corner, has no label.
-    """
+    """Return where lines are labelled: mid-way, off the edges and the mark; not where none is."""
     low, wide = np.array([x[0], y[0]]), np.array([np.ptp(x), np.ptp(y)])
     found = []
     for points in (line for level in lines for line in level if len(line) > 1):

@@ -62,7 +62,8 @@ def maps_of(source: Source) -> list[float]:
 def draw_departures(source: Source) -> Figure:
     """Draw the net benefit over changes of costs and utilities, and where it is zero."""
     asked, thresholds = _asked(source), maps_of(source)
-    figure = Figure(figsize=(WIDTH, 3.55))
+    height = 3.7
+    figure = Figure(figsize=(WIDTH, height))
     panels = figure.subplots(1, max(2, len(thresholds)), squeeze=False, sharey=True).ravel()
     for axes in panels[len(thresholds) :]:
         axes.axis("off")
@@ -86,11 +87,12 @@ def draw_departures(source: Source) -> Figure:
             Patch(facecolor=BELOW, edgecolor=MUTED, label="interval below zero"),
         ],
         loc="lower center",
+        bbox_to_anchor=(0.5, 0.17 / height),
         ncols=4,
         fontsize=7,
         frameon=False,
     )
-    figure.subplots_adjust(left=0.085, right=0.985, top=0.92, bottom=0.24, wspace=0.08)
+    figure.subplots_adjust(left=0.085, right=0.985, top=0.92, bottom=0.98 / height, wspace=0.08)
     return figure
 
 
@@ -103,10 +105,10 @@ def _label(source: Source, what: str, axis: Axis, unit: str) -> str:
 def _legend(source: Source) -> tuple[str, str]:
     arms = listed([source.arm(arm) for arm in _arms(source)])
     return (
-        f"Net benefit ({contrast(source)}) if the costs and utilities of those whose interview is "
-        f"missing with {arms} are not as imputed: thin lines join changes of the same net benefit, "
-        f"the thick one those at which it is zero; shaded, the {level_of(source)} interval excludes "
-        "zero. Values are not clipped.",
+        f"Net benefit ({contrast(source)}) if costs and utilities of missed interviews with {arms} "
+        "are not as imputed: thin lines join changes of the same net benefit, the thick one those "
+        f"at which it is zero; shaded, the {level_of(source)} interval excludes zero. Values are "
+        "not clipped.",
         "Contour map of the net benefit over changes of costs and utilities, one for each main "
         "threshold; the text has the changes at which it is zero.",
     )
@@ -134,8 +136,8 @@ def tipping(source: Source) -> str:
     if said:
         how = "differ from what was imputed" if asked.utility.times is None else "be multiplied"
         text = (
-            f"For the net benefit to be zero, utilities of missed interviews with {arms} would have "
-            f"to {how}: {'; '.join(said)}. A utility is at most 1 and seldom below 0."
+            f"For the net benefit to be zero, utilities of missed interviews with {arms} would "
+            f"have to {how}: {'; '.join(said)}. A utility is at most 1 and seldom below 0."
         )
     return " ".join(filter(None, [text, _strategies(source)]))
 

@@ -30,7 +30,11 @@ def subgroups(source: Source) -> Table[Row]:
     records = [*subgroup_rows(source), *in_money(source)]
     # To as many decimals as the first of a group.
     places = {_group(source, row): decimals(row["std_error"]) for row in records[::-1]}
-    remarks = [(subgroup_label(source, row), row["note"]) for row in records if row["note"]]
+    remarks = [
+        (f"{'Net benefit, ' * known(row['threshold'])}{subgroup_label(source, row)}", row["note"])
+        for row in records
+        if row["note"]
+    ]
     return Table(
         f"Planned subgroups: differences ({contrast(source)}) within them, and "
         "interactions of the arm",

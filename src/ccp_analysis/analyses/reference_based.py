@@ -68,9 +68,8 @@ class Problem:
         Completed tables of everybody.
     exists : numpy.ndarray of bool
         Whether there is an outcome, observed or not, shape (n, v).
-    known : numpy.ndarray or None
-        What is added to the sum over the visits, if that is what is compared, shape (n,); then v
-        of `exists` and of what is completed is one.
+    known : numpy.ndarray, optional
+        What is added to the sum over the visits, shape (n,), if that is compared: v is one then.
     """
 
     chosen: list[Sample]
@@ -99,7 +98,7 @@ class Problem:
         found = found + np.where(gone, self.deltas[scenario][kept, None], 0.0)
         if self.known is None:
             return found
-        return (found.sum(axis=-1) + self.known[kept])[..., None]
+        return found.sum(axis=-1, keepdims=True) + self.known[kept, None]
 
 
 def reference_rows(
@@ -120,23 +119,20 @@ def reference_rows(
     study : Study
         Arms, clusters, visits.
     tables : pandas.DataFrame
-        Imputations 0 (observed) to m, from ``imputed.parquet``: outcomes as observed, baseline and
-        covariates as completed.
+        Imputations 0 (observed) to m: outcomes as observed, baseline and covariates as completed.
     participants : pandas.DataFrame
         The cleaned table, for who came and why people left.
-    ask : Question
-        The outcome; its `value` is the stem of the variables.
-    rng : numpy.random.Generator
-        For the draws.
+    ask, rng
+        The outcome, whose `value` is the stem of the variables; for the draws.
     total : numpy.ndarray, optional
-        Compares the sum over the follow-ups instead, with this added for everyone in the order of
-        the observed table, shape (n,): what is known whoever was lost. It is that of the last one.
+        Compares the sum over the follow-ups, with this added to everyone's, in the order of the
+        observed table, shape (n,): what is known whoever was lost.
 
     Returns
     -------
     list of dict
-        Rows of the results table; `perspective` names the scenario, or those that impute the same.
-        A scenario that is not possible has one row with the status refused.
+        `perspective` names the scenario, or those that impute the same. A scenario that is not
+        possible has one row with the status refused.
 
     Raises
     ------
@@ -180,10 +176,9 @@ def reference_rows(
 
 def _summed(everything: Problem, tables: pd.DataFrame, total: np.ndarray) -> Problem:
     """Return the problem of the sum over the visits, which everybody has."""
-    who = everything.base.first["participant"]
     people = tables.loc[tables["imputation"] == 0, "participant"]
-    known = pd.Series(total, index=people).loc[who].to_numpy()
-    there = np.ones((len(known), 1), dtype=bool)
+    known = pd.Series(total, index=people).loc[everything.base.first["participant"]].to_numpy()
+    there = np.full((len(known), 1), True)
     return replace(everything, chosen=[everything.base], exists=there, known=known)
 
 

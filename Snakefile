@@ -265,11 +265,13 @@ rule describe:
     params:
         version=version("describe", CONFIG["describe"]),
         events=HAPPENED,
+        currency=f"--currency {ECONOMICS.currency}" if ECONOMICS else "",
     message:
         "Describing the participants, and what happened to them"
     shell:
         "python -m ccp_analysis.cli describe --participants {input.participants} "
-        "--imputed {input.imputed} {params.events} --results {output} --log {log}"
+        "--imputed {input.imputed} {params.events} {params.currency} "
+        "--results {output} --log {log}"
 
 
 rule evaluate:

@@ -249,6 +249,18 @@ def another_ccp(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], StudyF
 
 
 @pytest.fixture(scope="session")
+def another_folder() -> Callable[[Path], StudyFolder]:
+    """Return what runs the rules in a folder that a test wrote."""
+
+    def of(path: Path) -> StudyFolder:
+        for name in ("results", "figure_data"):
+            (path / DERIVED / name).mkdir(parents=True, exist_ok=True)
+        return StudyFolder(path)
+
+    return of
+
+
+@pytest.fixture(scope="session")
 def ccp_done(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     """The CCP study, reduced, with all its results; not to be changed."""
     folder = copy_study(CCP, tmp_path_factory.mktemp("ccp"))

@@ -143,7 +143,8 @@ def participants(complete: pd.DataFrame) -> pd.DataFrame:
         }
     )
     met.loc[[*LOST, DEAD], "met_after"] = pd.NaT
-    return met
+    came = met["met_after"].notna()
+    return met.assign(interviewed_before=True, interviewed_after=came)
 
 
 def costs(complete: pd.DataFrame, total: float = 7200.0) -> pd.DataFrame:

@@ -213,11 +213,15 @@ def test_faults_of_the_price_index(folder, old):
 
 def test_what_the_intervention_costs_within_the_horizon(folder):
     (folder / "intervention_cost.csv").write_text(
-        ITEMS + "course,training,2,course,1000,2018,4,x\n"  # an eighth of 2200
+        ITEMS + "course,training,2,course,1000,2018,4,x\n"  # half of an annual cost
         "sessions,supervision,10,session,50,2020,,x\n"  # all
         "leaflets,materials,100,leaflet,1,2020,0.25,x\n"  # used up within the horizon
     )
-    found = read_intervention(Path("intervention_cost.csv"), 6, read_price_index(economics()))
+    found = read_intervention(economics(), read_price_index(economics()))
+    yearly = 2200 * 0.035 / (1 - 1.035**-4)
+    assert found["cost"].tolist() == pytest.approx([yearly / 2, 500, 100])
+    even = ECONOMICS["intervention"] | {"annuity": 0}
+    found = read_intervention(economics(intervention=even), read_price_index(economics()))
     assert found["cost"].tolist() == pytest.approx([275, 500, 100])
     assert found["price"].tolist() == pytest.approx([1100, 50, 1])
     assert found["unit_cost"].tolist() == [1000, 50, 1]
@@ -242,7 +246,7 @@ def test_faults_of_the_cost_of_the_intervention(folder, fault):
     rows, sentence = ITEM_FAULTS[fault]
     (folder / "intervention_cost.csv").write_text(ITEMS + rows)
     with pytest.raises(StudyError) as caught:
-        read_intervention(Path("intervention_cost.csv"), 6, read_price_index(economics()))
+        read_intervention(economics(), read_price_index(economics()))
     assert sentence in str(caught.value)
     assert str(caught.value).startswith("intervention_cost.csv")
 
@@ -389,6 +393,9 @@ def test_an_evaluation_without_an_intervention(cleaned):
 def test_unit_costs_that_nobody_uses_are_noted(cleaned, caplog):
     caplog.set_level(logging.WARNING)
     cleaned.change("config/economics.yaml", '"su_*", days_off_work', '"su_*"')
+    with pytest.raises(StudyError, match="absence.service is 'days_off_work', which is not a"):
+        cleaned.cost()
+    cleaned.change("config/economics.yaml", "service: days_off_work", "service: su_gp")
     cleaned.change(
         "config/dictionary.csv",
         "followup,su_gp,su_gp,month6,",

@@ -35,7 +35,7 @@ PLANS = {
     "empty delta": (
         "delta: {cost: {intervention: 500}}}",
         "delta: {}}",
-        "sensitivity 'costs_worse': delta names no arm; expected {cost: {arm: pounds}}",
+        "sensitivity 'costs_worse': delta names no arm; expected {cost: {arm: amount}}",
     ),
     "delta of nothing": (
         "delta: {cost: {intervention: 500}}}",

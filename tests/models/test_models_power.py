@@ -32,6 +32,9 @@ CASES = (
     "between_few_clusters",
     "steep_heavy",
     "squared_heavy",
+    "above_gamma",
+    "above_gamma_thousands",
+    "inverse_gaussian",
 )
 POWERS = (1.0, 1.2, 1.5, 1.9, 2.0)
 
@@ -62,6 +65,9 @@ def case(request, trial, reference):
         "between_few_clusters": (trial.design("arm", "y0"), zeros / 1000.0),
         "steep_heavy": (by_trust, heavy),
         "squared_heavy": (by_age, heavy),
+        "above_gamma": (by_trust, trial["cost"]),
+        "above_gamma_thousands": (by_age, trial["cost"] / 1000.0),
+        "inverse_gaussian": (by_trust, trial["cost"]),
     }
     X, y = data[name]
     assert rows["n"] == len(y) and rows["score"] < 1e-14
@@ -124,6 +130,23 @@ def test_recycled_predictions_as_in_r(case):
     model = standardised(fit, *designs, kind="model")
     close(model.std_error, column(marginal, "se_model"))
     assert (model.df == len(y) - X.shape[1]).all()
+
+
+@pytest.mark.parametrize("power", [2.2, 2.6, 3.0])
+def test_above_the_gamma_distribution_a_maximum_is_found_with_zeros_too(trial, power):
+    """Its score is zero and its observed information positive, in every fit of a batch."""
+    X, rng = trial.design("arm", "y0", "trust"), np.random.default_rng(5)
+    y = trial["cost"] * rng.lognormal(0.0, 1.0, size=(6, len(X)))
+    y[3:, ::12] = 0.0
+    fit = fit_glm(X, y, "power", power=power)
+    assert (fit.status == "ok").all(), fit.note
+    family = power_family(power)
+    eta = np.log(fit.fitted)
+    score = family.score(y, eta) @ X
+    size = np.abs(family.score(y, eta)) @ np.abs(X)
+    np.testing.assert_allclose(score / size, 0.0, atol=1e-9)
+    information = np.einsum("np,mn,nq->mpq", X, family.information(y, eta), X)
+    assert (np.linalg.eigvalsh(information) > 0).all()
 
 
 def stopped_early(X, y):
@@ -404,9 +427,9 @@ def test_too_few_iterations_are_a_status():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"family": "power", "power": 0.5}, "between 1 and 2, not at 0.5"),
-        ({"family": "power", "power": 2.5}, "between 1 and 2, not at 2.5"),
-        ({"family": "power", "power": np.nan}, "between 1 and 2, not at nan"),
+        ({"family": "power", "power": 0.5}, "between 1 and 3, not at 0.5"),
+        ({"family": "power", "power": 3.5}, "between 1 and 3, not at 3.5"),
+        ({"family": "power", "power": np.nan}, "between 1 and 3, not at nan"),
         ({"family": "power"}, "A power is given for the family power"),
         ({"family": "poisson", "power": 1.5}, "A power is given for the family power"),
     ],

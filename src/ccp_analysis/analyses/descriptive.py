@@ -10,6 +10,7 @@ import pandas as pd
 from ccp_analysis import files
 from ccp_analysis.analyses.harms import event_rows
 from ccp_analysis.analyses.sample_size import sample_size_rows
+from ccp_analysis.config.currencies import MONEY, in_currency
 from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.instruments import load_instruments, unit_of
 from ccp_analysis.config.plan import load_plan
@@ -23,7 +24,14 @@ from ccp_analysis.results.terms import Inference, Model, Population, Role, Term
 Rows = list[dict[str, Any]]
 
 
-def run(*, imputed: Path, participants: Path, results: Path, events: Path | None = None) -> None:
+def run(
+    *,
+    imputed: Path,
+    participants: Path,
+    results: Path,
+    events: Path | None = None,
+    currency: str = "GBP",
+) -> None:
     """Describe baselines and outcomes as observed, events, and planned and achieved numbers.
 
     Parameters
@@ -36,6 +44,8 @@ def run(*, imputed: Path, participants: Path, results: Path, events: Path | None
         Parquet file to write: rows of the results table.
     events : Path, optional
         What happened to people, where the study has a file of it.
+    currency : str
+        Of costs, by its code.
 
     Raises
     ------
@@ -46,7 +56,9 @@ def run(*, imputed: Path, participants: Path, results: Path, events: Path | None
     instruments, dictionary = load_instruments(), load_dictionary(study)
 
     def unit(name: str) -> str:
-        return "pounds" if name == "cost" else unit_of(name, instruments, dictionary)
+        if name == "cost":
+            return in_currency(MONEY, currency)
+        return unit_of(name, instruments, dictionary)
 
     recruited = pd.read_parquet(participants)
     people = recruited[recruited[f"interviewed_{study.baseline.id}"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,8 @@ class Problem:
         Completed tables of everybody.
     exists : numpy.ndarray of bool
         Whether there is an outcome, observed or not, shape (n, v).
+    known : numpy.ndarray, optional
+        What is added to the sum over the visits, shape (n,), if that is compared: v is one then.
     """
 
     chosen: list[Sample]
@@ -77,6 +79,7 @@ class Problem:
     deltas: np.ndarray
     base: Sample
     exists: np.ndarray
+    known: np.ndarray | None = None
 
     def completed(
         self,
@@ -92,7 +95,10 @@ class Problem:
         found = complete_outcomes(
             model, self.event[kept], self.strategies[scenario][kept], parameters, rng
         )
-        return found + np.where(gone, self.deltas[scenario][kept, None], 0.0)
+        found = found + np.where(gone, self.deltas[scenario][kept, None], 0.0)
+        if self.known is None:
+            return found
+        return found.sum(axis=-1, keepdims=True) + self.known[kept, None]
 
 
 def reference_rows(
@@ -102,6 +108,7 @@ def reference_rows(
     participants: pd.DataFrame,
     ask: Question,
     rng: np.random.Generator,
+    total: np.ndarray | None = None,
 ) -> Rows:
     """Compare the arms on one outcome at every follow-up, under each scenario.
 
@@ -112,20 +119,20 @@ def reference_rows(
     study : Study
         Arms, clusters, visits.
     tables : pandas.DataFrame
-        Imputations 0 (observed) to m, from ``imputed.parquet``: outcomes as observed, baseline and
-        covariates as completed.
+        Imputations 0 (observed) to m: outcomes as observed, baseline and covariates as completed.
     participants : pandas.DataFrame
         The cleaned table, for who came and why people left.
-    ask : Question
-        The outcome; its `value` is the stem of the variables.
-    rng : numpy.random.Generator
-        For the draws.
+    ask, rng
+        The outcome, whose `value` is the stem of the variables; for the draws.
+    total : numpy.ndarray, optional
+        Compares the sum over the follow-ups, with this added to everyone's, in the order of the
+        observed table, shape (n,): what is known whoever was lost.
 
     Returns
     -------
     list of dict
-        Rows of the results table; `perspective` names the scenario, or those that impute the same.
-        A scenario that is not possible has one row with the status refused.
+        `perspective` names the scenario, or those that impute the same. A scenario that is not
+        possible has one row with the status refused.
 
     Raises
     ------
@@ -139,6 +146,8 @@ def reference_rows(
         raise StudyError(f"{PLAN}: '{ask.value}' is not measured at any follow-up.")
     units = _unit_variable(entry, study)
     everything = _problem(entry.scenarios, study, tables, participants, ask, visits)
+    if total is not None:
+        everything, visits = _summed(everything, tables, total), visits[-1:]
     model = fit_normal_model(everything.people)
     refused: Rows = []
     found: dict[int, np.ndarray] = {}
@@ -163,6 +172,14 @@ def reference_rows(
         inference, name = _drawn(everything, model, study, ask, wanted, rng)
         rows += layout.rows(everything.chosen, inference, ANCHORED, name)
     return rows
+
+
+def _summed(everything: Problem, tables: pd.DataFrame, total: np.ndarray) -> Problem:
+    """Return the problem of the sum over the visits, which everybody has."""
+    people = tables.loc[tables["imputation"] == 0, "participant"]
+    known = pd.Series(total, index=people).loc[everything.base.first["participant"]].to_numpy()
+    there = np.full((len(known), 1), True)
+    return replace(everything, chosen=[everything.base], exists=there, known=known)
 
 
 def _unit_variable(entry: ReferenceBased, study: Study) -> str | None:
@@ -284,7 +301,7 @@ def _drawn(
     own = design(base, [ask.baseline], []).X[..., 2:]
     common = design(base, ask.covariates, []).X[..., 2:]
     varies = (np.ptp(own, axis=0) > 0).any() or (np.ptp(common, axis=0) > 0).any()
-    values = np.empty((base.m, len(scenarios), *people.outcome.shape))
+    values = np.empty((base.m, len(scenarios), *everything.exists.shape))
     for k, one in enumerate(rng.spawn(base.m)):
         if varies:
             # Covariates of this imputation.

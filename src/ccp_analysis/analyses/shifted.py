@@ -11,7 +11,7 @@ import pandas as pd
 
 from ccp_analysis.analyses.allocation import allocated, require_inference
 from ccp_analysis.analyses.comparison import compare
-from ccp_analysis.analyses.design import Sample, design, sample
+from ccp_analysis.analyses.design import Design, Sample, design, sample
 from ccp_analysis.analyses.lost import INTERVIEWED, existing, reasons
 from ccp_analysis.analyses.question import Question, fitted
 from ccp_analysis.config.sensitivity import Delta
@@ -135,13 +135,45 @@ def response(
     y = chosen.stacked(ask.value)
     if model == Model.CHANGE:
         y = y - chosen.stacked(ask.baseline)
-    moved = (step * NODES) @ data.pattern()
+    return surface(study, chosen, X, y, data.pattern(), step, ask.pooling)
+
+
+def surface(
+    study: Study,
+    chosen: Sample,
+    X: Design,
+    y: np.ndarray,
+    pattern: np.ndarray,
+    step: float,
+    pooling: str,
+) -> tuple[Evaluate, str]:
+    """Return the pooled difference as a function of two amounts of what is added to an outcome.
+
+    Parameters
+    ----------
+    study, chosen, X
+        Arms and clusters, the people, their design.
+    y : numpy.ndarray
+        The outcome, shape (m, n).
+    pattern : numpy.ndarray
+        What one of either amount adds, shape (2, n) or (m, 2, n).
+    step : float
+        Size of the amounts at which the model is fitted.
+    pooling : str
+        The rule.
+
+    Returns
+    -------
+    evaluate, name
+        As from `response`.
+    """
+    moved = (step * NODES) @ pattern
     fit = fitted(fit_ols, X.columns, X.X[:, None], y[:, None, :] + moved)
     L = X.contrasts[:1]
     found, name = allocated(study).infer(chosen, fit, L)
     require_inference(found)
     found = found.part(np.s_[..., 0])
-    rule = rule_for(found, ask.pooling)
+    rule = rule_for(found, pooling)
     of = _averaged if rule == AVERAGED else partial(_by_rubin, rule)
     return of(found, step), name
 

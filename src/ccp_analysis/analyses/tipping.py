@@ -88,7 +88,7 @@ def delta_rows(
         for delta in sorted({0.0, *entry.deltas}):
             if delta == 0 and any(row["delta"] == 0 for row in rows):
                 continue  # nothing is added in any direction
-            row = _difference(evaluate, delta * along, data, study, ask)
+            row = difference_at(evaluate, delta * along, data.chosen, study, ask)
             note = [_added(delta * along, study), *_beyond(data, delta * along, ask, bounds)]
             rows += with_note(
                 [row], "; ".join(note), delta=delta, perspective=direction if delta else ""
@@ -98,7 +98,7 @@ def delta_rows(
             where = {"level": side, "perspective": direction}
             rows.append(_tipping_row(tip, along, reach, entry, study, ask) | where)
             if tip[0] is not None:
-                at = _difference(evaluate, tip[0] * along, data, study, ask)
+                at = difference_at(evaluate, tip[0] * along, data.chosen, study, ask)
                 # The delta is a result: it stands as the estimate of the row above, in no key.
                 at |= {"term": Term.AT_TIPPING_POINT, **where}
                 rows += with_note([at], _added(tip[0] * along, study))
@@ -106,15 +106,16 @@ def delta_rows(
     return rows, _map(entry, evaluate, study, ask)
 
 
-def _difference(
-    evaluate: Evaluate, deltas: np.ndarray, data: Shifted, study: Study, ask: Question
+def difference_at(
+    evaluate: Evaluate, deltas: np.ndarray, chosen: Sample, study: Study, ask: Question
 ) -> dict[str, Any]:
+    """Return the row of the difference at a pair of deltas, shape (2,)."""
     found = evaluate(deltas[:1], deltas[1:])
     # Pooled already: as one table, whose own figures stand.
-    single = Sample(data.chosen.first, 1, False, data.chosen.population)
+    single = Sample(chosen.first, 1, False, chosen.population)
     arrays = (found.estimate[None], found.std_error[None], found.df[None])
     [row] = pooled_rows(single, Inference(*arrays), ask.level)
-    row |= {"term": Term.DIFFERENCE, "level": contrast_label(study), "m": data.chosen.m}
+    row |= {"term": Term.DIFFERENCE, "level": contrast_label(study), "m": chosen.m}
     if isinstance(found, Pooled):
         row |= {"fmi": float(found.fmi[0]), "mc_error": float(found.mc_error[0])}
     row["pooling"] = found.rule if isinstance(found, Pooled) else ask.pooling

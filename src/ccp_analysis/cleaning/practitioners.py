@@ -111,7 +111,7 @@ def check_asked(study: Study, asked: dict[str, bool]) -> None:
     study : Study
         Files.
     asked : dict
-        ``practitioners``, ``delivery``, ``events``, ``medication``: whether there is a place for it.
+        For each table beside the participants whether there is a place for it.
     """
     there = {
         "practitioners": study.practitioners,

@@ -139,8 +139,8 @@ def clean(study: Study, dictionary: list[Column], queries: Queries) -> dict[str,
     -------
     dict
         ``participants`` and ``queries`` (tables), ``flow`` (dict); ``missing``, ``scales``,
-        ``codebook``, ``practitioners``, ``delivery``, ``events`` and ``medication``, functions that make
-        these         tables.
+        ``codebook``, ``practitioners``, ``delivery``, ``events`` and ``medication``, functions that
+        make these tables.
     """
     instruments = load_instruments()
     rules = load_rules(study, dictionary)

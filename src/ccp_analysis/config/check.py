@@ -380,6 +380,12 @@ def _outcomes(plan: Plan, economics: Economics) -> Iterator[str]:
 
 def _arms(study: Study, economics: Economics) -> Iterator[str]:
     expected = " or ".join(study.arms.levels)
+    for arm in economics.departures.arms if economics.departures else []:
+        if arm not in study.arms.levels:
+            yield (
+                f"{place(ECONOMICS, 'departures', 'arms')}: departures.arms names the arm '{arm}'; "
+                f"expected {expected}."
+            )
     for variation in economics.sensitivity:
         named = {**variation.delta.cost, **variation.delta.utility} if variation.delta else {}
         for arm in named:

@@ -11,13 +11,17 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from ccp_analysis.config.currencies import CURRENCIES, Code, Currency
 from ccp_analysis.config.reading import Name, Strict, Text, among, load
+from ccp_analysis.config.sensitivity import Strategy
 from ccp_analysis.layout import ECONOMICS
 
+MONTHS_A_YEAR = 12.0
 CHEERS_ITEMS = 28  # of the checklist of 2022
 # What evaluation and report alone ask for: an edit of it costs and imputes nothing anew.
 EVALUATED = {
     *("thresholds", "main_thresholds", "variance_power", "cost_per", "bootstrap", "statements"),
+    *("currency", "categories", "absence", "departures", "budget_impact"),
 }
 PLACEHOLDER = "placeholder"  # in the source of a figure that is made up
 Share = Literal["participants", "teams", "caseload"]
@@ -66,7 +70,7 @@ Year = Annotated[int | str, BeforeValidator(_year)]
 
 
 class Perspective(Strict):
-    """Whose costs count: a set of services.
+    """A set of services: those whose costs count, or a category of them.
 
     `services` are names of raw variables; a ``*`` stands for any letters.
     """
@@ -74,7 +78,7 @@ class Perspective(Strict):
     label: str
     """What it is called in the report."""
     services: list[str] = Field(min_length=1)
-    """Names of variables whose costs count; a * stands for any letters."""
+    """Names of variables; a * stands for any letters."""
 
 
 class Intervention(Strict):
@@ -91,6 +95,8 @@ class Intervention(Strict):
     """Over whom its cost is spread."""
     caseload: int | None = Field(default=None, ge=1)
     """People whom the active clusters serve."""
+    annuity: float = Field(default=0.035, ge=0, lt=1)
+    """Annual rate at which what lasts for years is spread over them; 0 spreads it evenly."""
 
     @model_validator(mode="after")
     def _caseload(self) -> Intervention:
@@ -99,13 +105,98 @@ class Intervention(Strict):
         return self
 
 
-class Shift(Strict):
-    """Deltas added to follow-up values that were imputed: measure, then arm, then delta."""
+class Change(Strict):
+    """What becomes of an imputed value: it is multiplied, and then something is added."""
 
-    cost: dict[str, float] = {}
-    """Arm and what is added to costs that were imputed."""
-    utility: dict[str, float] = {}
-    """Arm and what is added to utilities that were imputed."""
+    times: Multiple = 1.0
+    """What it is multiplied by."""
+    plus: float = 0.0
+    """What is added."""
+
+
+class Shift(Strict):
+    """Changes to what was imputed as an interview is missing: measure, then arm, then change."""
+
+    cost: dict[str, float | Change] = {}
+    """Arm and what is added to the costs of its missed interviews, or what changes them."""
+    utility: dict[str, float | Change] = {}
+    """Arm and what is added to the utilities of its missed interviews, or what changes them."""
+
+
+class Axis(Strict):
+    """Changes along one side of a grid: multiples, or what is added."""
+
+    times: list[Multiple] | None = Field(default=None, min_length=2)
+    """Multiples, increasing."""
+    plus: list[float] | None = Field(default=None, min_length=2)
+    """What is added, increasing."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Axis:
+        if (self.times is None) == (self.plus is None):
+            raise ValueError("expected either times or plus")
+        if any(before >= after for before, after in pairwise(self.values)):
+            raise ValueError("expected in increasing order")
+        return self
+
+    @property
+    def values(self) -> list[float]:
+        """The changes."""
+        return self.times or self.plus or []
+
+    @property
+    def neutral(self) -> float:
+        """The change that is none."""
+        return 0.0 if self.times is None else 1.0
+
+
+class Departures(Strict):
+    """What if costs and utilities of missed interviews are not as imputed, both at once."""
+
+    arms: list[str] = []
+    """Arms in which they are changed; without any, the active arm."""
+    cost: Axis
+    """Changes to the costs of missed interviews."""
+    utility: Axis
+    """Changes to the utilities of missed interviews."""
+    reference_based: list[Strategy] = []
+    """What net benefit is assumed of those who were lost, beside missing at random."""
+
+
+class Discount(Strict):
+    """Annual rates at which what falls in later years counts less; nothing does in the first."""
+
+    costs: float = Field(default=0.035, ge=0, lt=1)
+    """Of costs."""
+    effects: float = Field(default=0.035, ge=0, lt=1)
+    """Of quality-adjusted life years."""
+
+
+Valuation = Literal["human-capital", "friction-cost"]
+
+
+class Absence(Strict):
+    """Days off work: all of them by their wage, or until somebody else does the work."""
+
+    service: str
+    """Name of the variable that counts them."""
+    valued: Valuation = "human-capital"
+    """All days (human capital), or those within a friction period."""
+    friction_days: float = Field(default=60.0, gt=0)
+    """Working days after which somebody else does the work."""
+    elasticity: float = Field(default=1.0, gt=0, le=1)
+    """Share of a day's work that is lost in a day of absence, within the friction period."""
+
+
+class BudgetImpact(Strict):
+    """What it would cost whoever pays: uptake, price and caseload."""
+
+    caseload: int = Field(ge=1)
+    """People to whom it could be offered in a year."""
+    uptake: list[Annotated[float, Field(ge=0, le=1)]] = Field(min_length=1)
+    """Share of them who get it, year by year."""
+    price: float | None = Field(default=None, ge=0)
+    """What it costs for each who gets it; without one, what the evaluation counts."""
 
 
 class Variation(Strict):
@@ -137,8 +228,12 @@ class Variation(Strict):
     """Multiple of the cost of the intervention."""
     times: Literal["interviews"] | None = None
     """Utilities at the interviews as they took place."""
+    absence: Valuation | None = None
+    """Another valuation of days off work."""
+    discount: Discount | None = None
+    """Other rates of discounting."""
     delta: Shift | None = None
-    """What is added to follow-up values that were imputed."""
+    """What changes in follow-up values that were imputed as the interview is missing."""
 
     @model_validator(mode="after")
     def _something(self) -> Variation:
@@ -150,7 +245,7 @@ class Variation(Strict):
             raise ValueError(f"{where}: unit_costs names no service; expected service: multiple")
         if self.delta is not None:
             if not (self.delta.cost or self.delta.utility):
-                raise ValueError(f"{where}: delta names no arm; expected {{cost: {{arm: pounds}}}}")
+                raise ValueError(f"{where}: delta names no arm; expected {{cost: {{arm: amount}}}}")
             if self.data == "observed":
                 raise ValueError(
                     f"{where}: delta is added to imputed values, and data: observed has none; "
@@ -215,25 +310,31 @@ class Economics(Strict):
 
     price_year: Year
     """Year of the prices of the evaluation, as 2020, or a financial one, as 2019/20."""
-    currency: Literal["GBP"]
-    """Currency of all costs."""
+    currency: Code
+    """Currency of all costs, by its code of ISO 4217."""
     unit_costs: Path
     """Table of what a unit of each service costs."""
     price_index: Path | None = None
     """Table that brings prices of other years to that of the evaluation."""
     perspectives: dict[Name, Perspective] = Field(min_length=1)
     """Whose costs count; the first is that of the main evaluation."""
+    categories: dict[Name, Perspective] = {}
+    """Services that have a subtotal in the table of resources."""
+    absence: Absence | None = None
+    """How days off work are valued, where a perspective counts them."""
     intervention: Intervention | None = None
     """What the intervention itself costs."""
     utility: str
     """Instrument or variable on the scale of utility."""
-    months: float = Field(gt=0, le=12)
+    months: float = Field(gt=0)
     """Horizon, in months since the baseline."""
+    discount: Discount = Discount()
+    """Annual rates at which what falls in later years counts less."""
     thresholds: list[Annotated[float, Field(ge=0)]] = Field(min_length=2)
     """What a quality-adjusted life year may be worth, increasing."""
     main_thresholds: list[float] = Field(min_length=1)
     """Those of the report's tables; the first is that of the main evaluation."""
-    variance_power: float = Field(default=1.5, ge=1, le=2)
+    variance_power: float = Field(default=1.5, ge=1, le=3)
     """Of the log-link model: the variance is proportional to this power of the mean."""
     cost_per: list[str] = []
     """Outcomes of the plan of which a unit is set beside the cost."""
@@ -243,6 +344,10 @@ class Economics(Strict):
     """What is varied, one evaluation each."""
     strange: Strange = Strange()
     """From where on a price, the index or the caseload is asked about."""
+    departures: Departures | None = None
+    """Costs and utilities of missed interviews, both changed at once."""
+    budget_impact: BudgetImpact | None = None
+    """What it would cost whoever pays."""
     statements: dict[int, str] = {}
     """Item of the CHEERS checklist and what the authors say to it."""
 
@@ -269,6 +374,8 @@ class Economics(Strict):
                     f"{CHEERS_ITEMS}"
                 )
         ids = [variation.id for variation in self.sensitivity]
+        for name in {"departures", "reference_based"}.intersection(ids):
+            yield f"sensitivity: '{name}' is what another part is called; expected another id"
         if len(set(ids)) < len(ids):
             yield "sensitivity: every entry needs an id of its own"
         for variation in self.sensitivity:
@@ -282,11 +389,18 @@ class Economics(Strict):
                 self.intervention and self.intervention.caseload
             ):
                 yield f"{where}: intervention.caseload is expected, the people served"
+            if variation.absence and not self.absence:
+                yield f"{where}: absence is expected, the service that counts days off work"
 
     @property
     def main(self) -> str:
         """Id of the main perspective."""
         return next(iter(self.perspectives))
+
+    @property
+    def money(self) -> Currency:
+        """How amounts are written."""
+        return CURRENCIES[self.currency]
 
 
 def costed(economics: Economics | None) -> str:

@@ -14,6 +14,7 @@ from ccp_analysis.analyses.comparison import POPULATIONS
 from ccp_analysis.analyses.design import Design, Sample, design, sample
 from ccp_analysis.analyses.question import Question, fitted, require_arms
 from ccp_analysis.analyses.rows import Rows, complete, contrast_label
+from ccp_analysis.config.currencies import MONEY
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study
 from ccp_analysis.economics.outcomes import (
@@ -46,7 +47,7 @@ class Measure:
 
 
 MEASURES = (
-    Measure("cost", "pounds", COST, BASELINE_COST),
+    Measure("cost", MONEY, COST, BASELINE_COST),
     Measure("qaly", "years", QALY, BASELINE_UTILITY),
 )
 
@@ -98,6 +99,13 @@ class Compared:
             standardise=False,
             pooling=self.plan.pooling,
         )
+
+    def ask_adjusted(self, outcome: str, scale: str, value: str) -> Question:
+        """Return a question of the same people, of a value adjusted for all that costs are."""
+        if not self.evaluated.adjust:
+            raise ValueError("there is nothing to adjust for")
+        baseline, *covariates = self.evaluated.adjust
+        return replace(self.ask(outcome, scale, value, baseline), covariates=covariates)
 
     def fit_all(self, y: np.ndarray) -> tuple[Inference, str]:
         """Fit outcomes (m, k, n) on the design: arrays (m, k, 3), and what the inference is."""

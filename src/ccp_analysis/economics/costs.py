@@ -103,7 +103,7 @@ def run(
     parts = [people[["participant"]], total_costs(people, table, economics.main)]
     items = none()
     if economics.intervention is not None:
-        items = read_intervention(economics.intervention.costs, economics.months, index)
+        items = read_intervention(economics, index)
         total = float(items["cost"].sum())
         parts.append(pd.DataFrame(shares(people, total, study, economics), index=people.index))
         log.info("the intervention costs %.2f within the horizon", total)

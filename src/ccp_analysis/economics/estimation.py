@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from ccp_analysis.analyses.design import design
 from ccp_analysis.analyses.models.team_means import team_means
 from ccp_analysis.analyses.question import fitted, require_fits, require_varying
 from ccp_analysis.analyses.rows import Rows, arm_rows, contrast_label, pooled_rows, with_note
+from ccp_analysis.config.currencies import MONEY
 from ccp_analysis.config.study import Study
 from ccp_analysis.economics.compared import (
     BOTH,
@@ -21,8 +23,9 @@ from ccp_analysis.economics.compared import (
     Measure,
     attempt,
 )
-from ccp_analysis.economics.outcomes import COST, QALY, WITHOUT
-from ccp_analysis.models.glm import fit_glm
+from ccp_analysis.economics.outcomes import COST, QALY, SERVICES, WITHOUT
+from ccp_analysis.models.glm import GlmFit, fit_glm
+from ccp_analysis.models.glm_checks import link_test, park_test
 from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import classical, fit_ols
@@ -31,6 +34,7 @@ from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Model, Term
 
 ARM = 1  # column of a design
+STANDARDISED = "standardised over everyone analysed"
 ASSUMES = (
     "assumes that people alike in baseline costs and utility, pair and covariates would fare alike "
     "in either arm"
@@ -105,25 +109,66 @@ def log_link_rows(data: Compared, power: float) -> Rows:
         The variance is taken as proportional to this power of the mean.
     """
     study, chosen = data.study, data.chosen
-    require_varying(chosen, COST)
-    y = chosen.stacked(COST)
+    require_varying(chosen, SERVICES)
+    y = chosen.stacked(SERVICES)
     fit = fitted(fit_glm, data.X.columns, data.X.X, y, "power", power=power)
     how = allocated(study).robust(chosen, "HC3")
     marginal = standardised(fit, *counterfactual(data.X.X, ARM), **how)
     note = f"log link, variance proportional to the mean to the power {power:g}"
     marginal = allocated(study).named(chosen, marginal).part(np.s_[:, [2, 0, 1]])
+    price = intervention_price(data)
+    marginal = replace(marginal, estimate=marginal.estimate + price * np.array([1.0, 0.0, 1.0]))
     rows = arm_rows(study, chosen, marginal, data.level, apart=True)
-    rows = with_note(rows, f"{note}; standardised over everyone analysed")
+    fixed = f"the intervention's {price:,.2f} a participant added to the mean of its arm"
+    rows = with_note(rows, "; ".join(filter(None, [note, STANDARDISED, fixed * bool(price)])))
     log_ratio = on_link_scale(fit, data.X.contrasts[:1], **how)
     [ratio] = pooled_rows(chosen, allocated(study).named(chosen, log_ratio), data.level)
     for name in ("estimate", "conf_low", "conf_high"):
         ratio[name] = float(np.exp(ratio[name]))
     ratio |= {"term": Term.RATIO, "scale": "ratio", "level": contrast_label(study)}
     ratio |= {"std_error": None, "mc_error": None}
-    ratio["note"] = f"{note}; pooled as a logarithm, tested against one"
-    return data.complete(
-        [*rows, ratio], data.ask("cost", "pounds"), Model.LOG_LINK, how["kind"].lower()
-    )
+    without = "; of services, without the intervention" * bool(price)
+    ratio["note"] = f"{note}; pooled as a logarithm, tested against one{without}"
+    rows += [ratio, *_fit_of_log_link(data, fit, y, power, how)]
+    return data.complete(rows, data.ask("cost", MONEY), Model.LOG_LINK, how["kind"].lower())
+
+
+def intervention_price(data: Compared) -> float:
+    """Return what the intervention costs on average for those of its arm, a known sum."""
+    active = (data.chosen.first[data.study.arms.variable] == data.study.arms.active).to_numpy()
+    cost, services = np.moveaxis(data.values(COST, SERVICES), 1, 0)
+    return float(round((cost - services)[:, active].mean(), 9))
+
+
+def _fit_of_log_link(
+    data: Compared, fit: GlmFit, y: np.ndarray, power: float, how: dict[str, Any]
+) -> Rows:
+    """Return the power of the variance by Park's test, against the assumed one, and a link test."""
+    rows: Rows = []
+    asked = {
+        Term.VARIANCE_POWER: (
+            partial(park_test, fit, y),
+            power,
+            f"modified Park test, tested against the {power:g} that is assumed",
+        ),
+        Term.CURVATURE: (partial(link_test, fit, y, power), 0.0, "link test of Pregibon"),
+    }
+    for term, (test, against, note) in asked.items():
+        head = {"outcome": "cost", "scale": "ratio", "model": Model.LOG_LINK, "term": term}
+
+        def one(test: Any = test, against: float = against) -> Rows:
+            found, inference = test(groups=how["groups"])
+            require_fits(found)
+            named = allocated(data.study).named(data.chosen, inference)
+            from_it = replace(named, estimate=named.estimate - against)
+            [row] = pooled_rows(data.chosen, from_it, data.level)
+            for name in ("estimate", "conf_low", "conf_high"):
+                row[name] += against
+            return [row]
+
+        [row] = attempt(data.study, "economics", head, data.data, one)
+        rows += with_note([{**row, **head, "level": ""}], note)
+    return rows
 
 
 def model_rows(
@@ -154,7 +199,7 @@ def model_rows(
         return rows
     joint = {"outcome": BOTH, "scale": "correlation", "model": Model.SUR}
     rows += attempt(study, "economics", joint, data, partial(_applied, sur_rows, people))
-    skewed = {"outcome": "cost", "scale": "pounds", "model": Model.LOG_LINK}
+    skewed = {"outcome": "cost", "scale": MONEY, "model": Model.LOG_LINK}
     fit = partial(_applied, log_link_rows, people, power)
     return rows + attempt(study, "economics", skewed, data, fit)
 

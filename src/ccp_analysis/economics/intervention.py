@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pandas as pd
 
-from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.economics import MONTHS_A_YEAR, Economics
 from ccp_analysis.config.reading import first_of, place
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.tables import read_table
+from ccp_analysis.economics.discounting import share_within
 from ccp_analysis.economics.prices import PriceIndex, number, sourced
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import ECONOMICS
@@ -27,15 +28,13 @@ READ = [
 WRITTEN = [*READ[:6], "price", "lifetime_years", "cost", "source", "line"]
 
 
-def read_intervention(path: Path, months: float, index: PriceIndex) -> pd.DataFrame:
+def read_intervention(economics: Economics, index: PriceIndex) -> pd.DataFrame:
     """Read what the intervention took, and attribute it to the horizon.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    months : float
-        Horizon of the evaluation.
+    economics : Economics
+        Names the file; horizon, annuity and discounting.
     index : PriceIndex
         From `read_price_index`.
 
@@ -45,8 +44,8 @@ def read_intervention(path: Path, months: float, index: PriceIndex) -> pd.DataFr
         By item: item, category, quantity, unit, unit_cost (as given), price_year, price (of a unit,
         at the price year of the evaluation), lifetime_years (missing where there is none), cost
         (of all units, within the horizon, at that price year), source, line (in the file). What
-        serves for some years is spread evenly over them: of its cost the share months/12/lifetime
-        falls within the horizon, all of it where the lifetime is not longer.
+        serves for some years bears an equivalent annual cost: of its cost `share_within` falls
+        within the horizon, all of it where the lifetime is not longer.
 
     Raises
     ------
@@ -54,6 +53,13 @@ def read_intervention(path: Path, months: float, index: PriceIndex) -> pd.DataFr
         If a number is missing, negative or none, a source is empty, a lifetime is not above zero, a
         price year is unknown, an item stands twice, or there is none; `faults` lists all.
     """
+    assert economics.intervention is not None
+    path, annuity = economics.intervention.costs, economics.intervention.annuity
+
+    def share(lifetime: float) -> float:
+        years = economics.months / MONTHS_A_YEAR
+        return share_within(years, lifetime, annuity, economics.discount.costs)
+
     rows: list[dict[str, object]] = []
     faults: list[str] = []
     items: dict[str, int] = {}
@@ -66,7 +72,7 @@ def read_intervention(path: Path, months: float, index: PriceIndex) -> pd.DataFr
                     f"{items[row['item']]}."
                 )
             items[row["item"]] = line
-            rows.append(_item(row, where, months, index) | {"line": line})
+            rows.append(_item(row, where, share, index) | {"line": line})
         except StudyError as error:
             faults.append(str(error))
     if faults:
@@ -76,13 +82,15 @@ def read_intervention(path: Path, months: float, index: PriceIndex) -> pd.DataFr
     return pd.DataFrame(rows, columns=WRITTEN)
 
 
-def _item(row: dict[str, str], where: str, months: float, index: PriceIndex) -> dict[str, object]:
+def _item(
+    row: dict[str, str], where: str, share_of: Callable[[float], float], index: PriceIndex
+) -> dict[str, object]:
     quantity, cost = number(row, "quantity", where), number(row, "unit_cost", where)
     year, factor = index.factor(row["price_year"], where)
     lifetime, share = float("nan"), 1.0
     if row["lifetime_years"]:
         lifetime = number(row, "lifetime_years", where, positive=True)
-        share = min(1.0, months / 12 / lifetime)
+        share = share_of(lifetime)
     return row | {
         "source": sourced(row, where),
         "quantity": quantity,

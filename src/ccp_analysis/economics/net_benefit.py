@@ -11,6 +11,7 @@ from scipy.special import stdtr
 from ccp_analysis.analyses.models.team_means import adjusted_teams, teams_of
 from ccp_analysis.analyses.question import require_fits
 from ccp_analysis.analyses.rows import Rows, contrast_label, pooled_rows, with_note
+from ccp_analysis.config.currencies import MONEY
 from ccp_analysis.economics.compared import MEASURES, Compared, attempt, contrast
 from ccp_analysis.economics.outcomes import COST, QALY
 from ccp_analysis.models.team_level import paired_team_means
@@ -62,7 +63,7 @@ def _each(
         for threshold in thresholds:
             head = {
                 "outcome": NET_BENEFIT,
-                "scale": "pounds",
+                "scale": MONEY,
                 "model": model,
                 "threshold": threshold,
             }
@@ -84,7 +85,7 @@ def _regressed(data: Compared, thresholds: list[float]) -> Rows:
         accepted = float(stdtr(df, row["statistic"]))
         scale = {"scale": "proportion", "estimate": accepted, "df": row["df"], "note": CONFIDENCE}
         rows.append({**head, "term": Term.COST_EFFECTIVE, **scale})
-    ask = data.ask(NET_BENEFIT, "pounds")
+    ask = data.ask(NET_BENEFIT, MONEY)
     return data.complete(rows, ask, Model.NET_BENEFIT, method)
 
 
@@ -117,5 +118,5 @@ def _paired(data: Compared, thresholds: list[float]) -> Rows:
             "threshold": threshold,
         }
         rows += with_note([row], data.evaluated.note)
-    ask = data.ask(NET_BENEFIT, "pounds")
+    ask = data.ask(NET_BENEFIT, MONEY)
     return data.complete(rows, ask, Model.TEAM_MEANS, Inference.PAIRED_T)

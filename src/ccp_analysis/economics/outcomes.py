@@ -7,18 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ccp_analysis.config.economics import Change
+from ccp_analysis.economics.discounting import discount_factor, discounted_weights
 from ccp_analysis.economics.qalys import (
     interview_times,
     nominal_times,
     quality_adjusted_life_years,
     times_of_death,
-    utility_weights,
 )
 from ccp_analysis.economics.setting import Setting, Source
 from ccp_analysis.refused import NOT_IMPUTED, reasons
 
 # Columns of the tables of an evaluation.
 COST = "_cost"
+SERVICES = "_cost_of_services"
 QALY = "_qaly"
 BASELINE_COST = "_cost_at_baseline"
 BASELINE_UTILITY = "_utility_at_baseline"
@@ -39,7 +41,8 @@ class Evaluated:
     setting : Setting
         What was asked.
     tables : pandas.DataFrame
-        Imputations 0 to m with the columns `COST`, `QALY`, `BASELINE_COST`, `BASELINE_UTILITY`.
+        Imputations 0 to m with the columns `COST`, `SERVICES` (cost without the intervention),
+        `QALY`, `BASELINE_COST`, `BASELINE_UTILITY`.
     adjust : list of str
         Columns that are adjusted for: baseline cost and utility, then the plan's covariates. From
         `evaluated`, a baseline is left out where it is the same for everyone in all tables; in
@@ -85,9 +88,12 @@ def evaluated(source: Source, setting: Setting) -> Evaluated:
         If the cost of the intervention could not be shared by that rule.
     """
     baseline, *later = source.visits
+    services = sum(
+        visit_costs(source, setting, v.id, True) * discounts(source, setting, v.id) for v in later
+    )
     columns = {
-        COST: sum(visit_costs(source, setting, v.id, True) for v in later)
-        + intervention_costs(source, setting),
+        COST: services + intervention_costs(source, setting),
+        SERVICES: services,
         QALY: life_years(source, setting),
         BASELINE_COST: visit_costs(source, setting, baseline.id, False),
         BASELINE_UTILITY: source.stacked(f"{setting.utility}_{baseline.id}"),
@@ -141,16 +147,19 @@ def visit_costs(source: Source, setting: Setting, visit: str, shifted: bool) -> 
 
     Notes
     -----
-    A delta is added to costs that are missing in imputation 0, times the share of the period lived
-    through; a cost is not taken below 0. Then costs above the quantile of a table are set to it.
+    Where the interview is missing, costs are changed as the deltas say: what is added, times the
+    share of the period lived through; a cost is not taken below 0. A service that was left blank in
+    an interview that took place is no reason to. Then costs above the quantile of a table are set
+    to it. Nothing is discounted here.
     """
     alive, full = source.alive(visit), full_costs(source, setting, visit)
     if full is None:
         return np.zeros((len(source.tables) // source.n, source.n))
     total = lived_through(full, alive)
     if shifted and setting.delta.cost:
-        added = _by_arm(source, setting.delta.cost) * alive
-        total = np.maximum(total + np.where(_imputed(total), added, 0.0), 0.0)
+        times, plus = _by_arm(source, setting.delta.cost)
+        changed = np.maximum(times * total + plus * alive, 0.0)
+        total = np.where(imputed_for_missed(source, visit, total), changed, total)
     if setting.winsorise is not None:
         known = np.isfinite(total).any(axis=1)
         limit = np.nanquantile(total[known], setting.winsorise, axis=1, keepdims=True)
@@ -170,8 +179,27 @@ def full_costs(source: Source, setting: Setting, visit: str) -> np.ndarray | Non
     total = np.zeros((len(source.tables) // source.n, source.n))
     for row in rows.itertuples():
         price = row.price * setting.multiples.get(row.service, 1.0)
-        total += price * source.stacked(row.variable)
+        total += price * counted_use(source, setting, row.service, row.variable)
     return total
+
+
+def counted_use(source: Source, setting: Setting, service: str, variable: str) -> np.ndarray:
+    """Return what of the use of a service is paid for, shape (m + 1, n).
+
+    All of it; by the friction-cost method, of days off work those until somebody else does the work
+    (Koopmanschap et al. 1995, J Health Econ 14:171-189), taking those of a period as one absence.
+    """
+    used, absence = source.stacked(variable), source.economics.absence
+    if absence is None or service != absence.service or setting.absence == "human-capital":
+        return used
+    return absence.elasticity * np.minimum(used, absence.friction_days)
+
+
+def discounts(source: Source, setting: Setting, visit: str) -> np.ndarray:
+    """Return what costs of the period before a follow-up count for, by how much of it was lived."""
+    begin, end = source.years(visit)
+    until = begin + source.alive(visit) * (end - begin)
+    return discount_factor(begin, until, setting.discount.costs)
 
 
 def lived_through(costs: np.ndarray, alive: np.ndarray) -> np.ndarray:
@@ -189,41 +217,51 @@ def intervention_costs(source: Source, setting: Setting) -> np.ndarray:
     return setting.intervention * source.people[name].to_numpy(dtype=float)
 
 
-def curve_weights(source: Source, interviews: bool = False) -> np.ndarray:
+def curve_weights(source: Source, setting: Setting) -> np.ndarray:
     """Return what the utility of each person and visit counts in years, shape (n, visits)."""
     visits = source.visits
     nominal = nominal_times(visits, source.n)
     alive = np.stack([source.alive(visit.id) for visit in visits], axis=1)
-    times = interview_times(visits, source.people) if interviews else nominal
-    return utility_weights(times, times_of_death(nominal, alive), float(nominal[0, -1]))
+    times = interview_times(visits, source.people) if setting.interviews else nominal
+    death, horizon = times_of_death(nominal, alive), float(nominal[0, -1])
+    return discounted_weights(times, death, horizon, setting.discount.effects)
 
 
 def life_years(source: Source, setting: Setting) -> np.ndarray:
     """Return quality-adjusted life years up to the horizon, shape (m + 1, n).
 
-    A delta is added to follow-up utilities that are missing in imputation 0, which those of the
-    dead are not; a utility is not taken above full health.
+    Utilities of missed interviews are changed as the deltas say, those of the dead are not; a
+    utility is not taken above full health.
     """
     utilities = np.stack(
         [source.stacked(f"{setting.utility}_{visit.id}") for visit in source.visits], axis=-1
     )
     if setting.delta.utility:
-        later = utilities[..., 1:]
-        added = _by_arm(source, setting.delta.utility)[:, None]
-        raised = np.minimum(later + added, np.maximum(later, FULL_HEALTH))
-        utilities[..., 1:] = np.where(_imputed(later), raised, later)
-    return quality_adjusted_life_years(utilities, curve_weights(source, setting.interviews))
+        times, plus = _by_arm(source, setting.delta.utility)
+        for v, visit in enumerate(source.visits[1:], start=1):
+            found = utilities[..., v]
+            changed = np.minimum(times * found + plus, np.maximum(found, FULL_HEALTH))
+            utilities[..., v] = np.where(
+                imputed_for_missed(source, visit.id, found), changed, found
+            )
+    return quality_adjusted_life_years(utilities, curve_weights(source, setting))
 
 
-def _imputed(values: np.ndarray) -> np.ndarray:
-    """Return which values of the tables 1 to m were imputed: missing in table 0."""
-    missing = np.broadcast_to(np.isnan(values[0]), values.shape).copy()
-    missing[0] = False
-    return missing
+def imputed_for_missed(source: Source, visit: str, values: np.ndarray) -> np.ndarray:
+    """Return which values (m + 1, n) of a visit were imputed as the interview is missing.
+
+    Those that were left blank in an interview that took place are missing for another reason.
+    """
+    missed = np.isnan(values[0]) & source.missed(visit)
+    return missed & (np.arange(len(values)) > 0)[:, None]
 
 
-def _by_arm(source: Source, delta: dict[str, float]) -> np.ndarray:
-    return np.array([delta.get(arm, 0.0) for arm in source.arm()])
+def _by_arm(source: Source, delta: dict[str, float | Change]) -> tuple[np.ndarray, np.ndarray]:
+    """Return by what values of each person are multiplied, and what is added; each (n,)."""
+    none = Change()
+    changes = {a: c if isinstance(c, Change) else Change(plus=c) for a, c in delta.items()}
+    found = [changes.get(arm, none) for arm in source.arm()]
+    return np.array([c.times for c in found]), np.array([c.plus for c in found])
 
 
 def _varies(values: np.ndarray) -> bool:

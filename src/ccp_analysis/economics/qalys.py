@@ -9,12 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.economics import MONTHS_A_YEAR, Economics
 from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import ECONOMICS
 
-MONTHS_A_YEAR = 12.0
 DAYS_A_YEAR = 365.25
 
 

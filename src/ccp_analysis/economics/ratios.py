@@ -9,6 +9,7 @@ import numpy as np
 from ccp_analysis.analyses.allocation import require_inference
 from ccp_analysis.analyses.question import require_varying
 from ccp_analysis.analyses.rows import Rows, with_note
+from ccp_analysis.config.currencies import MONEY
 from ccp_analysis.config.study import Study
 from ccp_analysis.economics.compared import Compared, contrast
 from ccp_analysis.economics.outcomes import COST
@@ -154,7 +155,7 @@ def ratio_head(effect: Effect) -> dict[str, str]:
         "term": Term.ICER,
         "level": "",
         "outcome": f"cost per {effect.outcome}",
-        "scale": f"pounds per {effect.gained}",
+        "scale": f"{MONEY} per {effect.gained}",
         "model": Model.ANCOVA,
     }
 

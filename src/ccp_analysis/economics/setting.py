@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.config.economics import Economics, Shift, Variation
+from ccp_analysis.config.economics import (
+    MONTHS_A_YEAR,
+    Discount,
+    Economics,
+    Shift,
+    Valuation,
+    Variation,
+)
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.economics.qalys import visits_up_to_horizon
@@ -65,6 +72,17 @@ class Source:
         if name not in self.tables:
             return np.ones(self.n)
         return self.tables[name].to_numpy(dtype=float)[: self.n]
+
+    def missed(self, visit: str) -> np.ndarray:
+        """Return whose interview at a visit is missing, shape (n,)."""
+        return ~self.people[f"interviewed_{visit}"].to_numpy(dtype=bool)
+
+    def years(self, visit: str) -> tuple[float, float]:
+        """Return when the period before a follow-up began and when it ended, in years."""
+        months = [v.months for v in self.visits]
+        at = [v.id for v in self.visits].index(visit)
+        begin, end = ((months[k] - months[0]) / MONTHS_A_YEAR for k in (at - 1, at))
+        return begin, end
 
     def places(self, participants: pd.Series) -> np.ndarray:
         """Return where in a table participants stand."""
@@ -134,9 +152,13 @@ class Setting:
     interviews : bool
         Whether utilities hold at the dates of the interviews.
     delta : Shift
-        What is added to imputed follow-up values.
+        What changes in imputed follow-up values of missed interviews.
     intervention : float
         Multiple of the cost of the intervention.
+    absence : str
+        How days off work are valued.
+    discount : Discount
+        Annual rates.
     """
 
     perspective: str
@@ -148,12 +170,17 @@ class Setting:
     interviews: bool = False
     delta: Shift = field(default_factory=Shift)
     intervention: float = 1.0
+    absence: Valuation = "human-capital"
+    discount: Discount = Discount()
 
 
 def main_setting(economics: Economics) -> Setting:
     """Return the setting of the main evaluation."""
     share = economics.intervention.share if economics.intervention else None
-    return Setting(economics.main, economics.utility, share)
+    absence = economics.absence.valued if economics.absence else "human-capital"
+    return Setting(
+        economics.main, economics.utility, share, absence=absence, discount=economics.discount
+    )
 
 
 def setting_of(source: Source, variation: Variation) -> Setting:
@@ -208,6 +235,8 @@ def setting_of(source: Source, variation: Variation) -> Setting:
         interviews=variation.times == "interviews",
         delta=delta,
         intervention=1.0 if variation.intervention is None else variation.intervention,
+        absence=variation.absence or main.absence,
+        discount=variation.discount or main.discount,
     )
 
 

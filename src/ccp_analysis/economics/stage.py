@@ -15,6 +15,7 @@ import pandas as pd
 from ccp_analysis import files
 from ccp_analysis.analyses.design import sample
 from ccp_analysis.analyses.rows import Rows
+from ccp_analysis.config.currencies import MONEY, in_currency
 from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.economics import load_economics
 from ccp_analysis.config.instruments import load_instruments, unit_of
@@ -23,10 +24,12 @@ from ccp_analysis.config.reading import place
 from ccp_analysis.config.study import load_study
 from ccp_analysis.economics.bootstrap import Draws
 from ccp_analysis.economics.compared import BOTH, attempt, compared
+from ccp_analysis.economics.departures import departure_rows
 from ccp_analysis.economics.estimation import model_rows
 from ccp_analysis.economics.net_benefit import NET_BENEFIT, net_benefit_rows, team_net_benefit_rows
-from ccp_analysis.economics.outcomes import Evaluated, evaluated
+from ccp_analysis.economics.outcomes import evaluated
 from ccp_analysis.economics.ratios import Effect, ratio_head, ratio_rows
+from ccp_analysis.economics.reach import budget_rows, subgroup_rows
 from ccp_analysis.economics.setting import Source, main_setting, require_utility, source
 from ccp_analysis.economics.uncertainty import draw, draw_rows, figure_data
 from ccp_analysis.economics.use import unadjusted_rows, use_rows
@@ -34,7 +37,7 @@ from ccp_analysis.economics.variations import PER_QALY, variation_rows
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import ECONOMICS, PLAN
 from ccp_analysis.results.table import results_table
-from ccp_analysis.results.terms import Model, Role
+from ccp_analysis.results.terms import Model, Role, Term
 
 IMPUTED, OBSERVED = "imputed", "observed"
 
@@ -86,7 +89,10 @@ def run(
         "perspective": economics.main,
     }
     rows = [*found, *variation_rows(read)]
-    table = results_table([{**shared, **row} for row in rows], study.data_status)
+    rows = [
+        {**shared, **row, "scale": in_currency(row["scale"], economics.currency)} for row in rows
+    ]
+    table = results_table(rows, study.data_status)
     files.write_parquet(results, table)
     files.write_parquet(figures, figure_data(draws))
 
@@ -119,7 +125,7 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
     def tried(head: dict[str, str], fit: Callable[[], Rows], data: str = IMPUTED) -> Rows:
         return attempt(study, "economics", head, data, fit)
 
-    benefit = {"outcome": NET_BENEFIT, "scale": "pounds"}
+    benefit = {"outcome": NET_BENEFIT, "scale": MONEY}
     rows += tried(
         benefit | {"model": Model.NET_BENEFIT},
         lambda: net_benefit_rows(people(), economics.thresholds),
@@ -129,6 +135,13 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
             benefit | {"model": Model.TEAM_MEANS},
             lambda: team_net_benefit_rows(people(), economics.main_thresholds),
         )
+    if read.plan.subgroups:
+        head = benefit | {"model": Model.NET_BENEFIT, "term": Term.INTERACTION}
+        rows += tried(head, lambda: subgroup_rows(read, people()))
+    if economics.budget_impact:
+        head = {"outcome": "cost", "scale": MONEY, "model": Model.ANCOVA, "term": Term.BUDGET}
+        rows += tried(head, lambda: budget_rows(read, people()))
+    rows += departure_rows(read, people)
     rows += tried(ratio_head(PER_QALY), lambda: ratio_rows(people(), PER_QALY))
     for effect in _effects(read):
         more = _with_baseline(read, effect)
@@ -156,13 +169,6 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
         {"outcome": BOTH, "scale": "proportion", "model": Model.TWO_STAGE_BOOTSTRAP}, bootstrap
     )
     return rows, draws[0] if draws else None
-
-
-def _described(read: Source, values: Evaluated, data: str, total: float) -> Rows:
-    """Return unadjusted means, and of completed tables what was used and what it cost."""
-    chosen = sample(read.study, values.tables, data, values.needed)
-    rows = unadjusted_rows(read, values.setting, chosen)
-    return rows + (use_rows(read, values.setting, chosen, total) if data == IMPUTED else [])
 
 
 def _effects(read: Source) -> list[Effect]:

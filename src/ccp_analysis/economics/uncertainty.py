@@ -10,6 +10,7 @@ import pandas as pd
 from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.dependence import at_fault
 from ccp_analysis.analyses.rows import Rows, contrast_label
+from ccp_analysis.config.currencies import MONEY
 from ccp_analysis.economics.bootstrap import Draws, two_stage_bootstrap
 from ccp_analysis.economics.compared import BOTH, MEASURES, Compared
 from ccp_analysis.economics.net_benefit import NET_BENEFIT
@@ -17,6 +18,7 @@ from ccp_analysis.economics.outcomes import (
     BASELINE_COST,
     BASELINE_UTILITY,
     curve_weights,
+    discounts,
     full_costs,
     intervention_costs,
 )
@@ -80,11 +82,12 @@ def draw(source: Source, data: Compared) -> Draws:
     """
     study, setting = source.study, data.evaluated.setting
     who = source.places(data.chosen.first["participant"])
-    columns, curve, adjust = _Columns(source.n), curve_weights(source), []
+    columns, curve, adjust = _Columns(source.n), curve_weights(source, setting), []
     for v, visit in enumerate(source.visits):
         costs, alive = full_costs(source, setting, visit.id), source.alive(visit.id)
         if costs is not None and v:
-            columns.add(np.where(alive > 0.0, costs, np.nan), cost=alive)
+            counted = alive * discounts(source, setting, visit.id)
+            columns.add(np.where(alive > 0.0, costs, np.nan), cost=counted)
         elif costs is not None:
             at = columns.add(costs)
             adjust += [at] if BASELINE_COST in data.evaluated.adjust else []
@@ -174,7 +177,7 @@ def draw_rows(source: Source, data: Compared, draws: Draws) -> Rows:
         gains = threshold * draws.effect - draws.cost
         at = {"threshold": threshold, "level": label}
         if threshold in economics.main_thresholds:
-            add(_percentiles(gains, data.level) | at, NET_BENEFIT, "pounds")
+            add(_percentiles(gains, data.level) | at, NET_BENEFIT, MONEY)
         row = {**at, "term": Term.COST_EFFECTIVE, "estimate": float((gains > 0.0).mean())}
         add(row, NET_BENEFIT, "proportion")
     where = 2 * ~(draws.cost > 0.0) + ~(draws.effect > 0.0)

@@ -8,15 +8,18 @@ import numpy as np
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.rows import Rows
+from ccp_analysis.config.currencies import MONEY
 from ccp_analysis.config.study import Study
 from ccp_analysis.economics.outcomes import (
     COST,
     QALY,
+    counted_use,
     full_costs,
     intervention_costs,
     lived_through,
     visit_costs,
 )
+from ccp_analysis.economics.prices import categories
 from ccp_analysis.economics.setting import Setting, Source
 from ccp_analysis.results.terms import Inference, Model, Population, Term
 
@@ -40,29 +43,48 @@ def use_rows(source: Source, setting: Setting, chosen: Sample, total: float) -> 
     Returns
     -------
     list of dict
-        A service that the main perspective does not count has the first perspective that does.
+        A service that the main perspective does not count has the first perspective that does; so
+        has a category of services, of which only what that perspective counts is added up. Nothing
+        is discounted.
     """
     visits = [visit.id for visit in source.visits]
     arms, rows = source.arm(), []
     people = np.zeros(source.n, dtype=bool)
     people[source.places(chosen.first["participant"])] = True
-    for service in source.prices[source.prices["visit"].isin(visits)].itertuples():
+    found = source.prices[source.prices["visit"].isin(visits)]
+    paid: dict[tuple[str, str], np.ndarray] = {}
+    first: dict[str, str] = {}
+    for service in found.itertuples():
         perspective = next(p for p in source.economics.perspectives if getattr(service, f"in_{p}"))
+        first[service.service] = perspective
         head = {**SHARED, "outcome": service.service, "visit": service.visit}
         head["perspective"] = perspective
         used = source.stacked(service.variable)[0]
-        full = service.price * source.stacked(service.variable)[1:]
-        costs = lived_through(full, source.alive(service.visit))
+        full = service.price * counted_use(source, setting, service.service, service.variable)[1:]
+        costs = paid[service.service, service.visit] = lived_through(
+            full, source.alive(service.visit)
+        )
         for arm in source.study.arms.ordered:
             inside = people & (arms == arm)
             rows += _use({**head, "level": arm}, service.unit, used[inside])
-            rows.append(_mean_cost({**head, "level": arm}, costs[:, inside]))
+            rows += _costs({**head, "level": arm}, costs[:, inside])
+    for category, names in categories(source.economics, first).items():
+        of = min((first[n] for n in names), key=list(source.economics.perspectives).index)
+        for visit in visits:
+            added = [paid[n, visit] for n in names if first[n] == of and (n, visit) in paid]
+            head = {**SHARED, "outcome": category, "visit": visit, "perspective": of}
+            for arm in source.study.arms.ordered if added else []:
+                rows += _costs(
+                    {**head, "level": arm}, np.sum(added, axis=0)[:, people & (arms == arm)]
+                )
     if setting.share is not None:
         costs = intervention_costs(source, setting)
         for arm in source.study.arms.ordered:
             head = {**SHARED, "outcome": "intervention", "visit": visits[-1], "level": arm}
-            note = f"{total:,.0f} pounds over the horizon, shared over {setting.share}"
-            rows.append(_mean_cost(head, costs[None, people & (arms == arm)]) | {"note": note})
+            unit = source.economics.money.unit
+            note = f"{total:,.0f} {unit} over the horizon, shared over {setting.share}"
+            mean, *_ = _costs(head, costs[None, people & (arms == arm)])
+            rows.append(mean | {"note": note})
     return [row for row in rows if row["n"]]
 
 
@@ -79,17 +101,21 @@ def _use(head: dict[str, Any], unit: str, values: np.ndarray) -> Rows:
     return [*rows, {**head, "term": Term.USERS, "scale": "proportion", "estimate": users}]
 
 
-def _mean_cost(head: dict[str, Any], costs: np.ndarray) -> dict[str, Any]:
-    """Return the mean over people and imputations of costs (m, n)."""
-    return {
+def _costs(head: dict[str, Any], costs: np.ndarray) -> Rows:
+    """Return the mean over people and imputations of costs (m, n), and their SD within tables."""
+    shared = {
         **head,
         "population": Population.COMPLETED,
-        "term": Term.MEAN_COST,
-        "scale": "pounds",
-        "estimate": float(costs.mean()) if costs.size else None,
+        "scale": MONEY,
         "n": costs.shape[1],
         "m": len(costs) if len(costs) > 1 else None,
     }
+    mean = float(costs.mean()) if costs.size else None
+    rows = [{**shared, "term": Term.MEAN_COST, "estimate": mean}]
+    if costs.shape[1] > 1:
+        spread = float(np.sqrt(costs.var(axis=1, ddof=1).mean()))
+        rows.append({**shared, "term": Term.SD_OF_COST, "estimate": spread})
+    return rows
 
 
 def unadjusted_rows(source: Source, setting: Setting, chosen: Sample) -> Rows:
@@ -120,8 +146,8 @@ def unadjusted_rows(source: Source, setting: Setting, chosen: Sample) -> Rows:
 
     for visit in visits[:-1]:
         if full_costs(source, setting, visit) is not None:
-            add("cost", visit, "pounds", visit_costs(source, setting, visit, False).ravel()[place])
-    add("cost", visits[-1], "pounds", chosen.stacked(COST))
+            add("cost", visit, MONEY, visit_costs(source, setting, visit, False).ravel()[place])
+    add("cost", visits[-1], MONEY, chosen.stacked(COST))
     for visit in visits:
         values = source.stacked(f"{setting.utility}_{visit}").ravel()[place]
         add(setting.utility, visit, "utility", values)

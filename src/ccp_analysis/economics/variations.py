@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ccp_analysis.analyses.rows import Rows
+from ccp_analysis.config.currencies import MONEY
 from ccp_analysis.economics.compared import MEASURES, attempt, compared
 from ccp_analysis.economics.estimation import ancova_rows
 from ccp_analysis.economics.net_benefit import net_benefit_rows
@@ -40,7 +41,7 @@ def variation_rows(source: Source) -> Rows:
     rows: Rows = []
     for name, setting in settings:
         analysis = f"economics_{name}"
-        head = {"outcome": "cost", "scale": "pounds", "model": Model.ANCOVA}
+        head = {"outcome": "cost", "scale": MONEY, "model": Model.ANCOVA}
         fit = partial(_all_of, source, setting, analysis)
         found = attempt(source.study, analysis, head, setting.data, fit)
         shared = {

@@ -121,8 +121,8 @@ def power_family(power: float) -> Family:
     Parameters
     ----------
     power : float
-        From 1 (as an overdispersed count) to 2 (as a gamma distribution: a constant coefficient of
-        variation). Outcomes may be zero throughout.
+        From 1 (as an overdispersed count) over 2 (as a gamma distribution: a constant coefficient
+        of variation) to 3 (as an inverse Gaussian). Outcomes may be zero.
 
     Returns
     -------
@@ -131,17 +131,19 @@ def power_family(power: float) -> Family:
     Raises
     ------
     ValueError
-        If the power is not between 1 and 2.
+        If the power is not between 1 and 3.
 
     Notes
     -----
     Wedderburn (1974, Biometrika 61:439-447): the quasi-likelihood of one outcome is the integral of
     (y - t) / t^power from some constant to mu. In eta = log mu it is
     y h(1 - power) - h(2 - power) with h(a) = (exp(a eta) - 1) / a, or eta for a = 0. It is concave
-    in eta exactly for powers from 1 to 2.
+    in eta exactly for powers from 1 to 2. Above, its second derivative has the other sign for
+    outcomes below (power - 2) / (power - 1) of their mean, so that there may be several maxima:
+    that is taken to which the steps lead from the overall mean.
     """
-    if not 1.0 <= power <= 2.0:
-        raise ValueError(f"The power of the variance lies between 1 and 2, not at {power:g}.")
+    if not 1.0 <= power <= 3.0:
+        raise ValueError(f"The power of the variance lies between 1 and 3, not at {power:g}.")
     down, up = 1.0 - power, 2.0 - power
 
     def first(function: Callable[[float, Values], Values], y: Values, eta: Values) -> Values:

@@ -94,7 +94,7 @@ def fit_glm(
         Distribution, with logit, log and log link; "power" is a quasi-likelihood with variance
         mu^power and free dispersion.
     power : float, optional
-        For the family "power", and only there: between 1 and 2.
+        For the family "power", and only there: between 1 and 3.
     iterations : int
         Steps after which a fit that has not converged is given up.
 
@@ -120,9 +120,10 @@ def fit_glm(
     rises. For a canonical link that is Fisher scoring (McCullagh & Nelder 1989, section 2.5). For
     variances mu^power the observed information is taken: as the quasi-likelihood is concave it is
     never negative; scoring may cycle where one cost is thirty times the next, and keeps its
-    information where a mean goes to zero. Under separation (Albert & Anderson
-    1984; Santos Silva & Tenreyro 2010 for counts) the steps do not get shorter and the information
-    in that direction decays to nothing, which is what is looked for.
+    information where a mean goes to zero. Where it is not concave, as powers above 2 allow, and the
+    observed information not positive definite, the step is one of scoring. Under separation (Albert
+    & Anderson 1984; Santos Silva & Tenreyro 2010 for counts) the steps do not get shorter and the
+    information in that direction decays to nothing, which is what is looked for.
 
     Examples
     --------
@@ -196,7 +197,7 @@ def _maximise(
     for _ in range(iterations):
         predictor = _predict(basis, scores)
         step, length, vanished = _newton_step(
-            basis, family.information(y, predictor), family.score(y, predictor), floor
+            basis, _weights(basis, y, predictor, family, floor), family.score(y, predictor), floor
         )
         separated = separated | (active & vanished)
         active = active & ~vanished
@@ -210,10 +211,31 @@ def _maximise(
     return scores, converged, separated
 
 
+def _weights(
+    basis: np.ndarray, y: np.ndarray, predictor: np.ndarray, family: Family, floor: np.ndarray
+) -> np.ndarray:
+    """Return the observed information; where it is not positive definite, the expected one."""
+    observed = family.information(y, predictor)
+    if not (observed < 0.0).any():
+        return observed
+    curved = np.linalg.eigvalsh(_gram(basis, observed)).min(axis=-1) > floor**2
+    return np.where(curved[..., None], observed, family.weight(predictor))
+
+
+def _gram(basis: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return np.swapaxes(basis, -1, -2) * weights[..., None, :] @ basis
+
+
 def _newton_step(
     basis: np.ndarray, weights: np.ndarray, target: np.ndarray, floor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (Q'WQ)^-1 Q't, its length in standard errors, and whether there is no inverse."""
+    if (weights < 0.0).any():
+        values, vectors = np.linalg.eigh(_gram(basis, weights))
+        vanished = values.min(axis=-1) <= floor**2
+        scale = np.sqrt(np.where(vanished[..., None], 1.0, values))
+        half = times(times(target, basis), vectors) / scale
+        return linear(vectors / scale[..., None, :], half), _length(half), vanished
     triangle = np.linalg.qr(np.sqrt(weights)[..., None] * basis, mode="r")
     diagonal = np.abs(np.diagonal(triangle, axis1=-2, axis2=-1))
     vanished = diagonal.min(axis=-1) <= floor

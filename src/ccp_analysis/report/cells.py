@@ -7,9 +7,10 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from ccp_analysis.config.currencies import PREFIXES
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.config.plan import Outcome
-from ccp_analysis.report.source import CURRENCY, Row, Source
+from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.table import Column
 from ccp_analysis.report.words import MINUS, decimals, degrees, interval, known, number, p_value
 from ccp_analysis.results.terms import Inference, Model, Pooling, Population, Role, Status, Term
@@ -277,9 +278,9 @@ def multiplicity(source: Source) -> bool:
 def quantity(value: float, places: int, scale: str) -> str:
     """Write a number with the unit of its scale, as in ``1.5 points`` or ``£250``."""
     text = number(value, places) or ""
-    if scale == "pounds":
+    if scale in PREFIXES:
         sign = text[:1] if text.startswith(MINUS) else ""
-        return f"{sign}{CURRENCY['GBP']}{text.removeprefix(sign)}"
+        return f"{sign}{PREFIXES[scale]}{text.removeprefix(sign)}"
     return f"{text} points" if scale == "points" else text
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccp_analysis.config.economics import Economics, is_placeholder
-from ccp_analysis.report.source import CURRENCY, Row, Source
+from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.words import MINUS, known, listed, number
 from ccp_analysis.results.terms import Model, Population, Status, Term
 
@@ -165,7 +165,7 @@ def pounds(source: Source, value: float, places: int = 0) -> str:
     """Write an amount with the sign of the currency, as in ``−£1,234``."""
     text = number(value, places) or ""
     sign = text[:1] if text.startswith(MINUS) else ""
-    return f"{sign}{CURRENCY[source.evaluation.currency]}{text.removeprefix(sign)}"
+    return f"{sign}{source.evaluation.money.prefix}{text.removeprefix(sign)}"
 
 
 def roughly(source: Source, value: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from ccp_analysis.config.currencies import CURRENCIES
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.economics import Economics, load_economics
 from ccp_analysis.config.implementation import Implementation, load_implementation
@@ -24,7 +25,7 @@ from ccp_analysis.results.table import read_results
 from ccp_analysis.results.terms import Role, Term, require_known
 
 Row = dict[str, Any]
-CURRENCY = {"GBP": "£"}
+CURRENCY = {code: one.symbol for code, one in CURRENCIES.items()}
 MONEY = {
     "cost": "Total cost of services",
     "qaly": "Quality-adjusted life years",

@@ -190,11 +190,15 @@ class Term(StrEnum):
     MEAN_USE = "mean use"
     SD_OF_USE = "standard deviation of use"
     MEAN_COST = "mean cost"
+    SD_OF_COST = "standard deviation of cost"
     RATIO = "ratio"
+    VARIANCE_POWER = "power of the variance"
+    CURVATURE = "square of the linear predictor"
     RESIDUAL_CORRELATION = "residual correlation"
     ICER = "icer"
     QUADRANT_SHARE = "quadrant share"
     COST_EFFECTIVE = "probability cost-effective"
+    BUDGET = "budget impact"  # of a part, as `of` names it
 
     def of(self, part: str) -> str:
         """Return the term of a part, such as the variance between teams.
@@ -209,7 +213,7 @@ class Term(StrEnum):
 
 
 OF: Final = ": "
-PARTED: Final = (Term.VARIANCE,)  # terms that are written of a part
+PARTED: Final = (Term.VARIANCE, Term.BUDGET)  # terms that are written of a part
 VOCABULARY: Final[dict[str, type[StrEnum]]] = {
     "role": Role,
     "status": Status,

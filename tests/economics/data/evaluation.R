@@ -7,6 +7,7 @@ VISITS<-c("baseline","month6"); ARMS<-c("control","intervention"); YEARS<-plan$m
 all<-read.csv("evaluation.csv",na.strings=""); all<-all[order(all$imputation,all$participant),]
 D<-split(all,all$imputation); observed<-D[["0"]]; D<-D[names(D)!="0"]; m<-length(D); n<-nrow(observed)
 stopifnot(all(sapply(D,function(d) identical(d$participant,observed$participant))))
+came<-!is.na(observed$interview_date_month6) # who was interviewed at the follow-up
 active<-observed$arm=="intervention"; team<-factor(observed$team); trust<-factor(observed$trust)
 
 # ---- prices, and what the intervention costs
@@ -15,7 +16,10 @@ unit<-read.csv("evaluation/config/unit_costs.csv"); services<-unit$service
 price<-setNames(unit$unit_cost*base/index[as.character(unit$price_year)],services)
 perspective<-lapply(plan$perspectives,function(p) services[rowSums(sapply(p$services,function(g) grepl(glob2rx(g),services)))>0])
 items<-read.csv("evaluation/config/intervention_cost.csv")
-within<-ifelse(is.na(items$lifetime_years),1,pmin(1,YEARS/items$lifetime_years))
+# An equivalent annual cost at 3.5 % (paid at the end of each year), of which the horizon bears its part of a year.
+RATE<-if(is.null(plan$intervention$annuity)) .035 else plan$intervention$annuity
+annual<-function(lasts) 1/sapply(lasts,function(n) if(is.na(n)) NA else sum((1+RATE)^-seq_len(n)))
+within<-ifelse(is.na(items$lifetime_years)|items$lifetime_years<=YEARS,1,pmin(1,YEARS*annual(items$lifetime_years)))
 items$cost<-items$quantity*items$unit_cost*base/index[as.character(items$price_year)]*within; total<-sum(items$cost)
 share<-list(participants=rep(total/sum(active),n),
  teams=total/length(unique(team[active]))/as.numeric(table(team)[as.character(team)]),
@@ -23,8 +27,10 @@ share<-list(participants=rep(total/sum(active),n),
 share<-lapply(share,function(x) ifelse(active,x,0))
 
 # ---- costs and QALYs of one table of people
-services_cost<-function(d,visit,who="nhs_pss",p=price){
- s<-perspective[[who]]; cost<-drop(as.matrix(d[paste0(s,"_",visit)])%*%p[s]); if(visit=="baseline") cost else cost*d$alive_month6}
+services_cost<-function(d,visit,who="nhs_pss",p=price,absence=plan$absence$valued){
+ s<-perspective[[who]]; used<-as.matrix(d[paste0(s,"_",visit)]); days<-paste0(plan$absence$service,"_",visit)
+ if(identical(absence,"friction-cost")&&days%in%colnames(used)) used[,days]<-ifelse(used[,days]>plan$absence$friction_days,plan$absence$friction_days,used[,days])*plan$absence$elasticity
+ cost<-drop(used%*%p[s]); if(visit=="baseline") cost else cost*d$alive_month6}
 curve<-function(time,u,lived){ # area from 0 to the horizon in years, the last value carried on; lived: share of the period lived through
  if(lived<1) return(u[1]*lived*YEARS/2)
  if(time[2]>=YEARS) {end<-u[1]+(u[2]-u[1])*YEARS/time[2]; return((u[1]+end)/2*YEARS)}
@@ -33,15 +39,17 @@ qalys<-function(d,utility="utility",dates=FALSE) sapply(seq_len(nrow(d)),functio
  days<-as.numeric(as.Date(d$interview_date_month6[i])-as.Date(d$interview_date_baseline[i]))
  t2<-if(dates&&!is.na(days)&&days>0) days/365.25 else YEARS
  curve(c(0,t2),unlist(d[i,paste0(utility,"_",VISITS)]),d$alive_month6[i])})
-# What one evaluation needs of one table; `observed` says what was imputed.
+# A delta is a number to be added, or a list of a factor and a number.
+change<-function(x,delta,added=1) {if(!is.list(delta)) delta<-list(plus=delta); (if(is.null(delta$times)) 1 else delta$times)*x+(if(is.null(delta$plus)) 0 else delta$plus)*added}
+# What one evaluation needs of one table; `observed` and `came` say what was imputed as the interview is missing.
 quantities<-function(d,v=list()){
  who<-if(is.null(v$perspective)) "nhs_pss" else v$perspective; u<-if(is.null(v$utility)) plan$utility else v$utility
  p<-price; if(is.list(v$unit_costs)) p[names(v$unit_costs)]<-p[names(v$unit_costs)]*unlist(v$unit_costs) else if(!is.null(v$unit_costs)) p<-p*v$unit_costs
- c0<-services_cost(d,"baseline",who,p); c1<-services_cost(d,"month6",who,p)
- if(!is.null(v$delta$cost)) {gap<-is.na(services_cost(observed,"month6",who,p))
-  for(a in names(v$delta$cost)) {i<-gap&d$arm==a; c1[i]<-pmax(0,c1[i]+v$delta$cost[[a]]*d$alive_month6[i])}}
+ ab<-if(is.null(v$absence)) plan$absence$valued else v$absence; c0<-services_cost(d,"baseline",who,p,ab); c1<-services_cost(d,"month6",who,p,ab)
+ if(!is.null(v$delta$cost)) {gap<-is.na(services_cost(observed,"month6",who,p))&!came
+  for(a in names(v$delta$cost)) {i<-gap&d$arm==a; c1[i]<-pmax(0,change(c1[i],v$delta$cost[[a]],d$alive_month6[i]))}}
  if(!is.null(v$delta$utility)) for(a in names(v$delta$utility)){
-  k<-paste0(u,"_month6"); i<-is.na(observed[[k]])&d$arm==a&d$alive_month6==1; d[[k]][i]<-pmin(1,d[[k]][i]+v$delta$utility[[a]])}
+  k<-paste0(u,"_month6"); i<-is.na(observed[[k]])&!came&d$arm==a&d$alive_month6==1; d[[k]][i]<-pmin(1,change(d[[k]][i],v$delta$utility[[a]]))}
  if(!is.null(v$winsorise)) {cut<-function(x) pmin(x,quantile(x,v$winsorise,type=7)); c0<-cut(c0); c1<-cut(c1)}
  data.frame(services=c1,cost=c1+share[[if(is.null(v$share)) plan$intervention$share else v$share]],qaly=qalys(d,u,identical(v$times,"interviews")),
   cost0=c0,utility0=d[[paste0(u,"_baseline")]],utility1=d[[paste0(u,"_month6")]],d[COVARIATES],social_capital=d$social_capital_month6,social_capital0=d$social_capital_baseline)}
@@ -155,10 +163,20 @@ for(k in names(OWN)) report(lapply(S,`[[`,k),analysis="economics",population="al
 sigma<-Reduce(`+`,lapply(S,`[[`,"sigma"))/m
 emit(analysis="economics",population="all-with-baseline",model="sur",inference="cr2",visit="month6",outcome="cost and qaly",term="residual correlation",estimate=cov2cor(sigma)[1,2],n=n)
 
-# ---- log link, variance mu^1.5; everyone set to either arm and averaged, delta method with covariates as they are.
+# ---- log link, variance mu^1.5, of services; everyone set to either arm and averaged, delta method with covariates as they are;
+# then the intervention's known cost is added to the mean of its arm.
 # glm stops when the deviance does, some digits early: it is started again from where it stopped.
+# One more model of the same kind of the fitted means; the last coefficient is asked for: CR2 of the whitened least squares fit.
+again<-function(y,Z,power){
+ scale<-mean(y); fam<-tweedie(var.power=power,link.power=0); fit<-glm(I(y/scale)~0+Z,family=fam,mustart=rep(1,n),control=glm.control(epsilon=1e-15,maxit=200))
+ for(i in 1:20) fit<-glm(I(y/scale)~0+Z,family=fam,start=coef(fit),control=glm.control(epsilon=1e-300,maxit=25))
+ b<-coef(fit); mu<-exp(drop(Z%*%b)); w<-mu^(1-power/2); white<-w*Z; size<-sqrt(colSums(white^2)); white<-sweep(white,2,size,"/"); z<-drop(white%*%(b*size))+(y/scale-mu)*mu^(-power/2)
+ fit<-lm(z~0+white); V<-vcovCR(fit,cluster=team,type="CR2"); l<-matrix(c(rep(0,ncol(Z)-1),1/size[ncol(Z)]),1); t<-linear_contrast(fit,vcov=V,contrasts=l,test="Satterthwaite")
+ data.frame(term="difference",estimate=drop(l%*%coef(fit)),std_error=drop(sqrt(l%*%as.matrix(V)%*%t(l))),df=t$df)}
+park<-function(y,mu) {r<-again((y-mu)^2,cbind(1,log(mu/mean(mu))),2); r$estimate<-r$estimate-plan$variance_power; r} # modified Park test: less the power assumed
+curved<-function(y,mu) {e<-log(mu); e<-e-mean(e); again(y,cbind(1,e,e^2),plan$variance_power)} # link test
 loglink<-function(q){
- X<-design(q,BOTH); s<-sqrt(colSums(X^2)); Z<-sweep(X,2,s,"/"); y<-q$cost; scale<-mean(y)
+ X<-design(q,BOTH); s<-sqrt(colSums(X^2)); Z<-sweep(X,2,s,"/"); y<-q$services; scale<-mean(y); fixed<-mean(share[[plan$intervention$share]][active])
  fam<-tweedie(var.power=plan$variance_power,link.power=0)
  fit<-glm(I(y/scale)~0+Z,family=fam,mustart=rep(1,n),control=glm.control(epsilon=1e-15,maxit=200))
  for(i in 1:3) fit<-glm(I(y/scale)~0+Z,family=fam,start=coef(fit),control=glm.control(epsilon=1e-300,maxit=25)); b<-coef(fit)
@@ -166,13 +184,17 @@ loglink<-function(q){
  mu<-lapply(0:1,function(a) exp(drop(set(a)%*%b))*scale); G<-t(sapply(0:1,function(a) colMeans(mu[[a+1]]*set(a)))); G<-rbind(G,G[2,]-G[1,])
  df<-sapply(1:3,function(i) linear_contrast(fit,vcov=V,contrasts=G[i,,drop=FALSE]/sqrt(sum(G[i,]^2)),test="Satterthwaite")$df)
  means<-sapply(mu,mean); l<-wide(ncol(X))[3,,drop=FALSE]; l<-sweep(l,2,s,"/"); t<-linear_contrast(fit,vcov=V,contrasts=l,test="Satterthwaite")
- list(means=data.frame(term=rownames(CONTRASTS),estimate=c(means,diff(means)),std_error=sqrt(diag(G%*%as.matrix(V)%*%t(G))),df=df),
+ list(means=data.frame(term=rownames(CONTRASTS),estimate=c(means,diff(means))+fixed*c(0,1,1),std_error=sqrt(diag(G%*%as.matrix(V)%*%t(G))),df=df),
+  park=park(y,fitted(fit)*scale),link=curved(y,fitted(fit)*scale),
   ratio=data.frame(term="difference",estimate=drop(l%*%b),std_error=drop(sqrt(l%*%as.matrix(V)%*%t(l))),df=t$df),
   score=max(abs(t(Z)%*%((y/scale-fitted(fit))*fitted(fit)^(1-plan$variance_power)))))}
 G<-lapply(Q,loglink); cat("largest score of the log-link fits:",max(sapply(G,`[[`,"score")),"\n")
 report(lapply(G,`[[`,"means"),analysis="economics",population="all-with-baseline",model="log-link",inference="cr2",visit="month6",outcome="cost",n=n)
 report(lapply(G,`[[`,"ratio"),"difference",analysis="economics",population="all-with-baseline",model="log-link",inference="cr2",visit="month6",outcome="cost",n=n)
 k<-length(rows); x<-rows[[k]]; x$term<-"ratio"; x[c("estimate","conf_low","conf_high")]<-exp(x[c("estimate","conf_low","conf_high")]); x$std_error<-NA; x$mc_error<-NA; rows[[k]]<-x
+for(k in c("park","link")) {report(lapply(G,`[[`,k),"difference",analysis="economics",population="all-with-baseline",model="log-link",inference="cr2",visit="month6",outcome="cost",n=n)
+ i<-length(rows); x<-rows[[i]]; x$level<-""; x$term<-c(park="power of the variance",link="square of the linear predictor")[[k]]
+ if(k=="park") x[c("estimate","conf_low","conf_high")]<-x[c("estimate","conf_low","conf_high")]+plan$variance_power; rows[[i]]<-x}
 
 # ---- as it is: means and standard deviations, use and cost of services
 arms<-list(control=!active,intervention=active)
@@ -184,14 +206,67 @@ for(pop in c("all-with-baseline","complete-case")) {P<-if(pop=="complete-case") 
  described(P,who,pop,"baseline","cost",function(q) q$cost0); described(P,who,pop,"month6","cost",function(q) q$cost)
  described(P,who,pop,"baseline","utility",function(q) q$utility0); described(P,who,pop,"month6","utility",function(q) q$utility1)
  described(P,who,pop,"month6","qaly",function(q) q$qaly)}
+paid<-function(v,outcome,a,i,s) {P<-lapply(D,function(d) (rowSums(sapply(s,function(k) d[[paste0(k,"_",v)]]*price[[k]]))*if(v=="baseline") 1 else d$alive_month6)[i])
+ e<-function(term,estimate) emit(analysis="economics",population="all-with-baseline",model="descriptive",inference="none",visit=v,outcome=outcome,term=term,level=a,estimate=estimate,n=sum(i))
+ e("mean cost",mean(sapply(P,mean))); e("standard deviation of cost",sqrt(mean(sapply(P,var))))}
 for(a in names(arms)) {i<-arms[[a]]
  emit(analysis="economics",population="all-with-baseline",model="descriptive",inference="none",visit="month6",outcome="intervention",term="mean cost",level=a,estimate=mean(share[[plan$intervention$share]][i]),n=sum(i))
  for(v in VISITS) for(s in services) {k<-paste0(s,"_",v); x<-observed[[k]][i]; x<-x[!is.na(x)]
   e<-function(term,estimate,population,n) emit(analysis="economics",population=population,model="descriptive",inference="none",visit=v,outcome=s,term=term,level=a,estimate=estimate,n=n)
   e("mean use",mean(x),"observed-follow-ups",length(x)); e("standard deviation of use",sd(x),"observed-follow-ups",length(x)); e("users",mean(x>0),"observed-follow-ups",length(x))
-  e("mean cost",mean(sapply(D,function(d) mean((d[[k]]*price[[s]]*if(v=="baseline") 1 else d$alive_month6)[i]))),"all-with-baseline",sum(i))}}
+  paid(v,s,a,i,s)}
+ for(v in VISITS) for(k in names(plan$categories)) paid(v,k,a,i,plan$categories[[k]]$services)}
 
-names_of<-c("analysis","population","model","inference","visit","outcome","term","level","threshold","n","estimate","std_error","df","statistic","p_value","conf_low","conf_high","fmi","mc_error")
+# ---- missed interviews: a grid of factors of cost and amounts of utility, none cut off, and the amount at which net benefit is zero
+worth<-function(q,l,times=1,plus=0) {gone<-!came&active; c1<-ifelse(gone,times,1)*q$services; l*(q$qaly+ifelse(gone&observed$alive_month6==1,plus,0)*YEARS/2)-c1-(q$cost-q$services)}
+XQ<-lapply(Q,design,BOTH,rep(TRUE,n),Q)
+benefit<-function(l,times,plus) {f<-do.call(rbind,lapply(seq_along(Q),function(i) {x<-cr2(XQ[[i]],worth(Q[[i]],l,times,plus),team); x[x$term=="difference",]}))
+ r<-pooled(f$estimate,f$std_error^2,f$df); ci<-interval(r); c(r,list(low=ci[1],high=ci[2]))}
+root<-function(f) {ends<-c(f(-1),f(1)); if(prod(ends)>=0) NA else uniroot(f,c(-1,1),tol=1e-14)$root}
+same<-list(analysis="economics_departures",population="all-with-baseline",model="net-benefit",inference="cr2",visit="month6",outcome="net_benefit",n=n,level="intervention - control")
+for(l in plan$main_thresholds) for(x in plan$departures$cost$times) {
+ for(u in plan$departures$utility$plus) {r<-benefit(l,x,u); do.call(emit,c(same,list(threshold=l,at=sprintf("cost times %g, %g",x,u),term="difference",estimate=r$estimate,std_error=r$std_error,df=r$df,
+  statistic=r$estimate/r$std_error,p_value=2*pt(-abs(r$estimate/r$std_error),r$df),conf_low=r$low,conf_high=r$high,fmi=r$fmi,mc_error=r$mc_error)))}
+ tip<- -benefit(l,x,0)$estimate/(benefit(l,x,1)$estimate-benefit(l,x,0)$estimate)
+ ends<-sort(c(root(function(u) benefit(l,x,u)$low),root(function(u) benefit(l,x,u)$high)),na.last=TRUE); if(anyNA(ends)) ends<-c(NA,NA)
+ do.call(emit,c(same,list(threshold=l,at=sprintf("cost times %g, ",x),term="tipping point",estimate=tip,conf_low=ends[1],conf_high=ends[2])))}
+
+# ---- net benefit if those who were lost in the intervention arm fared as in the reference arm, beside missing at random: by the
+# regression on teams of what each follow-up is worth, services left blank and the dead by their means, jackknife over Trusts
+mean_of<-function(f) Reduce(`+`,lapply(seq_along(Q),f))/m
+first<-(observed$alive_month6==1)*YEARS/2+(observed$alive_month6<1)*observed$alive_month6*YEARS/2 # what the baseline utility counts for
+jump<-function(l,strategy,kept){
+ later<-mean_of(function(i) l*(Q[[i]]$qaly-first*Q[[i]]$utility0)-Q[[i]]$services); gone<-!came&observed$alive_month6==1; z<-mean_of(function(i) as.matrix(Q[[i]][BOTH]))
+ d<-data.frame(y=ifelse(gone,NA,later),team=droplevels(factor(ifelse(kept,as.character(team),NA))),z=z)[kept,]; f<-lm(y~0+team+.,d,na.action=na.omit)
+ b<-coef(f)[paste0("team",levels(d$team))]; of<-observed[match(levels(d$team),observed$team),]; pairs<-sapply(unique(of$trust),function(p) b[of$trust==p&of$arm=="intervention"]-b[of$trust==p&of$arm=="control"])
+ y<-d$y; g<-is.na(y); y[g]<-predict(f,d)[g]; if(strategy=="JR") y<-y-ifelse(g&active[kept],mean(pairs),0)
+ total<-y+(l*first*mean_of(function(i) Q[[i]]$utility0)-share[[plan$intervention$share]])[kept]
+ unname(coef(lm(total~active[kept]+factor(observed$trust[kept])+z[kept,]))[2])}
+for(l in plan$main_thresholds) for(s in c("MAR",plan$departures$reference_based)) {
+ whole_<-jump(l,s,rep(TRUE,n)); out<-sapply(levels(trust),function(p) jump(l,s,trust!=p)); k<-length(out); se<-sqrt((k-1)/k*sum((out-mean(out))^2)); h<-qt(.5+LEVEL/2,k-1)*se
+ emit(analysis="economics_reference_based",population="all-with-baseline",model="net-benefit",inference="jackknife",visit="month6",outcome="net_benefit",threshold=l,at=s,n=n,term="difference",
+  level="intervention - control",estimate=whole_,std_error=se,df=k-1,statistic=whole_/se,p_value=2*pt(-abs(whole_/se),k-1),conf_low=whole_-h,conf_high=whole_+h)}
+
+# ---- net benefit in the plan's subgroups: interaction with a number in SDs
+for(s in analyses$subgroups) for(l in plan$main_thresholds) {
+ v<-lapply(Q,`[[`,s$variable); centre<-mean(unlist(v)); sd_<-sqrt(mean(sapply(v,var))); rest<-setdiff(BOTH,s$variable)
+ fits<-lapply(seq_along(Q),function(i) {z<-(v[[i]]-centre)/sd_; X<-cbind(design(Q[[i]],rest,over=Q),z,z*active); y<-worth(Q[[i]],l)
+  w<-sqrt(colSums(X^2)); r<-sqrt(sum(y^2)); Z<-sweep(X,2,w,"/"); f<-lm(I(y/r)~0+Z); V<-vcovCR(f,cluster=team,type="CR2"); p<-ncol(X); L<-matrix(0,3,p); L[1,p]<-1; L[2,c(1,2,p)]<-c(-1,1,-1); L[3,c(1,2,p)]<-c(-1,1,1); L<-sweep(L,2,w,"/")
+  t<-linear_contrast(f,vcov=V,contrasts=L,test="Satterthwaite"); data.frame(term=1:3,estimate=drop(L%*%coef(f))*r,std_error=sqrt(diag(L%*%as.matrix(V)%*%t(L)))*r,df=t$df)})
+ labels<-paste0(s$variable,c(", per SD",", 1 SD below the mean",", 1 SD above the mean"))
+ for(k in 1:3) {f<-do.call(rbind,lapply(fits,function(x) x[k,])); r<-pooled(f$estimate,f$std_error^2,f$df); ci<-interval(r)
+  emit(analysis="economics",population="all-with-baseline",model="net-benefit",inference="cr2",visit="month6",outcome="net_benefit",threshold=l,at=labels[k],n=n,term=if(k==1) "interaction" else "subgroup difference",level="intervention - control",
+   estimate=r$estimate,std_error=r$std_error,df=r$df,statistic=r$estimate/r$std_error,p_value=2*pt(-abs(r$estimate/r$std_error),r$df),conf_low=ci[1],conf_high=ci[2],fmi=r$fmi,mc_error=r$mc_error)}}
+
+# ---- what it costs whoever pays: from the difference in costs, without what the intervention was counted at
+d<-rows[[which(sapply(rows,function(r) r$analysis=="economics"&&r$model=="ancova"&&r$outcome=="cost"&&r$term=="difference"&&r$population=="all-with-baseline"))]]
+counted<-mean(share[[plan$intervention$share]][active]); charged<-if(is.null(plan$budget_impact$price)) counted else plan$budget_impact$price; up<-plan$budget_impact$uptake
+for(k in seq_len(length(up)+1)) {got<-plan$budget_impact$caseload*(if(k>length(up)) sum(up) else up[k]); level<-if(k>length(up)) "all years" else paste("year",k)
+ e<-function(term,...) emit(analysis="economics",population="all-with-baseline",model="ancova",inference="cr2",visit="month6",outcome="cost",term=term,level=level,n=n,...)
+ e("budget impact: people",estimate=got); e("budget impact: intervention",estimate=got*charged)
+ for(part in c(": services","")) {more<-if(part=="") charged else 0; e(paste0("budget impact",part),estimate=got*(d$estimate-counted+more),std_error=got*d$std_error,df=d$df,conf_low=got*(d$conf_low-counted+more),conf_high=got*(d$conf_high-counted+more))}}
+
+names_of<-c("analysis","population","model","inference","visit","outcome","term","level","threshold","at","n","estimate","std_error","df","statistic","p_value","conf_low","conf_high","fmi","mc_error")
 table<-do.call(rbind,lapply(rows,function(r) {r[setdiff(names_of,names(r))]<-NA; r[names_of]}))
 costs<-data.frame(participant=observed$participant,cost_baseline=services_cost(observed,"baseline"),cost_month6=services_cost(observed,"month6"),
  societal_baseline=services_cost(observed,"baseline","societal"),societal_month6=services_cost(observed,"month6","societal"),

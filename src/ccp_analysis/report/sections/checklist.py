@@ -137,8 +137,20 @@ ITEMS = (
         (METHODS, MISSING),
         ("imputation_models",),
     ),
-    Item("18", "Heterogeneity", "How results vary between kinds of people", (LIMITS,)),
-    Item("19", "Distributional effects", "Who gains and who loses", (LIMITS,)),
+    Item(
+        "18",
+        "Heterogeneity",
+        "How results vary between kinds of people",
+        (LIMITS,),
+        ("subgroups",),
+    ),
+    Item(
+        "19",
+        "Distributional effects",
+        "Who gains and who loses",
+        (LIMITS,),
+        ("subgroups", "budget_impact"),
+    ),
     Item(
         "20",
         "Characterising uncertainty",
@@ -168,7 +180,7 @@ ITEMS = (
         "What changes the findings",
         (VARIED,),
         ("economic_sensitivity",),
-        ("tornado",),
+        ("tornado", "departures"),
     ),
     Item("25", "Effect of engagement", "What their taking part changed"),
     Item(

@@ -49,6 +49,10 @@ from ccp_analysis.report.words import (
 from ccp_analysis.results.terms import Inference, Model, Population, Status, Term
 
 ORDER = (Model.ANCOVA, Model.SUR, Model.LOG_LINK, Model.TEAM_MEANS, Model.TWO_STAGE_BOOTSTRAP)
+FITS = {
+    Term.VARIANCE_POWER: "power of the variance by Park's test",
+    Term.CURVATURE: "square of the linear predictor by the link test",
+}
 ADJUSTED = (
     "Of the baselines, ANCOVA, log link and bootstrap adjust for both (cost and utility), "
     "seemingly unrelated regressions and paired team means for the outcome's own. Complete cases: "
@@ -157,8 +161,44 @@ def economics(source: Source) -> Table[Row]:
         records,
         grouped=True,
         stub="Analysis",
-        notes=[ADJUSTED, *notes_of([(about(row), row["note"]) for row in records if row["note"]])],
+        notes=[
+            ADJUSTED,
+            *_fit(source),
+            *notes_of([(about(row), row["note"]) for row in records if row["note"]]),
+        ],
     )
+
+
+def _fit(source: Source) -> list[str]:
+    """Say how well the log-link model fits: the power of its variance, and its link."""
+    shown = [
+        (name, row)
+        for term, name in FITS.items()
+        for row in source.rows(analysis=ECONOMICS, term=term)
+        if known(row["estimate"])
+    ]
+    if not shown:
+        return []
+    parts = [
+        f"{name} {number(row['estimate'], 2)} ({interval(row['conf_low'], row['conf_high'], 2)})"
+        for name, row in shown
+    ]
+    return [f"Log link, fitted to services alone, the intervention added: {listed(parts)}."]
+
+
+def assumed(source: Source) -> list[str]:
+    """Say so where the interval of Park's test excludes the power that is assumed."""
+    power = source.evaluation.variance_power
+    rows = source.rows(analysis=ECONOMICS, term=Term.VARIANCE_POWER)
+    row = next((r for r in rows if known(r["conf_low"])), None)
+    if row is None or row["conf_low"] <= power <= row["conf_high"]:
+        return []
+    limits = interval(row["conf_low"], row["conf_high"], 2)
+    return [
+        "The log-link model takes the variance of costs as proportional to their mean to the "
+        f"power {power:g}; by Park's test it is {number(row['estimate'], 2)} ({level_of(source)} "
+        f"interval {limits}). Its means are valid with another power too, if less precise."
+    ]
 
 
 def _place(row: Row) -> tuple[int, bool, bool, bool]:
@@ -228,7 +268,7 @@ def result(source: Source) -> list[str]:
             + _allows(qaly, years, "QALYs", ("fewer", "more"), active)
             + _by_others(source, qaly, years)
         )
-    said += _unadjusted(source)
+    said += [*_unadjusted(source), *assumed(source)]
     for row, name in ((cost, "costs"), (qaly, "QALYs")):
         if row is None or not known(row["estimate"]):
             why = f": {row['note']}" if row and row["note"] else ""

@@ -300,7 +300,7 @@ def draw_tipping(source: Source) -> Figure:
     for axes, (analysis, outcome) in zip(grid, keys, strict=False):
         points = source.tipping
         points = points[(points["analysis"] == analysis) & (points["outcome"] == outcome)]
-        _map(axes, points)
+        draw_map(axes, points)
         reference, active = (label for _, label in source.arms)
         axes.set_xlabel(f"Delta in {reference} ({points['scale'].iloc[0]})")
         axes.set_ylabel(f"Delta in {active} ({points['scale'].iloc[0]})")
@@ -331,7 +331,12 @@ def draw_tipping(source: Source) -> Figure:
     return figure
 
 
-def _map(axes: Axes, points: pd.DataFrame) -> None:
+def draw_map(
+    axes: Axes,
+    points: pd.DataFrame,
+    neutral: tuple[float, float] = (0.0, 0.0),
+    label: str = "no delta",
+) -> None:
     """Draw lines of the same difference over regions of the same conclusion."""
     tables = {
         column: points.pivot_table(index="delta_active", columns="delta_reference", values=column)
@@ -349,12 +354,12 @@ def _map(axes: Axes, points: pd.DataFrame) -> None:
             lines,
             fontsize=7,
             fmt=lambda value: f"{value:g}".replace("-", MINUS),
-            manual=_label_places(lines.allsegs, x, y),
+            manual=_label_places(lines.allsegs, x, y, neutral),
         )
-    axes.plot(0, 0, marker="D", markersize=5, color=ACTIVE, markeredgecolor="white", zorder=4)
+    axes.plot(*neutral, marker="D", markersize=5, color=ACTIVE, markeredgecolor="white", zorder=4)
     axes.annotate(
-        "no delta",
-        (0, 0),
+        label,
+        neutral,
         (5, 4),
         textcoords="offset points",
         fontsize=7,
@@ -365,11 +370,10 @@ def _map(axes: Axes, points: pd.DataFrame) -> None:
     axes.tick_params(labelsize=7)
 
 
-def _label_places(lines: list[list[np.ndarray]], x: np.ndarray, y: np.ndarray) -> list[tuple]:
-    """Return where lines are labelled: mid-way, but off the edges and off the mark at no delta.
-
-    A line of which no part lies there, as in a corner, has no label.
-    """
+def _label_places(
+    lines: list[list[np.ndarray]], x: np.ndarray, y: np.ndarray, neutral: tuple[float, float]
+) -> list[tuple]:
+    """Return where lines are labelled: mid-way, off the edges and the mark; not where none is."""
     low, wide = np.array([x[0], y[0]]), np.array([np.ptp(x), np.ptp(y)])
     found = []
     for points in (line for level in lines for line in level if len(line) > 1):
@@ -377,7 +381,9 @@ def _label_places(lines: list[list[np.ndarray]], x: np.ndarray, y: np.ndarray) -
         track = np.column_stack([np.interp(steps, range(len(points)), part) for part in points.T])
         at = (track - low) / wide
         inside = ((at > MARGIN) & (at < 1 - MARGIN)).all(axis=1)
-        free = np.abs(at + low / wide) > np.array([CLEAR, CLEAR / 2])  # of where both are zero
+        free = np.abs(at + (low - neutral) / wide) > np.array(
+            [CLEAR, CLEAR / 2]
+        )  # of where nothing changes
         chosen = np.flatnonzero(inside & free.any(axis=1))
         if chosen.size:
             # Lines of the same difference rise: their middles lie on the falling diagonal.

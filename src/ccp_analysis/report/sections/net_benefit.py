@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -18,6 +18,7 @@ from ccp_analysis.report.cells import (
     notes_of,
     of_whom,
     p_column,
+    with_interval,
 )
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, RULE, WIDTH
 from ccp_analysis.report.money import (
@@ -182,6 +183,36 @@ def ratio_name(source: Source, row: Row) -> str:
     return "Cost per QALY" if outcome == QALY else f"Cost per {unit} of {source.name(outcome)}"
 
 
+def budget_impact(source: Source) -> Table[list[Row]]:
+    """Set out what it would cost whoever pays, year by year."""
+    parts = {"People": "people", "Intervention": "intervention", "Services": "services"}
+    columns = {name: Term.BUDGET.of(part) for name, part in parts.items()} | {
+        "Together": str(Term.BUDGET)
+    }
+    found = [r for r in source.rows(analysis=ECONOMICS) if r["term"] in columns.values()]
+    levels = {r["level"] for r in found}
+    ordered = sorted(levels, key=lambda name: (name == "all years", len(name), name))
+    symbol, level = CURRENCY[source.evaluation.currency], source.plan.confidence_level
+
+    def cell(term: str) -> Callable[[list[Row]], str | None]:
+        def of(rows: list[Row]) -> str | None:
+            row = next((r for r in rows if r["term"] == term), None)
+            return with_interval(row, 0, level) if row else None
+
+        return of
+
+    widths = dict(zip(columns, (9, 17, 30, 30), strict=True))
+    return Table(
+        f"Budget impact ({symbol})",
+        [
+            Column("Year", lambda rows: capitalised(rows[0]["level"]), 14, "l"),
+            *(Column(name, cell(term), widths[name]) for name, term in columns.items()),
+        ],
+        [[r for r in found if r["level"] == name] for name in ordered],
+        notes=[f"{capitalised(found[0]['note'])}; not discounted over the years."] if found else [],
+    )
+
+
 def worth(source: Source) -> list[str]:
     """Give the net benefit at the main thresholds, and the ratio where it means anything."""
     active = source.arm(source.study.arms.active)
@@ -316,6 +347,8 @@ def _legend(source: Source) -> tuple[str, str]:
 def _items(of: Configured) -> Iterator[Item]:
     yield TableItem("net_benefit", net_benefit)
     yield TableItem("ratios_of_cost", ratios_of_cost)
+    if of.economics and of.economics.budget_impact:
+        yield TableItem("budget_impact", budget_impact)
     yield FigureItem("acceptability", draw_acceptability, _legend, lambda s: bool(curves(s)))
 
 

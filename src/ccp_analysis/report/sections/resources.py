@@ -7,7 +7,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from ccp_analysis.config.economics import is_placeholder
+from ccp_analysis.config.economics import MONTHS_A_YEAR, Economics, is_placeholder
 from ccp_analysis.report.cells import by_arm, by_term, estimate, mean_sd
 from ccp_analysis.report.money import (
     COST,
@@ -23,10 +23,11 @@ from ccp_analysis.report.section import Configured, Item, Section, TableItem, ha
 from ccp_analysis.report.source import CURRENCY, Row, Source, among
 from ccp_analysis.report.table import Column, Table, saying
 from ccp_analysis.report.words import known, listed, number, percent
-from ccp_analysis.results.terms import Model, Term
+from ccp_analysis.results.terms import Model, Population, Term
 
 OF_USE = (Term.USERS, Term.MEAN_USE, Term.SD_OF_USE)
 OF_COST = (Term.MEAN_COST, Term.MEAN)
+SPREADS = (Term.SD_OF_COST, Term.STANDARD_DEVIATION)
 WHOLE = {"intervention": "Intervention", COST: "Whole cost"}
 SHARES = {
     "participants": "spread equally over the participants of {active}",
@@ -39,9 +40,9 @@ def resource_use(source: Source) -> Table[list[Row]]:
     """Set out use, users and mean cost of every service at every visit, by arm."""
     economics = source.evaluation
     found = source.rows(analysis=ECONOMICS, model=Model.DESCRIPTIVE)
-    found = [row for row in found if row["term"] in (*OF_USE, *OF_COST)]
+    found = [row for row in found if row["term"] in (*OF_USE, *OF_COST, *SPREADS)]
     used = (row["outcome"] for row in found if row["term"] == Term.MEAN_USE)
-    services = dict.fromkeys([*_services(source), *used, *WHOLE])
+    services = dict.fromkeys([*_services(source), *used, *economics.categories, *WHOLE])
 
     def users(arm: str, rows: list[Row]) -> str | None:
         row = by_term(rows, arm).get(Term.USERS)
@@ -56,15 +57,18 @@ def resource_use(source: Source) -> Table[list[Row]]:
         return number(first["n"]) if first else None
 
     def cost(arm: str, rows: list[Row]) -> str | None:
-        own = [row for row in among(rows, level=arm) if row["term"] in OF_COST]
-        return estimate(preferred(own))
+        imputed = by_term([r for r in rows if r["population"] == Population.COMPLETED], arm)
+        spread = Term.STANDARD_DEVIATION if Term.MEAN in imputed else Term.SD_OF_COST
+        if Term.MEAN in imputed or Term.MEAN_COST in imputed:
+            return mean_sd(imputed, 0, OF_COST[Term.MEAN in imputed], spread)
+        return estimate(preferred([r for r in among(rows, level=arm) if r["term"] in OF_COST]))
 
     cells = by_arm(
         source,
         (", n", n, 11),
         (", use, mean (SD)", use, 11),
         (", users (%)", users, 11),
-        (f", mean cost ({CURRENCY[economics.currency]})", cost, 11),
+        (f", mean cost (SD; {CURRENCY[economics.currency]})", cost, 11),
     )
     at_visits = (
         among(found, outcome=service, visit=visit.id)
@@ -84,11 +88,15 @@ def resource_use(source: Source) -> Table[list[Row]]:
         notes=[
             "Use and users are those observed (n); mean costs are those of everyone with a "
             "baseline interview, what is missing imputed. Users: participants with any use. "
-            f"Prices are those of {economics.price_year}.",
+            f"Prices are those of {economics.price_year}{_undiscounted(economics)}.",
             *_period(source),
             *_assumed(source),
         ],
     )
+
+
+def _undiscounted(economics: Economics) -> str:
+    return ", and only the whole cost is discounted" if economics.months > MONTHS_A_YEAR else ""
 
 
 def _period(source: Source) -> list[str]:
@@ -131,10 +139,12 @@ def _label(source: Source, row: Row) -> str:
         sums = outcome == COST and row["visit"] == horizon(source) and adds_up_visits(source)
         label = f"{WHOLE[outcome]}{', all visits after baseline' * sums}"
         return f"{label} ({perspective(source)})"
+    if outcome in source.evaluation.categories:
+        return f"All of: {source.evaluation.categories[outcome].label}"
     record = _services(source).get(outcome)
     if record is None:
         return source.outcome(outcome)
-    price = f"{CURRENCY[source.evaluation.currency]}{_price(_of_one(record))}"
+    price = f"{source.evaluation.money.prefix}{_price(_of_one(record))}"
     alone = "" if _counted(source, record) else "; not in the main perspective"
     return f"{service_label(source, record)} ({record['unit']}, {price}{alone})"
 
@@ -210,8 +220,8 @@ def _about_prices(source: Source) -> list[str]:
         )
     if not source.intervention.empty:
         notes.append(
-            "Cost: what the quantity of an item costs over the horizon, of what lasts longer the "
-            f"share that falls to it; {sharing(source)}."
+            "Cost: what the quantity of an item costs over the horizon, of what lasts longer "
+            f"{_spread(source.evaluation)}; {sharing(source)}."
         )
     only = [name for name, record in _services(source).items() if not _counted(source, record)]
     if only:
@@ -230,6 +240,14 @@ def _strange(source: Source) -> Iterator[str]:
                 f"Strange ({query['file']}, line {query['row']}): {query['raw_value']}, "
                 f"{query['rule']}; {query['action']}.{answer}"
             )
+
+
+def _spread(economics: Economics) -> str:
+    """Say how what lasts longer than the horizon is spread over its life."""
+    rate = economics.intervention.annuity if economics.intervention else 0.0
+    if rate == 0.0:
+        return "the share of its life that falls to it"
+    return f"its equivalent annual cost at {100 * rate:g}% a year for that time"
 
 
 def sharing(source: Source, rule: str | None = None) -> str:

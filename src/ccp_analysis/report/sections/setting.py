@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ccp_analysis.config.economics import MONTHS_A_YEAR, Economics
 from ccp_analysis.report.money import ECONOMICS, perspective, placeholders, pounds
 from ccp_analysis.report.section import Section, has_economics
 from ccp_analysis.report.sections.resources import sharing
@@ -17,8 +18,6 @@ from ccp_analysis.report.words import (
     uncapitalised,
 )
 from ccp_analysis.results.terms import Term
-
-CURRENCIES = {"GBP": "pounds sterling"}
 
 
 def placeholder(source: Source) -> str:
@@ -38,15 +37,27 @@ def being(names: list[str]) -> str:
     return f"{listed(names)} {'is a placeholder' if alone else 'are placeholders'}"
 
 
+def _discounted(economics: Economics) -> str:
+    """Say at what rates later years are discounted."""
+    rates = economics.discount
+    if economics.months <= MONTHS_A_YEAR:
+        return "nothing is discounted, as discounting begins with the second year"
+    shown = [f"{100 * rate:g}%" for rate in (rates.costs, rates.effects)]
+    same = f"costs and QALYs at {shown[0]}"
+    apart = f"costs at {shown[0]} and QALYs at {shown[1]}"
+    return (
+        f"{same if shown[0] == shown[1] else apart} a year are discounted from the second year on"
+    )
+
+
 def setting(source: Source) -> list[str]:
     """Say whose costs count, at which prices, over how long, and how outcomes are valued."""
     economics = source.evaluation
-    currency = CURRENCIES[economics.currency]
     first = (
-        f"The perspective is that of {inside(perspective(source))}. Costs are in {currency} at "
-        f"prices of {economics.price_year}. The horizon is {economics.months:g} months from the "
-        f"visit at {uncapitalised(source.study.baseline.label)} on; nothing is discounted, as "
-        "discounting begins with the second year."
+        f"The perspective is that of {inside(perspective(source))}. Costs are in "
+        f"{economics.money.label} at prices of {economics.price_year}. The horizon is "
+        f"{economics.months:g} months from the visit at "
+        f"{uncapitalised(source.study.baseline.label)} on; {_discounted(economics)}."
     )
     dead = source.study.losses is not None and source.study.losses.death is not None
     second = [
@@ -91,10 +102,12 @@ def limits(source: Source) -> list[str]:
     """Return how far the evaluation reaches; nothing where there is none."""
     if source.economics is None:
         return []
+    kinds = "Whether the net benefit differs between kinds of people, and who gains and who loses"
+    named = listed([inside(source.name(s.variable)) for s in source.plan.subgroups])
     said = [
         f"Costs and outcomes after {source.evaluation.months:g} months were not measured, and are "
-        "not extrapolated. Whether the net benefit differs between kinds of people, and who gains "
-        "and who loses, was not analysed."
+        f"not extrapolated. {kinds}, was "
+        + (f"looked at by {named} alone." if named else "not analysed.")
     ]
     text = placeholder(source)
     return [*said, text.partition(". ")[0] + "."] if text else said

@@ -17,19 +17,24 @@ from ccp_analysis.report.cells import (
     notes_of,
 )
 from ccp_analysis.report.drawing import Mark, direction_labels, estimate_text, forest
+from ccp_analysis.report.money import ECONOMICS, NET_BENEFIT, per_qaly
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import decimals, p_value
+from ccp_analysis.report.words import decimals, known, p_value
 from ccp_analysis.results.terms import Term
 
 
 def subgroups(source: Source) -> Table[Row]:
     """Set out the differences within planned subgroups, and the interactions that compare them."""
-    records = subgroup_rows(source)
+    records = [*subgroup_rows(source), *in_money(source)]
     # To as many decimals as the first of a group.
     places = {_group(source, row): decimals(row["std_error"]) for row in records[::-1]}
-    remarks = [(subgroup_label(source, row), row["note"]) for row in records if row["note"]]
+    remarks = [
+        (f"{'Net benefit, ' * known(row['threshold'])}{subgroup_label(source, row)}", row["note"])
+        for row in records
+        if row["note"]
+    ]
     return Table(
         f"Planned subgroups: differences ({contrast(source)}) within them, and "
         "interactions of the arm",
@@ -56,6 +61,18 @@ def subgroups(source: Source) -> Table[Row]:
     )
 
 
+def in_money(source: Source) -> list[Row]:
+    """Return the net benefit within the subgroups at each main threshold, and the interactions."""
+    found = []
+    for variable in dict.fromkeys(planned.variable for planned in source.plan.subgroups):
+        for threshold in source.evaluation.main_thresholds if source.economics else []:
+            shared = {"analysis": ECONOMICS, "outcome": NET_BENEFIT, "threshold": threshold}
+            for term in (Term.WITHIN_SUBGROUP, Term.INTERACTION):
+                rows = source.rows(**shared, term=term)
+                found += _ordered(source, [r for r in rows if _variable(r) == variable])
+    return found
+
+
 def subgroup_rows(source: Source) -> list[Row]:
     """Return the rows of planned subgroups, the interaction after the subgroups it compares."""
     found = []
@@ -69,7 +86,8 @@ def subgroup_rows(source: Source) -> list[Row]:
 
 def _group(source: Source, row: Row) -> str:
     """Return what stands above the subgroups of a variable."""
-    return f"{source.name(row['outcome'])}, {source.name(_variable(row))}: {method(row)}"
+    at = f" at {per_qaly(source, row['threshold'])}" if known(row["threshold"]) else ""
+    return f"{source.name(row['outcome'])}{at}, {source.name(_variable(row))}: {method(row)}"
 
 
 def _compares(row: Row) -> bool:

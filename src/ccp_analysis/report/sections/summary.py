@@ -40,7 +40,7 @@ from ccp_analysis.report.sections.design import kind
 from ccp_analysis.report.sections.imputation import unmixed
 from ccp_analysis.report.sections.outcomes import FOREST
 from ccp_analysis.report.sections.setting import being
-from ccp_analysis.report.source import CURRENCY, Row, Source
+from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import (
     capitalised,
@@ -107,7 +107,7 @@ def _of_money(source: Source) -> Iterator[Headline]:
     if source.economics is None:
         return
     group = f"Economic evaluation, {source.economics.months:g} months"
-    currency = CURRENCY[source.economics.currency]
+    currency = source.economics.money.symbol
     for name, label in ((COST, f"Cost ({currency})"), (QALY, "Quality-adjusted life years")):
         row = row_of(source, name)
         if row is not None:

@@ -34,7 +34,7 @@ STUDY = DATA / "evaluation"
 M = 4
 KEY = [
     *("analysis", "population", "model", "inference", "visit", "outcome", "term", "level"),
-    "threshold",
+    *("subgroup", "threshold"),
 ]
 # Relative, of what has a standard error relative to that where it is the larger.
 TOLERANCE = 1e-9
@@ -86,7 +86,7 @@ def both(written, r) -> pd.DataFrame:
     for table in (ours, theirs):
         # The quadrant of a ratio stands in its level.
         at = {"threshold": table["threshold"].astype(float).fillna(-1.0)}
-        at["level"] = table["level"].fillna("")
+        at |= {name: table[name].fillna("") for name in ("level", "subgroup")}
         parts.append(table.assign(**at)[[*KEY, "n", *NUMBERS, *(["m"] if table is ours else [])]])
     return parts[0].merge(
         parts[1], on=KEY, how="outer", suffixes=("", "_r"), validate="1:1", indicator=True
@@ -96,7 +96,7 @@ def both(written, r) -> pd.DataFrame:
 def test_the_rows_are_the_same(both):
     unmatched = both.loc[both["_merge"] != "both", [*KEY, "_merge"]]
     assert unmatched.empty, unmatched.to_string()
-    assert len(both) == 484
+    assert len(both) == 621
     np.testing.assert_array_equal(both["n"].astype(float), both["n_r"].astype(float))
     of_imputations = both["population"].eq("all-with-baseline") & both["model"].ne("descriptive")
     assert both.loc[of_imputations & both["term"].eq("difference"), "m"].eq(M).all()
@@ -116,6 +116,7 @@ def test_the_rows_are_the_same(both):
         *(f"economics_{v}" for v in ("interview_dates", "value_set")),
         *(f"economics_{v}" for v in ("costs_worse", "costs_better")),
         *(f"economics_{v}" for v in ("utility_worse", "utility_better", "together")),
+        *(f"economics_adjust_{v}" for v in ("pair", "change", "own", "both")),
     ],
 )
 def test_numbers_are_those_of_r(both, which):

@@ -17,8 +17,10 @@ CHEERS_ITEMS = 28  # of the checklist of 2022
 # What evaluation and report alone ask for: an edit of it costs and imputes nothing anew.
 EVALUATED = {
     *("thresholds", "main_thresholds", "variance_power", "cost_per", "bootstrap", "statements"),
+    *("baseline_months", "information"),
 }
 Share = Literal["participants", "teams", "caseload"]
+Adjust = Literal["pair", "change", "own_baseline", "both_baselines"]
 Multiple = Annotated[float, Field(ge=0)]
 
 
@@ -71,7 +73,9 @@ class Variation(Strict):
     `unit_costs` multiplies the price of every service, or of those named; `winsorise` sets costs
     above that quantile (of each visit, both arms together) to it; `times` places utilities at the
     interviews as they took place instead of the nominal visits; `share` spreads the cost of the
-    intervention by another rule, `intervention` multiplies it.
+    intervention by another rule, `intervention` multiplies it. `adjust` changes what the arms are
+    adjusted for, always without the covariates of the plan: the pair of clusters alone (where there
+    are none, nothing), the same for changes from baseline, each outcome's own baseline, or both.
     """
 
     id: Name
@@ -96,6 +100,8 @@ class Variation(Strict):
     """Utilities at the interviews as they took place."""
     delta: Shift | None = None
     """What is added to follow-up values that were imputed."""
+    adjust: Adjust | None = None
+    """What the arms are adjusted for: pair, change, own_baseline or both_baselines."""
 
     @model_validator(mode="after")
     def _something(self) -> Variation:
@@ -123,6 +129,19 @@ class Bootstrap(Strict):
     """How many resampled studies."""
     iterations: int = Field(default=5, ge=1)
     """Rounds of imputation in each."""
+
+
+class Information(Strict):
+    """Whom a decision between the arms concerns, for the value of information of a population."""
+
+    people: int = Field(ge=1)
+    """People whom the decision concerns in a year."""
+    years: int = Field(ge=1, le=100)
+    """Years for which the decision stands."""
+    discount: float = Field(default=0.035, ge=0, lt=1)
+    """Discount rate a year; the people of the first year are not discounted."""
+    source: str = Field(min_length=1)
+    """Where number and years come from."""
 
 
 class Economics(Strict):
@@ -160,6 +179,10 @@ class Economics(Strict):
     """Outcomes of the plan of which a unit is set beside the cost."""
     bootstrap: Bootstrap = Bootstrap()
     """The two-stage bootstrap."""
+    baseline_months: float | None = Field(default=None, gt=0)
+    """Months of use that the baseline asks about; if not said, those to the first follow-up."""
+    information: Information | None = None
+    """For the value of information of a population."""
     sensitivity: list[Variation] = []
     """What is varied, one evaluation each."""
     statements: dict[int, str] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.config.economics import Economics, Shift, Variation
+from ccp_analysis.config.economics import Adjust, Economics, Shift, Variation
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.economics.qalys import visits_up_to_horizon
@@ -137,6 +137,9 @@ class Setting:
         What is added to imputed follow-up values.
     intervention : float
         Multiple of the cost of the intervention.
+    adjust : str or None
+        What the arms are adjusted for beside the pair, as `config.economics.Variation` has it; None
+        for both baselines and the covariates of the plan.
     """
 
     perspective: str
@@ -148,6 +151,7 @@ class Setting:
     interviews: bool = False
     delta: Shift = field(default_factory=Shift)
     intervention: float = 1.0
+    adjust: Adjust | None = None
 
 
 def main_setting(economics: Economics) -> Setting:
@@ -208,6 +212,7 @@ def setting_of(source: Source, variation: Variation) -> Setting:
         interviews=variation.times == "interviews",
         delta=delta,
         intervention=1.0 if variation.intervention is None else variation.intervention,
+        adjust=variation.adjust,
     )
 
 

@@ -26,7 +26,7 @@ def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> 
     second = set(reported.table_names(few))
     sensitivity = {"deltas", "scenarios", "estimands"}  # neither made-up plan has any
     every = first | second
-    assert len(every) == 41 and not every & sensitivity
+    assert len(every) == 44 and not every & sensitivity
     assert second - first == {"visits", "ratios"}
     assert every - second == {
         *("flow_by_cluster", "pair_differences", "not_randomised"),
@@ -34,7 +34,8 @@ def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> 
         *("target_trial", "trend", "target"),
         *("subgroups", "sample_size", "checks", "left_out", "checks_others"),
         *("resource_use", "prices", "economic_means", "economics", "net_benefit"),
-        *("ratios_of_cost", "economic_sensitivity", "cheers"),
+        *("ratios_of_cost", "economic_sensitivity", "cheers", "standard_errors"),
+        *("acceptability_curves", "bootstrap_draws"),
     }
     drawn = {*reported.figure_names(many), *reported.figure_names(few)}
     checks = {"check_panels_main", "check_pairs_main", "check_others_main_1"}

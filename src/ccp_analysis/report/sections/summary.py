@@ -24,7 +24,7 @@ from ccp_analysis.report.money import (
     row_of,
 )
 from ccp_analysis.report.section import Section
-from ccp_analysis.report.sections import alike, unmeasured
+from ccp_analysis.report.sections import alike, unmeasured, variations
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.words import (
     capitalised,
@@ -236,9 +236,11 @@ def _net_benefit(source: Source) -> str:
         return ""
     probable = row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=threshold)
     chance = f"; probability above zero {number(probable['estimate'], 2)}" if probable else ""
+    moved = variations.adjusted(source)
     return (
         f"At {per_qaly(source, threshold)} the net monetary benefit was "
-        f"{quantity(row['estimate'], 0, row['scale'])} ({_limits(row, 0)}{chance})."
+        f"{quantity(row['estimate'], 0, row['scale'])} ({_limits(row, 0)}{chance})"
+        f"{f'; it goes {moved}' if moved else ''}."
     )
 
 

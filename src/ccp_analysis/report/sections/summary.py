@@ -236,11 +236,11 @@ def _net_benefit(source: Source) -> str:
         return ""
     probable = row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=threshold)
     chance = f"; probability above zero {number(probable['estimate'], 2)}" if probable else ""
-    moved = variations.adjusted(source)
+    moved, baseline = variations.adjusted(source), uncapitalised(source.study.baseline.label)
     return (
         f"At {per_qaly(source, threshold)} the net monetary benefit was "
         f"{quantity(row['estimate'], 0, row['scale'])} ({_limits(row, 0)}{chance})"
-        f"{f'; it goes {moved}' if moved else ''}."
+        f"{f'; it goes {moved}, as they differ at {baseline}' if moved else ''}."
     )
 
 

@@ -71,8 +71,8 @@ def _prices(study: Study, economics: Economics, dictionary: list[Column]) -> lis
         price_table(study, economics, dictionary, read_unit_costs(economics, index), index)
 
     found = said(services)
-    if (own := economics.intervention) is not None:
-        found += said(lambda: read_intervention(own.costs, economics.months, index))
+    if economics.intervention is not None:
+        found += said(lambda: read_intervention(economics, index))
     return found
 
 

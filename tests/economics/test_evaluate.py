@@ -38,7 +38,7 @@ from ccp_analysis.economics.ratios import (
 )
 from ccp_analysis.economics.setting import main_setting, setting_of, source
 from ccp_analysis.economics.stage import main_rows
-from ccp_analysis.economics.uncertainty import about, figure_data
+from ccp_analysis.economics.uncertainty import about
 from ccp_analysis.economics.variations import PER_QALY, variation_rows
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.pooling import pool
@@ -592,11 +592,12 @@ def test_without_clusters_people_are_the_units():
         ("sur", "t"),
         ("log-link", "hc3"),
         ("net-benefit", "t"),
+        ("net-benefit", "normal"),
         ("two-stage-bootstrap", "bootstrap"),
         ("descriptive", "none"),
     }
     assert not [row for row in rows if row.get("status") == "failed"]
-    drawn = one(rows, model="two-stage-bootstrap", outcome="cost")
+    drawn = one(rows, model="two-stage-bootstrap", outcome="cost", term="difference")
     assert "200 draws of people within arms" in drawn["note"]
     assert len(draws.cost) == 200
 
@@ -656,6 +657,8 @@ def test_where_the_arms_cannot_be_compared_every_model_says_so():
         ("net_benefit", "net-benefit", "difference"),
         ("net_benefit", "team-means", "difference"),
         ("cost per qaly", "ancova", "icer"),
+        ("cost and qaly", "ancova", "difference without one person"),
+        ("cost and qaly", "ancova", "standard error"),
         ("cost and qaly", "two-stage-bootstrap", "difference"),
     }
     assert all("has a single team" in row["note"] for row in failed)
@@ -730,13 +733,10 @@ def test_what_the_draws_say(rows):
     for worth in (0, 10000, 20000, 30000):
         row = one(boot, threshold=worth, term="probability cost-effective")
         assert row["estimate"] == pytest.approx((worth * draws.effect > draws.cost).mean())
-    gains = [r for r in boot if (r["outcome"], r["scale"]) == ("net_benefit", "pounds")]
+    gains = [r for r in boot if (r["outcome"], r["term"]) == ("net_benefit", "difference")]
     assert {r["threshold"] for r in gains} == {20000, 30000}
     assert "200 draws of Trusts" in row["note"]
     assert "4 Trusts can be drawn in 35 ways only" in row["note"]
-    drawn = figure_data(draws)
-    assert drawn.columns.tolist() == ["draw", "cost", "effect"]
-    assert len(drawn) == 200 and figure_data(None).empty
 
 
 def test_the_note_of_the_draws_counts_the_pairs_analysed(data):
@@ -788,7 +788,7 @@ def test_the_evaluation_of_the_study(ccp_done):
     departed = ["economics_departures", "economics_reference_based"]
     assert table["analysis"].isin(departed).sum() == 2 * (5 * 6 + 5 + 4)
     varied = table[~table["analysis"].isin(["economics", *departed])]
-    assert varied["analysis"].nunique() == 17
+    assert varied["analysis"].nunique() == 21
     assert (varied.groupby("analysis").size() == 7).all()
     assert set(varied["role"]) == {"sensitivity"}
     assert set(table.loc[table["term"] == "icer", "outcome"]) == {
@@ -796,7 +796,8 @@ def test_the_evaluation_of_the_study(ccp_done):
         "cost per social_capital",
     }
     draws = pd.read_parquet(ccp_done / "data/derived/figure_data/economics.parquet")
-    assert draws.columns.tolist() == ["draw", "cost", "effect"]
+    taken = [f"{name}_intervention_minus_control" for name in ("cost", "qaly")]
+    assert draws.columns.tolist() == ["draw", *taken]
 
 
 def test_the_costs_of_the_main_evaluation_are_those_imputed(ccp_done, monkeypatch):

@@ -109,7 +109,7 @@ def _at(row) -> str:
 def test_the_rows_are_the_same(both):
     unmatched = both.loc[both["_merge"] != "both", [*KEY, "_merge"]]
     assert unmatched.empty, unmatched.to_string()
-    assert len(both) == 622
+    assert len(both) == 759
     np.testing.assert_array_equal(both["n"].astype(float), both["n_r"].astype(float))
     of_imputations = both["population"].eq("all-with-baseline") & both["model"].ne("descriptive")
     of_imputations &= both["inference"].ne("jackknife")
@@ -132,6 +132,7 @@ def test_the_rows_are_the_same(both):
         *(f"economics_{v}" for v in ("utility_worse", "utility_better", "together")),
         *(f"economics_{v}" for v in ("costs_times", "friction")),
         *(f"economics_{v}" for v in ("departures", "reference_based")),
+        *(f"economics_adjust_{v}" for v in ("pair", "change", "own", "both")),
     ],
 )
 def test_numbers_are_those_of_r(both, which):

@@ -114,8 +114,8 @@ def _economics(name: str, folder: Path, given: dict[str, Any]) -> None:
     turn = np.arange(n) * 2.4
     draws = {
         "draw": np.arange(1, n + 1),
-        "cost": -1234.5 + 1500 * np.sqrt(np.arange(n) / n) * np.sin(turn),
-        "effect": 0.0123 + 0.016 * np.sqrt(np.arange(n) / n) * np.cos(turn),
+        "cost_new_minus_usual": -1234.5 + 1500 * np.sqrt(np.arange(n) / n) * np.sin(turn),
+        "qaly_new_minus_usual": 0.0123 + 0.016 * np.sqrt(np.arange(n) / n) * np.cos(turn),
     }
     files.write_parquet(folder / "points" / "economics.parquet", pd.DataFrame(draws))
     given["results"] += money["results"]

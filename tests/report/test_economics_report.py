@@ -19,6 +19,7 @@ from ccp_analysis.config.instruments import Standing
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report.sections.checklist import FOR_AUTHORS
 from ccp_analysis.report.sections.net_benefit import worth
+from ccp_analysis.report.sections.plane import compared
 from ccp_analysis.report.sections.plane import said as about_the_plane
 from ccp_analysis.report.sections.setting import limits, placeholder, setting
 from ccp_analysis.report.sections.variations import marks_of, varied
@@ -26,7 +27,8 @@ from ccp_analysis.report.source import Source, load
 
 TABLES = [
     *("resource_use", "prices", "economic_means", "economics", "net_benefit"),
-    *("ratios_of_cost", "economic_sensitivity", "cheers"),
+    *("ratios_of_cost", "economic_sensitivity", "cheers", "standard_errors"),
+    *("acceptability_curves", "bootstrap_draws"),
 ]
 FIGURES = ["acceptability", "plane", "tornado"]
 
@@ -231,6 +233,8 @@ def test_net_benefit_at_the_thresholds(clustered: Folder) -> None:
         "p": "0.21",
         "Probability, regression": "0.89",
         "Probability, bootstrap": "0.96",
+        "EVPI (£)": "77",
+        "For all (£m)": "1.2",
         "Net benefit by ward means": "1,700 (−2,112 to 5,512)",
         "data_status": "synthetic",
     }
@@ -299,7 +303,8 @@ def test_every_variation_has_a_line(clustered: Folder) -> None:
     rows = clustered.rows("tables/economic_sensitivity.csv")
     assert [row["What differs"] for row in rows] == [
         *("Main evaluation", "All of society", "Prices half as high again", "Complete cases"),
-        *("Costs <b>winsorised</b>", "Imputed sleep worse"),
+        *("Costs <b>winsorised</b>", "Imputed sleep worse", "Without north"),
+        *(f"Without one person, the {end} of each" for end in ("lowest", "highest")),
     ]
     assert rows[0]["Net benefit (£)"] == "1,480 (−1,801 to 4,762)"
     assert rows[1]["Cost (£)"] == "−1,100 (−4,600 to 2,400)"
@@ -315,19 +320,21 @@ def test_every_variation_has_a_line(clustered: Folder) -> None:
 
 
 def test_the_checklist_has_all_items_with_places_that_exist(clustered: Folder) -> None:
-    rows = clustered.rows("tables/cheers.csv")
+    every = clustered.rows("tables/cheers.csv")
+    rows = [row for row in every if row["Item"] != "VOI"]
     assert [int(row["Item"]) for row in rows] == list(range(1, 29))
+    assert len(every) == len(rows) + 6
     text = markdown(clustered)
     headings = set(re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE))
     shown = set(re.findall(r"\*\*((?:Table|Figure) \d+)\.\*\*", text))
     answered = 0
-    for row in rows:
+    for row in every:
         places = re.findall(r"“([^”]+)”", row["Where"])
         numbers = re.findall(r"(?:Table|Figure) \d+", row["Where"])
         assert set(places) <= headings, row
         assert set(numbers) <= shown, row
-        answered += bool(places)
-        if not places:
+        answered += bool(places) and row in rows
+        if not places and row in rows:
             assert int(row["Item"]) in {1, 3, 6, 7, 21, 25, 27, 28}
     assert answered == 20
     by_item = {int(row["Item"]): row["Where"] for row in rows}
@@ -340,6 +347,7 @@ def test_the_checklist_has_all_items_with_places_that_exist(clustered: Folder) -
 def test_the_checklist_counts_as_the_captions_do(clustered: Folder) -> None:
     text = markdown(clustered)
     rows = {row["Item"]: row["Where"] for row in clustered.rows("tables/cheers.csv")}
+    del rows["VOI"]
     for name, caption in (
         ("plane", r"Figure (\d+)\.\*\* Cost-effectiveness plane"),
         ("acceptability", r"Figure (\d+)\.\*\* Acceptability"),
@@ -463,15 +471,87 @@ def test_quadrants_and_the_limits_of_the_bootstrap(clustered: Folder) -> None:
         "less costly and more effective in 88% and less costly and less effective in 6% of its "
         "draws."
     ) in text
-    assert "There are few sites to draw from" in text
-    source = clustered.source()
-    many = [{"pair": f"site{k}", "cluster": f"W{k}", "arm": "new", "n": 2} for k in range(20)]
-    stages = [stage | {"by_cluster": many} for stage in source.flow["stages"]]
-    text = about_the_plane(replace(source, flow=source.flow | {"stages": stages}))
-    assert "There are few" not in text
-    assert text.endswith(
-        "draws. The intervals and probabilities to go by are those of the regression."
+    assert text.endswith("those of the regression, whose degrees of freedom allow for few wards.")
+
+
+@pytest.mark.parametrize(
+    ("cr2", "ignoring", "words"),
+    [
+        (830.0, 1200.0, "which is larger: means of wards lie closer together than the scatter"),
+        (830.0, 700.0, "too small: people of a ward are alike (intraclass correlation −0.03)"),
+    ],
+)
+def test_standard_errors_are_told_apart_as_the_numbers_are(
+    clustered: Folder, cr2: float, ignoring: float, words: str
+) -> None:
+    at = {"term": "standard error", "outcome": "net_benefit"}
+    source = changed(clustered.source(), at | {"inference": "cr2"}, estimate=cr2)
+    source = changed(source, at | {"inference": "t"}, estimate=ignoring)
+    text = compared(source)
+    assert words in text
+    assert (
+        "is £830 by the regression, for which 2.2 degrees of freedom leave £440 to £5,100" in text
     )
+    assert ("With so few wards that happens by chance" in text) == (ignoring > cr2)
+    assert "The bootstrap's draws vary less (£640): few sites can be drawn in few ways" in text
+    more = changed(source, at | {"inference": "bootstrap"}, estimate=1500.0)
+    assert "vary more (£1,500): the people who are drawn within wards" in compared(more)
+
+
+def test_standard_errors_stand_side_by_side(clustered: Folder) -> None:
+    cost, benefit = clustered.rows("tables/standard_errors.csv")
+    assert cost["Difference in"] == "Cost (£)"
+    assert cost["By wards (CR2)"] == "810"
+    assert cost["Ignoring wards"] == "905"
+    assert (cost["Correlation within wards"], cost["Bootstrap"]) == ("−0.02", "700")
+    assert benefit["Difference in"] == "Net benefit at £20,000 per QALY"
+    assert benefit["Its 95% interval"] == "440 to 5,100"
+
+
+def test_exported_draws_and_curves_say_which_arm_is_taken_from_which(clustered: Folder) -> None:
+    curve, draws = (
+        pd.read_csv(clustered.path / f"tables/{name}.csv")
+        for name in ("acceptability_curves", "bootstrap_draws")
+    )
+    assert list(draws)[:3] == ["draw", "cost_new_minus_usual", "qaly_new_minus_usual"]
+    source = clustered.source()
+    np.testing.assert_array_equal(draws.iloc[:, :3], source.draws)
+    assert list(curve["threshold"]) == [0, 10000, 20000, 30000, 50000]
+    assert list(curve["net_benefit_new_minus_usual"]) == [1234.5, 1357.5, 1480.5, 1603.5, 1849.5]
+    assert curve["probability_new_above_usual_by_regression"].iloc[2] == 0.8934
+    assert curve["perfect_information_by_regression"].iloc[2] == 77.4
+    text = markdown(clustered)
+    assert "Draws of the bootstrap" not in text
+
+
+def test_what_is_adjusted_for_is_said_with_what_makes_the_range(clustered: Folder) -> None:
+    source = clustered.source()
+    named = {"cases": "pair", "dear": "change"}
+    sensitivity = [
+        v.model_copy(update={"adjust": named.get(v.id)}) for v in source.economics.sensitivity
+    ]
+    economics = source.economics.model_copy(update={"sensitivity": sensitivity})
+    asked = replace(source, economics=economics)
+    range_of = "it goes from −£150 (complete cases) to £2,096 (prices half as high again) by what"
+    assert range_of in summary(asked)[-1]
+    assert range_of not in summary(source)[-1]
+    text = section(markdown(clustered, asked))
+    assert f"I{range_of[1:]} the arms are adjusted for." in text
+    assert "the arms differ at start and were not allocated at random" in text
+
+
+def test_who_carries_the_result_is_said_without_a_name(clustered: Folder) -> None:
+    text = section(markdown(clustered))
+    assert (
+        "Without one person, whichever it is, the difference in costs lies between −£1,800 and "
+        "−£900."
+    ) in text
+    assert "with New care the dearest 5% have 31% (Gini coefficient 0.52)" in text
+    rows = clustered.rows("tables/economic_sensitivity.csv")
+    assert [row["What differs"] for row in rows[-3:]] == [
+        *("Without north", "Without one person, the lowest of each"),
+        "Without one person, the highest of each",
+    ]
 
 
 def test_what_the_evaluation_hangs_on(clustered: Folder) -> None:
@@ -536,7 +616,7 @@ def test_the_plane_has_a_point_for_each_draw_up_to_a_limit(clustered: Folder) ->
     [cloud] = axes.collections
     points = np.asarray(cloud.get_offsets())
     assert points.shape == (2000, 2)
-    first = source.draws.iloc[:2000][["effect", "cost"]].to_numpy()
+    first = source.draws.iloc[:2000, [2, 1]].to_numpy()
     np.testing.assert_allclose(points, first)
     [diamond] = [line for line in axes.lines if line.get_marker() == "D"]
     assert (*diamond.get_xdata(), *diamond.get_ydata()) == (0.0123, -1234.5)
@@ -635,11 +715,16 @@ def test_a_study_without_an_evaluation_has_none_of_it(plain: Folder) -> None:
         assert word not in text
 
 
-def test_an_evaluation_without_variations_has_no_section_on_them(tmp_path: Path) -> None:
+def test_an_evaluation_without_variations_has_those_left_out_or_no_section(tmp_path: Path) -> None:
     folder = make("clustered", tmp_path / "study")
     source = folder.source()
     economics = source.economics.model_copy(update={"sensitivity": []})
-    text = markdown(folder, replace(source, economics=economics))
+    alone = replace(source, economics=economics)
+    text = markdown(folder, alone)
+    assert "varies one thing at a time." in text and "Without north" in text
+    for term in ("difference without one pair", "difference without one person"):
+        alone = without(alone, term=term)
+    text = markdown(folder, alone)
     assert "What the evaluation hangs on" not in text
     assert "**Figure" in text
 

@@ -34,7 +34,8 @@ def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> 
         *("target_trial", "trend", "target"),
         *("subgroups", "sample_size", "checks", "left_out", "checks_others", "doubts"),
         *("resource_use", "prices", "economic_means", "economics", "net_benefit"),
-        *("ratios_of_cost", "economic_sensitivity", "cheers"),
+        *("ratios_of_cost", "economic_sensitivity", "cheers", "standard_errors"),
+        *("acceptability_curves", "bootstrap_draws"),
     }
     drawn = {*reported.figure_names(many), *reported.figure_names(few)}
     checks = {"check_panels_main", "check_pairs_main", "check_others_main_1"}

@@ -22,9 +22,11 @@ CHEERS_ITEMS = 28  # of the checklist of 2022
 EVALUATED = {
     *("thresholds", "main_thresholds", "variance_power", "cost_per", "bootstrap", "statements"),
     *("currency", "categories", "absence", "departures", "budget_impact"),
+    *("baseline_months", "information"),
 }
 PLACEHOLDER = "placeholder"  # in the source of a figure that is made up
 Share = Literal["participants", "teams", "caseload"]
+Adjust = Literal["pair", "change", "own_baseline", "both_baselines"]
 Multiple = Annotated[float, Field(ge=0)]
 # Pounds between which the price of a unit of health or social care raises no question.
 USUAL = {
@@ -205,7 +207,9 @@ class Variation(Strict):
     `unit_costs` multiplies the price of every service, or of those named; `winsorise` sets costs
     above that quantile (of each visit, both arms together) to it; `times` places utilities at the
     interviews as they took place instead of the nominal visits; `share` spreads the cost of the
-    intervention by another rule, `intervention` multiplies it.
+    intervention by another rule, `intervention` multiplies it. `adjust` changes what the arms are
+    adjusted for, always without the covariates of the plan: the pair of clusters alone (where there
+    are none, nothing), the same for changes from baseline, each outcome's own baseline, or both.
     """
 
     id: Name
@@ -234,6 +238,8 @@ class Variation(Strict):
     """Other rates of discounting."""
     delta: Shift | None = None
     """What changes in follow-up values that were imputed as the interview is missing."""
+    adjust: Adjust | None = None
+    """What the arms are adjusted for: pair, change, own_baseline or both_baselines."""
 
     @model_validator(mode="after")
     def _something(self) -> Variation:
@@ -299,6 +305,19 @@ class Strange(Strict):
         return (USUAL | self.plausible).get(unit)
 
 
+class Information(Strict):
+    """Whom a decision between the arms concerns, for the value of information of a population."""
+
+    people: int = Field(ge=1)
+    """People whom the decision concerns in a year."""
+    years: int = Field(ge=1, le=100)
+    """Years for which the decision stands."""
+    discount: float = Field(default=0.035, ge=0, lt=1)
+    """Discount rate a year; the people of the first year are not discounted."""
+    source: str = Field(min_length=1)
+    """Where number and years come from."""
+
+
 class Economics(Strict):
     """The economic evaluation: ``config/economics.yaml``.
 
@@ -340,6 +359,10 @@ class Economics(Strict):
     """Outcomes of the plan of which a unit is set beside the cost."""
     bootstrap: Bootstrap = Bootstrap()
     """The two-stage bootstrap."""
+    baseline_months: float | None = Field(default=None, gt=0)
+    """Months of use that the baseline asks about; if not said, those to the first follow-up."""
+    information: Information | None = None
+    """For the value of information of a population."""
     sensitivity: list[Variation] = []
     """What is varied, one evaluation each."""
     strange: Strange = Strange()

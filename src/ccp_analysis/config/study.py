@@ -165,6 +165,10 @@ class Arms(Strict):
         """Both arms, the reference first."""
         return [self.reference, self.active]
 
+    def taken(self, what: str) -> str:
+        """Name a column of differences so that nobody takes them the other way round."""
+        return f"{what}_{self.active}_minus_{self.reference}"
+
 
 class Clusters(Strict):
     """The unit of allocation, and the pairs of units that hold one of each arm."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from ccp_analysis.economics.outcomes import (
 from ccp_analysis.errors import status_of
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Term
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,9 @@ class Compared:
         The people who have both outcomes and all that is adjusted for.
     X : Design
         Arm, pair, baseline cost, baseline utility, covariates.
+    own : tuple of Design
+        Where each outcome is adjusted for its own baseline alone, the designs of cost and of QALYs;
+        else empty.
     """
 
     study: Study
@@ -76,6 +80,7 @@ class Compared:
     data: str
     chosen: Sample
     X: Design
+    own: tuple[Design, ...] = ()
 
     @property
     def level(self) -> float:
@@ -111,6 +116,34 @@ class Compared:
         """Fit outcomes (m, k, n) on the design: arrays (m, k, 3), and what the inference is."""
         fit = fitted(fit_ols, self.X.columns, self.X.X[:, None], y)
         return allocated(self.study).infer(self.chosen, fit, self.X.contrasts)
+
+    def fit_sums(self, weights: np.ndarray, effect: str = QALY) -> tuple[Inference, str]:
+        """Fit sums of cost and effect with weights (k, 2): arrays (m, k, 3), and the inference.
+
+        Where each outcome has a design of its own, both regressions are one with the two designs as
+        blocks, everyone standing twice: the contribution of a cluster to a sum is then the sum of
+        its contributions. Both outcomes are brought to a standard deviation of one, which
+        only the degrees of freedom see. Without clusters people are the clusters.
+        """
+        weights = np.asarray(weights, dtype=float)
+        values = self.values(COST, effect)
+        if not self.own:
+            return self.fit_all((weights[:, :, None] * values[:, None]).sum(axis=2))
+        size = values.std(axis=(0, 2))
+        size = np.where(size > 0.0, size, 1.0)
+        first, second = self.own
+        p, n = len(first.columns), self.chosen.n
+        X = np.zeros((self.chosen.m, 2 * n, p + len(second.columns)))
+        X[:, :n, :p], X[:, n:, p:] = first.X, second.X
+        y = (values / size[:, None]).reshape(len(X), 2 * n)
+        fit = fitted(fit_ols, [*first.columns, *second.columns], X, y)
+        blocks = (first.contrasts, second.contrasts)
+        parts = [
+            np.kron(w[:, None], block) for w, block in zip((weights * size).T, blocks, strict=True)
+        ]
+        found = allocated(self.study).by_units(self.chosen, fit, np.concatenate(parts, axis=1))
+        places = np.arange(3 * len(weights)).reshape(-1, 3)
+        return found.part((slice(None), places)), terms.Inference.CR2
 
     def complete(self, rows: Rows, ask: Question, model: str, inference: str) -> Rows:
         """Fill in what all rows of a fit share."""
@@ -148,8 +181,25 @@ def compared(
     chosen = replace(chosen, pooling=plan.pooling)
     require_arms(study, chosen)
     used, own = _without_constants(evaluated, chosen, dict.fromkeys(more[1:], WITHOUT_OWN))
-    X = design(chosen, list(dict.fromkeys([*used.adjust, *own])), allocated(study).factors)
-    return Compared(study, plan, used, data, chosen, X)
+    return on_design(study, plan, used, data, chosen, own)
+
+
+def on_design(
+    study: Study,
+    plan: Plan,
+    used: Evaluated,
+    data: str,
+    chosen: Sample,
+    more: Iterable[str] = (),
+) -> Compared:
+    """Return people with the design of what is adjusted for, and of further columns."""
+    factors = allocated(study).factors
+    X = design(chosen, list(dict.fromkeys([*used.adjust, *more])), factors)
+    apart: tuple[Design, ...] = ()
+    if used.apart:
+        kept = [[m.baseline] if m.baseline in used.adjust else [] for m in MEASURES]
+        apart = tuple(design(chosen, columns, factors) for columns in kept)
+    return Compared(study, plan, used, data, chosen, X, apart)
 
 
 def _without_constants(
@@ -162,7 +212,7 @@ def _without_constants(
         evaluated,
         adjust=[name for name in evaluated.adjust if name not in constant],
         note="; ".join([*filter(None, [evaluated.note]), *(notes[name] for name in constant)]),
-        constant=tuple(name for name in constant if name in evaluated.adjust),
+        constant=(*evaluated.constant, *(n for n in constant if n in evaluated.adjust)),
     )
     return used, [name for name in own if name not in constant]
 

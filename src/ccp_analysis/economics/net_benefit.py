@@ -74,8 +74,7 @@ def _each(
 
 def _regressed(data: Compared, thresholds: list[float]) -> Rows:
     worth = np.asarray(thresholds, dtype=float)
-    cost, qaly = np.moveaxis(data.values(COST, QALY), 1, 0)
-    inference, method = data.fit_all(worth[:, None] * qaly[:, None] - cost[:, None])
+    inference, method = data.fit_sums(np.stack([-np.ones_like(worth), worth], axis=1))
     found = pooled_rows(data.chosen, contrast(inference, 0), data.level, needed=len(worth))
     label, rows = contrast_label(data.study), []
     for threshold, row in zip(thresholds, found, strict=True):

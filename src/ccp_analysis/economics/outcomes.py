@@ -50,8 +50,10 @@ class Evaluated:
     note : str
         What is to be said of every adjusted result; empty where there is nothing.
     constant : tuple of str
-        Columns not adjusted for as they are the same for all who are analysed, which are known of
-        them nevertheless.
+        Columns not adjusted for, as they are the same for all who are analysed or the setting
+        leaves them out, which are known of them nevertheless.
+    apart : bool
+        Whether each outcome is adjusted for its own baseline alone.
     """
 
     setting: Setting
@@ -59,6 +61,7 @@ class Evaluated:
     adjust: list[str]
     note: str
     constant: tuple[str, ...] = ()
+    apart: bool = False
 
     @property
     def needed(self) -> list[str]:
@@ -99,14 +102,32 @@ def evaluated(source: Source, setting: Setting) -> Evaluated:
         BASELINE_UTILITY: source.stacked(f"{setting.utility}_{baseline.id}"),
     }
     without = [name for name in WITHOUT if not _varies(columns[name])]
+    baselines = [name for name in WITHOUT if name not in without]
+    used = {
+        None: [*baselines, *source.plan.covariates],
+        "pair": [],
+        "change": [],
+    }.get(setting.adjust, baselines)
+    if setting.adjust == "change":
+        columns[COST] = columns[COST] - baseline_share(source) * columns[BASELINE_COST]
+        years = float(nominal_times(source.visits, 1)[0, -1])
+        columns[QALY] = columns[QALY] - years * columns[BASELINE_UTILITY]
     frame = source.tables.assign(**{name: values.ravel() for name, values in columns.items()})
     frame.attrs = {NOT_IMPUTED: reasons(frame) | _not_imputed(source, setting)}
     return Evaluated(
         setting=setting,
         tables=frame,
-        adjust=[name for name in WITHOUT if name not in without] + source.plan.covariates,
-        note="; ".join(WITHOUT[name] for name in without),
+        adjust=used,
+        note="; ".join(WITHOUT[name] for name in without if setting.adjust != "pair"),
+        constant=tuple(n for n in [*baselines, *source.plan.covariates] if n not in used),
+        apart=setting.adjust == "own_baseline",
     )
+
+
+def baseline_share(source: Source) -> float:
+    """Return the months up to the horizon over those whose use the baseline asks about."""
+    first = source.economics.baseline_months or source.visits[1].months
+    return source.visits[-1].months / first
 
 
 def _not_imputed(source: Source, setting: Setting) -> dict[str, str]:

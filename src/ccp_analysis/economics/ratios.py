@@ -23,6 +23,7 @@ QUADRANTS = (
     "less costly, more effective",
     "less costly, less effective",
 )
+SUMS = ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, -1.0))  # a pair, its sum and its difference
 UNBOUNDED = (
     "no interval: that of the difference in effects includes zero, so that the ratio may be of any "
     "size and of either sign"
@@ -90,10 +91,9 @@ def pooled_pair(data: Compared, effect: Effect) -> Pair:
     """
     require_varying(data.chosen, COST, "the cost")
     require_varying(data.chosen, effect.value)
-    y = data.values(COST, effect.value) * np.array([1.0, effect.better])[:, None]
-    size = y.std(axis=(0, 2))
-    cost, gain = np.moveaxis(y / size[:, None], 1, 0)
-    inference, _ = data.fit_all(np.stack([cost, gain, cost + gain, cost - gain], axis=1))
+    size = data.values(COST, effect.value).std(axis=(0, 2))
+    signs = np.array([1.0, effect.better]) / size
+    inference, _ = data.fit_sums(np.array(SUMS) * signs, effect.value)
     difference = contrast(inference, 0)
     require_inference(difference.part((..., np.s_[:2])))
     pooled = pool_by(rule_for(difference, data.chosen.pooling), difference)

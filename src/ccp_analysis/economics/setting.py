@@ -9,6 +9,7 @@ import pandas as pd
 
 from ccp_analysis.config.economics import (
     MONTHS_A_YEAR,
+    Adjust,
     Discount,
     Economics,
     Shift,
@@ -159,6 +160,9 @@ class Setting:
         How days off work are valued.
     discount : Discount
         Annual rates.
+    adjust : str or None
+        What the arms are adjusted for beside the pair, as `config.economics.Variation` has it; None
+        for both baselines and the covariates of the plan.
     """
 
     perspective: str
@@ -172,6 +176,7 @@ class Setting:
     intervention: float = 1.0
     absence: Valuation = "human-capital"
     discount: Discount = Discount()
+    adjust: Adjust | None = None
 
 
 def main_setting(economics: Economics) -> Setting:
@@ -237,6 +242,7 @@ def setting_of(source: Source, variation: Variation) -> Setting:
         intervention=1.0 if variation.intervention is None else variation.intervention,
         absence=variation.absence or main.absence,
         discount=variation.discount or main.discount,
+        adjust=variation.adjust,
     )
 
 

@@ -26,11 +26,14 @@ from ccp_analysis.economics.bootstrap import Draws
 from ccp_analysis.economics.compared import BOTH, attempt, compared
 from ccp_analysis.economics.departures import departure_rows
 from ccp_analysis.economics.estimation import model_rows
+from ccp_analysis.economics.information import drawn_information_rows, information_rows
+from ccp_analysis.economics.left_out import concentration_rows, influence_rows
 from ccp_analysis.economics.net_benefit import NET_BENEFIT, net_benefit_rows, team_net_benefit_rows
 from ccp_analysis.economics.outcomes import evaluated
 from ccp_analysis.economics.ratios import Effect, ratio_head, ratio_rows
 from ccp_analysis.economics.reach import budget_rows, subgroup_rows
 from ccp_analysis.economics.setting import Source, main_setting, require_utility, source
+from ccp_analysis.economics.standard_errors import drawn_error_rows, error_rows
 from ccp_analysis.economics.uncertainty import draw, draw_rows, figure_data
 from ccp_analysis.economics.use import unadjusted_rows, use_rows
 from ccp_analysis.economics.variations import PER_QALY, variation_rows
@@ -94,7 +97,7 @@ def run(
     ]
     table = results_table(rows, study.data_status)
     files.write_parquet(results, table)
-    files.write_parquet(figures, figure_data(draws))
+    files.write_parquet(figures, figure_data(study, draws))
 
 
 def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
@@ -126,10 +129,11 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
         return attempt(study, "economics", head, data, fit)
 
     benefit = {"outcome": NET_BENEFIT, "scale": MONEY}
-    rows += tried(
+    found = tried(
         benefit | {"model": Model.NET_BENEFIT},
         lambda: net_benefit_rows(people(), economics.thresholds),
     )
+    rows += [*found, *information_rows(found, economics.information)]
     if study.clusters:
         rows += tried(
             benefit | {"model": Model.TEAM_MEANS},
@@ -154,16 +158,30 @@ def main_rows(read: Source, total: float) -> tuple[Rows, Draws | None]:
     def described(data: str) -> Rows:
         chosen = sample(study, values().tables, data, values().needed)
         found = unadjusted_rows(read, setting, chosen)
-        return found + use_rows(read, setting, chosen, total) if data == IMPUTED else found
+        if data == OBSERVED:
+            return found
+        dear = concentration_rows(read, chosen)
+        return [*found, *dear, *use_rows(read, setting, chosen, total)]
 
     for data in (IMPUTED, OBSERVED):
         head = {"outcome": BOTH, "scale": "means", "model": Model.DESCRIPTIVE}
         rows += tried(head, partial(described, data), data)
+    both, main = {"outcome": BOTH, "model": Model.ANCOVA}, economics.main_thresholds
+    rows += tried(
+        {**both, "scale": "influence", "term": Term.WITHOUT_PERSON},
+        lambda: influence_rows(people(), main),
+    )
+    rows += tried(
+        {**both, "scale": "standard errors", "term": Term.STANDARD_ERROR},
+        lambda: error_rows(people(), main),
+    )
     draws: list[Draws] = []
 
     def bootstrap() -> Rows:
         draws.append(draw(read, people()))
-        return draw_rows(read, people(), draws[0])
+        found = draw_rows(read, people(), draws[0])
+        found += drawn_information_rows(people(), draws[0], economics.thresholds)
+        return found + drawn_error_rows(people(), draws[0], main)
 
     rows += tried(
         {"outcome": BOTH, "scale": "proportion", "model": Model.TWO_STAGE_BOOTSTRAP}, bootstrap

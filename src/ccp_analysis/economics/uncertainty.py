@@ -11,6 +11,7 @@ from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.dependence import at_fault
 from ccp_analysis.analyses.rows import Rows, contrast_label
 from ccp_analysis.config.currencies import MONEY
+from ccp_analysis.config.study import Study
 from ccp_analysis.economics.bootstrap import Draws, two_stage_bootstrap
 from ccp_analysis.economics.compared import BOTH, MEASURES, Compared
 from ccp_analysis.economics.net_benefit import NET_BENEFIT
@@ -222,7 +223,9 @@ def about(data: Compared, draws: Draws) -> str:
     return f"{note}; {lost}" if draws.failed else note
 
 
-def figure_data(draws: Draws | None) -> pd.DataFrame:
-    """Return the draws as the plane shows them: draw, cost, effect."""
-    cost, effect = (draws.cost, draws.effect) if draws else (np.empty(0), np.empty(0))
-    return pd.DataFrame({"draw": np.arange(len(cost)), "cost": cost, "effect": effect})
+def figure_data(study: Study, draws: Draws | None) -> pd.DataFrame:
+    """Return the draws as the plane shows them: their number, and which arm less which."""
+    none = np.empty(0)
+    cost, qaly = (draws.cost, draws.effect) if draws else (none, none)
+    named = {study.arms.taken(name): values for name, values in (("cost", cost), ("qaly", qaly))}
+    return pd.DataFrame({"draw": np.arange(len(cost)), **named})

@@ -315,6 +315,42 @@ def leave_one_out(
     )
 
 
+def without_each(fit: OlsFit, column: int = ARM) -> np.ndarray:
+    """Return a coefficient without each row in turn.
+
+    Parameters
+    ----------
+    fit : OlsFit
+        Least squares fits of a batch.
+    column : int
+        Position of the coefficient.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., n); NaN where a row is fitted by a column of its own.
+
+    Notes
+    -----
+    b - (X'X)^-1 x_i e_i / (1 - h_i) (Belsley, Kuh & Welsch 1980, equation 2.1): exact, no fit is
+    repeated.
+
+    Examples
+    --------
+    The mean of 1, 2 and 6 without each of them:
+
+    >>> import numpy as np
+    >>> from ccp_analysis.models.diagnostics import without_each
+    >>> from ccp_analysis.models.ols import fit_ols
+    >>> print(without_each(fit_ols(np.ones((3, 1)), [1, 2, 6]), 0).round(3))
+    [4.  3.5 1.5]
+    """
+    left = 1.0 - np.square(fit.basis).sum(axis=-1)
+    weights = (fit.basis * fit.inverse[..., None, column, :]).sum(axis=-1)
+    change = weights * fit.residuals / np.where(left > OWN_TOLERANCE, left, np.nan)
+    return fit.coef[..., column, None] - change
+
+
 def deletion_t(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compare each of k differences with the others.
 

@@ -27,6 +27,9 @@ class IntraclassInterval:
         Whether the lower limit would be negative and was set to zero.
     df_between, df_within : int
         Degrees of freedom between and within groups that the design leaves.
+    moments : float
+        Estimate from the two mean squares (analysis of variance); negative where groups differ less
+        than their members would make them differ by chance.
     """
 
     low: float
@@ -34,6 +37,7 @@ class IntraclassInterval:
     truncated: bool
     df_between: int
     df_within: int
+    moments: float
 
 
 def intraclass_interval(fit: OlsFit, groups: np.ndarray, level: float = 0.95) -> IntraclassInterval:
@@ -67,7 +71,8 @@ def intraclass_interval(fit: OlsFit, groups: np.ndarray, level: float = 0.95) ->
 
         sum t_i^2 / (1 + r d_i) / df_between / (SSE / df_within)
 
-    is F distributed and falls in r. It needs no estimate of r, so it exists at zero.
+    is F distributed and falls in r. It needs no estimate of r, so it exists at zero. At r = 0 the
+    pivot has the expectation (1 + r mean(d_i)) of its numerator, by which `moments` estimates r.
 
     Examples
     --------
@@ -85,6 +90,8 @@ def intraclass_interval(fit: OlsFit, groups: np.ndarray, level: float = 0.95) ->
     >>> found = intraclass_interval(fit_ols(np.ones((30, 1)), np.ravel(yields)), batch)
     >>> print(round(found.low, 3), round(found.high, 3), found.df_between, found.df_within)
     0.084 0.848 5 24
+    >>> print(round(found.moments, 3))
+    0.418
     """
     X = np.broadcast_to(fit.X, fit.residuals.shape + fit.X.shape[-1:])
     n, p = X.shape[-2:]
@@ -115,7 +122,15 @@ def intraclass_interval(fit: OlsFit, groups: np.ndarray, level: float = 0.95) ->
         _root(pivot, float(fdtri(df_between, df_within, share))) for share in (1.0 - tail, tail)
     )
     truncated = pivot(0.0) < float(fdtri(df_between, df_within, 1.0 - tail))
-    return IntraclassInterval(low / (1 + low), high / (1 + high), truncated, df_between, df_within)
+    ratio = (pivot(0.0) - 1.0) / (np.where(kept, values, 0.0).sum(axis=-1).mean() / df_between)
+    return IntraclassInterval(
+        low=low / (1 + low),
+        high=high / (1 + high),
+        truncated=truncated,
+        df_between=df_between,
+        df_within=df_within,
+        moments=float(ratio / (1.0 + ratio)),
+    )
 
 
 def _root(pivot: Callable[[float], float], target: float) -> float:

@@ -84,6 +84,15 @@ def row_of(
     return preferred(rows)
 
 
+def perfect(source: Source, threshold: float | None, term: str = Term.EVPI) -> Row | None:
+    """Return what perfect information is worth at a threshold, by the main inference."""
+    benefit = row_of(source, NET_BENEFIT, threshold=threshold) if known(threshold) else None
+    if benefit is None:
+        return None
+    same = {"threshold": threshold, "inference": benefit["inference"]}
+    return row_of(source, NET_BENEFIT, term, **same)
+
+
 def preferred(rows: list[Row]) -> Row | None:
     """Return the first row of imputed data, the first of all where there is none."""
     return next(
@@ -118,6 +127,20 @@ def variations(source: Source) -> list[Varied]:
     ]
 
 
+def left_out(source: Source) -> list[Varied]:
+    """Return the main evaluation without each pair of clusters, and without single people."""
+    at, found = main_threshold(source.evaluation), []
+    for term in (Term.WITHOUT_PAIR, Term.WITHOUT_PERSON):
+        rows = source.rows(analysis=ECONOMICS, term=term)
+        for level in sorted({row["level"] for row in rows}, reverse=term == Term.WITHOUT_PERSON):
+            cost, qaly = (row_of(source, name, term, level=level) for name in (COST, QALY))
+            benefit = row_of(source, NET_BENEFIT, term, level=level, threshold=at)
+            person = f"Without one person, the {level} of each"
+            label = f"Without {level}" if term == Term.WITHOUT_PAIR else person
+            found.append(Varied(label, ECONOMICS, cost, qaly, benefit, None))
+    return found
+
+
 def shares(source: Source) -> dict[str, float]:
     """Return what share of the bootstrap draws lies in each quadrant."""
     rows = source.rows(
@@ -147,13 +170,6 @@ def horizon(source: Source) -> str:
 def adds_up_visits(source: Source) -> bool:
     """Return whether the cost at the horizon is that of more than one follow-up."""
     return sum(v.months <= source.evaluation.months for v in source.study.follow_ups) > 1
-
-
-def has_few_pairs(source: Source) -> bool:
-    """Return whether those with a baseline interview are in few pairs of clusters."""
-    stages = source.flow["stages"]
-    stage = next(s for s in stages if s["stage"] == source.study.baseline.id)
-    return len({own["pair"] for own in stage.get("by_cluster", []) if own["n"]}) < FEW_PAIRS
 
 
 def perspective(source: Source) -> str:

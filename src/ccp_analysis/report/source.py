@@ -59,7 +59,7 @@ class Source:
     patterns, losses : pandas.DataFrame
         Which values are missing together, and who was lost.
     draws : pandas.DataFrame
-        Bootstrap draws of the economic evaluation: cost and effect of each.
+        Bootstrap draws of the economic evaluation: differences in cost and QALYs of each.
     balance : pandas.DataFrame
         Propensities of people, and contours of unmeasured confounding.
     practice : pandas.DataFrame

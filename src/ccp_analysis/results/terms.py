@@ -199,6 +199,12 @@ class Term(StrEnum):
     QUADRANT_SHARE = "quadrant share"
     COST_EFFECTIVE = "probability cost-effective"
     BUDGET = "budget impact"  # of a part, as `of` names it
+    EVPI = "expected value of perfect information"
+    EVPI_OF_POPULATION = "expected value of perfect information, population"
+    STANDARD_ERROR = "standard error"
+    WITHOUT_PERSON = "difference without one person"
+    TOP_SHARE = "share of the total"
+    GINI = "Gini coefficient"
 
     def of(self, part: str) -> str:
         """Return the term of a part, such as the variance between teams.

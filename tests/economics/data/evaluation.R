@@ -51,14 +51,16 @@ quantities<-function(d,v=list()){
  if(!is.null(v$delta$utility)) for(a in names(v$delta$utility)){
   k<-paste0(u,"_month6"); i<-is.na(observed[[k]])&!came&d$arm==a&d$alive_month6==1; d[[k]][i]<-pmin(1,change(d[[k]][i],v$delta$utility[[a]]))}
  if(!is.null(v$winsorise)) {cut<-function(x) pmin(x,quantile(x,v$winsorise,type=7)); c0<-cut(c0); c1<-cut(c1)}
- data.frame(services=c1,cost=c1+share[[if(is.null(v$share)) plan$intervention$share else v$share]],qaly=qalys(d,u,identical(v$times,"interviews")),
-  cost0=c0,utility0=d[[paste0(u,"_baseline")]],utility1=d[[paste0(u,"_month6")]],d[COVARIATES],social_capital=d$social_capital_month6,social_capital0=d$social_capital_baseline)}
+ q<-data.frame(services=c1,cost=c1+share[[if(is.null(v$share)) plan$intervention$share else v$share]],qaly=qalys(d,u,identical(v$times,"interviews")),
+  cost0=c0,utility0=d[[paste0(u,"_baseline")]],utility1=d[[paste0(u,"_month6")]],d[COVARIATES],social_capital=d$social_capital_month6,social_capital0=d$social_capital_baseline)
+ if(identical(v$adjust,"change")) {q$cost<-q$cost-q$cost0*plan$months/plan$baseline_months; q$qaly<-q$qaly-q$utility0*YEARS}
+ q}
 complete<-function(q) complete.cases(q[c("cost","qaly","cost0","utility0",COVARIATES)])
 
 # ---- designs: a column for each arm, the rest centred at the means over all tables: the first two coefficients are the adjusted means
 design<-function(q,columns,who=rep(TRUE,n),over=list(q)){
  Z<-model.matrix(~trust,data.frame(trust=droplevels(trust[who])))[,-1]
- centre<-c(colMeans(Z),colMeans(do.call(rbind,lapply(over,function(d) colMeans(d[columns]))))); Z<-sweep(cbind(Z,as.matrix(q[columns])),2,centre)
+ centre<-c(colMeans(Z),if(length(columns)) colMeans(do.call(rbind,lapply(over,function(d) colMeans(d[columns]))))); Z<-sweep(cbind(Z,as.matrix(q[columns])),2,centre)
  cbind(control=as.numeric(!active[who]),intervention=as.numeric(active[who]),Z)}
 CONTRASTS<-rbind(control=c(1,0),intervention=c(0,1),difference=c(-1,1))
 wide<-function(p) cbind(CONTRASTS,matrix(0,3,p-2))
@@ -108,26 +110,73 @@ ratio<-function(outcome,fits_c,fits_e,cov,...){ # cov: of the pair in each imput
 
 # ---- differences on the one design, net benefit, ratio
 BOTH<-c("cost0","utility0",COVARIATES)
-evaluate<-function(Q,analysis,thresholds,terms,population="all-with-baseline",who=rep(TRUE,n),net=TRUE,ratios=TRUE){
- X<-lapply(Q,design,BOTH,who,Q); g<-team[who]
- fit<-function(y) lapply(seq_along(Q),function(i) cr2(X[[i]],y(Q[[i]]),g))
- C<-fit(function(q) q$cost); E<-fit(function(q) q$qaly)
+# Each outcome with its own baseline: both regressions as one with two blocks, everyone twice; outcomes at a standard deviation of one.
+blocks<-function(Q,i,w,g,who){ # w: weights of cost and QALYs
+ k<-c("cost","qaly"); s<-sapply(k,function(o) {x<-unlist(lapply(Q,`[[`,o)); sqrt(mean((x-mean(x))^2))})
+ A<-design(Q[[i]],"cost0",who,Q); B<-design(Q[[i]],"utility0",who,Q); p<-ncol(A); zero<-matrix(0,nrow(A),p)
+ X<-rbind(cbind(A,zero),cbind(zero,B)); z<-sqrt(colSums(X^2)); Z<-sweep(X,2,z,"/"); y<-c(Q[[i]]$cost/s[1],Q[[i]]$qaly/s[2])
+ fit<-lm(y~0+Z); V<-vcovCR(fit,cluster=factor(rep(g,2)),type="CR2"); l<-wide(p)[3,]; none<-rep(0,p)
+ L<-matrix(c(w[1]*s[1]*l,w[2]*s[2]*l)/z,1); t<-linear_contrast(fit,vcov=V,contrasts=L,test="Satterthwaite")
+ list(fit=data.frame(term="difference",estimate=drop(L%*%coef(fit)),std_error=sqrt(drop(L%*%as.matrix(V)%*%t(L))),df=t$df),
+  covariance=drop((c(s[1]*l,none)/z)%*%as.matrix(V)%*%(c(none,s[2]*l)/z)))}
+ADJUST<-list(pair=character(0),change=character(0),both_baselines=c("cost0","utility0"))
+evaluate<-function(Q,analysis,thresholds,terms,population="all-with-baseline",who=rep(TRUE,n),net=TRUE,ratios=TRUE,adjust=NULL){
+ own<-identical(adjust,"own_baseline"); by<-if(is.null(adjust)) BOTH else if(own) NULL else ADJUST[[adjust]]
+ X<-lapply(Q,design,by,who,Q); g<-team[who]
+ fit<-function(y,X.=X) lapply(seq_along(Q),function(i) cr2(X.[[i]],y(Q[[i]]),g))
+ C<-fit(function(q) q$cost,if(own) lapply(Q,design,"cost0",who,Q) else X); E<-fit(function(q) q$qaly,if(own) lapply(Q,design,"utility0",who,Q) else X)
  report(C,terms,analysis=analysis,population=population,model="ancova",inference="cr2",visit="month6",outcome="cost",n=sum(who))
  report(E,terms,analysis=analysis,population=population,model="ancova",inference="cr2",visit="month6",outcome="qaly",n=sum(who))
- if(net) for(l in thresholds) {N<-fit(function(q) l*q$qaly-q$cost)
+ if(net) for(l in thresholds) {N<-if(own) lapply(seq_along(Q),function(i) blocks(Q,i,c(-1,l),g,who)$fit) else fit(function(q) l*q$qaly-q$cost)
   report(N,"difference",analysis=analysis,population=population,model="net-benefit",inference="cr2",visit="month6",outcome="net_benefit",threshold=l,n=sum(who))
   r<-rows[[length(rows)]]
   emit(analysis=analysis,population=population,model="net-benefit",inference="cr2",visit="month6",outcome="net_benefit",threshold=l,n=sum(who),
    term="probability cost-effective",level="intervention - control",estimate=pt(r$estimate/r$std_error,r$df),df=r$df)}
- if(ratios) {cov<-sapply(seq_along(Q),function(i) covariance(X[[i]],Q[[i]]$cost,Q[[i]]$qaly,g))
+ if(ratios) {cov<-sapply(seq_along(Q),function(i) if(own) blocks(Q,i,c(1,1),g,who)$covariance else covariance(X[[i]],Q[[i]]$cost,Q[[i]]$qaly,g))
   ratio("cost per qaly",C,E,cov,analysis=analysis,population=population,model="ancova",visit="month6",n=sum(who))}}
 Q<-lapply(D,quantities); O<-quantities(observed); whole<-complete(O)
 evaluate(Q,"economics",plan$thresholds,rownames(CONTRASTS))
 evaluate(list(O[whole,]),"economics",NULL,rownames(CONTRASTS),"complete-case",whole,net=FALSE,ratios=FALSE)
 for(v in plan$sensitivity) if(identical(v$data,"observed")) evaluate(list(O[whole,]),paste0("economics_",v$id),plan$main_thresholds,"difference","complete-case",whole) else
- evaluate(lapply(D,quantities,v),paste0("economics_",v$id),plan$main_thresholds,"difference")
+ evaluate(lapply(D,quantities,v),paste0("economics_",v$id),plan$main_thresholds,"difference",adjust=v$adjust)
 for(k in plan$cost_per) {X<-lapply(Q,design,c(paste0(k,"0"),BOTH)); C<-lapply(1:m,function(i) cr2(X[[i]],Q[[i]]$cost,team)); E<-lapply(1:m,function(i) cr2(X[[i]],Q[[i]][[k]],team))
  ratio(paste("cost per",k),C,E,sapply(1:m,function(i) covariance(X[[i]],Q[[i]]$cost,Q[[i]][[k]],team)),analysis="economics",population="all-with-baseline",model="ancova",visit="month6",n=n)}
+
+# ---- what perfect information would be worth: the integral of gains, by t and by the normal distribution
+gain<-function(d,s,df) {f<-function(x) (d+s*x)*dt(x,df); integrate(f,-d/s,Inf,rel.tol=1e-13,subdivisions=1000)$value-max(0,d)}
+whom<-with(plan$information,sum(people/(1+discount)^(seq_len(years)-1)))
+for(r in rows) if(r$analysis=="economics"&&r$outcome=="net_benefit"&&r$term=="difference"&&r$model=="net-benefit") for(how in c("cr2","normal")){
+ value<-gain(r$estimate,r$std_error,if(how=="cr2") r$df else Inf)
+ e<-function(term,x) emit(analysis="economics",population=r$population,model=r$model,inference=how,visit="month6",outcome=r$outcome,threshold=r$threshold,n=n,term=term,
+  level=r$level,estimate=x,df=if(how=="cr2") r$df else NA)
+ e("expected value of perfect information",value); if(how=="cr2") e("expected value of perfect information, population",value*whom)}
+
+# ---- who is left out: every pair, and every person by a fit of the others; standard errors side by side; how alike teams are
+OUTCOMES<-c(list(list(outcome="cost",model="ancova",f=function(q) q$cost),list(outcome="qaly",model="ancova",f=function(q) q$qaly)),
+ lapply(plan$main_thresholds,function(l) list(outcome="net_benefit",model="net-benefit",threshold=l,f=function(q) l*q$qaly-q$cost)))
+say<-function(o,...) emit(analysis="economics",population="all-with-baseline",visit="month6",outcome=o$outcome,model=o$model,threshold=if(is.null(o$threshold)) NA else o$threshold,...)
+without<-function(o,who,term,level){
+ P<-lapply(Q,function(q) q[who,]); X<-lapply(P,design,BOTH,who,P); f<-do.call(rbind,lapply(1:m,function(i) {x<-cr2(X[[i]],o$f(P[[i]]),team[who]); x[x$term=="difference",]}))
+ r<-pooled(f$estimate,f$std_error^2,f$df); ci<-interval(r)
+ say(o,inference="cr2",term=term,level=level,n=sum(who),estimate=r$estimate,std_error=r$std_error,df=r$df,conf_low=ci[1],conf_high=ci[2],fmi=r$fmi,mc_error=r$mc_error)}
+chi<-function(r) r$std_error*sqrt(r$df/qchisq(c(.5+LEVEL/2,.5-LEVEL/2),r$df))
+for(o in OUTCOMES) {X<-lapply(Q,design,BOTH,rep(TRUE,n),Q)
+ for(k in levels(trust)) without(o,trust!=k,"difference without one pair",k)
+ alone<-sapply(1:n,function(j) mean(sapply(1:m,function(i) diff(lm.fit(X[[i]][-j,],o$f(Q[[i]])[-j])$coefficients[1:2]))))
+ without(o,seq_len(n)!=which.min(alone),"difference without one person","lowest"); without(o,seq_len(n)!=which.max(alone),"difference without one person","highest")
+ f<-do.call(rbind,lapply(1:m,function(i) {x<-cr2(X[[i]],o$f(Q[[i]]),team); x[x$term=="difference",]})); r<-pooled(f$estimate,f$std_error^2,f$df); ci<-chi(r)
+ say(o,inference="cr2",term="standard error",level="",n=n,estimate=r$std_error,df=r$df,conf_low=ci[1],conf_high=ci[2])
+ f<-sapply(1:m,function(i) {y<-o$f(Q[[i]]); s<-sqrt(mean(y^2)); Z<-cbind(1,active,X[[i]][,-(1:2)]); z<-sqrt(colSums(Z^2)); x<-summary(lm(I(y/s)~0+sweep(Z,2,z,"/")))
+  c(x$coefficients[2,1:2]*s/z[2],x$df[2])}); r<-pooled(f[1,],f[2,]^2,f[3,]); ci<-chi(r)
+ say(o,inference="t",term="standard error",level="",n=n,estimate=r$std_error,df=r$df,conf_low=ci[1],conf_high=ci[2])
+ Z<-model.matrix(~0+team); parts<-lapply(1:m,function(i) {y<-o$f(Q[[i]]); s<-sqrt(mean(y^2)); M<-qr(sweep(X[[i]],2,sqrt(colSums(X[[i]]^2)),"/"))
+  full<-qr(cbind(sweep(X[[i]],2,sqrt(colSums(X[[i]]^2)),"/"),Z),tol=1e-9); e<-qr.resid(M,y/s); D<-crossprod(Z,qr.resid(M,Z)); list(D=eigen(D,symmetric=TRUE),u=crossprod(Z,e)*s,
+   within=sum(qr.resid(full,y/s)^2)*s^2,between=full$rank-M$rank,left=n-full$rank)})
+ b<-parts[[1]]$between; w<-parts[[1]]$left; within<-mean(sapply(parts,`[[`,"within"))/w
+ pivot<-function(r) mean(sapply(parts,function(p) {k<-seq_len(b); d<-p$D$values[k]; sum(crossprod(p$D$vectors[,k],p$u)^2/(d+r*d^2))}))/b/within
+ limit_of<-function(q) if(pivot(0)<=q) 0 else {r<-uniroot(function(r) pivot(r)-q,c(0,100),tol=1e-15)$root; r/(1+r)}
+ ratio_of<-(pivot(0)-1)/mean(sapply(parts,function(p) sum(p$D$values[seq_len(b)])/b))
+ say(o,inference="f",term="intraclass correlation",level="",n=n,estimate=ratio_of/(1+ratio_of),conf_low=limit_of(qf(.5+LEVEL/2,b,w)),conf_high=limit_of(qf(.5-LEVEL/2,b,w)))}
 
 # ---- paired teams
 adjusted<-function(y,z,who=rep(TRUE,n)){
@@ -209,7 +258,11 @@ for(pop in c("all-with-baseline","complete-case")) {P<-if(pop=="complete-case") 
 paid<-function(v,outcome,a,i,s) {P<-lapply(D,function(d) (rowSums(sapply(s,function(k) d[[paste0(k,"_",v)]]*price[[k]]))*if(v=="baseline") 1 else d$alive_month6)[i])
  e<-function(term,estimate) emit(analysis="economics",population="all-with-baseline",model="descriptive",inference="none",visit=v,outcome=outcome,term=term,level=a,estimate=estimate,n=sum(i))
  e("mean cost",mean(sapply(P,mean))); e("standard deviation of cost",sqrt(mean(sapply(P,var))))}
-for(a in names(arms)) {i<-arms[[a]]
+for(a in names(arms)) {i<-arms[[a]]; costs_of<-lapply(Q,function(q) q$cost[i])
+ dear<-function(q) mean(sapply(costs_of,function(x) 1-approx(0:length(x)/length(x),c(0,cumsum(sort(x)))/sum(x),1-q)$y))
+ e<-function(...) emit(analysis="economics",population="all-with-baseline",model="descriptive",inference="none",visit="month6",outcome="cost",level=a,n=sum(i),...)
+ e(term="share of the total",at="dearest 5%",estimate=dear(.05)); e(term="share of the total",at="dearest 10%",estimate=dear(.1))
+ e(term="Gini coefficient",estimate=mean(sapply(costs_of,function(x) sum(abs(outer(x,x,"-")))/(2*length(x)^2*mean(x)))))
  emit(analysis="economics",population="all-with-baseline",model="descriptive",inference="none",visit="month6",outcome="intervention",term="mean cost",level=a,estimate=mean(share[[plan$intervention$share]][i]),n=sum(i))
  for(v in VISITS) for(s in services) {k<-paste0(s,"_",v); x<-observed[[k]][i]; x<-x[!is.na(x)]
   e<-function(term,estimate,population,n) emit(analysis="economics",population=population,model="descriptive",inference="none",visit=v,outcome=s,term=term,level=a,estimate=estimate,n=n)

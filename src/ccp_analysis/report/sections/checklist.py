@@ -156,7 +156,7 @@ ITEMS = (
         "Characterising uncertainty",
         "By which methods",
         (WORTH, METHODS),
-        ("net_benefit",),
+        ("net_benefit", "standard_errors"),
         ("acceptability", "plane"),
     ),
     Item("21", "Engagement with patients and others", "How those affected took part in the study"),
@@ -195,15 +195,60 @@ ITEMS = (
 )
 
 
+# What every report of a value of information has to say, in an order and in words of our own.
+INFORMATION = (
+    Item("VOI", "Decision", "Between what, from whose perspective, at which threshold", (WORTH,)),
+    Item(
+        "VOI",
+        "Kind and measure",
+        "Which value of information, and in what unit",
+        (WORTH,),
+        ("net_benefit",),
+        ("acceptability",),
+        said="Perfect information, in pounds per person; none of single parameters, as there is no "
+        "model, and none of a sample: ",
+    ),
+    Item(
+        "VOI",
+        "Uncertainty",
+        "What is taken to be uncertain, and what is not",
+        (METHODS, WORTH),
+        ("standard_errors",),
+        left="how far beyond the study the estimate holds",
+    ),
+    Item("VOI", "Computation", "How it was worked out, and how exactly", (METHODS,)),
+    Item(
+        "VOI",
+        "Population",
+        "Whom the decision concerns, for how long, discounted at what rate",
+        tables=("net_benefit",),
+        left="why for so many people and so long",
+    ),
+    Item(
+        "VOI",
+        "Findings and limits",
+        "What it is worth over the thresholds, and what that leaves out",
+        (WORTH, VARIED),
+        ("net_benefit",),
+        ("acceptability",),
+        left="what further research would cost",
+    ),
+)
+
+
 def cheers(source: Source, numbers: Numbers) -> Table[Item]:
-    """Set out the checklist for economic evaluations."""
+    """Set out the checklist for economic evaluations, and what is asked of information."""
     said = source.evaluation.statements
     return answered(
         "The CHEERS 2022 checklist for economic evaluations",
-        ITEMS,
+        ITEMS + INFORMATION,
         {str(number): text for number, text in said.items()},
         numbers,
-        ["Items in our own short words, after Husereau et al. (2022)."],
+        [
+            "Items in our own short words, after Husereau et al. (2022). VOI: of the value of "
+            "information. CHEERS-VOI (Kunst et al. 2023) elaborates seven of the items and adds "
+            "six; the rows here are ours, not a rendering of these, which have to be looked up."
+        ],
     )
 
 

@@ -26,7 +26,7 @@ from ccp_analysis.report.words import capitalised, known, listed, number, p_valu
 from ccp_analysis.results.terms import Role, Status, Term
 
 # What the model assumes, in the order of the table.
-ASSUMED = {
+ASSUMED: dict[str, str] = {
     Term.ALL_CHECKS: "All checks",
     Term.NORMALITY: "Residuals are normal",
     Term.HETEROSCEDASTICITY: "Their spread is the same along the fitted values",
@@ -36,7 +36,7 @@ ASSUMED = {
     Term.CLUSTER_EFFECTS: "Effects of {unit}s are normal",
 }
 # Whom the result hangs on, which is no assumption.
-FRAGILE = {
+FRAGILE: dict[str, str] = {
     Term.COOK: "No single person carries the fit",
     Term.ABOVE_COOK: "People whose Cook's distance is above 4/n",
     Term.OUTLYING_PAIR: "No {pair} stands out",
@@ -104,7 +104,7 @@ def doubts(source: Source) -> Table[tuple[str, list[Row]]]:
 
         return cell
 
-    hangs = FRAGILE | {term: label for term, label, _ in WITHOUT}
+    hangs: dict[str, str] = FRAGILE | {term: label for term, label, _ in WITHOUT}
     return Table(
         "What was checked of every model, and what was flagged",
         [

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
-
-from matplotlib.figure import Figure
 
 from ccp_analysis.report.cells import (
     NOT_ESTIMATED,
@@ -16,19 +13,18 @@ from ccp_analysis.report.cells import (
     level_of,
     method,
     notes_of,
-    of_whom,
     p_column,
     with_interval,
 )
-from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, RULE, WIDTH
 from ccp_analysis.report.money import (
     ECONOMICS,
     MODEL,
     NET_BENEFIT,
     QALY,
     has_a_ratio,
+    main_threshold,
     per_qaly,
-    perspective,
+    perfect,
     pounds,
     preferred,
     ratio_rows,
@@ -43,14 +39,20 @@ from ccp_analysis.report.section import (
     TableItem,
     has_economics,
 )
+from ccp_analysis.report.sections.acceptability import (
+    curve_of,
+    curves,
+    draw_acceptability,
+    informed,
+    legend,
+)
 from ccp_analysis.report.sections.costs import limits_and_p, side_of
 from ccp_analysis.report.source import CURRENCY, Row, Source
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import capitalised, interval, known, listed, number
+from ccp_analysis.report.words import capitalised, interval, known, number
 from ccp_analysis.results.terms import Model, Status, Term
 
-# Acceptability curves: by the regression, by the bootstrap.
-CURVES = ("Net-benefit regression (t)", "Two-stage bootstrap")
+SHOWN = (Term.DIFFERENCE, Term.COST_EFFECTIVE)
 
 
 def net_benefit(source: Source) -> Table[Row]:
@@ -75,6 +77,10 @@ def net_benefit(source: Source) -> Table[Row]:
         found = beside(row, Model.TEAM_MEANS, Term.DIFFERENCE)
         return estimated(found, 0, level) if found else None
 
+    def of_all(row: Row) -> str | None:
+        found = perfect(source, row["threshold"], Term.EVPI_OF_POPULATION)
+        return number(found["estimate"] / 1e6, 1) if found else None
+
     return Table(
         f"Net monetary benefit ({contrast(source)}, {symbol}) by threshold",
         [
@@ -96,6 +102,12 @@ def net_benefit(source: Source) -> Table[Row]:
                 lambda row: estimate(beside(row, Model.TWO_STAGE_BOOTSTRAP), 2),
                 13,
             ),
+            Column(
+                f"EVPI ({symbol})",
+                lambda row: estimate(perfect(source, row["threshold"]), 0),
+                8,
+            ),
+            *([Column(f"For all ({symbol}m)", of_all, 8)] if source.evaluation.information else []),
             *(
                 [Column(f"Net benefit by {clusters.unit_label} means", paired, 29)]
                 if clusters and any(map(paired, records))
@@ -119,14 +131,18 @@ def _about_net_benefit(source: Source) -> list[str]:
     notes = [
         "Net benefit: the difference in QALYs times the threshold, less the difference in costs. "
         f"Probability: that {active} has the higher net benefit; by the regression one-sided from "
-        "its t distribution, by the bootstrap the share of draws."
+        "its t distribution, by the bootstrap the share of draws. EVPI: the "
+        "expected value of perfect information per person, which is what it would be worth not to "
+        "choose the arm with the lower net benefit by mistake, by the t distribution."
     ]
+    of_all = perfect(source, main_threshold(source.evaluation), Term.EVPI_OF_POPULATION)
+    notes += [f"For all: {of_all['note']}."] if of_all else []
     shown = {None, *shown_thresholds(source)}
     said = [
         (method(row), row["note"])
         for model in (MODEL[NET_BENEFIT], Model.TWO_STAGE_BOOTSTRAP)
         for row in source.rows(analysis=ECONOMICS, outcome=NET_BENEFIT, model=model)
-        if row["note"] and row["threshold"] in shown
+        if row["note"] and row["threshold"] in shown and row["term"] in SHOWN
     ]
     return notes + notes_of(said)
 
@@ -232,7 +248,7 @@ def worth(source: Source) -> list[str]:
         )
     if not said:
         said.append("The net benefit was not estimated.")
-    return [" ".join(said), *filter(None, [_ratio(source)])]
+    return [" ".join(said), *filter(None, [informed(source), _ratio(source)])]
 
 
 def _gains(source: Source, row: Row, active: str) -> str:
@@ -272,84 +288,13 @@ def _ratio(source: Source) -> str:
     return " ".join(parts)
 
 
-def curves(source: Source) -> dict[str, list[Row]]:
-    """Return the points of both acceptability curves, by their names, by threshold."""
-    rows = source.rows(analysis=ECONOMICS, outcome=NET_BENEFIT, term=Term.COST_EFFECTIVE)
-    rows = [row for row in rows if known(row["estimate"]) and known(row["threshold"])]
-    thresholds = source.evaluation.thresholds
-    regression = [row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=t) for t in thresholds]
-    both = (
-        [row for row in regression if row in rows],
-        [row for row in rows if row["model"] == Model.TWO_STAGE_BOOTSTRAP],
-    )
-    return {
-        name: sorted(own, key=lambda row: row["threshold"])
-        for name, own in zip(CURVES, both, strict=True)
-        if own
-    }
-
-
-def draw_acceptability(source: Source) -> Figure:
-    """Draw how probable it is that the net benefit is above zero, over the thresholds."""
-    figure = Figure(figsize=(WIDTH, 3.0))
-    axes = figure.add_axes((0.085, 0.18, 0.88, 0.745))
-    looks: tuple[dict[str, Any], ...] = (
-        {"color": ACTIVE, "linewidth": 1.7},
-        {"color": "#b06a00", "linewidth": 1.5, "linestyle": (0, (4, 2))},
-    )
-    for name, own in curves(source).items():
-        x, y = ([row[column] for row in own] for column in ("threshold", "estimate"))
-        axes.plot(x, y, label=name, zorder=3, **looks[CURVES.index(name)])
-    thresholds = source.evaluation.thresholds
-    axes.set_xlim(thresholds[0], thresholds[-1])
-    axes.set_ylim(0, 1)
-    axes.axhline(0.5, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
-    for threshold in source.evaluation.main_thresholds:
-        axes.axvline(threshold, color=RULE, linewidth=0.9, zorder=1)
-        axes.annotate(
-            pounds(source, threshold),
-            (threshold, 1),
-            (0, 3),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=7,
-            color=MUTED,
-            annotation_clip=False,
-        )
-    axes.xaxis.set_major_formatter(lambda value, _: number(value) or "")
-    axes.set_xlabel(f"Threshold ({CURRENCY[source.evaluation.currency]} per QALY)", color=INK)
-    axes.set_ylabel("Probability that the net benefit\nis above zero", color=INK)
-    axes.legend(loc="best", edgecolor="none", framealpha=0.9, fontsize=7.5)
-    return figure
-
-
-def _legend(source: Source) -> tuple[str, str]:
-    active = source.arm(source.study.arms.active)
-    row = next(iter(curves(source).values()))[0]
-    said = []
-    for threshold in source.evaluation.main_thresholds:
-        at = row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=threshold)
-        if at:
-            said.append(f"{number(at['estimate'], 2)} at {per_qaly(source, threshold)}")
-    named = " and by the ".join(name.lower() for name in curves(source))
-    numbers = f" By the regression it is {listed(said)}." if said else ""
-    return (
-        f"Acceptability: the probability that {active} has the higher net benefit, by threshold, "
-        f"by the {named} ({perspective(source)}; {of_whom(row)}). Dotted, a probability of one "
-        "half; the main thresholds are marked.",
-        f"Line chart of a probability over the threshold.{numbers} The table of net benefits has "
-        "more numbers.",
-    )
-
-
 def _items(of: Configured) -> Iterator[Item]:
     yield TableItem("net_benefit", net_benefit)
+    yield TableItem("acceptability_curves", curve_of, shown=lambda source: False)
     yield TableItem("ratios_of_cost", ratios_of_cost)
     if of.economics and of.economics.budget_impact:
         yield TableItem("budget_impact", budget_impact)
-    yield FigureItem("acceptability", draw_acceptability, _legend, lambda s: bool(curves(s)))
+    yield FigureItem("acceptability", draw_acceptability, legend, lambda s: bool(curves(s)))
 
 
 SECTION = Section(

@@ -1,21 +1,22 @@
-"""The cost-effectiveness plane."""
+"""The cost-effectiveness plane, and standard errors side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ccp_analysis.report.cells import contrast, of_whom
+from ccp_analysis.report.cells import contrast, estimate, level_of, of_whom
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, WIDTH
 from ccp_analysis.report.money import (
     COST,
     ECONOMICS,
+    NET_BENEFIT,
     QALY,
     QUADRANTS,
-    has_few_pairs,
     main_threshold,
     per_qaly,
     perspective,
@@ -23,10 +24,18 @@ from ccp_analysis.report.money import (
     row_of,
     shares,
 )
-from ccp_analysis.report.section import Configured, FigureItem, Item, Section, has_economics
+from ccp_analysis.report.section import (
+    Configured,
+    FigureItem,
+    Item,
+    Section,
+    TableItem,
+    has_economics,
+)
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.words import known, listed, number, percent
-from ccp_analysis.results.terms import Model, Term
+from ccp_analysis.report.table import Column, Table
+from ccp_analysis.report.words import interval, known, listed, number, percent
+from ccp_analysis.results.terms import Inference, Model, Term
 
 DRAWN = 2000  # draws in the plane, at most
 MARGIN = 1.25  # how far beyond the draws the axes of the plane reach
@@ -45,15 +54,8 @@ def said(source: Source) -> str:
         return ""
     clusters = source.study.clusters
     what = "participants"
-    limit = "The intervals and probabilities to go by are those of the regression."
     if clusters:
         what = f"whole {clusters.pair_label}s, and people within their {clusters.unit_label}s"
-    if clusters and has_few_pairs(source):
-        limit = (
-            f"There are few {clusters.pair_label}s to draw from, so that its draws may vary less "
-            "than results would from study to study; intervals and probabilities to go by are "
-            "those of the regression, whose degrees of freedom allow for that."
-        )
     arms = [source.arm(arm) for arm in source.study.arms.ordered]
     drawn = source.one(
         analysis=ECONOMICS, outcome=COST, term=Term.DIFFERENCE, model=Model.TWO_STAGE_BOOTSTRAP
@@ -66,8 +68,166 @@ def said(source: Source) -> str:
     )
     return (
         f"The bootstrap draws {what}. {centre}Set against {arms[0]}, {arms[1]} was {listed(parts)} "
-        f"of its draws. {limit}"
+        "of its draws. The intervals and probabilities to go by are those of the regression"
+        + (f", whose degrees of freedom allow for few {clusters.unit_label}s." if clusters else ".")
     )
+
+
+def errors(source: Source) -> Table[list[Row]]:
+    """Set the standard errors of each difference side by side, and how alike clusters are."""
+    clusters, level = source.study.clusters, level_of(source)
+    order = (COST, QALY, NET_BENEFIT)
+    rows = source.rows(analysis=ECONOMICS, term=Term.STANDARD_ERROR)
+    rows = sorted(
+        (r for r in rows if r["outcome"] in order), key=lambda r: order.index(r["outcome"])
+    )
+    groups: dict[tuple[str, object], list[Row]] = {}
+    for row in rows:
+        at = row["threshold"] if known(row["threshold"]) else None
+        groups.setdefault((row["outcome"], at), []).append(row)
+
+    def name(group: list[Row]) -> str:
+        row = group[0]
+        if row["outcome"] == NET_BENEFIT:
+            return f"Net benefit at {per_qaly(source, row['threshold'])}"
+        symbol = CURRENCY[source.evaluation.currency]
+        return f"Cost ({symbol})" if row["outcome"] == COST else "QALYs"
+
+    def by(group: list[Row], inference: str) -> Row | None:
+        return next((row for row in group if row["inference"] == inference), None)
+
+    def places(group: list[Row]) -> int:
+        return 4 if group[0]["outcome"] == QALY else 0
+
+    def error(group: list[Row], inference: str) -> str | None:
+        return estimate(by(group, inference), places(group))
+
+    def own(group: list[Row]) -> str | None:
+        row = by(group, main_of(source))
+        return interval(row["conf_low"], row["conf_high"], places(group)) if row else None
+
+    def alike(group: list[Row]) -> str | None:
+        row = correlation(source, group[0])
+        return estimate(row, 2) if row else None
+
+    by_main = f"By {clusters.unit_label}s (CR2)" if clusters else "By the regression"
+    columns = [
+        Column("Difference in", name, 26, "l"),
+        Column(by_main, lambda g: error(g, main_of(source)), 12),
+        Column(f"Its {level} interval", own, 17),
+    ]
+    if clusters:
+        unit = clusters.unit_label
+        columns += [
+            Column(f"Ignoring {unit}s", lambda g: error(g, Inference.T), 12),
+            Column(f"Correlation within {unit}s", alike, 13),
+        ]
+    columns += [Column("Bootstrap", lambda g: error(g, Inference.BOOTSTRAP), 12)]
+    return Table(
+        "Standard errors of the differences, side by side",
+        columns,
+        list(groups.values()) if all(known(row["estimate"]) for row in rows) else [],
+        notes=[
+            "The interval of a standard error follows from its degrees of freedom (chi-square). "
+            + (
+                f"Ignoring {clusters.unit_label}s is no inference here and is shown to be "
+                "compared. The correlation is of what the design leaves, from two mean squares, "
+                "and so can be negative."
+                if clusters
+                else ""
+            )
+        ],
+    )
+
+
+def main_of(source: Source) -> str:
+    """Return by which inference the main standard errors are."""
+    return Inference.CR2 if source.study.clusters else Inference.T
+
+
+def correlation(source: Source, row: Row) -> Row | None:
+    """Return the intraclass correlation that belongs to a row."""
+    same = {key: row[key] for key in ("analysis", "outcome")}
+    at = {"threshold": row["threshold"]} if known(row["threshold"]) else {}
+    return source.one(**same, **at, term=Term.INTRACLASS)
+
+
+def compared(source: Source) -> str:
+    """Say which standard error of the net benefit is the larger, and what makes it so."""
+    at = main_threshold(source.evaluation)
+    rows = source.rows(
+        analysis=ECONOMICS, outcome=NET_BENEFIT, term=Term.STANDARD_ERROR, threshold=at
+    )
+    found = {row["inference"]: row for row in rows if known(row["estimate"])}
+    clusters, main = source.study.clusters, found.get(main_of(source))
+    if main is None:
+        return ""
+    unit = clusters.unit_label if clusters else "participant"
+    size = {how: pounds(source, row["estimate"]) for how, row in found.items()}
+    text = (
+        f"The standard error of the net benefit at {per_qaly(source, at)} is "
+        f"{size[main['inference']]} by the regression"
+    )
+    if known(main["conf_high"]):
+        low, high = (pounds(source, main[end]) for end in ("conf_low", "conf_high"))
+        text += f", for which {number(main['df'], 1)} degrees of freedom leave {low} to {high}"
+    text += "."
+    blind, drawn = found.get(Inference.T), found.get(Inference.BOOTSTRAP)
+    if clusters and blind:
+        text += f" {_blind(source, main, blind, unit)}"
+    if drawn:
+        few = f"{clusters.pair_label}s" if clusters else "people"
+        larger = drawn["estimate"] > main["estimate"]
+        why = (
+            f"the people who are drawn within {unit}s, and the one imputation of each draw, add "
+            f"their scatter whatever lies between {unit}s"
+            if clusters
+            else "the one imputation of each draw adds its scatter"
+        )
+        if not larger:
+            why = f"few {few} can be drawn in few ways, which holds less than studies would differ"
+        text += (
+            f" The bootstrap's draws vary {'more' if larger else 'less'} "
+            f"({size[Inference.BOOTSTRAP]}): {why}."
+        )
+    return text
+
+
+def _blind(source: Source, main: Row, blind: Row, unit: str) -> str:
+    """Say why a standard error that ignores clusters is the larger or the smaller one."""
+    row = correlation(source, main)
+    alike = f" (intraclass correlation {number(row['estimate'], 2)})" if row else ""
+    size = pounds(source, blind["estimate"])
+    if blind["estimate"] <= main["estimate"]:
+        return (
+            f"Ignoring {unit}s it would be {size}, too small: people of a {unit} are alike{alike}, "
+            f"and so say less than as many people each for themselves."
+        )
+    inside = known(main["conf_high"]) and blind["estimate"] <= main["conf_high"]
+    chance = (
+        f"With so few {unit}s that happens by chance, as these limits say, and "
+        if inside
+        else "That "
+    )
+    return (
+        f"Ignoring {unit}s it would be {size}, which is larger: means of {unit}s lie closer "
+        f"together than the scatter of people would place them{alike}. {chance}is no reason to "
+        f"ignore {unit}s."
+    )
+
+
+def draws_of(source: Source) -> Table[dict[str, float]]:
+    """Set out the draws, for other programs."""
+    names = ["draw", *map(source.study.arms.taken, ("cost", "qaly"))]
+    return Table(
+        "Draws of the bootstrap",
+        [Column(name, partial(_full, name), 10) for name in names],
+        source.draws.to_dict("records"),
+    )
+
+
+def _full(name: str, record: dict[str, float]) -> str:
+    return repr(record[name])
 
 
 def has_plane(source: Source) -> bool:
@@ -83,19 +243,20 @@ def _estimates(source: Source) -> list[Row]:
 
 def draw_plane(source: Source) -> Figure:
     """Draw the cost-effectiveness plane: differences in costs over differences in QALYs."""
+    taken = source.study.arms.taken
     draws = source.draws.sort_values("draw").head(DRAWN)
     cost, effect = (row["estimate"] for row in _estimates(source))
     figure = Figure(figsize=(WIDTH, 4.0))
     axes = figure.add_axes((0.115, 0.14, 0.865, 0.84))
-    across = _reach(draws["effect"], effect)
-    up = _reach(draws["cost"], cost)
+    across = _reach(draws[taken("qaly")], effect)
+    up = _reach(draws[taken("cost")], cost)
     axes.set_xlim(-across, across)
     axes.set_ylim(-up, up)
     axes.axhline(0, color=MUTED, linewidth=0.8)
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.scatter(
-        draws["effect"],
-        draws["cost"],
+        draws[taken("qaly")],
+        draws[taken("cost")],
         s=5,
         color=ACTIVE,
         alpha=0.3,
@@ -190,7 +351,13 @@ def _legend(source: Source) -> tuple[str, str]:
 
 
 def _items(of: Configured) -> Iterator[Item]:
+    yield TableItem("standard_errors", errors)
+    yield TableItem("bootstrap_draws", draws_of, shown=lambda source: False)
     yield FigureItem("plane", draw_plane, _legend, has_plane)
 
 
-SECTION = Section("plane", _items, lambda source: {"plane": said(source)}, there=has_economics)
+def _said(source: Source) -> dict[str, str]:
+    return {"plane": said(source), "compared": compared(source)}
+
+
+SECTION = Section("plane", _items, _said, there=has_economics)

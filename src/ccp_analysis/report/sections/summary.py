@@ -32,7 +32,7 @@ from ccp_analysis.report.money import (
     row_of,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
-from ccp_analysis.report.sections import alike, harms, unmeasured
+from ccp_analysis.report.sections import alike, harms, unmeasured, variations
 from ccp_analysis.report.sections.checks import ASSUMED, along_baseline
 from ccp_analysis.report.sections.costs import side_of
 from ccp_analysis.report.sections.departures import tips_inside
@@ -370,9 +370,11 @@ def _net_benefit(source: Source) -> str:
         return ""
     probable = row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=threshold)
     chance = f"; probability above zero {number(probable['estimate'], 2)}" if probable else ""
+    moved, baseline = variations.adjusted(source), uncapitalised(source.study.baseline.label)
     return (
         f"At {per_qaly(source, threshold)} the net monetary benefit was "
-        f"{quantity(row['estimate'], 0, row['scale'])} ({_limits(row, 0)}{chance})."
+        f"{quantity(row['estimate'], 0, row['scale'])} ({_limits(row, 0)}{chance})"
+        f"{f'; it goes {moved}, as they differ at {baseline}' if moved else ''}."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from operator import attrgetter
 
 import numpy as np
@@ -21,9 +22,12 @@ from ccp_analysis.report.cells import (
 )
 from ccp_analysis.report.drawing import ACTIVE, REFERENCE, Mark, estimate_text, forest
 from ccp_analysis.report.money import (
+    COST,
+    ECONOMICS,
     MAIN,
     Varied,
     evaluation,
+    left_out,
     main_threshold,
     money_places,
     per_qaly,
@@ -42,14 +46,22 @@ from ccp_analysis.report.section import (
 from ccp_analysis.report.sections.costs import side_of
 from ccp_analysis.report.source import CURRENCY, Row, Source
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import capitalised, interval, known, number
-from ccp_analysis.results.terms import Status
+from ccp_analysis.report.words import (
+    capitalised,
+    interval,
+    known,
+    number,
+    percent,
+    uncapitalised,
+)
+from ccp_analysis.results.terms import Population, Status, Term
 
 
 def economic_sensitivity(source: Source) -> Table[Varied]:
     """Set every variation of the evaluation beside the main one."""
     main = evaluation(source, label=MAIN)
-    found = [v for v in [main, *variations(source)] if v.cost or v.qaly or v.benefit]
+    every = [main, *variations(source), *left_out(source)]
+    found = [v for v in every if v.cost or v.qaly or v.benefit]
     symbol, level = CURRENCY[source.evaluation.currency], level_of(source)
     at = per_qaly(source, main_threshold(source.evaluation))
 
@@ -70,7 +82,9 @@ def economic_sensitivity(source: Source) -> Table[Varied]:
         ],
         found if len(found) > 1 else [],
         notes=[
-            "Probability: that the net benefit is above zero, by the regression.",
+            "Probability: that the net benefit is above zero, by the regression. Without one "
+            "person: the lowest and the highest that leaving out anybody gives, of each number by "
+            "itself; imputed values stay those of everyone.",
             *notes_of(
                 [
                     (varied.label, row["note"])
@@ -114,6 +128,85 @@ def varied(source: Source) -> str:
             f"{'; '.join(labels)}."
         )
     return " ".join(filter(None, [*said, lost]))
+
+
+def adjusted(source: Source) -> str:
+    """Say from where to where the adjustments of the arms go; empty where one at most is asked."""
+    labels = {v.label for v in source.evaluation.sensitivity if v.adjust}
+    every = [evaluation(source, label=MAIN), *(v for v in variations(source) if v.label in labels)]
+    rows = [(v.label, v.benefit) for v in every if v.benefit and not v.failed]
+    if len(rows) < 2:
+        return ""
+    ordered = sorted(rows, key=lambda pair: pair[1]["estimate"])
+    ends = [f"{pounds(source, row['estimate'])} ({uncapitalised(n)})" for n, row in ordered]
+    return f"from {ends[0]} to {ends[-1]} by what the arms are adjusted for"
+
+
+def _hangs_on(source: Source) -> str:
+    """Say what makes the range of the adjustments: what the arms differ in at baseline."""
+    moved = adjusted(source)
+    if not moved:
+        return ""
+    arms, differ = source.study.arms.ordered[::-1], []
+    where = {"analysis": ECONOMICS, "term": Term.MEAN, "visit": source.study.baseline.id}
+    for outcome, what in ((source.evaluation.utility, "utility"), (COST, "costs")):
+        rows = [
+            source.one(**where, outcome=outcome, level=arm, population=Population.COMPLETED)
+            for arm in arms
+        ]
+        if all(rows):
+            write = partial(pounds, source) if outcome == COST else partial(number, places=2)
+            means = " and ".join(str(write(row["estimate"])) for row in rows if row)
+            differ.append(f"mean {what} {means}")
+    named = f"with {source.arm(arms[0])} and {source.arm(arms[1])}"
+    apart = f": {'; '.join(differ)} {named}" if differ else ""
+    chance = "by chance" if source.study.randomised else "and were not allocated at random"
+    return (
+        f"It goes {moved}. What makes this range is that the arms differ at "
+        f"{uncapitalised(source.study.baseline.label)} {chance}{apart}; each adjustment counts "
+        "another part of that as the arm's doing."
+    )
+
+
+def _carried(source: Source) -> str:
+    """Say how far single pairs and people move the results, and how concentrated costs are."""
+    main, clusters = evaluation(source), source.study.clusters
+    said = []
+    for term, who in (
+        (Term.WITHOUT_PAIR, clusters.pair_label if clusters else ""),
+        (Term.WITHOUT_PERSON, "person"),
+    ):
+        left = [v for v in left_out(source) if v.cost and v.cost["term"] == term]
+        parts = [
+            f"the {name} lies between {' and '.join(pounds(source, f(values)) for f in (min, max))}"
+            for name, values in (
+                ("difference in costs", [v.cost["estimate"] for v in left if v.cost]),
+                ("net benefit", [v.benefit["estimate"] for v in left if v.benefit]),
+            )
+            if values and all(map(known, values))
+        ]
+        if parts:
+            said.append(f"Without one {who}, whichever it is, {' and '.join(parts)}.")
+    if said and main.cost and known(main.cost["estimate"]):
+        said.append(f"With everyone the difference in costs is {_amount(source, main.cost)}.")
+    shares = []
+    for arm in source.study.arms.ordered[::-1]:
+        rows = source.rows(analysis=ECONOMICS, outcome=COST, level=arm, term=Term.TOP_SHARE)
+        rows.sort(key=lambda row: row["estimate"])
+        gini = source.one(analysis=ECONOMICS, outcome=COST, level=arm, term=Term.GINI)
+        held = [f"the {row['subgroup']} have {percent(row['estimate'])}%" for row in rows]
+        if gini and held:
+            shares.append(
+                f"with {source.arm(arm)} {' and '.join(held)} (Gini coefficient "
+                f"{number(gini['estimate'], 2)})"
+            )
+    if shares:
+        said.append(f"Of the costs the dearest people have a large part: {'; '.join(shares)}.")
+    return " ".join(said)
+
+
+def _amount(source: Source, row: Row) -> str:
+    return pounds(source, row["estimate"], money_places(row))
 
 
 def _range(source: Source, rows: list[tuple[str, Row]], at: str) -> str:
@@ -192,11 +285,17 @@ def _legend(source: Source) -> tuple[str, str]:
 
 
 def _items(of: Configured) -> Iterator[Item]:
+    yield TableItem("economic_sensitivity", economic_sensitivity)
     if of.economics and of.economics.sensitivity:
-        yield TableItem("economic_sensitivity", economic_sensitivity)
         yield FigureItem("tornado", draw_tornado, _legend, lambda s: len(marks_of(s)) > 1)
 
 
-SECTION = Section(
-    "variations", _items, lambda source: {"varied": varied(source)}, there=has_economics
-)
+def _said(source: Source) -> dict[str, str]:
+    return {
+        "varied": varied(source),
+        "hangs_on": _hangs_on(source),
+        "carried": _carried(source),
+    }
+
+
+SECTION = Section("variations", _items, _said, there=has_economics)

@@ -63,6 +63,9 @@ PARTS = (
     + ["implementation"] * bool(IMPLEMENTATION)
 )
 ITEMS = [path.as_posix() for path in files_of(Trial())]
+RELEASED = [
+    path.as_posix() for path in (layout.WORKBOOK, layout.BROWSED, layout.EXCHANGED)
+]
 FIGURES = [path for path in ITEMS if Path(path).parent == layout.FIGURES]
 DOCUMENTS = [path.as_posix() for path in layout.DOCUMENTS]
 CODEBOOK = [path.as_posix() for path in layout.CODEBOOK]
@@ -86,6 +89,7 @@ rule all:
     input:
         RESULTS,
         ITEMS,
+        RELEASED,
         DOCUMENTS,
         CODEBOOK,
 
@@ -378,7 +382,9 @@ rule items:
         prices=PRICES,
     output:
         ITEMS,
+        RELEASED,
         text=f"{DERIVED}/report.md",
+        origins=f"{DERIVED}/origins.json",
     log:
         "logs/items.log",
     conda:
@@ -387,13 +393,15 @@ rule items:
     params:
         version=version("items", CONFIG["items"]),
         prices=PRICED,
-        folders=f"--points {DERIVED}/figure_data --tables {layout.TABLES} --figures {layout.FIGURES}",
+        folders=f"--points {DERIVED}/figure_data --tables {layout.TABLES} --figures {layout.FIGURES} "
+        f"--released {layout.BROWSED.parent}",
     message:
         "Writing tables, figures and the text of the report"
     shell:
         "python -m ccp_analysis.cli items --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "
-        "{params.prices} {params.folders} --text {output.text} --processes {threads} --log {log}"
+        "{params.prices} {params.folders} --text {output.text} --origins {output.origins} "
+        "--processes {threads} --log {log}"
 
 
 rule report:
@@ -401,6 +409,7 @@ rule report:
         CONFIG["report"],
         FIGURES,
         text=rules.items.output.text,
+        origins=rules.items.output.origins,
     output:
         html=DOCUMENTS[0],
         docx=DOCUMENTS[1],
@@ -415,7 +424,8 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "python -m ccp_analysis.cli report --text {input.text} {params.folders} "
+        "python -m ccp_analysis.cli report --text {input.text} --origins {input.origins} "
+        "{params.folders} "
         "--html {output.html} --docx {output.docx} --pdf {output.pdf} --log {log}"
 
 

@@ -34,7 +34,15 @@ from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import CODEBOOK, DECISIONS, DOCUMENTS, STUDY
+from ccp_analysis.layout import (
+    BROWSED,
+    CODEBOOK,
+    DECISIONS,
+    DOCUMENTS,
+    EXCHANGED,
+    STUDY,
+    WORKBOOK,
+)
 from ccp_analysis.report.catalogue import files_of
 
 # Without these an unpacked archive cannot run.
@@ -241,7 +249,8 @@ def _shared_files(where: str, chosen: Chosen) -> list[Path]:
 
 def _reports() -> list[Path]:
     """Return the results table, tables, figures and documents that a run of the study makes."""
-    reports = [RESULTS, *files_of(Trial()), *DOCUMENTS, *CODEBOOK]
+    released = (WORKBOOK, BROWSED, EXCHANGED)
+    reports = [RESULTS, *files_of(Trial()), *released, *DOCUMENTS, *CODEBOOK]
     for path in reports:
         if not path.is_file():
             raise StudyError(f"{path}: the file is missing; run `make run` first.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from pathlib import Path
 
 import pypandoc
@@ -19,6 +21,8 @@ import typst
 from ccp_analysis import files
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import StudyError
+from ccp_analysis.layout import BROWSED
+from ccp_analysis.report.marks import anchor, plain, resolved
 from ccp_analysis.report.word import reference_document
 from ccp_analysis.report.words import written_date
 
@@ -29,6 +33,7 @@ READER = (
     "-yaml_metadata_block"
 )
 # A figure, as the text names it.
+LONGEST = 90  # characters of a place that a number of the HTML says itself
 FIGURE = re.compile(r"\]\(figures/([^)]+)\)\{#fig-")
 
 
@@ -78,7 +83,9 @@ def head_of(study: Study) -> Head:
     )
 
 
-def run(*, text: Path, figures: Path, html: Path, docx: Path, pdf: Path) -> None:
+def run(
+    *, text: Path, figures: Path, html: Path, docx: Path, pdf: Path, origins: Path | None = None
+) -> None:
     """Write the report in three formats, from one Markdown text.
 
     Parameters
@@ -89,6 +96,8 @@ def run(*, text: Path, figures: Path, html: Path, docx: Path, pdf: Path) -> None
         Folder of the figures, as SVG and PNG.
     html, docx, pdf : Path
         The files to write.
+    origins : Path, optional
+        What readers are told of the rows that the numbers of the HTML lead to, JSON.
 
     Raises
     ------
@@ -99,6 +108,7 @@ def run(*, text: Path, figures: Path, html: Path, docx: Path, pdf: Path) -> None
     if not text.is_file():
         raise StudyError(f"{text}: the file is missing; expected what an earlier rule wrote.")
     markdown = text.read_text(encoding="utf-8")
+    told = origins.read_text(encoding="utf-8") if origins else "{}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "figures").mkdir()
@@ -112,14 +122,18 @@ def run(*, text: Path, figures: Path, html: Path, docx: Path, pdf: Path) -> None
         with ThreadPoolExecutor() as pool:
             written = [
                 pool.submit(files.write_whole, target, partial(write, markdown, head, folder))
-                for target, write in ((html, to_html), (docx, to_docx), (pdf, to_pdf))
+                for target, write in (
+                    (html, partial(to_html, origins=told)),
+                    (docx, to_docx),
+                    (pdf, to_pdf),
+                )
             ]
         for each in written:
             each.result()
 
 
-def to_html(markdown: str, head: Head, folder: Path, target: Path) -> None:
-    """Write one HTML file that holds its style and figures.
+def to_html(markdown: str, head: Head, folder: Path, target: Path, origins: str = "{}") -> None:
+    """Write one HTML file that holds its style and figures, and leads from numbers to results.
 
     Parameters
     ----------
@@ -131,15 +145,31 @@ def to_html(markdown: str, head: Head, folder: Path, target: Path) -> None:
         Where the figures that the report names are found, as SVG.
     target : Path
         The file to write.
+    origins : str
+        What readers are told of rows of the results, JSON.
     """
     options = ["--standalone", "--embed-resources", "--section-divs", "--toc", "--toc-depth=2"]
     options += [f"--template={TEMPLATES / 'report.html'}", "--default-image-extension=svg"]
     options += [f"--variable=style-sheet={(TEMPLATES / 'style.css').read_text(encoding='utf-8')}"]
     _pandoc("html5", markdown, head, folder, target, [*options, "--number-sections"], "en-GB")
+    page = resolved(target.read_text(encoding="utf-8"), _link)
+    body, end, rest = page.rpartition("</body>")
+    data = json.dumps(json.loads(origins), ensure_ascii=False, separators=(",", ":"))
+    data = data.replace("<", "\\u003c")  # nothing in it may end a script
+    script = (TEMPLATES / "origins.js").read_text(encoding="utf-8").replace("{}", data, 1)
+    script = f"<script>\n{script}</script>\n"
+    target.write_text(f"{body}{script}{end}{rest}", encoding="utf-8", newline="\n")
+
+
+def _link(place: str, words: str) -> str:
+    """Lead from a number to its row, and say its cell."""
+    name = anchor(place)
+    said = escape(place if len(place) <= LONGEST else f"#{name}")
+    return f'<a class="n" href="{BROWSED.name}#{name}" data-of="{said}">{words}</a>'
 
 
 def to_docx(markdown: str, head: Head, folder: Path, target: Path) -> None:
-    """Write a Word document; parameters as in `to_html`, figures as PNG."""
+    """Write a Word document; parameters as in `to_html`, figures as PNG, numbers without links."""
     reference = folder / "reference.docx"
     reference.write_bytes(
         reference_document(
@@ -154,14 +184,14 @@ def to_docx(markdown: str, head: Head, folder: Path, target: Path) -> None:
     )
     options = [f"--reference-doc={reference}", "--default-image-extension=png"]
     options += ["--number-sections"]
-    _pandoc("docx", markdown, head, folder, target, options, "en-GB")
+    _pandoc("docx", plain(markdown), head, folder, target, options, "en-GB")
 
 
 def to_pdf(markdown: str, head: Head, folder: Path, target: Path) -> None:
     """Write a PDF by way of Typst; parameters as in `to_html`, figures as SVG."""
     source = folder / "report.typ"
     options = [f"--template={TEMPLATES / 'report.typ'}", "--default-image-extension=svg"]
-    _pandoc("typst", markdown, head, folder, source, options, "en")
+    _pandoc("typst", plain(markdown), head, folder, source, options, "en")
     # No system fonts, no packages, no clock: the same bytes on every machine.
     target.write_bytes(
         typst.compile(

@@ -7,7 +7,7 @@ from typing import Any
 
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.report.source import CURRENCY, Row, Source
-from ccp_analysis.report.words import MINUS, known, number
+from ccp_analysis.report.words import known, number
 from ccp_analysis.results.terms import Model, Population, Status, Term
 
 ECONOMICS = "economics"  # the analysis; its variations are economics_{id}
@@ -164,15 +164,13 @@ def perspective(source: Source) -> str:
 
 def pounds(source: Source, value: float, places: int = 0) -> str:
     """Write an amount with the sign of the currency, as in ``−£1,234``."""
-    text = number(value, places) or ""
-    sign = text[:1] if text.startswith(MINUS) else ""
-    return f"{sign}{CURRENCY[source.evaluation.currency]}{text.removeprefix(sign)}"
+    return number(value, places, CURRENCY[source.evaluation.currency]) or ""
 
 
 def roughly(source: Source, value: float) -> str:
     """Write an amount that has no interval, to two figures, as in ``about £210,000``."""
-    places = -max(0, len(f"{abs(value):.0f}") - 2)
-    return f"about {pounds(source, round(value, places))}"
+    places = -max(0, len(f"{abs(float(value)):.0f}") - 2)
+    return f"about {pounds(source, value, places)}"
 
 
 def per_qaly(source: Source, threshold: float) -> str:

@@ -13,14 +13,21 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report import drawing
+from ccp_analysis.layout import BROWSED, EXCHANGED, WORKBOOK
+from ccp_analysis.report import drawing, workbook
+from ccp_analysis.report.browse import described, page
 from ccp_analysis.report.catalogue import figures_of, sections_of, tables_of
+from ccp_analysis.report.documents import head_of
+from ccp_analysis.report.exchange import exchanged
+from ccp_analysis.report.marks import anchor, plain
+from ccp_analysis.report.marks import origins as marked_in
 from ccp_analysis.report.money import used
 from ccp_analysis.report.section import Checklist, Numbers
 from ccp_analysis.report.sections import TEMPLATES
 from ccp_analysis.report.sections.records import first_of
 from ccp_analysis.report.source import Source, load
 from ccp_analysis.report.table import Table, to_csv, to_markdown
+from ccp_analysis.report.traced import Values, traced
 from ccp_analysis.report.words import Markdown, escape, written_date
 from ccp_analysis.results.terms import Inference, Model, Pooling
 
@@ -34,6 +41,8 @@ def run(
     tables: Path,
     figures: Path,
     text: Path,
+    origins: Path,
+    released: Path,
     scales: Path | None = None,
     points: Path | None = None,
     prices: Path | None = None,
@@ -57,7 +66,11 @@ def run(
     figures : Path
         Folder for an SVG and a PNG file of each figure.
     text : Path
-        The report as Markdown, for `documents`.
+        The report as Markdown, its numbers marked by their places, for `documents`.
+    origins : Path
+        What readers are told of the rows that the report's numbers are read from, for `documents`.
+    released : Path
+        Folder for the workbook of the tables, and for all results as a page and as JSON.
     scales : Path, optional
         Reliability, floor and ceiling of the scales.
     points : Path, optional
@@ -79,10 +92,24 @@ def run(
         for share in range(processes):
             drawn.append(pool.submit(draw_share, read, figures, processes, share))
         source = read()
-        report = Report(source)
+        report = Report(traced(source))
         for name, table in report.tables.items():
-            files.write_csv(tables / f"{name}.csv", to_csv(table, source.study.data_status))
-        files.write_text(text, report.text())
+            files.write_csv(
+                tables / f"{name}.csv", to_csv(table, source.study.data_status), bom=True
+            )
+        written = report.text()
+        files.write_text(text, written)
+        shown, values = report.shown(), Values(source)
+        places = [place for place, _ in marked_in(written)]
+        places += [place for _, table in shown.values() for place in table.places()]
+        rows = {row["row"] for row in source.results} & set(map(anchor, places))
+        files.write_json(origins, described(source, rows))
+        files.write_text(released / BROWSED.name, page(source, places))
+        files.write_text(released / EXCHANGED.name, exchanged(source, shown, values))
+        write_workbook = partial(
+            workbook.write, head=head_of(source.study), tables=shown, values=values
+        )
+        files.write_whole(released / WORKBOOK.name, write_workbook)
         for future in drawn:
             future.result()
 
@@ -121,6 +148,11 @@ class Report:
         lists = {item.name: item.build(source, self.numbers) for item in last}
         self.numbers.tables.update(_numbered([*shown, *lists]))
         self.tables: dict[str, Table[Any]] = {i.name: (built | lists)[i.name] for i in items}
+
+    def shown(self) -> dict[str, tuple[str, Table[Any]]]:
+        """Return the tables that documents show, each with its label."""
+        numbers = self.numbers.tables
+        return {name: (f"Table {numbers[name]}", self.tables[name]) for name in numbers}
 
     def text(self) -> str:
         """Return the report as Markdown, for pandoc; all values are escaped."""
@@ -191,7 +223,7 @@ class Report:
             return Markdown("")
         caption, alternative = self.figures[name].legend(self.source)
         label = f"**Figure {self.numbers.figures[name]}.** {escape(caption)}"
-        quoted = alternative.replace("\\", "/").replace('"', "'")
+        quoted = plain(alternative).replace("\\", "/").replace('"', "'")
         return Markdown(f'![{label}](figures/{name}){{#fig-{name} alt="{quoted}" width=100%}}')
 
     def ref_table(self, name: str) -> Markdown:

@@ -1,0 +1,131 @@
+"""All results as one page to search and sort, to which the numbers of the report lead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ccp_analysis.report.cells import DATA, inference_of, method
+from ccp_analysis.report.documents import TEMPLATES, Head, head_of
+from ccp_analysis.report.marks import anchor, plain
+from ccp_analysis.report.source import Row, Source
+from ccp_analysis.report.traced import Values
+from ccp_analysis.report.words import MINUS, listed
+from ccp_analysis.results.table import COLUMNS, NUMBERS
+
+# What has a column of the page of its own; the rest stands in one cell, by name.
+SHOWN = ("estimate", "conf_low", "conf_high", "p_value", "n", "status", "note")
+NAMED = ("row", "analysis", "outcome", "visit", "model", "inference", "population", "data_status")
+LEVELS = ("term", "level", "subgroup", "perspective", "threshold", "delta")
+REST = [c for c in COLUMNS if c not in (*SHOWN, *NAMED, *LEVELS)]
+NUMERIC = ["Estimate", "From", "To", "p", "n"]
+HEADS = ["Row", "Analysis", "Outcome", "What", "Model and data", "Inference", *NUMERIC]
+HEADS += ["Status", "Note", "More"]
+DIGITS = 8  # shown of a number; results.csv has all
+
+
+def page(source: Source, places: Iterable[str]) -> str:
+    """Return all results, and what else the report's numbers are read from, as one HTML page.
+
+    Parameters
+    ----------
+    source : Source
+        The results, with labels.
+    places : iterable of str
+        The places of all numbers of the report; those that are no cell of the results are listed.
+
+    Returns
+    -------
+    str
+        Needs no other file and no network; without its script it is a table.
+    """
+    head: Head = head_of(source.study)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("results.html.j2").render(
+        study=source.study,
+        date=head.written_date,
+        heads=[(name, name in NUMERIC) for name in HEADS],
+        results=len(source.results),
+        body="\n".join(_line(source, row) for row in source.results),
+        others=list(_others(source, places)),
+        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
+    )
+
+
+def _line(source: Source, row: Row) -> str:
+    """Write a row of the table; end tags that HTML does not need are left out."""
+    text = [row["analysis"], about(source, row), what(source, row), method(row), inference_of(row)]
+    text = [f"<td>{escape(plain(part), quote=False)}" for part in text]
+    numbers = [f"<td class=r>{_digits(row[name])}" for name in SHOWN[:5]]
+    rest = [row["status"], row["note"], "; ".join(_rest(row))]
+    last = [f"<td>{escape(plain(part), quote=False)}" for part in rest]
+    return f"<tr id={row['row']}><th scope=row>{row['row']}{''.join([*text, *numbers, *last])}"
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{float(value):.{DIGITS}g}".replace("-", MINUS)
+
+
+def _rest(row: Row) -> Iterator[str]:
+    for column in REST:
+        value = row[column]
+        if value not in (None, ""):
+            shown = _digits(value) if column in NUMBERS else value
+            yield f"{column} {shown}"
+
+
+def about(source: Source, row: Row) -> str:
+    """Return the label of a row's outcome and visit."""
+    return ", ".join(filter(None, [source.outcome(row["outcome"]), source.visit(row["visit"])]))
+
+
+def what(source: Source, row: Row) -> str:
+    """Return what a row estimates: its term, of which arm, subgroup or threshold."""
+    at = [f"{name} {_digits(row[name])}" for name in LEVELS[4:] if row[name] is not None]
+    level = source.arm(row["level"])
+    return ", ".join(filter(None, [row["term"], level, row["subgroup"], row["perspective"], *at]))
+
+
+def described(source: Source, rows: set[str]) -> dict[str, list[str]]:
+    """Return for rows of the results what a reader is told who points at their numbers."""
+    return {
+        row["row"]: [plain(text) for text in _told(source, row) if text]
+        for row in source.results
+        if row["row"] in rows
+    }
+
+
+def _told(source: Source, row: Row) -> Iterator[str]:
+    yield f"{about(source, row)}: {what(source, row)}".removeprefix(": ")
+    population = row["population"] if row["population"] not in DATA else ""
+    yield "; ".join(filter(None, [method(row), inference_of(row), population]))
+    clusters = source.study.clusters
+    people = [f"n = {row['n']}"] * (row["n"] is not None)
+    unit = f"{clusters.unit_label}s" if clusters else "clusters"
+    people += [f"{row['n_clusters']} {unit}"] * (row["n_clusters"] is not None)
+    yield listed(people)
+    yield row["note"]
+
+
+def _others(source: Source, places: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield anchor, place and number of what is not in one row of the results."""
+    rows, values = {row["row"] for row in source.results}, Values(source)
+    seen = {name: place for place in places if (name := anchor(place)) not in rows}
+    for name, place in sorted(seen.items(), key=lambda pair: _natural(pair[1])):
+        value = values.at(place)
+        yield name, place, "in a sentence" if value is None else _digits(value)
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Return by what places are sorted: the numbers in them as numbers."""
+    return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", text)]

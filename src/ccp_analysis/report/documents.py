@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pypandoc
 import typst
@@ -33,6 +34,7 @@ READER = (
     "-yaml_metadata_block"
 )
 # A figure, as the text names it.
+NOTHING: dict[str, Any] = {"places": [], "rows": {}}
 LONGEST = 90  # characters of a place that a number of the HTML says itself
 FIGURE = re.compile(r"\]\(figures/([^)]+)\)\{#fig-")
 
@@ -97,7 +99,7 @@ def run(
     html, docx, pdf : Path
         The files to write.
     origins : Path, optional
-        What readers are told of the rows that the numbers of the HTML lead to, JSON.
+        The places of the numbers that are marked, and what readers are told of rows, JSON.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def run(
     if not text.is_file():
         raise StudyError(f"{text}: the file is missing; expected what an earlier rule wrote.")
     markdown = text.read_text(encoding="utf-8")
-    told = origins.read_text(encoding="utf-8") if origins else "{}"
+    told = json.loads(origins.read_text(encoding="utf-8")) if origins else NOTHING
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "figures").mkdir()
@@ -132,7 +134,9 @@ def run(
             each.result()
 
 
-def to_html(markdown: str, head: Head, folder: Path, target: Path, origins: str = "{}") -> None:
+def to_html(
+    markdown: str, head: Head, folder: Path, target: Path, origins: dict[str, Any] = NOTHING
+) -> None:
     """Write one HTML file that holds its style and figures, and leads from numbers to results.
 
     Parameters
@@ -145,16 +149,18 @@ def to_html(markdown: str, head: Head, folder: Path, target: Path, origins: str 
         Where the figures that the report names are found, as SVG.
     target : Path
         The file to write.
-    origins : str
-        What readers are told of rows of the results, JSON.
+    origins : dict
+        The places of the numbers that are marked, and what readers are told of rows.
     """
     options = ["--standalone", "--embed-resources", "--section-divs", "--toc", "--toc-depth=2"]
     options += [f"--template={TEMPLATES / 'report.html'}", "--default-image-extension=svg"]
     options += [f"--variable=style-sheet={(TEMPLATES / 'style.css').read_text(encoding='utf-8')}"]
     _pandoc("html5", markdown, head, folder, target, [*options, "--number-sections"], "en-GB")
-    page = resolved(target.read_text(encoding="utf-8"), _link)
+    places = origins["places"]
+    page = target.read_text(encoding="utf-8")
+    page = resolved(page, lambda number, words: _link(places[int(number)], words))
     body, end, rest = page.rpartition("</body>")
-    data = json.dumps(json.loads(origins), ensure_ascii=False, separators=(",", ":"))
+    data = json.dumps(origins["rows"], ensure_ascii=False, separators=(",", ":"))
     data = data.replace("<", "\\u003c")  # nothing in it may end a script
     script = (TEMPLATES / "origins.js").read_text(encoding="utf-8").replace("{}", data, 1)
     script = f"<script>\n{script}</script>\n"

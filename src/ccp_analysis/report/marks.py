@@ -125,6 +125,17 @@ def plain(text: str) -> str:
     return _MARKS.sub("", text)
 
 
+def numbered(text: str) -> tuple[str, list[str]]:
+    """Return text with numbers for places, which are shorter, and the places of the numbers."""
+    places: dict[str, int] = {}
+
+    def short(found: re.Match[str]) -> str:
+        number = places.setdefault(found[1].translate(_BACK), len(places))
+        return marked(found[2], str(number))
+
+    return _MARKED.sub(short, text), list(places)
+
+
 def resolved(text: str, write: Callable[[str, str], str]) -> str:
     """Return text in which `write`, called with place and words, has replaced what was marked."""
     return plain(_MARKED.sub(lambda found: write(found[1].translate(_BACK), found[2]), text))

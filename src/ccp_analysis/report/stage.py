@@ -19,8 +19,7 @@ from ccp_analysis.report.browse import described, page
 from ccp_analysis.report.catalogue import figures_of, sections_of, tables_of
 from ccp_analysis.report.documents import head_of
 from ccp_analysis.report.exchange import exchanged
-from ccp_analysis.report.marks import anchor, plain
-from ccp_analysis.report.marks import origins as marked_in
+from ccp_analysis.report.marks import anchor, numbered, plain
 from ccp_analysis.report.money import used
 from ccp_analysis.report.section import Checklist, Numbers
 from ccp_analysis.report.sections import TEMPLATES
@@ -66,9 +65,9 @@ def run(
     figures : Path
         Folder for an SVG and a PNG file of each figure.
     text : Path
-        The report as Markdown, its numbers marked by their places, for `documents`.
+        The report as Markdown, its numbers marked by those of their places, for `documents`.
     origins : Path
-        What readers are told of the rows that the report's numbers are read from, for `documents`.
+        The places by their numbers in the text, and what readers are told of the rows among them.
     released : Path
         Folder for the workbook of the tables, and for all results as a page and as JSON.
     scales : Path, optional
@@ -97,13 +96,12 @@ def run(
             files.write_csv(
                 tables / f"{name}.csv", to_csv(table, source.study.data_status), bom=True
             )
-        written = report.text()
+        written, places = numbered(report.text())
         files.write_text(text, written)
+        rows = described(source, set(map(anchor, places)))
+        files.write_json(origins, {"places": places, "rows": rows})
         shown, values = report.shown(), Values(source)
-        places = [place for place, _ in marked_in(written)]
         places += [place for _, table in shown.values() for place in table.places()]
-        rows = {row["row"] for row in source.results} & set(map(anchor, places))
-        files.write_json(origins, described(source, rows))
         files.write_text(released / BROWSED.name, page(source, places))
         files.write_text(released / EXCHANGED.name, exchanged(source, shown, values))
         write_workbook = partial(

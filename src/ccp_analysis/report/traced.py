@@ -104,7 +104,7 @@ class Values:
             "prices.parquet": source.prices,
             "intervention.parquet": source.intervention,
         }
-        self._files = {name: records_of(table) for name, table in tables.items()}
+        self._files: dict[str, Any] = {name: records_of(table) for name, table in tables.items()}
         self._files[FLOW.name] = source.flow
 
     def at(self, place: str) -> float | None:

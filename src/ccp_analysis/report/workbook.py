@@ -21,6 +21,7 @@ TOP = 4  # rows above the header of a table
 WIDE = 48  # characters: widest column
 # What stands between the numbers of a cell and needs no place where each has its own.
 _WORDS = re.compile(r"(?!\b(?:to|of)\b)\b[^\W\d]{2,}")
+_PLANNED = re.compile(rf"{MINUS}?\d[\d,]*(\.\d+)?")
 _BETWEEN = re.compile(r"[\s(),;%]*(?:\b(?:to|of)\b)?[\s(),;]*")
 
 
@@ -131,7 +132,10 @@ def _cell(sheet: Worksheet, line: int, at: int, cell: str, values: Values, style
     found = parts(cell)
     numbers = [values.at(place) for place, _ in found if place]
     if not _is_numeric(cell) or None in numbers:
-        if cell:
+        if _PLANNED.fullmatch(cell):
+            value = float(cell.replace(",", "").replace(MINUS, "-"))
+            sheet.write_number(line, at, value, styles.number(_format(cell, "")))
+        elif cell:
             sheet.write_string(line, at, plain(cell), styles.text)
         return
     before = ""

@@ -133,6 +133,8 @@ RUNS = {
             *("--tables", f"{MADE}/tables"),
             *("--figures", f"{MADE}/figures"),
             *("--text", f"{MADE}/report.md"),
+            *("--origins", f"{MADE}/origins.json"),
+            *("--released", MADE),
         ],
         "items",
     ),
@@ -147,6 +149,7 @@ RUNS = {
     "report": (
         [
             *("--text", f"{MADE}/report.md"),
+            *("--origins", f"{MADE}/origins.json"),
             *("--figures", f"{MADE}/figures"),
             *("--html", f"{MADE}/r.html"),
             *("--docx", f"{MADE}/r.docx"),

@@ -15,6 +15,7 @@ from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.traced import Values
 from ccp_analysis.report.words import MINUS, listed
 from ccp_analysis.results.table import COLUMNS, NUMBERS
+from ccp_analysis.results.terms import Model
 
 # What has a column of the page of its own; the rest stands in one cell, by name.
 SHOWN = ("estimate", "conf_low", "conf_high", "p_value", "n", "status", "note")
@@ -64,12 +65,18 @@ def page(source: Source, places: Iterable[str]) -> str:
 
 def _line(source: Source, row: Row) -> str:
     """Write a row of the table; end tags that HTML does not need are left out."""
-    text = [row["analysis"], about(source, row), what(source, row), method(row), inference_of(row)]
+    text = [row["analysis"], about(source, row), what(source, row), *_by(row)]
     text = [f"<td>{escape(plain(part), quote=False)}" for part in text]
     numbers = [f"<td class=r>{_digits(row[name])}" for name in SHOWN[:5]]
     rest = [row["status"], row["note"], "; ".join(_rest(row))]
     last = [f"<td>{escape(plain(part), quote=False)}" for part in rest]
     return f"<tr id={row['row']}><th scope=row>{row['row']}{''.join([*text, *numbers, *last])}"
+
+
+def _by(row: Row) -> list[str]:
+    """Return the names of a row's model and data, and of its inference, where it has them."""
+    model, data = method(row), DATA.get(row["population"], "")
+    return [data if row["model"] == Model.NONE else model, inference_of(row).replace("none", "")]
 
 
 def _digits(value: float | None) -> str:
@@ -108,7 +115,7 @@ def described(source: Source, rows: set[str]) -> dict[str, list[str]]:
 def _told(source: Source, row: Row) -> Iterator[str]:
     yield f"{about(source, row)}: {what(source, row)}".removeprefix(": ")
     population = row["population"] if row["population"] not in DATA else ""
-    yield "; ".join(filter(None, [method(row), inference_of(row), population]))
+    yield "; ".join(filter(None, [*_by(row), population]))
     clusters = source.study.clusters
     people = [f"n = {row['n']}"] * (row["n"] is not None)
     unit = f"{clusters.unit_label}s" if clusters else "clusters"

@@ -161,7 +161,7 @@ def to_markdown(table: Table[Any], name: str, label: str) -> Markdown:
         parts += ["", "::: {.note}", " ".join(escape(note) for note in table.notes), ":::"]
     if places := table.places():
         parts += ["", ":::: {.print-only}", "::: {.rows}", _rows(places), ":::", "::::"]
-    parts += ["", ":::: {.html-only}", "::: {.downloads}", _downloads(name), ":::", "::::"]
+    parts += ["", ":::: {.html-only}", "::: {.downloads}", _downloads(name, label), ":::", "::::"]
     return Markdown("\n".join([*parts, ":::"]))
 
 
@@ -175,8 +175,9 @@ def _rows(places: list[str]) -> Markdown:
     return escape(" ".join(said))
 
 
-def _downloads(name: str) -> str:
-    return f"[CSV]({TABLES.name}/{name}.csv) [all tables as a workbook]({WORKBOOK.name})"
+def _downloads(name: str, label: str) -> str:
+    here = f"{TABLES.name}/{name}.csv"
+    return f"[{label} as CSV]({here}) [all tables as a workbook]({WORKBOOK.name})"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -7,17 +7,24 @@ import html
 import json
 import math
 import re
+import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import openpyxl
 import pandas as pd
 import pytest
 import yaml
 
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.trial import Trial
+from ccp_analysis.files import unescaped
 from ccp_analysis.report import documents, stage
+from ccp_analysis.report.catalogue import tables_of
+from ccp_analysis.report.section import Checklist
+from ccp_analysis.results.table import COLUMNS, NUMBERS
 
 ROOT = Path(__file__).parents[2]
 DERIVED = Path("data/derived")
@@ -216,27 +223,105 @@ def test_every_number_is_that_of_its_cell(page: Page, others: dict[str, str]) ->
 
 
 def test_no_number_of_the_data_leads_nowhere(page: Page) -> None:
+    assert leading_nowhere(page) == []
+
+
+def test_a_number_without_its_place_is_found(folder: Path, page: Page) -> None:
+    text = (folder / "reports/report.html").read_text(encoding="utf-8")
+    found = 0
+    for link in re.findall(r'<a class="n"[^>]*>[^<]+</a>', text)[::97]:
+        shown = re.sub("<[^>]*>", "", link)
+        found += bool(leading_nowhere(Page(f"<p>It was {shown} then.</p>")))
+    # A number may happen to be one of the configuration; among words that is not allowed either.
+    assert found == len(page.links[::97])
+
+
+def leading_nowhere(page: Page) -> list[tuple[str, str, str]]:
+    """Return table, number and text of what is neither traced nor known to be no data."""
     words, numbers = configured()
-    either = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    either = re.compile("|".join(map(re.escape, sorted(words, key=len)[::-1])), re.IGNORECASE)
     said = [pattern.replace("N", r"[−-]?(\d[\d,]*(?:\.\d+)?)") for pattern in NOT_DATA]
     allowed = [re.compile(pattern) for pattern in said]
     lists = {item.name for item in tables_of(Trial()) if isinstance(item, Checklist)}
-    found = []
+
+    def known(found: re.Match[str]) -> str:
+        return "" if all(as_number(g) in numbers for g in found.groups() if g) else found[0]
+
+    left = []
     for table, text in page.blocks:
-        if table in COPIED:
-            continue
-        left = re.sub(either, "", text, flags=re.IGNORECASE)
+        rest = either.sub("", text)
         for pattern in allowed:
-            left = pattern.sub(
-                lambda m: "" if all(as_number(g) in numbers for g in m.groups() if g) else m[0],
-                left,
-            )
-        for number in A_NUMBER.findall(left):
+            rest = pattern.sub(known, rest)
+        for number in A_NUMBER.findall(rest) if table not in COPIED else ():
             alone = table in CONFIGURED and as_number(number) in numbers
             item = table in lists and re.fullmatch(r"\d+[a-z]?(\([ivx]+\))?", text.strip())
             if not alone and not item:
-                found.append((table, number, text[:120]))
-    assert not found
+                left.append((table, number, text[:120]))
+    return left
+
+
+def test_the_page_of_all_results_has_every_row(folder: Path) -> None:
+    text = (folder / "reports/results.html").read_text(encoding="utf-8")
+    page = Page(text)
+    rows = pd.read_csv(folder / "reports/results.csv", dtype=str, keep_default_na=False)["row"]
+    assert set(rows) <= page.ids
+    assert len(page.ids) == len(set(page.ids))
+    assert not re.search(r'(?:src|href)="(?!#|results|report)', text)
+    assert "None" not in text
+    assert "<NA>" not in text
+
+
+def test_the_workbook_has_numbers_in_cells_with_their_places(folder: Path, tmp_path: Path) -> None:
+    book = openpyxl.load_workbook(folder / "reports/tables.xlsx")
+    study = yaml.safe_load((folder / "config/study.yaml").read_text(encoding="utf-8"))
+    assert book.properties.created.date().isoformat() == str(study["data_date"])
+    rows = pd.read_csv(folder / "reports/results.csv", dtype=str, keep_default_na=False)
+    by_id = {row["row"]: row for row in rows.to_dict("records")}
+    checked = 0
+    for sheet in book.worksheets[1:]:
+        assert str(sheet["A1"].value).startswith(f"{sheet.title}. ")
+        values = list(sheet.iter_rows(min_row=6, values_only=True))
+        beside = next(c.column for c in sheet[4] if str(c.value).startswith("Row of results"))
+        for line in values:
+            for at, place in enumerate(line[beside - 1 :]):
+                row, _, column = str(place).partition(".")
+                cell = row in by_id and re.fullmatch("[a-z_]+", column) and column != "note"
+                if cell and isinstance(line[at], int | float):
+                    checked += 1
+                    assert math.isclose(line[at], float(by_id[row][column]), rel_tol=1e-15)
+    assert checked > 100
+
+
+def test_the_exchanged_results_are_those_of_the_table(folder: Path) -> None:
+    schema = json.loads((ROOT / "docs/schema/results.json").read_text(encoding="utf-8"))
+    assert list(schema["$defs"]["result"]["properties"]) == COLUMNS
+    content = json.loads((folder / "reports/results.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(content)
+    rows = pd.read_csv(folder / "reports/results.csv", dtype=str, keep_default_na=False)
+    for exchanged, row in zip(content["results"], rows.to_dict("records"), strict=True):
+        assert set(exchanged) == {column for column, cell in row.items() if cell}
+        for column, value in exchanged.items():
+            text = row[column]
+            assert value == (float(text) if column in NUMBERS else unescaped(text))
+    for display in content["displays"]:
+        with (folder / "reports" / display["file"]).open(encoding="utf-8-sig", newline="") as file:
+            header, *lines = csv.reader(file)
+        assert [said["text"] for said in display["header"]] == list(map(unescaped, header[:-1]))
+        shown = [[said["text"] for said in row] for row in display["rows"]]
+        assert shown == [list(map(unescaped, line[:-1])) for line in lines]
+
+
+def test_no_mark_is_left_in_what_is_given_out(folder: Path) -> None:
+    mark = re.compile(rb"\xf3[\xb0-\xbf][\x80-\xbf]{2}")
+    for path in (folder / "reports").rglob("*"):
+        if path.suffix in (".html", ".csv", ".json", ".svg"):
+            assert not mark.search(path.read_bytes()), path
+        elif path.suffix in (".docx", ".xlsx"):
+            with zipfile.ZipFile(path) as parts:
+                named = [n for n in parts.namelist() if n.endswith(".xml")]
+                assert not any(mark.search(parts.read(n)) for n in named), path
+    assert (folder / "reports/tables/flow.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    assert not (folder / "reports/results.csv").read_bytes().startswith(b"\xef\xbb\xbf")
 
 
 def as_number(text: str) -> float:

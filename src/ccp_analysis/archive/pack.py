@@ -66,11 +66,25 @@ CODE_FILES = (
 CODE_FOLDERS = (".ci", "benchmarks", "docs", "profiles", "src", "tests", "tools")
 # Kinds of file of which code, tests and documents are made.
 CODE_KINDS = {
-    *(".R", ".css", ".csv", ".dta", ".html", ".j2", ".json", ".lua", ".md", ".py", ".svg", ".toml"),
+    *(
+        ".R",
+        ".css",
+        ".csv",
+        ".dta",
+        ".html",
+        ".j2",
+        ".js",
+        ".json",
+        ".lua",
+        ".md",
+        ".py",
+        ".svg",
+        ".toml",
+    ),
     *(".txt", ".typ", ".xml", ".yaml", ".yml"),
 }
 # Not read: in a program an example of an address identifies nobody, and authors give their own.
-PROGRAMS = {".R", ".cff", ".css", ".j2", ".lock", ".lua", ".py", ".toml", ".typ"}
+PROGRAMS = {".R", ".cff", ".css", ".j2", ".js", ".lock", ".lua", ".py", ".toml", ".typ"}
 STUDY_FILES = ("LICENSE", "README.md", "data/README.md", "reports/README.md")
 EXECUTABLE = (".ci/run",)
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)

@@ -32,40 +32,38 @@ class Traced:
     origin: str
 
     def __format__(self, spec: str) -> str:
-        return marked(format(self._plain(), spec), self.origin)
+        return marked(format(_alone(self), spec), self.origin)
 
     def __str__(self) -> str:
         return format(self, "")
 
     def __abs__(self) -> Any:
-        return told(abs(self._plain()), self.origin)
+        return told(abs(_alone(self)), self.origin)
 
     def __neg__(self) -> Any:
-        return told(-self._plain(), self.origin)
+        return told(-_alone(self), self.origin)
 
     def __round__(self, places: SupportsIndex | None = None) -> Any:
-        return told(round(self._plain(), places), self.origin)
+        return told(round(_alone(self), places), self.origin)
 
     def __mul__(self, other: Any) -> Any:
         # As a share of a number, or per cent of a share: the cells still say what it is.
         if isinstance(other, Traced):
-            return told(self._plain() * other._plain(), f"{self.origin}*{other.origin}")
-        times = self._plain() * other
-        return told(times, f"{self.origin}*{other}") if type(other) is int else times
+            times, of = _alone(self) * _alone(other), other.origin
+        else:
+            times, of = _alone(self) * other, str(other) if type(other) is int else "-"
+        # A place is a sum of products, and of nothing else.
+        return times if set("+-") & set(self.origin + of) else told(times, f"{self.origin}*{of}")
 
     __rmul__ = __mul__
 
     def __add__(self, other: Any) -> Any:
         if isinstance(other, Traced):
-            return told(self._plain() + other._plain(), f"{self.origin}+{other.origin}")
+            return told(_alone(self) + _alone(other), f"{self.origin}+{other.origin}")
         # As a sum begins.
-        return self if type(other) is int and other == 0 else self._plain() + other
+        return self if type(other) is int and other == 0 else _alone(self) + other
 
     __radd__ = __add__
-
-    def _plain(self) -> Any:
-        """Return the number alone."""
-        raise NotImplementedError
 
 
 class ToldFloat(Traced, float):
@@ -74,17 +72,16 @@ class ToldFloat(Traced, float):
     __slots__ = ("origin",)
     origin: str
 
-    def _plain(self) -> float:
-        return float.__float__(self)
-
 
 class ToldInt(Traced, int):
     """A whole number with its place."""
 
     origin: str
 
-    def _plain(self) -> int:
-        return int.__int__(self)
+
+def _alone(number: Any) -> Any:
+    """Return a number without its place."""
+    return int.__int__(number) if isinstance(number, int) else float.__float__(number)
 
 
 def told(value: float, origin: str) -> Any:

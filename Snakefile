@@ -63,9 +63,7 @@ PARTS = (
     + ["implementation"] * bool(IMPLEMENTATION)
 )
 ITEMS = [path.as_posix() for path in files_of(Trial())]
-RELEASED = [
-    path.as_posix() for path in (layout.WORKBOOK, layout.BROWSED, layout.EXCHANGED)
-]
+RELEASED = [path.as_posix() for path in layout.RELEASED]
 FIGURES = [path for path in ITEMS if Path(path).parent == layout.FIGURES]
 DOCUMENTS = [path.as_posix() for path in layout.DOCUMENTS]
 CODEBOOK = [path.as_posix() for path in layout.CODEBOOK]
@@ -88,8 +86,8 @@ wildcard_constraints:
 rule all:
     input:
         RESULTS,
-        ITEMS,
         RELEASED,
+        ITEMS,
         DOCUMENTS,
         CODEBOOK,
 
@@ -382,9 +380,10 @@ rule items:
         prices=PRICES,
     output:
         ITEMS,
-        RELEASED,
         text=f"{DERIVED}/report.md",
         origins=f"{DERIVED}/origins.json",
+        exchanged=layout.EXCHANGED.as_posix(),
+        book=layout.WORKBOOK.as_posix(),
     log:
         "logs/items.log",
     conda:
@@ -393,14 +392,14 @@ rule items:
     params:
         version=version("items", CONFIG["items"]),
         prices=PRICED,
-        folders=f"--points {DERIVED}/figure_data --tables {layout.TABLES} --figures {layout.FIGURES} "
-        f"--released {layout.BROWSED.parent}",
+        folders=f"--points {DERIVED}/figure_data --tables {layout.TABLES} --figures {layout.FIGURES}",
     message:
         "Writing tables, figures and the text of the report"
     shell:
         "python -m ccp_analysis.cli items --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "
         "{params.prices} {params.folders} --text {output.text} --origins {output.origins} "
+        "--exchanged {output.exchanged} --book {output.book} "
         "--processes {threads} --log {log}"
 
 
@@ -414,6 +413,7 @@ rule report:
         html=DOCUMENTS[0],
         docx=DOCUMENTS[1],
         pdf=DOCUMENTS[2],
+        results=layout.BROWSED.as_posix(),
     log:
         "logs/report.log",
     conda:
@@ -426,7 +426,8 @@ rule report:
     shell:
         "python -m ccp_analysis.cli report --text {input.text} --origins {input.origins} "
         "{params.folders} "
-        "--html {output.html} --docx {output.docx} --pdf {output.pdf} --log {log}"
+        "--html {output.html} --docx {output.docx} --pdf {output.pdf} --results {output.results} "
+        "--log {log}"
 
 
 rule codebook:

@@ -52,7 +52,8 @@ class Folder:
         """Write tables, figures and text of the report into a folder."""
         with self.inside():
             made = {"tables": out / "tables", "figures": out / "figures", "text": out / "report.md"}
-            made |= {"origins": out / "origins.json", "released": out / "released"}
+            made |= {"origins": out / "origins.json", "book": out / "tables.xlsx"}
+            made["exchanged"] = out / "results.json"
             stage.run(**{**self.everything, "points": Path("points"), **made, **other})
 
     def report(self) -> None:
@@ -64,6 +65,7 @@ class Folder:
         with self.inside():
             kinds = {kind: Path(f"report.{kind}") for kind in ("html", "docx", "pdf")}
             read = {"text": Path("report.md"), "origins": Path("origins.json")}
+            read["results"] = Path("results.html")
             documents.run(**read, figures=Path("figures"), **kinds)
 
     def text(self, name: str) -> str:

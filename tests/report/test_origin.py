@@ -182,7 +182,8 @@ def folder(request: pytest.FixtureRequest) -> Path:
             figures=made / "figures",
             text=DERIVED / "report.md",
             origins=DERIVED / "origins.json",
-            released=made,
+            exchanged=made / "results.json",
+            book=made / "tables.xlsx",
             processes=2,
             **{name: file for name, file in files.items() if file.is_file()},
         )
@@ -190,6 +191,7 @@ def folder(request: pytest.FixtureRequest) -> Path:
             text=DERIVED / "report.md",
             origins=DERIVED / "origins.json",
             figures=made / "figures",
+            results=made / "results.html",
             **{kind: made / f"report.{kind}" for kind in ("html", "docx", "pdf")},
         )
     return path

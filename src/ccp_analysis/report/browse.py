@@ -1,15 +1,13 @@
-"""All results as one page to search and sort, to which the numbers of the report lead."""
+"""What stands behind the numbers of the report: all results, and what is told of each."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 from html import escape
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import Any
 
 from ccp_analysis.report.cells import DATA, inference_of, method
-from ccp_analysis.report.documents import TEMPLATES, Head, head_of
 from ccp_analysis.report.marks import anchor, plain
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.traced import Values
@@ -28,44 +26,37 @@ HEADS += ["Status", "Note", "More"]
 DIGITS = 8  # shown of a number; results.csv has all
 
 
-def page(source: Source, places: Iterable[str]) -> str:
-    """Return all results, and what else the report's numbers are read from, as one HTML page.
+def content(source: Source, places: list[str], more: Iterable[str]) -> dict[str, Any]:
+    """Return what readers find behind numbers.
 
     Parameters
     ----------
     source : Source
-        The results, with labels.
-    places : iterable of str
-        The places of all numbers of the report; those that are no cell of the results are listed.
+        The results as they were read, with labels.
+    places : list of str
+        The places of the numbers of the text, in the order of the numbers that stand for them.
+    more : iterable of str
+        Those of the numbers of tables.
 
     Returns
     -------
-    str
-        Needs no other file and no network; without its script it is a table.
+    dict
+        `places`; `rows`, what is told of each row that the text uses; and for the page of all
+        results `heads` of its columns, its `lines` in HTML, and `others`: anchor, place and number
+        of what is not in one row.
     """
-    head: Head = head_of(source.study)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("results.html.j2").render(
-        study=source.study,
-        date=head.written_date,
-        heads=[(name, name in NUMERIC) for name in HEADS],
-        results=len(source.results),
-        body="\n".join(_line(source, row) for row in source.results),
-        others=list(_others(source, places)),
-        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
-    )
+    return {
+        "places": places,
+        "rows": _described(source, set(map(anchor, places))),
+        "heads": [(name, name in NUMERIC) for name in HEADS],
+        "lines": [_line(source, row) for row in source.results],
+        "others": list(_others(source, [*places, *more])),
+    }
 
 
 def _line(source: Source, row: Row) -> str:
     """Write a row of the table; end tags that HTML does not need are left out."""
-    text = [row["analysis"], about(source, row), what(source, row), *_by(row)]
+    text = [row["analysis"], _about(source, row), _what(source, row), *_by(row)]
     text = [f"<td>{escape(plain(part), quote=False)}" for part in text]
     numbers = [f"<td class=r>{_digits(row[name])}" for name in SHOWN[:5]]
     rest = [row["status"], row["note"], "; ".join(_rest(row))]
@@ -91,19 +82,19 @@ def _rest(row: Row) -> Iterator[str]:
             yield f"{column} {shown}"
 
 
-def about(source: Source, row: Row) -> str:
+def _about(source: Source, row: Row) -> str:
     """Return the label of a row's outcome and visit."""
     return ", ".join(filter(None, [source.outcome(row["outcome"]), source.visit(row["visit"])]))
 
 
-def what(source: Source, row: Row) -> str:
+def _what(source: Source, row: Row) -> str:
     """Return what a row estimates: its term, of which arm, subgroup or threshold."""
     at = [f"{name} {_digits(row[name])}" for name in LEVELS[4:] if row[name] is not None]
     level = source.arm(row["level"])
     return ", ".join(filter(None, [row["term"], level, row["subgroup"], row["perspective"], *at]))
 
 
-def described(source: Source, rows: set[str]) -> dict[str, list[str]]:
+def _described(source: Source, rows: set[str]) -> dict[str, list[str]]:
     """Return for rows of the results what a reader is told who points at their numbers."""
     return {
         row["row"]: [plain(text) for text in _told(source, row) if text]
@@ -113,7 +104,7 @@ def described(source: Source, rows: set[str]) -> dict[str, list[str]]:
 
 
 def _told(source: Source, row: Row) -> Iterator[str]:
-    yield f"{about(source, row)}: {what(source, row)}".removeprefix(": ")
+    yield f"{_about(source, row)}: {_what(source, row)}".removeprefix(": ")
     population = row["population"] if row["population"] not in DATA else ""
     yield "; ".join(filter(None, [*_by(row), population]))
     clusters = source.study.clusters

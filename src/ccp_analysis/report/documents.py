@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
 import re
@@ -10,9 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,97 +17,52 @@ import pypandoc
 import typst
 
 from ccp_analysis import files
-from ccp_analysis.config.study import Study, load_study
+from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import BROWSED
-from ccp_analysis.report.marks import anchor, plain, resolved
+from ccp_analysis.report.head import Head, head_of
+from ccp_analysis.report.marks import plain
+from ccp_analysis.report.pages import TEMPLATES, page_of_results, with_origins
 from ccp_analysis.report.word import reference_document
-from ccp_analysis.report.words import written_date
 
-TEMPLATES = Path(__file__).parent / "templates"
 # Values are escaped before they get here; without these, no mistake there can become markup.
 READER = (
     "markdown-raw_html-raw_tex-raw_attribute-tex_math_dollars-citations-latex_macros"
     "-yaml_metadata_block"
 )
 # A figure, as the text names it.
-NOTHING: dict[str, Any] = {"places": [], "rows": {}}
-LONGEST = 90  # characters of a place that a number of the HTML says itself
 FIGURE = re.compile(r"\]\(figures/([^)]+)\)\{#fig-")
 
 
-@dataclass(frozen=True)
-class Head:
-    """What stands at the head of a document.
-
-    Attributes
-    ----------
-    title, subtitle, short_title : str
-        Plain text.
-    date : datetime.date
-        The study's data date.
-    data_label : str
-        What kind of data this is.
-    synthetic : bool
-        Whether every page has to say so.
-    """
-
-    title: str
-    subtitle: str
-    short_title: str
-    date: dt.date
-    data_label: str
-    synthetic: bool
-
-    @property
-    def written_date(self) -> str:
-        """The date in words."""
-        return written_date(self.date)
-
-    @property
-    def moment(self) -> dt.datetime:
-        """The first moment of the date, which documents bear as their time of creation."""
-        return dt.datetime.combine(self.date, dt.time(), dt.UTC)
-
-
-def head_of(study: Study) -> Head:
-    """Return the head of a study's documents."""
-    return Head(
-        title=study.title,
-        subtitle="Statistical report",
-        short_title=study.short_title,
-        date=study.data_date,
-        data_label=study.data_label,
-        synthetic=study.data_status == "synthetic",
-    )
-
-
 def run(
-    *, text: Path, figures: Path, html: Path, docx: Path, pdf: Path, origins: Path | None = None
+    *, text: Path, origins: Path, figures: Path, html: Path, docx: Path, pdf: Path, results: Path
 ) -> None:
-    """Write the report in three formats, from one Markdown text.
+    """Write the report in three formats, from one Markdown text, and the page of all results.
 
     Parameters
     ----------
     text : Path
         The report as Markdown, in which figures are named.
+    origins : Path
+        What stands behind its numbers, JSON.
     figures : Path
         Folder of the figures, as SVG and PNG.
     html, docx, pdf : Path
         The files to write.
-    origins : Path, optional
-        The places of the numbers that are marked, and what readers are told of rows, JSON.
+    results : Path
+        The page of all results to write.
 
     Raises
     ------
     StudyError
         If the text or a figure is missing.
     """
-    head = head_of(load_study())
-    if not text.is_file():
-        raise StudyError(f"{text}: the file is missing; expected what an earlier rule wrote.")
+    study = load_study()
+    head = head_of(study)
+    for path in (text, origins):
+        if not path.is_file():
+            raise StudyError(f"{path}: the file is missing; expected what an earlier rule wrote.")
     markdown = text.read_text(encoding="utf-8")
-    told = json.loads(origins.read_text(encoding="utf-8")) if origins else NOTHING
+    behind = json.loads(origins.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "figures").mkdir()
@@ -125,18 +77,17 @@ def run(
             written = [
                 pool.submit(files.write_whole, target, partial(write, markdown, head, folder))
                 for target, write in (
-                    (html, partial(to_html, origins=told)),
+                    (html, partial(to_html, origins=behind)),
                     (docx, to_docx),
                     (pdf, to_pdf),
                 )
             ]
+            files.write_text(results, page_of_results(study, behind))
         for each in written:
             each.result()
 
 
-def to_html(
-    markdown: str, head: Head, folder: Path, target: Path, origins: dict[str, Any] = NOTHING
-) -> None:
+def to_html(markdown: str, head: Head, folder: Path, target: Path, origins: dict[str, Any]) -> None:
     """Write one HTML file that holds its style and figures, and leads from numbers to results.
 
     Parameters
@@ -150,28 +101,14 @@ def to_html(
     target : Path
         The file to write.
     origins : dict
-        The places of the numbers that are marked, and what readers are told of rows.
+        What stands behind its numbers.
     """
     options = ["--standalone", "--embed-resources", "--section-divs", "--toc", "--toc-depth=2"]
     options += [f"--template={TEMPLATES / 'report.html'}", "--default-image-extension=svg"]
     options += [f"--variable=style-sheet={(TEMPLATES / 'style.css').read_text(encoding='utf-8')}"]
     _pandoc("html5", markdown, head, folder, target, [*options, "--number-sections"], "en-GB")
-    places = origins["places"]
-    page = target.read_text(encoding="utf-8")
-    page = resolved(page, lambda number, words: _link(places[int(number)], words))
-    body, end, rest = page.rpartition("</body>")
-    data = json.dumps(origins["rows"], ensure_ascii=False, separators=(",", ":"))
-    data = data.replace("<", "\\u003c")  # nothing in it may end a script
-    script = (TEMPLATES / "origins.js").read_text(encoding="utf-8").replace("{}", data, 1)
-    script = f"<script>\n{script}</script>\n"
-    target.write_text(f"{body}{script}{end}{rest}", encoding="utf-8", newline="\n")
-
-
-def _link(place: str, words: str) -> str:
-    """Lead from a number to its row, and say its cell."""
-    name = anchor(place)
-    said = escape(place if len(place) <= LONGEST else f"#{name}")
-    return f'<a class="n" href="{BROWSED.name}#{name}" data-of="{said}">{words}</a>'
+    linked = with_origins(target.read_text(encoding="utf-8"), origins)
+    target.write_text(linked, encoding="utf-8", newline="\n")
 
 
 def to_docx(markdown: str, head: Head, folder: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ VERSION = 1  # of the format; docs/schema/results.json describes it
 STUDY = ("id", "title", "registration", "data_status")
 
 
-def exchanged(source: Source, tables: dict[str, tuple[str, Table[Any]]], values: Values) -> str:
+def as_json(source: Source, tables: dict[str, tuple[str, Table[Any]]], values: Values) -> str:
     """Return the study, its results and its tables as JSON, a line for each row.
 
     Parameters

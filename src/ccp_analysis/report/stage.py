@@ -13,13 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ccp_analysis import files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import BROWSED, EXCHANGED, WORKBOOK
 from ccp_analysis.report import drawing, workbook
-from ccp_analysis.report.browse import described, page
+from ccp_analysis.report.browse import content
 from ccp_analysis.report.catalogue import figures_of, sections_of, tables_of
-from ccp_analysis.report.documents import head_of
-from ccp_analysis.report.exchange import exchanged
-from ccp_analysis.report.marks import anchor, numbered, plain
+from ccp_analysis.report.exchange import as_json
+from ccp_analysis.report.head import head_of
+from ccp_analysis.report.marks import numbered, plain
 from ccp_analysis.report.money import used
 from ccp_analysis.report.section import Checklist, Numbers
 from ccp_analysis.report.sections import TEMPLATES
@@ -41,7 +40,8 @@ def run(
     figures: Path,
     text: Path,
     origins: Path,
-    released: Path,
+    exchanged: Path,
+    book: Path,
     scales: Path | None = None,
     points: Path | None = None,
     prices: Path | None = None,
@@ -67,9 +67,9 @@ def run(
     text : Path
         The report as Markdown, its numbers marked by those of their places, for `documents`.
     origins : Path
-        The places by their numbers in the text, and what readers are told of the rows among them.
-    released : Path
-        Folder for the workbook of the tables, and for all results as a page and as JSON.
+        What stands behind the numbers of the text, for `documents`.
+    exchanged, book : Path
+        All results and tables as JSON, and the tables as a workbook.
     scales : Path, optional
         Reliability, floor and ceiling of the scales.
     points : Path, optional
@@ -98,16 +98,12 @@ def run(
             )
         written, places = numbered(report.text())
         files.write_text(text, written)
-        rows = described(source, set(map(anchor, places)))
-        files.write_json(origins, {"places": places, "rows": rows})
         shown, values = report.shown(), Values(source)
-        places += [place for _, table in shown.values() for place in table.places()]
-        files.write_text(released / BROWSED.name, page(source, places))
-        files.write_text(released / EXCHANGED.name, exchanged(source, shown, values))
-        write_workbook = partial(
-            workbook.write, head=head_of(source.study), tables=shown, values=values
-        )
-        files.write_whole(released / WORKBOOK.name, write_workbook)
+        more = (place for _, table in shown.values() for place in table.places())
+        files.write_json(origins, content(source, places, more))
+        files.write_text(exchanged, as_json(source, shown, values))
+        write = partial(workbook.write, head=head_of(source.study), tables=shown, values=values)
+        files.write_whole(book, write)
         for future in drawn:
             future.result()
 

@@ -10,7 +10,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from ccp_analysis.report.documents import Head
+from ccp_analysis.report.head import Head
 from ccp_analysis.report.marks import origins, parts, plain
 from ccp_analysis.report.table import Table
 from ccp_analysis.report.traced import Values

@@ -73,6 +73,7 @@ PARTS = (
     + ["implementation"] * bool(IMPLEMENTATION)
 )
 ITEMS = [path.as_posix() for path in files_of(Trial())]
+RELEASED = [path.as_posix() for path in layout.RELEASED]
 FIGURES = [path for path in ITEMS if Path(path).parent == layout.FIGURES]
 DOCUMENTS = [path.as_posix() for path in layout.DOCUMENTS]
 CODEBOOK = [path.as_posix() for path in layout.CODEBOOK]
@@ -95,6 +96,7 @@ wildcard_constraints:
 rule all:
     input:
         RESULTS,
+        RELEASED,
         ITEMS,
         DOCUMENTS,
         CODEBOOK,
@@ -437,6 +439,9 @@ rule items:
     output:
         ITEMS,
         text=f"{DERIVED}/report.md",
+        origins=f"{DERIVED}/origins.json",
+        exchanged=layout.EXCHANGED.as_posix(),
+        book=layout.WORKBOOK.as_posix(),
     log:
         "logs/items.log",
     conda:
@@ -452,7 +457,9 @@ rule items:
     shell:
         "python -m ccp_analysis.cli items --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "
-        "{params.prices} {params.folders} {params.checksums} --text {output.text} --processes {threads} --log {log}"
+        "{params.prices} {params.folders} {params.checksums} --text {output.text} --origins {output.origins} "
+        "--exchanged {output.exchanged} --book {output.book} "
+        "--processes {threads} --log {log}"
 
 
 rule report:
@@ -460,10 +467,12 @@ rule report:
         CONFIG["report"],
         FIGURES,
         text=rules.items.output.text,
+        origins=rules.items.output.origins,
     output:
         html=DOCUMENTS[0],
         docx=DOCUMENTS[1],
         pdf=DOCUMENTS[2],
+        results=layout.BROWSED.as_posix(),
     log:
         "logs/report.log",
     conda:
@@ -474,8 +483,10 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "python -m ccp_analysis.cli report --text {input.text} {params.folders} "
-        "--html {output.html} --docx {output.docx} --pdf {output.pdf} --log {log}"
+        "python -m ccp_analysis.cli report --text {input.text} --origins {input.origins} "
+        "{params.folders} "
+        "--html {output.html} --docx {output.docx} --pdf {output.pdf} --results {output.results} "
+        "--log {log}"
 
 
 rule codebook:

@@ -143,6 +143,9 @@ RUNS = {
             *("--tables", f"{MADE}/tables"),
             *("--figures", f"{MADE}/figures"),
             *("--text", f"{MADE}/report.md"),
+            *("--origins", f"{MADE}/origins.json"),
+            *("--exchanged", f"{MADE}/results.json"),
+            *("--book", f"{MADE}/tables.xlsx"),
         ],
         "items",
     ),
@@ -157,10 +160,12 @@ RUNS = {
     "report": (
         [
             *("--text", f"{MADE}/report.md"),
+            *("--origins", f"{MADE}/origins.json"),
             *("--figures", f"{MADE}/figures"),
             *("--html", f"{MADE}/r.html"),
             *("--docx", f"{MADE}/r.docx"),
             *("--pdf", f"{MADE}/r.pdf"),
+            *("--results", f"{MADE}/r_all.html"),
         ],
         "report",
     ),

@@ -64,13 +64,29 @@ def test_two_results_of_one_key_are_refused():
     assert len(results_table([ROW, ROW | {"delta": 1.0}], "real")) == 2
 
 
+def test_a_row_is_named_by_its_key_alone():
+    rows = [ROW | {"outcome": o, "threshold": t} for o in "xyz" for t in (None, 0.0, 20000.0)]
+    table = results_table(rows, "real")
+    assert table["row"].is_unique
+    assert table["row"].str.fullmatch("[a-z][a-z2-7]{7}").all()
+    others = results_table([row | {"estimate": 2.0, "note": "n"} for row in rows[3:]], "synthetic")
+    assert set(others["row"]) < set(table["row"])
+    assert results_table([ROW | {"row": "mine"}], "real")["row"].tolist() != ["mine"]
+
+
+def test_two_keys_of_one_id_stop_the_run(monkeypatch):
+    monkeypatch.setattr("ccp_analysis.results.table.ID_LENGTH", 1)
+    with pytest.raises(ValueError, match="two keys have one id"):
+        results_table([ROW | {"outcome": str(n)} for n in range(40)], "real")
+
+
 def test_an_unknown_column_is_refused():
     with pytest.raises(ValueError, match="unknown columns of the results table: pvalue"):
         results_table([ROW | {"pvalue": 1}], "real")
 
 
 def test_the_columns_are_those_of_the_design():
-    assert len(set(COLUMNS)) == len(COLUMNS) == 36
+    assert len(set(COLUMNS)) == len(COLUMNS) == 37
     assert set(KEY) <= set(COLUMNS)
     assert set(WHOLE) <= set(NUMBERS) <= set(COLUMNS)
 

@@ -64,9 +64,10 @@ def unescaped(text: str) -> str:
     return text[1:] if text.startswith("'") and escaped(text[1:]) == text else text
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: pd.DataFrame, bom: bool = False) -> None:
     """Write a table as CSV (UTF-8, full precision, empty cell = missing), whole or not at all.
 
+    With a byte order mark a spreadsheet takes the letters of a table for people for what they are.
     Text that a spreadsheet would take for a formula is escaped (see `escaped`).
     """
     safe = table.rename(columns=lambda name: escaped(name) if isinstance(name, str) else name)
@@ -83,7 +84,13 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
             safe[name] = cells.where(~cells.isin(list(risky)), cells.map(risky))
     write_whole(
         path,
-        lambda target: safe.to_csv(target, index=False, lineterminator="\n", quoting=quoting),
+        lambda target: safe.to_csv(
+            target,
+            index=False,
+            lineterminator="\n",
+            quoting=quoting,
+            encoding="utf-8-sig" if bom else "utf-8",
+        ),
     )
 
 

@@ -21,5 +21,10 @@ EVENTS = DERIVED / "events.parquet"  # where the study has a file of losses
 RESULTS = Path("reports/results.csv")
 TABLES = Path("reports/tables")
 FIGURES = Path("reports/figures")
+WORKBOOK = Path("reports/tables.xlsx")
+# Of all results, beside the table itself: a page to search, and the same for programs.
+BROWSED = Path("reports/results.html")
+EXCHANGED = Path("reports/results.json")
+RELEASED = (WORKBOOK, BROWSED, EXCHANGED)
 DOCUMENTS = tuple(Path(f"reports/report.{kind}") for kind in ("html", "docx", "pdf"))
 CODEBOOK = tuple(Path(f"reports/codebook.{kind}") for kind in ("html", "csv"))

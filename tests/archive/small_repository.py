@@ -57,6 +57,8 @@ CODE = {
     "tests/test_small.py": "def test_it(): assert 1\n",
 }
 
+RELEASED = ("results.html", "results.json", "tables.xlsx")
+
 # None of these may come into an archive.
 LEFT_OUT = [
     ".git/HEAD",
@@ -129,6 +131,8 @@ def make_study(folder: Path, name: str, status: str) -> None:
         write(folder / f"reports/report.{kind}", kind)
     for kind in ("html", "csv"):
         write(folder / f"reports/codebook.{kind}", kind)
+    for name in RELEASED:
+        write(folder / "reports" / name, name)
 
 
 def make_repository(folder: Path) -> Path:

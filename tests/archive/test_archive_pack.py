@@ -49,6 +49,7 @@ def test_it_holds_code_configuration_raw_data_and_results_and_nothing_else(repos
         *CODE,
         "archived/MANIFEST.sha256",
         "archived/results.csv",
+        *(f"archived/{name}" for name in ("results.html", "results.json", "tables.xlsx")),
         "archived/report.html",
         "archived/report.docx",
         "archived/report.pdf",
@@ -428,6 +429,7 @@ def test_digits_of_a_checksum_identify_nobody(repository):
 @pytest.mark.parametrize(
     "name",
     ["results.csv", "report.html", "report.docx", "report.pdf", "tables/flow.csv"]
+    + ["results.html", "results.json", "tables.xlsx"]
     + ["figures/forest.png"],
 )
 def test_without_results_or_reports_it_says_to_run_first(repository, name):

@@ -16,6 +16,7 @@ import yaml
 
 from ccp_analysis import files
 from ccp_analysis.report import documents, stage
+from ccp_analysis.report.marks import plain
 from ccp_analysis.report.source import Source, load
 from ccp_analysis.results.table import results_table
 
@@ -51,6 +52,8 @@ class Folder:
         """Write tables, figures and text of the report into a folder."""
         with self.inside():
             made = {"tables": out / "tables", "figures": out / "figures", "text": out / "report.md"}
+            made |= {"origins": out / "origins.json", "book": out / "tables.xlsx"}
+            made["exchanged"] = out / "results.json"
             stage.run(**{**self.everything, "points": Path("points"), **made, **other})
 
     def report(self) -> None:
@@ -61,13 +64,15 @@ class Folder:
     def documents(self) -> None:
         with self.inside():
             kinds = {kind: Path(f"report.{kind}") for kind in ("html", "docx", "pdf")}
-            documents.run(text=Path("report.md"), figures=Path("figures"), **kinds)
+            read = {"text": Path("report.md"), "origins": Path("origins.json")}
+            read["results"] = Path("results.html")
+            documents.run(**read, figures=Path("figures"), **kinds)
 
     def text(self, name: str) -> str:
-        return (self.path / name).read_text(encoding="utf-8")
+        return plain((self.path / name).read_text(encoding="utf-8"))
 
     def rows(self, name: str) -> list[dict[str, str]]:
-        with (self.path / name).open(encoding="utf-8", newline="") as handle:
+        with (self.path / name).open(encoding="utf-8-sig", newline="") as handle:
             return list(csv.DictReader(handle))
 
 

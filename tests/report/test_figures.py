@@ -162,7 +162,7 @@ def test_what_was_not_found_is_drawn_as_nothing(clustered: Folder, tmp_path: Pat
     folder = make("clustered", tmp_path / "study")
     table = folder.path / "results.csv"
     lines = table.read_text().splitlines(keepends=True)
-    table.write_text("".join(line for line in lines if not line.startswith("checks_")))
+    table.write_text("".join(line for line in lines if ",checks_" not in line[:20]))
     folder.items(tmp_path)
     source = folder.source()
     for name in ("check_panels_main", "check_pairs_main", "check_others_main_1"):

@@ -21,7 +21,7 @@ def pooled(**more: object) -> dict[str, object]:
 def test_chains_that_had_not_mixed_are_named(clustered: Folder) -> None:
     source = clustered.source()
     assert not any("mixed" in text for text in enough(source))
-    late = source.models.assign(r_hat_sd="1.3141", note=f"split R-hat 1.31: {UNMIXED}")
+    late = source.models.assign(r_hat_sd=1.3141, note=f"split R-hat 1.31: {UNMIXED}")
     [text, *_] = enough(replace(source, models=late))
     assert text.startswith("After 4 iterations the chains of Sleep")
     assert "split R-hat up to 1.31" in text and text.count("Sleep") == 1

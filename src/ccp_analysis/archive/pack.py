@@ -34,7 +34,7 @@ from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import CODEBOOK, DECISIONS, DOCUMENTS, STUDY
+from ccp_analysis.layout import CODEBOOK, DECISIONS, DOCUMENTS, RELEASED, STUDY
 from ccp_analysis.report.catalogue import files_of
 
 # Without these an unpacked archive cannot run.
@@ -58,11 +58,11 @@ CODE_FILES = (
 CODE_FOLDERS = (".ci", "benchmarks", "docs", "profiles", "src", "tests", "tools")
 # Kinds of file of which code, tests and documents are made.
 CODE_KINDS = {
-    *(".R", ".css", ".csv", ".dta", ".html", ".j2", ".json", ".lua", ".md", ".py", ".svg", ".toml"),
-    *(".txt", ".typ", ".xml", ".yaml", ".yml"),
+    *(".R", ".css", ".csv", ".dta", ".html", ".j2", ".js", ".json", ".lua", ".md", ".py", ".svg"),
+    *(".toml", ".txt", ".typ", ".xml", ".yaml", ".yml"),
 }
 # Not read: in a program an example of an address identifies nobody, and authors give their own.
-PROGRAMS = {".R", ".cff", ".css", ".j2", ".lock", ".lua", ".py", ".toml", ".typ"}
+PROGRAMS = {".R", ".cff", ".css", ".j2", ".js", ".lock", ".lua", ".py", ".toml", ".typ"}
 STUDY_FILES = ("LICENSE", "README.md", "data/README.md", "reports/README.md")
 EXECUTABLE = (".ci/run",)
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)
@@ -241,7 +241,7 @@ def _shared_files(where: str, chosen: Chosen) -> list[Path]:
 
 def _reports() -> list[Path]:
     """Return the results table, tables, figures and documents that a run of the study makes."""
-    reports = [RESULTS, *files_of(Trial()), *DOCUMENTS, *CODEBOOK]
+    reports = [RESULTS, *files_of(Trial()), *RELEASED, *DOCUMENTS, *CODEBOOK]
     for path in reports:
         if not path.is_file():
             raise StudyError(f"{path}: the file is missing; run `make run` first.")

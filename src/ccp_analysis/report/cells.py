@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from ccp_analysis.config.currencies import PREFIXES
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.config.plan import Outcome
+from ccp_analysis.report.marks import plain
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.table import Column
-from ccp_analysis.report.words import MINUS, decimals, degrees, interval, known, number, p_value
+from ccp_analysis.report.words import decimals, degrees, interval, known, number, p_value
 from ccp_analysis.results.terms import Inference, Model, Pooling, Population, Role, Status, Term
 
 DATA: dict[str, str] = {
@@ -267,7 +268,8 @@ def model_name(source: Source, analysis: str) -> str:
 def with_p(row: Row) -> str:
     """Write a p-value as in ``p = 0.57``."""
     shown = p_value(row["p_value"]) or ""
-    return f"p {shown[0]} {shown[1:]}" if shown[:1] in ("<", ">") else f"p = {shown}"
+    sign = plain(shown)[:1]
+    return f"p {shown.replace(sign, f'{sign} ')}" if sign in ("<", ">") else f"p = {shown}"
 
 
 def multiplicity(source: Source) -> bool:
@@ -277,10 +279,7 @@ def multiplicity(source: Source) -> bool:
 
 def quantity(value: float, places: int, scale: str) -> str:
     """Write a number with the unit of its scale, as in ``1.5 points`` or ``£250``."""
-    text = number(value, places) or ""
-    if scale in PREFIXES:
-        sign = text[:1] if text.startswith(MINUS) else ""
-        return f"{sign}{PREFIXES[scale]}{text.removeprefix(sign)}"
+    text = number(value, places, PREFIXES.get(scale, "")) or ""
     return f"{text} points" if scale == "points" else text
 
 

@@ -15,7 +15,8 @@ from ccp_analysis import files
 from ccp_analysis.config.instruments import Instrument, load_instruments
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report.documents import TEMPLATES, Head
+from ccp_analysis.report.head import Head
+from ccp_analysis.report.pages import TEMPLATES
 from ccp_analysis.report.words import capitalised, decimals, known, number
 
 ONCE = "Measured once"

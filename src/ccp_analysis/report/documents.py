@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pypandoc
 import typst
 
 from ccp_analysis import files
-from ccp_analysis.config.study import Study, load_study
+from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
+from ccp_analysis.report.head import Head, head_of
+from ccp_analysis.report.marks import plain
+from ccp_analysis.report.pages import TEMPLATES, page_of_results, with_origins
 from ccp_analysis.report.word import reference_document
-from ccp_analysis.report.words import written_date
 
-TEMPLATES = Path(__file__).parent / "templates"
 # Values are escaped before they get here; without these, no mistake there can become markup.
 READER = (
     "markdown-raw_html-raw_tex-raw_attribute-tex_math_dollars-citations-latex_macros"
@@ -32,73 +33,36 @@ READER = (
 FIGURE = re.compile(r"\]\(figures/([^)]+)\)\{#fig-")
 
 
-@dataclass(frozen=True)
-class Head:
-    """What stands at the head of a document.
-
-    Attributes
-    ----------
-    title, subtitle, short_title : str
-        Plain text.
-    date : datetime.date
-        The study's data date.
-    data_label : str
-        What kind of data this is.
-    synthetic : bool
-        Whether every page has to say so.
-    """
-
-    title: str
-    subtitle: str
-    short_title: str
-    date: dt.date
-    data_label: str
-    synthetic: bool
-
-    @property
-    def written_date(self) -> str:
-        """The date in words."""
-        return written_date(self.date)
-
-    @property
-    def moment(self) -> dt.datetime:
-        """The first moment of the date, which documents bear as their time of creation."""
-        return dt.datetime.combine(self.date, dt.time(), dt.UTC)
-
-
-def head_of(study: Study) -> Head:
-    """Return the head of a study's documents."""
-    return Head(
-        title=study.title,
-        subtitle="Statistical report",
-        short_title=study.short_title,
-        date=study.data_date,
-        data_label=study.data_label,
-        synthetic=study.data_status == "synthetic",
-    )
-
-
-def run(*, text: Path, figures: Path, html: Path, docx: Path, pdf: Path) -> None:
-    """Write the report in three formats, from one Markdown text.
+def run(
+    *, text: Path, origins: Path, figures: Path, html: Path, docx: Path, pdf: Path, results: Path
+) -> None:
+    """Write the report in three formats, from one Markdown text, and the page of all results.
 
     Parameters
     ----------
     text : Path
         The report as Markdown, in which figures are named.
+    origins : Path
+        What stands behind its numbers, JSON.
     figures : Path
         Folder of the figures, as SVG and PNG.
     html, docx, pdf : Path
         The files to write.
+    results : Path
+        The page of all results to write.
 
     Raises
     ------
     StudyError
         If the text or a figure is missing.
     """
-    head = head_of(load_study())
-    if not text.is_file():
-        raise StudyError(f"{text}: the file is missing; expected what an earlier rule wrote.")
+    study = load_study()
+    head = head_of(study)
+    for path in (text, origins):
+        if not path.is_file():
+            raise StudyError(f"{path}: the file is missing; expected what an earlier rule wrote.")
     markdown = text.read_text(encoding="utf-8")
+    behind = json.loads(origins.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "figures").mkdir()
@@ -112,14 +76,19 @@ def run(*, text: Path, figures: Path, html: Path, docx: Path, pdf: Path) -> None
         with ThreadPoolExecutor() as pool:
             written = [
                 pool.submit(files.write_whole, target, partial(write, markdown, head, folder))
-                for target, write in ((html, to_html), (docx, to_docx), (pdf, to_pdf))
+                for target, write in (
+                    (html, partial(to_html, origins=behind)),
+                    (docx, to_docx),
+                    (pdf, to_pdf),
+                )
             ]
+            files.write_text(results, page_of_results(study, behind))
         for each in written:
             each.result()
 
 
-def to_html(markdown: str, head: Head, folder: Path, target: Path) -> None:
-    """Write one HTML file that holds its style and figures.
+def to_html(markdown: str, head: Head, folder: Path, target: Path, origins: dict[str, Any]) -> None:
+    """Write one HTML file that holds its style and figures, and leads from numbers to results.
 
     Parameters
     ----------
@@ -131,15 +100,19 @@ def to_html(markdown: str, head: Head, folder: Path, target: Path) -> None:
         Where the figures that the report names are found, as SVG.
     target : Path
         The file to write.
+    origins : dict
+        What stands behind its numbers.
     """
     options = ["--standalone", "--embed-resources", "--section-divs", "--toc", "--toc-depth=2"]
     options += [f"--template={TEMPLATES / 'report.html'}", "--default-image-extension=svg"]
     options += [f"--variable=style-sheet={(TEMPLATES / 'style.css').read_text(encoding='utf-8')}"]
     _pandoc("html5", markdown, head, folder, target, [*options, "--number-sections"], "en-GB")
+    linked = with_origins(target.read_text(encoding="utf-8"), origins)
+    target.write_text(linked, encoding="utf-8", newline="\n")
 
 
 def to_docx(markdown: str, head: Head, folder: Path, target: Path) -> None:
-    """Write a Word document; parameters as in `to_html`, figures as PNG."""
+    """Write a Word document; parameters as in `to_html`, figures as PNG, numbers without links."""
     reference = folder / "reference.docx"
     reference.write_bytes(
         reference_document(
@@ -154,14 +127,14 @@ def to_docx(markdown: str, head: Head, folder: Path, target: Path) -> None:
     )
     options = [f"--reference-doc={reference}", "--default-image-extension=png"]
     options += ["--number-sections"]
-    _pandoc("docx", markdown, head, folder, target, options, "en-GB")
+    _pandoc("docx", plain(markdown), head, folder, target, options, "en-GB")
 
 
 def to_pdf(markdown: str, head: Head, folder: Path, target: Path) -> None:
     """Write a PDF by way of Typst; parameters as in `to_html`, figures as SVG."""
     source = folder / "report.typ"
     options = [f"--template={TEMPLATES / 'report.typ'}", "--default-image-extension=svg"]
-    _pandoc("typst", markdown, head, folder, source, options, "en")
+    _pandoc("typst", plain(markdown), head, folder, source, options, "en")
     # No system fonts, no packages, no clock: the same bytes on every machine.
     target.write_bytes(
         typst.compile(

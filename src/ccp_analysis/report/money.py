@@ -7,7 +7,7 @@ from typing import Any
 
 from ccp_analysis.config.economics import Economics, is_placeholder
 from ccp_analysis.report.source import Row, Source
-from ccp_analysis.report.words import MINUS, known, listed, number
+from ccp_analysis.report.words import known, listed, number
 from ccp_analysis.results.terms import Model, Population, Status, Term
 
 ECONOMICS = "economics"  # the analysis; its variations are economics_{id}
@@ -179,15 +179,13 @@ def perspective(source: Source) -> str:
 
 def pounds(source: Source, value: float, places: int = 0) -> str:
     """Write an amount with the sign of the currency, as in ``−£1,234``."""
-    text = number(value, places) or ""
-    sign = text[:1] if text.startswith(MINUS) else ""
-    return f"{sign}{source.evaluation.money.prefix}{text.removeprefix(sign)}"
+    return number(value, places, source.evaluation.money.prefix) or ""
 
 
 def roughly(source: Source, value: float) -> str:
     """Write an amount that has no interval, to two figures, as in ``about £210,000``."""
-    places = -max(0, len(f"{abs(value):.0f}") - 2)
-    return f"about {pounds(source, round(value, places))}"
+    places = -max(0, len(f"{abs(float(value)):.0f}") - 2)
+    return f"about {pounds(source, value, places)}"
 
 
 def per_qaly(source: Source, threshold: float) -> str:

@@ -33,6 +33,10 @@ MONEY = {
     "intervention": "Intervention",
 }
 REAL = "real"
+SCALED = [
+    *("items", "lowest", "highest", "n", "n_prorated", "alpha"),
+    *("floor_percent", "ceiling_percent"),
+]
 TOO_FEW = re.compile(r"(?:; )?\d+ imputations were made, (\d+) would bring [^;]*")
 
 
@@ -50,8 +54,8 @@ class Source:
     flow : dict
         The participant flow.
     queries, models, scales : pandas.DataFrame
-        Data queries, imputation models and how the scales did, all text. These tables and those
-        below are empty where they were not asked for, or not made.
+        Data queries (`line` counts them from 0), imputation models and how the scales did. These
+        tables and those below are empty where they were not asked for, or not made.
     points : pandas.DataFrame
         What the figures of the checks are drawn from.
     traces, values, tipping : pandas.DataFrame
@@ -285,6 +289,7 @@ def load(
             "config/study.yaml."
         )
     economics = load_economics()
+    asked = pd.concat([_text(queries), _text(price_queries)], ignore_index=True)
     return Source(
         study=study,
         plan=plan,
@@ -294,9 +299,9 @@ def load(
         dictionary=load_dictionary(study),
         results=_records(table),
         flow=json.loads(flow.read_text(encoding="utf-8")),
-        queries=pd.concat([_text(queries), _text(price_queries)], ignore_index=True),
-        models=_text(models),
-        scales=_text(scales),
+        queries=asked.assign(line=range(len(asked))),
+        models=_text(models, "missing", "r_hat", "r_hat_sd"),
+        scales=_text(scales, *SCALED),
         points=pd.concat(map(pd.read_parquet, drawn), ignore_index=True)
         if drawn
         else pd.DataFrame(),
@@ -323,8 +328,17 @@ def among(rows: list[Row], **where: object) -> list[Row]:
     return [row for row in rows if all(row[c] == v for c, v in where.items())]
 
 
+def records_of(table: pd.DataFrame) -> list[Row]:
+    """Return the lines of a table, the cells as they are (pandas makes numbers plain)."""
+    names = list(table.columns)
+    return [
+        dict(zip(names, cells, strict=True))
+        for cells in zip(*(table[n].tolist() for n in names), strict=True)
+    ]
+
+
 def _records(table: pd.DataFrame) -> list[Row]:
-    records = table.to_dict("records")
+    records = records_of(table)
     for row in records:
         for column, value in row.items():
             if value is pd.NA or (isinstance(value, float) and math.isnan(value)):
@@ -344,7 +358,10 @@ def _parquet(path: Path | None) -> pd.DataFrame:
     return pd.DataFrame() if path is None else pd.read_parquet(path)
 
 
-def _text(path: Path | None) -> pd.DataFrame:
+def _text(path: Path | None, *numbers: str) -> pd.DataFrame:
     if path is None:
         return pd.DataFrame()
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    there = [name for name in numbers if name in table]
+    table[there] = table[there].apply(pd.to_numeric)
+    return table

@@ -13,14 +13,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ccp_analysis import __version__, files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report import drawing
+from ccp_analysis.report import drawing, workbook
+from ccp_analysis.report.browse import content
 from ccp_analysis.report.catalogue import figures_of, parts_of, tables_of
+from ccp_analysis.report.exchange import as_json
+from ccp_analysis.report.head import head_of
+from ccp_analysis.report.marks import numbered, plain
 from ccp_analysis.report.money import used
 from ccp_analysis.report.section import Checklist, FigureItem, Numbers, Section
 from ccp_analysis.report.sections import TEMPLATES
 from ccp_analysis.report.sections.records import first_of
 from ccp_analysis.report.source import Source, load
 from ccp_analysis.report.table import Table, to_csv, to_markdown
+from ccp_analysis.report.traced import Values, traced
 from ccp_analysis.report.words import Markdown, escape, written_date
 from ccp_analysis.results.terms import Inference, Model, Pooling
 
@@ -34,6 +39,9 @@ def run(
     tables: Path,
     figures: Path,
     text: Path,
+    origins: Path,
+    exchanged: Path,
+    book: Path,
     scales: Path | None = None,
     points: Path | None = None,
     prices: Path | None = None,
@@ -60,7 +68,11 @@ def run(
     figures : Path
         Folder for an SVG and a PNG file of each figure.
     text : Path
-        The report as Markdown, for `documents`.
+        The report as Markdown, its numbers marked by those of their places, for `documents`.
+    origins : Path
+        What stands behind the numbers of the text, for `documents`.
+    exchanged, book : Path
+        All results and tables as JSON, and the tables as a workbook.
     scales : Path, optional
         Reliability, floor and ceiling of the scales.
     points : Path, optional
@@ -87,10 +99,19 @@ def run(
         for share in range(processes):
             drawn.append(pool.submit(draw_share, read, figures, processes, share))
         source = read()
-        report = Report(source, data, code)
+        report = Report(traced(source), data, code)
         for name, table in report.tables.items():
-            files.write_csv(tables / f"{name}.csv", to_csv(table, source.study.data_status))
-        files.write_text(text, report.text())
+            files.write_csv(
+                tables / f"{name}.csv", to_csv(table, source.study.data_status), bom=True
+            )
+        written, places = numbered(report.text())
+        files.write_text(text, written)
+        shown, values = report.shown(), Values(source)
+        more = (place for _, table in shown.values() for place in table.places())
+        files.write_json(origins, content(source, places, more))
+        files.write_text(exchanged, as_json(source, shown, values))
+        write = partial(workbook.write, head=head_of(source.study), tables=shown, values=values)
+        files.write_whole(book, write)
         for future in drawn:
             future.result()
 
@@ -133,6 +154,11 @@ class Report:
         lists = {item.name: item.build(source, self.numbers) for item in last}
         self.numbers.tables.update(_numbered([*shown, *lists]))
         self.tables: dict[str, Table[Any]] = {i.name: (built | lists)[i.name] for i in items}
+
+    def shown(self) -> dict[str, tuple[str, Table[Any]]]:
+        """Return the tables that documents show, each with its label."""
+        numbers = self.numbers.tables
+        return {name: (f"Table {numbers[name]}", self.tables[name]) for name in numbers}
 
     def text(self) -> str:
         """Return the report as Markdown, for pandoc; all values are escaped."""
@@ -214,7 +240,7 @@ class Report:
             return Markdown("")
         caption, alternative = self.figures[name].legend(self.source)
         label = f"**Figure {self.numbers.figures[name]}.** {escape(caption)}"
-        quoted = alternative.replace("\\", "/").replace('"', "'")
+        quoted = plain(alternative).replace("\\", "/").replace('"', "'")
         return Markdown(f'![{label}](figures/{name}){{#fig-{name} alt="{quoted}" width=100%}}')
 
     def ref_table(self, name: str) -> Markdown:

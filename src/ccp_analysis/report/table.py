@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,11 +11,14 @@ from typing import Any, Generic, Literal, TypeVar
 import pandas as pd
 
 from ccp_analysis.files import escaped
-from ccp_analysis.report.words import ABSENT, Markdown, escape
+from ccp_analysis.layout import TABLES, WORKBOOK
+from ccp_analysis.report.marks import origins, plain
+from ccp_analysis.report.words import ABSENT, Markdown, escape, listed
 
 Cells = list[str | None]
 R = TypeVar("R")
 _LONG, _LONG_TEXT = 20, 3000  # lines, characters: a longer table may break over pages
+_FACTORS = re.compile(r"[+*]|@.*")
 _WIDE = 400  # dashes of the line under a header: more than pandoc's line, so widths are heeded
 
 
@@ -73,6 +77,11 @@ class Table(Generic[R]):
         """A cell for each record and column."""
         return [[column.cell(record) for column in self.columns] for record in self.records]
 
+    def places(self) -> list[str]:
+        """Return the places of all numbers in cells and notes, each once, in their order."""
+        texts = [cell for row in self.rows for cell in row if cell] + [*self.header, *self.notes]
+        return list(dict.fromkeys(place for text in texts for place, _ in origins(text)))
+
     @property
     def header(self) -> list[str]:
         """The name of each column."""
@@ -101,8 +110,9 @@ def to_csv(table: Table[Any], data_status: str) -> pd.DataFrame:
         so, and of what kind of data.
     """
     there = table.rows or [["none", *[None] * (len(table.columns) - 1)]]
-    rows = [[escaped(cell or "") for cell in [*row, data_status]] for row in there]
-    return pd.DataFrame(rows, columns=[*map(escaped, table.header), "data_status"])
+    rows = [[escaped(plain(cell or "")) for cell in [*row, data_status]] for row in there]
+    header = [escaped(plain(name)) for name in table.header]
+    return pd.DataFrame(rows, columns=[*header, "data_status"])
 
 
 def to_markdown(table: Table[Any], name: str, label: str) -> Markdown:
@@ -144,12 +154,30 @@ def to_markdown(table: Table[Any], name: str, label: str) -> Markdown:
             cells, group = [indented, *rest], first
         lines.append(_line(cells))
     caption = f": **{escape(label)}.** {escape(table.caption)} {{#tbl-{name}}}"
-    size = sum(len(cell or "") for row in table.rows for cell in row)
+    size = sum(len(plain(cell or "")) for row in table.rows for cell in row)
     long = " .long" * (len(lines) > _LONG or size > _LONG_TEXT)
     parts = [f"::: {{.tableblock{long}}}", *lines, "", caption]
     if table.notes:
         parts += ["", "::: {.note}", " ".join(escape(note) for note in table.notes), ":::"]
+    if places := table.places():
+        parts += ["", ":::: {.print-only}", "::: {.rows}", _rows(places), ":::", "::::"]
+    parts += ["", ":::: {.html-only}", "::: {.downloads}", _downloads(name, label), ":::", "::::"]
     return Markdown("\n".join([*parts, ":::"]))
+
+
+def _rows(places: list[str]) -> Markdown:
+    """Say for print from which rows of the results, and which other files, the numbers are."""
+    factors = [f for place in places for f in _FACTORS.split(place) if f and not f.isdigit()]
+    rows = dict.fromkeys(f.partition(".")[0] for f in factors if "#" not in f)
+    others = dict.fromkeys(f.partition("#")[0] for f in factors if "#" in f)
+    said = [f"Rows: {' '.join(rows)}."] * bool(rows)
+    said += [f"From {listed(list(others))}."] * bool(others)
+    return escape(" ".join(said))
+
+
+def _downloads(name: str, label: str) -> str:
+    here = f"{TABLES.name}/{name}.csv"
+    return f"[{label} as CSV]({here}) [all tables as a workbook]({WORKBOOK.name})"
 
 
 def _line(cells: Sequence[str]) -> str:

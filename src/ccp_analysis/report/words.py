@@ -7,6 +7,8 @@ import math
 import re
 from typing import TypeGuard
 
+from ccp_analysis.report.marks import marked, origin_of
+
 MINUS = "\N{MINUS SIGN}"
 ABSENT = "\N{EN DASH}"
 MONTHS = [
@@ -66,17 +68,18 @@ def decimals(spread: float | None) -> int:
     return next((places for floor, places in steps if spread >= floor), 4)
 
 
-def number(value: float | None, places: int = 0) -> str | None:
+def number(value: float | None, places: int = 0, unit: str = "") -> str | None:
     """Write a number with a true minus sign and commas at thousands; None where there is none.
 
-    A number that is rounded to nothing loses its sign.
+    A number that is rounded to nothing loses its sign. With a negative number of places it is
+    rounded to tens, hundreds and so on. A unit, as that of a currency, stands before the digits.
     """
     if not known(value):
         return None
-    text = f"{value:,.{places}f}"
-    if text.startswith("-"):
-        text = MINUS + text[1:] if text.strip("-0.,") else text[1:]
-    return text
+    plain = float(value) if places >= 0 else round(float(value), places)
+    text = f"{plain:,.{max(0, places)}f}"
+    sign = MINUS if text.startswith("-") and text.strip("-0.,") else ""
+    return marked(f"{sign}{unit}{text.lstrip('-')}", origin_of(value, places))
 
 
 def interval(low: float | None, high: float | None, places: int) -> str | None:
@@ -90,11 +93,8 @@ def p_value(p: float | None) -> str | None:
     """Write a p-value: two decimals from 0.10, three below, never 0.000 or 1.00."""
     if not known(p):
         return None
-    if p < 0.001:
-        return "<0.001"
-    if p > 0.99:
-        return ">0.99"
-    return f"{p:.2f}" if round(p, 3) >= 0.1 else f"{p:.3f}"
+    text = f"{float(p):.{2 if round(p, 3) >= 0.1 else 3}f}"
+    return marked("<0.001" if p < 0.001 else ">0.99" if p > 0.99 else text, origin_of(p))
 
 
 def degrees(df: float | None) -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,7 @@ ESTIMATES = [
 ]
 SIZES = ["n", "n_clusters", "m", "fmi", "mc_error"]
 COLUMNS = [
+    "row",
     "analysis",
     "role",
     *KEY[1:],
@@ -56,6 +60,7 @@ COLUMNS = [
 ]
 NUMBERS = ["threshold", "delta", *ESTIMATES, "p_adjusted", *SIZES]
 WHOLE = ["df_num", "n", "n_clusters", "m"]
+ID_LENGTH = 8  # of 5,000 rows two share an id in one study of some 70,000
 
 
 def results_table(rows: list[dict[str, object]], data_status: str) -> pd.DataFrame:
@@ -71,7 +76,7 @@ def results_table(rows: list[dict[str, object]], data_status: str) -> pd.DataFra
     Returns
     -------
     pandas.DataFrame
-        Columns `COLUMNS`, sorted by the unique key `KEY`.
+        Columns `COLUMNS`, sorted by the unique key `KEY`; `row` is the `row_id` of that key.
 
     Raises
     ------
@@ -103,10 +108,18 @@ def results_table(rows: list[dict[str, object]], data_status: str) -> pd.DataFra
 
 
 def by_key(table: pd.DataFrame, study: Study | None = None) -> pd.DataFrame:
-    """Sort by the key: numbers as they are, text as groups are, and a study's visits in time."""
+    """Sort by the key, and name every row by it.
+
+    Numbers are sorted as they are, text as groups are, and a study's visits in time; `row` is
+    written anew. ValueError if two rows have the same key, or two keys the same `row_id`.
+    """
     twice = table[table.duplicated(KEY, keep=False)]
     if not twice.empty:
         raise ValueError(f"two results have one key: {twice.iloc[0][KEY].to_dict()}")
+    table["row"] = [row_id(key) for key in table[KEY].itertuples(index=False)]
+    twice = table[table.duplicated("row", keep=False)]
+    if not twice.empty:
+        raise ValueError(f"two keys have one id: {twice[KEY].head(2).to_dict('records')}")
 
     def place(column: pd.Series) -> Any:
         if study and column.name == "visit":
@@ -114,6 +127,32 @@ def by_key(table: pd.DataFrame, study: Study | None = None) -> pd.DataFrame:
         return column if column.name in NUMBERS else groups(column).codes
 
     return table.sort_values(KEY, kind="stable", key=place, ignore_index=True)
+
+
+def row_id(key: Iterable[object]) -> str:
+    """Return the short name of a row: the same on every machine, in every run.
+
+    Parameters
+    ----------
+    key : iterable
+        The row's values of `KEY`, in that order; NaN is empty.
+
+    Returns
+    -------
+    str
+        The first eight characters from the first letter on of the SHA-256 of the key (as it stands
+        in ``results.csv``, joined by tabs) in base32, small letters: no spreadsheet takes it for a
+        number.
+
+    Examples
+    --------
+    >>> from ccp_analysis.results.table import row_id
+    >>> row_id(["primary", "social_capital", *[""] * 10, 20000.0, float("nan")])
+    'xlszdfws'
+    """
+    text = "\t".join("" if pd.isna(value) else str(value) for value in key)
+    spelt = base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()
+    return spelt.lstrip("234567")[:ID_LENGTH]
 
 
 def read_results(path: Path) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.report.cells import contrast, estimate, level_of, primary_names, with_interval
 from ccp_analysis.report.drawing import ACTIVE, INK, LINE, MUTED, REFERENCE, RULE, WIDTH
+from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.table import Column, Table
@@ -282,12 +283,15 @@ def worth_saying(source: Source) -> list[str]:
         there = [r for r in records if known((r.of(model=model) or {}).get("estimate"))]
         return [r for r in there if abs((r.of(model=model) or {})["estimate"]) > NEAR]
 
+    def many(found: list[Compared], model: str = Model.NONE) -> int:
+        return how_many((r.of(model=model) or {})["estimate"] for r in found)
+
     def size(record: Compared) -> float:
         return -abs((record.of() or {})["estimate"])
 
     apart = sorted(far(Model.NONE), key=size)
     said = [
-        f"Of {len(records)} characteristics and categories {len(apart)} differed by more than "
+        f"Of {many(records)} characteristics and categories {many(apart)} differed by more than "
         f"{NEAR:g} standard deviations between the arms"
         + (f", most of all {listed([_named(r) for r in apart[:3]])}." if apart else ".")
     ]
@@ -299,7 +303,8 @@ def worth_saying(source: Source) -> list[str]:
         said.append(
             f"Weights balance {names}, as they were at baseline, exactly and within "
             f"{_pairs(source)}. "
-            f"What they do not balance may move away: {len(left)} differ by more than {NEAR:g} "
+            f"What they do not balance may move away: {many(left, weighted_by(source)[0])} differ "
+            f"by more than {NEAR:g} "
             "after weighting."
         )
     return said

@@ -60,7 +60,7 @@ def percent(row: Row | None, *, limits: bool = True) -> str | None:
     """Write a share as in ``19 of 75, 25% (14 to 41)``."""
     if row is None or not known(row["estimate"]):
         return None
-    count, share = round(row["estimate"] * row["n"]), number(100 * row["estimate"])
+    count, share = number(row["estimate"] * row["n"]), number(100 * row["estimate"])
     text = f"{count} of {number(row['n'])}, {share}%"
     if not limits or not known(row["conf_low"]):
         return text

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from operator import attrgetter
 from typing import Any
 
 import pandas as pd
 
 from ccp_analysis.refused import NOT_IMPUTED
+from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.table import Column, Table
@@ -43,7 +43,10 @@ UNMIXED = "the iterations may be too few"
 def imputation_models(source: Source) -> Table[Any]:
     """List every imputed variable with its method, predictors and convergence."""
     predicting = source.models[source.models["predictor"] != ""]
-    predictors = predicting.groupby("variable")["predictor"].nunique()
+    predictors = {
+        name: how_many(own["missing"])
+        for name, own in predicting.drop_duplicates(["variable", "predictor"]).groupby("variable")
+    }
     clusters = source.study.clusters
     fixed = f"indicators of the {clusters.unit_label}s" if clusters else "an indicator of the arm"
     used = set(source.models["method"])
@@ -53,10 +56,8 @@ def imputation_models(source: Source) -> Table[Any]:
         [
             Column("Variable", lambda model: source.variable(model.Index), 56, "l"),
             Column("Method", lambda model: METHODS.get(model.method, model.method), 14, "l"),
-            Column("Missing", attrgetter("missing"), 10),
-            Column(
-                "R-hat", lambda model: number(float(model.r_hat), 2) if model.r_hat else None, 10
-            ),
+            Column("Missing", lambda model: number(model.missing), 10),
+            Column("R-hat", lambda model: number(model.r_hat, 2), 10),
             Column("Predictors", lambda model: number(predictors.get(model.Index, 0)), 12),
         ],
         list(_models(source).itertuples()),
@@ -113,7 +114,7 @@ def unmixed(source: Source) -> str:
     slow = first[first["note"].str.contains(UNMIXED, regex=False)]
     if slow.empty:
         return ""
-    worst = max(float(r) for column in ("r_hat", "r_hat_sd") for r in slow[column] if r)
+    worst = max(r for column in ("r_hat", "r_hat_sd") for r in slow[column] if known(r))
     return (
         f"After {number(source.plan.imputation.iterations)} iterations the chains of "
         f"{listed([source.variable(name) for name in slow.index])} had not mixed (split R-hat up "
@@ -129,13 +130,14 @@ def _imputations(source: Source) -> str:
     if not made or source.models.empty:
         return ""
     short = [row["needed"] for row in pooled if row["needed"]]
+    every = how_many(row["fmi"] for row in pooled)
     if not short:
         return (
             f"With {number(made)} imputations every pooled standard error has a Monte Carlo error "
             "of at most 5% (von Hippel 2020)."
         )
     return (
-        f"For {number(len(short))} of {number(len(pooled))} pooled estimates {number(made)} "
+        f"For {number(how_many(short))} of {number(every)} pooled estimates {number(made)} "
         "imputations are too few: the Monte Carlo error of their standard errors is more than 5%. "
         f"{number(max(short))} imputations would do for all of them (von Hippel 2020); the notes "
         "in results.csv say how many each one needs."

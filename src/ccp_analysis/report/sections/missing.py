@@ -17,9 +17,10 @@ from matplotlib.figure import Figure
 
 from ccp_analysis.report.cells import ALL, by_arm
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, OBSERVED, REFERENCE, WIDTH
+from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections.imputation import enough
-from ccp_analysis.report.source import Row, Source
+from ccp_analysis.report.source import Row, Source, records_of
 from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import (
     capitalised,
@@ -140,8 +141,7 @@ def by_visit(source: Source) -> dict[str, list[Row]]:
         return {}
     table = source.losses.astype(object).where(source.losses.notna(), None)
     found = {
-        visit.id: table[table["visit"] == visit.id].to_dict("records")
-        for visit in source.study.follow_ups
+        visit.id: records_of(table[table["visit"] == visit.id]) for visit in source.study.follow_ups
     }
     return {visit: rows for visit, rows in found.items() if rows and _totals(rows)[1]}
 
@@ -198,7 +198,7 @@ def pattern_sentence(source: Source) -> str:
     kinds: pd.DataFrame = table.drop_duplicates("pattern")
     whole = kinds[kinds["missing"] == 0]
     others = kinds[kinds["missing"] > 0]
-    variables = table["variable"].nunique()
+    variables = how_many(table.drop_duplicates("variable")["people"])
     text = (
         f"{number(whole['people'].sum())} of {number(kinds['people'].sum())} participants have a "
         "value of every variable that is imputed"
@@ -207,8 +207,9 @@ def pattern_sentence(source: Source) -> str:
     if len(others) == 1:
         return f"{text}; the others all lack the same."
     return (
-        f"{text}; the others fall into {len(others)} patterns, of which the most frequent lacks "
-        f"{number(first['missing'])} of {variables} variables ({number(first['people'])} "
+        f"{text}; the others fall into {how_many(others['people'])} patterns, of which the most "
+        f"frequent lacks {number(first['missing'])} of {variables} variables "
+        f"({number(first['people'])} "
         "participants)."
     )
 

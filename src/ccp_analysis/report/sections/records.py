@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ccp_analysis.report.cells import Counted, count_columns
+from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
-from ccp_analysis.report.source import REAL, Source
+from ccp_analysis.report.source import REAL, Source, records_of
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import capitalised, listed, number, uncapitalised
+from ccp_analysis.report.words import capitalised, known, listed, number, uncapitalised
 
 SEVERITIES = {
     "error": "error: impossible as it stands",
@@ -23,6 +24,15 @@ SEVERITIES = {
 FIRST = 15  # queries that are printed; the HTML report lists them all
 SOFTWARE = ["numpy", "scipy", "pandas", "formulaic", "matplotlib", "pypandoc_binary", "typst"]
 WITH_REASONS = ("complete_case",)  # of the other sets the table of the flow has the reasons
+
+
+class Asked(NamedTuple):
+    """Queries by one rule: how many, and which are answered."""
+
+    severity: str
+    rule: str
+    queries: int
+    answers: Iterable[float]
 
 
 def files_read(source: Source) -> Table[dict[str, Any]]:
@@ -93,14 +103,14 @@ def left_out_reason(source: Source, reason: str) -> str:
     return reason
 
 
-def scales(source: Source) -> Table[dict[str, str]]:
+def scales(source: Source) -> Table[dict[str, Any]]:
     """Say how the scales did: reliability, floor and ceiling, without regard to arm."""
-    found = source.scales.to_dict("records")
+    found = records_of(source.scales)
     parts = list(dict.fromkeys((row["scale"], row["subscale"]) for row in found))
 
-    def reach(row: dict[str, str]) -> str | None:
+    def reach(row: dict[str, Any]) -> str | None:
         low, high = row["lowest"], row["highest"]
-        return f"{float(low):g} to {float(high):g}" if low and high else None
+        return f"{low:g} to {high:g}" if known(low) and known(high) else None
 
     return Table(
         "The scales in these data, both arms together",
@@ -109,13 +119,13 @@ def scales(source: Source) -> Table[dict[str, str]]:
                 "Scale", lambda row: f"{row['label']}{' (subscale)' if row['subscale'] else ''}"
             ),
             Column("Visit", lambda row: source.visit(row["visit"]) or "All visits", 28, "l"),
-            Column("Items", itemgetter("items"), 8),
-            Column("Scored", itemgetter("n"), 9),
-            Column("Prorated", itemgetter("n_prorated"), 10),
-            Column("Cronbach's alpha", lambda row: _decimal(row["alpha"], 2), 12),
+            Column("Items", lambda row: number(row["items"]), 8),
+            Column("Scored", lambda row: number(row["n"]), 9),
+            Column("Prorated", lambda row: number(row["n_prorated"]), 10),
+            Column("Cronbach's alpha", lambda row: number(row["alpha"], 2), 12),
             Column("Possible range", reach, 16),
-            Column("At the floor, %", lambda row: _decimal(row["floor_percent"], 1), 10),
-            Column("At the ceiling, %", lambda row: _decimal(row["ceiling_percent"], 1), 10),
+            Column("At the floor, %", lambda row: number(row["floor_percent"], 1), 10),
+            Column("At the ceiling, %", lambda row: number(row["ceiling_percent"], 1), 10),
         ],
         sorted(found, key=lambda row: parts.index((row["scale"], row["subscale"]))),
         grouped=True,
@@ -127,16 +137,13 @@ def scales(source: Source) -> Table[dict[str, str]]:
     )
 
 
-def _decimal(text: str, places: int) -> str | None:
-    return number(float(text), places) if text else None
-
-
 def query_counts(source: Source) -> Table[Any]:
     """Count data queries by severity and rule, and those that a decision answers."""
     answered = _decided(source)
-    table = source.queries.assign(answered=(source.queries["decision"] != "") if answered else 0)
-    grouped = table.groupby(["severity", "rule"])["answered"]
-    counted = grouped.agg(queries="size", answers="sum").reset_index().itertuples()
+    counted = [
+        Asked(severity, rule, how_many(own["line"]), own["line"][own["decision"] != ""])
+        for (severity, rule), own in source.queries.groupby(["severity", "rule"])
+    ]
     return Table(
         "Data queries, by severity and rule",
         [
@@ -145,7 +152,7 @@ def query_counts(source: Source) -> Table[Any]:
             ),
             Column("Rule", attrgetter("rule"), 75, "l"),
             Column("Queries", lambda line: number(line.queries), 25),
-            *[Column("Answered", lambda line: number(line.answers), 20)] * answered,
+            *[Column("Answered", lambda line: number(how_many(line.answers)), 20)] * answered,
         ],
         sorted(counted, key=lambda line: (rank(line.severity), -line.queries, line.rule)),
         grouped=True,

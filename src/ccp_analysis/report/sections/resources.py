@@ -20,7 +20,7 @@ from ccp_analysis.report.money import (
     shared_ending,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, has_economics
-from ccp_analysis.report.source import CURRENCY, Row, Source, among
+from ccp_analysis.report.source import CURRENCY, Row, Source, among, records_of
 from ccp_analysis.report.table import Column, Table, saying
 from ccp_analysis.report.words import known, listed, number, percent
 from ccp_analysis.results.terms import Model, Population, Term
@@ -129,7 +129,7 @@ def _assumed(source: Source) -> Iterator[str]:
 
 def _services(source: Source) -> dict[str, dict[str, Any]]:
     """Return the services with their prices, in the order of the file."""
-    return {record["service"]: record for record in source.prices.to_dict("records")}
+    return {record["service"]: record for record in records_of(source.prices)}
 
 
 def _label(source: Source, row: Row) -> str:
@@ -168,7 +168,7 @@ def prices(source: Source) -> Table[dict[str, Any]]:
     """List the unit costs of services and of the intervention's items with their sources."""
     economics = source.evaluation
     symbol = CURRENCY[economics.currency]
-    items = source.intervention.to_dict("records")
+    items = records_of(source.intervention)
 
     def quantity(record: dict[str, Any]) -> str | None:
         return f"{record['quantity']:,g}" if "quantity" in record else None

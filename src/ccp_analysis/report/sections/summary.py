@@ -22,6 +22,7 @@ from ccp_analysis.report.cells import (
     quantity,
     with_p,
 )
+from ccp_analysis.report.marks import plain
 from ccp_analysis.report.money import (
     COST,
     NET_BENEFIT,
@@ -281,7 +282,7 @@ def _others(source: Source, outcome: str) -> list[str]:
         lowest = min(rows, key=lambda row: row["estimate"])
         highest = max(rows, key=lambda row: row["estimate"])
         least, most = (quantity(row["estimate"], places, row["scale"]) for row in (lowest, highest))
-        if least == most:
+        if plain(least) == plain(most):
             found = f"By the other analyses it was {least}"
         else:
             found = (

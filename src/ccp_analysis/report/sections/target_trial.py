@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ccp_analysis.config.estimands import Estimand
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.config.study import Component, TargetTrial
+from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Configured, Section, TableItem
 from ccp_analysis.report.sections.estimands import data_of
 from ccp_analysis.report.source import Source
@@ -53,12 +54,14 @@ def _assignment(source: Source) -> str:
     unit, pair = source.clusters.unit_label, source.clusters.pair_label
     units = source.flow["stages"][0]["by_cluster"]
     arms = [
-        f"{sum(own['arm'] == arm for own in units)} with {inside(label)}"
+        f"{how_many(own['n'] for own in units if own['arm'] == arm)} with {inside(label)}"
         for arm, label in source.arms
     ]
+    pairs = {own["pair"]: own["n"] for own in units}
     return (
-        f"The arm is a property of the {unit}, and was not allocated at random: {len(units)} "
-        f"{unit}s in {len({own['pair'] for own in units})} {pair}s, {listed(arms)}"
+        f"The arm is a property of the {unit}, and was not allocated at random: "
+        f"{how_many(own['n'] for own in units)} {unit}s in {how_many(pairs.values())} {pair}s, "
+        f"{listed(arms)}"
     )
 
 

@@ -1,7 +1,7 @@
 -- What the fenced divs of the report mean in each format; tables that stay on a page; alternative
 -- text in Typst.
 
-local STYLES = {note = 'Note', warning = 'Warning', titleblock = 'Title Block',
+local STYLES = {note = 'Note', rows = 'Rows', warning = 'Warning', titleblock = 'Title Block',
   references = 'Body Text'}
 local print = FORMAT ~= 'html5' and FORMAT ~= 'html'
 

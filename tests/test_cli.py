@@ -92,7 +92,7 @@ FAULTS = {
         "config/instruments.yaml",
         "minimum_answered: 0.8",
         "minimum_answered: most",
-        "config/instruments.yaml, line 26: instruments.social_capital.minimum_answered: ",
+        "config/instruments.yaml, line 28: instruments.social_capital.minimum_answered: ",
     ),
     "dictionary": ("config/dictionary.csv", "Age,integer", "Age,number of years", "line 11: type"),
     "raw header": ("data/raw/baseline.csv", ",age,", ",aeg,", "data/raw/baseline.csv, line 1: col"),

@@ -173,7 +173,7 @@ class Source:
 
     def _service(self, name: str) -> str:
         """Return the label of a service that is made of others; the name where there is none."""
-        for row in self.prices.to_dict("records"):
+        for row in self.prices.to_dict("records") if self.economics else ():
             if name in (row["service"], row["variable"].removesuffix(f"_{row['visit']}")):
                 return str(row["label"])
         return name

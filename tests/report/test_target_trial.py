@@ -119,8 +119,9 @@ def test_what_a_checklist_names_is_in_some_report(
     sources = [clustered.source(), plain.source()]
     tables = {table for source in sources for table in reported.table_names(source)}
     figures = {figure for source in sources for figure in reported.figure_names(source)}
-    # Neither made-up plan has estimands, or asks what values not missing at random would change.
-    tables |= {"estimands", "deltas", "scenarios", "congenial"}
+    # Neither made-up plan has estimands, or asks what values not missing at random would change;
+    # neither study says which events are harms.
+    tables |= {"estimands", "deltas", "scenarios", "congenial", "harms"}
     figures |= {"tipping"}
     for item in ITEMS[name]:
         assert tables.issuperset(item.tables), item

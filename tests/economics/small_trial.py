@@ -138,13 +138,14 @@ def participants(complete: pd.DataFrame) -> pd.DataFrame:
     met = pd.DataFrame(
         {
             "participant": complete["participant"],
+            "arm": complete["arm"],
             "met_before": start,
             "met_after": start + pd.to_timedelta(days, unit="D"),
         }
     )
     met.loc[[*LOST, DEAD], "met_after"] = pd.NaT
     came = met["met_after"].notna()
-    return met.assign(interviewed_before=True, interviewed_after=came)
+    return met.assign(interviewed_before=True, interviewed_after=came, left=None)
 
 
 def costs(complete: pd.DataFrame, total: float = 7200.0) -> pd.DataFrame:

@@ -16,12 +16,11 @@ from ccp_analysis.config.currencies import CURRENCIES, in_currency
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.economics.discounting import (
     discount_factor,
-    discounted_weights,
     present_years,
     share_within,
 )
 from ccp_analysis.economics.outcomes import COST, QALY, evaluated
-from ccp_analysis.economics.qalys import nominal_times, utility_weights
+from ccp_analysis.economics.qalys import discounted_weights, nominal_times, utility_weights
 from ccp_analysis.economics.setting import Source, main_setting, setting_of
 from ccp_analysis.economics.stage import main_rows
 

@@ -84,14 +84,17 @@ def test_use_users_and_costs_of_services(clustered: Folder) -> None:
     assert first["Usual care, n"] == "19"
     assert first["Usual care, use, mean (SD)"] == "3.3 (2.1)"
     assert first["Usual care, users (%)"] == "84"
-    assert first["Usual care, mean cost (£)"] == "35"
+    assert first["Usual care, mean cost (SD; £)"] == "35"
     assert first["New care, use, mean (SD)"] == "4.0"
-    assert first["New care, mean cost (£)"] == ""
+    assert first["New care, mean cost (SD; £)"] == ""
     assert bed["Service (unit, price)"].endswith("(day, £400)")
     assert bed["Usual care, use, mean (SD)"] == "11.2 (20.2)"
     assert work["Service (unit, price)"].endswith("(day, £95; not in the main perspective)")
-    assert (own["Usual care, mean cost (£)"], own["New care, mean cost (£)"]) == ("0", "34")
-    assert [row["Usual care, mean cost (£)"] for row in (start, end)] == ["4,100", "4,991"]
+    assert (own["Usual care, mean cost (SD; £)"], own["New care, mean cost (SD; £)"]) == ("0", "34")
+    assert [row["Usual care, mean cost (SD; £)"] for row in (start, end)] == [
+        "4,100 (3,901)",
+        "4,991 (5,100)",
+    ]
 
 
 def test_prices_with_years_and_sources(clustered: Folder) -> None:

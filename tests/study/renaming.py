@@ -65,6 +65,9 @@ class Renaming:
             for entry in economics["sensitivity"]:
                 if "delta" in entry:
                     entry["delta"] = _renamed(entry["delta"], arms)
+            if "arms" in economics.get("departures", {}):
+                named = economics["departures"]["arms"]
+                economics["departures"]["arms"] = [arms.get(arm, arm) for arm in named]
             _write(folder, "economics", economics)
         if (folder / "config/implementation.yaml").is_file():
             asked = _each_text(_read(folder, "implementation"), self._variable)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ccp_analysis.economics.qalys import utility_weights
-
 
 def present_years(years: np.ndarray | float, rate: float) -> np.ndarray:
     """Return what the time until then counts for, in years of the first.
@@ -57,32 +55,6 @@ def discount_factor(begin: np.ndarray | float, end: np.ndarray | float, rate: fl
     counted = present_years(end, rate) - present_years(begin, rate)
     length = end - begin
     return np.where(length > 0.0, counted / np.where(length > 0.0, length, 1.0), 1.0)
-
-
-def discounted_weights(
-    times: np.ndarray, death: np.ndarray, horizon: float, rate: float
-) -> np.ndarray:
-    """Return the weights by which utilities add up to discounted life years.
-
-    Parameters
-    ----------
-    times, death, horizon
-        As for `utility_weights`.
-    rate : float
-        Annual rate of discounting.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n, v): the area of every year, which is the area up to its end less that up to its
-        beginning, times what the year counts for.
-    """
-    total = before = np.zeros(np.shape(times))
-    for year in range(int(np.ceil(horizon))):
-        until = utility_weights(times, death, min(year + 1.0, horizon))
-        total = total + (until - before) / (1.0 + rate) ** year
-        before = until
-    return total
 
 
 def share_within(years: float, lifetime: float, annuity: float, discount: float) -> float:

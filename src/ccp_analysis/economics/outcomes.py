@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.config.economics import Change
-from ccp_analysis.economics.discounting import discount_factor, discounted_weights
+from ccp_analysis.economics.discounting import discount_factor
 from ccp_analysis.economics.qalys import (
+    discounted_weights,
     interview_times,
     nominal_times,
     quality_adjusted_life_years,

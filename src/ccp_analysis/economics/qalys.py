@@ -149,6 +149,32 @@ def utility_weights(times: np.ndarray, death: np.ndarray, horizon: float) -> np.
     return weights
 
 
+def discounted_weights(
+    times: np.ndarray, death: np.ndarray, horizon: float, rate: float
+) -> np.ndarray:
+    """Return the weights by which utilities add up to discounted life years.
+
+    Parameters
+    ----------
+    times, death, horizon
+        As for `utility_weights`.
+    rate : float
+        Annual rate of discounting.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n, v): the area of every year, which is the area up to its end less that up to its
+        beginning, times what the year counts for.
+    """
+    total = before = np.zeros(np.shape(times))
+    for year in range(int(np.ceil(horizon))):
+        until = utility_weights(times, death, min(year + 1.0, horizon))
+        total = total + (until - before) / (1.0 + rate) ** year
+        before = until
+    return total
+
+
 def quality_adjusted_life_years(utilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the areas under utility curves, in years.
 

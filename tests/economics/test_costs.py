@@ -300,16 +300,10 @@ def test_perspectives_are_patterns_of_names(ccp_study):
         services_of(economics(perspectives={"timeless": timeless}), dictionary)
 
 
-@pytest.fixture
-def cleaned(ccp_study):
-    ccp_study.clean()
-    return ccp_study
-
-
-def test_the_costs_of_a_participant_of_the_study(cleaned, caplog):
+def test_the_costs_of_a_participant_of_the_study(cleaned_ccp, caplog):
     """CP001 used nothing at baseline; CP002 is added up; the dead have lived a part of the time."""
     caplog.set_level(logging.WARNING)
-    cleaned.cost()
+    cleaned_ccp.cost()
     assert not caplog.text
     people = pd.read_parquet(DERIVED / "participants.parquet").set_index("participant")
     costs = pd.read_parquet(DERIVED / "costs.parquet").set_index("participant")
@@ -332,8 +326,8 @@ def test_the_costs_of_a_participant_of_the_study(cleaned, caplog):
     assert people.loc["CP103", "alive_month6"] == pytest.approx(36 / 183)
 
 
-def test_prices_and_perspectives_of_the_study(cleaned):
-    cleaned.cost()
+def test_prices_and_perspectives_of_the_study(cleaned_ccp):
+    cleaned_ccp.cost()
     table = pd.read_parquet(DERIVED / "prices.parquet")
     people = pd.read_parquet(DERIVED / "participants.parquet")
     assert table.columns.tolist() == [
@@ -352,8 +346,8 @@ def test_prices_and_perspectives_of_the_study(cleaned):
     assert (new["price"] == new["unit_cost"]).all()
 
 
-def test_the_intervention_of_the_study(cleaned):
-    cleaned.cost()
+def test_the_intervention_of_the_study(cleaned_ccp):
+    cleaned_ccp.cost()
     costs = pd.read_parquet(DERIVED / "costs.parquet")
     people = pd.read_parquet(DERIVED / "participants.parquet")
     items = pd.read_parquet(DERIVED / "intervention.parquet")
@@ -367,13 +361,13 @@ def test_the_intervention_of_the_study(cleaned):
     assert costs.loc[who, "intervention_caseload"].unique() == pytest.approx([total / 300])
 
 
-def test_an_evaluation_without_an_intervention(cleaned):
-    text = (cleaned / "config/economics.yaml").read_text()
+def test_an_evaluation_without_an_intervention(cleaned_ccp):
+    text = (cleaned_ccp / "config/economics.yaml").read_text()
     start, end = text.index("intervention:\n"), text.index("utility: utility")
     text = text[:start] + text[end:]
     kept = [line for line in text.splitlines() if not re.search("share: |intervention: 2", line)]
-    (cleaned / "config/economics.yaml").write_text("\n".join(kept) + "\n")
-    cleaned.cost()
+    (cleaned_ccp / "config/economics.yaml").write_text("\n".join(kept) + "\n")
+    cleaned_ccp.cost()
     assert pd.read_parquet(DERIVED / "costs.parquet").columns.tolist() == [
         *("participant", "cost_baseline", "cost_month6"),
     ]
@@ -383,15 +377,15 @@ def test_an_evaluation_without_an_intervention(cleaned):
     assert items["cost"].sum() == 0
 
 
-def test_unit_costs_that_nobody_uses_are_noted(cleaned, caplog):
+def test_unit_costs_that_nobody_uses_are_noted(cleaned_ccp, caplog):
     caplog.set_level(logging.WARNING)
-    cleaned.change("config/economics.yaml", '"su_*", days_off_work', '"su_*"')
-    cleaned.change(
+    cleaned_ccp.change("config/economics.yaml", '"su_*", days_off_work', '"su_*"')
+    cleaned_ccp.change(
         "config/dictionary.csv",
         "followup,su_gp,su_gp,month6,",
         "followup,su_gp,gp_contacts,month6,",
     )
-    cleaned.cost()
+    cleaned_ccp.cost()
     assert "unit_costs.csv, line 16: no perspective uses 'days_off_work'" in caplog.text
     assert "service 'su_gp' is not asked at ['month6']" in caplog.text
 
@@ -479,27 +473,27 @@ STAGE_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", STAGE_FAULTS)
-def test_faults_of_the_evaluation(cleaned, fault):
+def test_faults_of_the_evaluation(cleaned_ccp, fault):
     changes, sentence = STAGE_FAULTS[fault]
     for change in changes:
-        cleaned.change(*change)
+        cleaned_ccp.change(*change)
     with pytest.raises(StudyError) as caught:
-        cleaned.cost()
+        cleaned_ccp.cost()
     assert str(caught.value).startswith(sentence)
     assert not list(DERIVED.glob("costs*"))
 
 
 @pytest.mark.parametrize("name", ["unit_costs", "price_index", "intervention_cost"])
-def test_a_file_that_is_not_there(cleaned, name):
-    (cleaned / f"config/{name}.csv").unlink()
+def test_a_file_that_is_not_there(cleaned_ccp, name):
+    (cleaned_ccp / f"config/{name}.csv").unlink()
     with pytest.raises(StudyError, match=f"config/{name}.csv: the file is missing; expected a CSV"):
-        cleaned.cost()
+        cleaned_ccp.cost()
 
 
-def test_nothing_to_cost(cleaned):
-    (cleaned / "config/economics.yaml").unlink()
+def test_nothing_to_cost(cleaned_ccp):
+    (cleaned_ccp / "config/economics.yaml").unlink()
     with pytest.raises(StudyError, match="there is nothing to cost"):
-        cleaned.cost()
+        cleaned_ccp.cost()
 
 
 def test_the_rough_mapping_is_what_its_script_writes():

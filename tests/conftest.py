@@ -23,11 +23,27 @@ settings.load_profile("project")
 RUN = {"done", "ccp_done", "btheb_done", "copy_of_ccp", "another_ccp", "results_of", "ccp_study"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `study` the tests that need a study that was run."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "simulations with all their draws, and every damage (make test-long)"
+    parser.addoption("--long", action="store_true", help=text)
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether simulations make all their draws, rather than the first ones."""
+    return request.config.getoption("--long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as `study` the tests that need a study that was run; begin with the longest."""
     for item in items:
         if RUN & set(getattr(item, "fixturenames", ())):
             item.add_marker("study")
+    if not config.getoption("--long"):
+        left = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    items.sort(key=lambda item: item.get_closest_marker("pipeline") is None)
 
 
 @pytest.fixture

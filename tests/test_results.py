@@ -75,6 +75,7 @@ def test_the_columns_are_those_of_the_design():
     assert set(WHOLE) <= set(NUMBERS) <= set(COLUMNS)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9))
 def test_a_csv_file_keeps_every_number(tmp_path_factory, numbers):
     path = tmp_path_factory.mktemp("results") / "r.csv"

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from matplotlib.figure import Figure
 from support import reported
 
 from ccp_analysis.report.sections.summary import summary
 from ccp_analysis.report.sections.target_trial import OPEN
-from ccp_analysis.report.source import Source, load
+from ccp_analysis.report.source import Source
 
 
 @pytest.fixture(params=["ccp_done", "btheb_done"])
 def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Source:
     folder = request.getfixturevalue(request.param)
     monkeypatch.chdir(folder.path)
-    derived = Path("data/derived")
-    return load(
-        Path("reports/results.csv"),
-        derived / "flow.json",
-        derived / "queries.csv",
-        derived / "imputation_models.csv",
-        scales=_there(derived / "scales.csv"),
-        points=_there(derived / "figure_data"),
-        prices=_there(derived / "prices.parquet"),
-        intervention=_there(derived / "intervention.parquet"),
-    )
-
-
-def _there(path: Path) -> Path | None:
-    return path if path.exists() else None
+    return folder.source()
 
 
 def test_no_table_lacks_what_the_stages_wrote(source: Source) -> None:

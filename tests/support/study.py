@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ccp_analysis import layout
 from ccp_analysis.analyses import checks, descriptive, sensitivity
 from ccp_analysis.analyses import stage as analyses
 from ccp_analysis.cleaning import stage as cleaning
@@ -23,13 +26,16 @@ from ccp_analysis.economics import costs
 from ccp_analysis.economics import stage as economics
 from ccp_analysis.implementation import stage as implementation
 from ccp_analysis.imputation import stage as imputation
+from ccp_analysis.report import codebook, documents
+from ccp_analysis.report import stage as items
+from ccp_analysis.report.source import Source, load
 from ccp_analysis.results import stage
 
 ROOT = Path(__file__).parents[2]
 CCP = ROOT
 BTHEB = ROOT / "examples" / "beat_the_blues"
 STUDIES = {"connecting_people": CCP, "beat_the_blues": BTHEB}
-DERIVED = Path("data/derived")
+DERIVED = layout.DERIVED
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,32 @@ class StudyFolder:
         )
         return pd.read_parquet(out)
 
+    def _made(self) -> dict[str, Path]:
+        """What there is of all that the report is made of."""
+        made = {name: DERIVED / f"{name}.parquet" for name in ("prices", "intervention")}
+        made |= {"points": DERIVED / "figure_data", "scales": DERIVED / "scales.csv"}
+        return {
+            "results": layout.RESULTS,
+            "flow": layout.FLOW,
+            "queries": layout.QUERIES,
+            "models": DERIVED / "imputation_models.csv",
+        } | {name: path for name, path in made.items() if (self.path / path).exists()}
+
+    def source(self) -> Source:
+        """Load all that the study has to report."""
+        with inside(self.path):
+            return load(**self._made())
+
+    def report(self) -> None:
+        """Write tables, figures and documents of the results, and the codebook."""
+        text = DERIVED / "report.md"
+        folders = {"tables": layout.TABLES, "figures": layout.FIGURES}
+        items.run(**self._made(), **folders, text=text)
+        html, docx, pdf = layout.DOCUMENTS
+        documents.run(text=text, figures=layout.FIGURES, html=html, docx=docx, pdf=pdf)
+        html, csv = layout.CODEBOOK
+        codebook.run(codebook=DERIVED / "codebook.parquet", html=html, csv=csv)
+
     def all_results(self) -> None:
         """Run everything that makes the results table."""
         self.up_to_imputation()
@@ -176,7 +208,7 @@ class StudyFolder:
         if Path("config/implementation.yaml").is_file():
             self.implement()
         parts = sorted((DERIVED / "results").glob("*.parquet"))
-        stage.run(parts=parts, out=Path("reports/results.csv"))
+        stage.run(parts=parts, out=layout.RESULTS)
 
 
 def copy_whole(source: Path, target: Path) -> StudyFolder:
@@ -187,8 +219,10 @@ def copy_whole(source: Path, target: Path) -> StudyFolder:
 
 
 def copy_study(source: Path, target: Path) -> StudyFolder:
-    """Copy configuration and raw data, with two imputations after five iterations."""
+    """Copy configuration and raw data, with two imputations after five iterations, 500 draws."""
     folder = copy_whole(source, target)
+    if (target / layout.ECONOMICS).is_file():
+        folder.change("config/economics.yaml", "draws: 5000", "draws: 500")
     folder.change("config/analysis.yaml", "imputations: 50", "imputations: 2")
     folder.change("config/analysis.yaml", "iterations: 20", "iterations: 5")
     return folder
@@ -225,3 +259,24 @@ def run_reduced(source: Path, folder: Path) -> None:
     study = copy_study(source, folder)
     with inside(folder):
         study.all_results()
+
+
+SCRIPT = """if True:
+    import sys
+    from pathlib import Path
+    from support.study import copy_study, inside
+    study = copy_study(Path(sys.argv[1]), Path(sys.argv[2]))
+    with inside(study.path):
+        study.all_results()
+        study.report()
+"""
+
+
+def report_by(code: Path, source: Path, folder: Path) -> Path:
+    """Run and report a study, reduced, by another copy of the code; return its reports."""
+    path = os.pathsep.join(str(part) for part in (ROOT / "tests", code / "src"))
+    command = [sys.executable, "-c", SCRIPT, str(source), str(folder)]
+    environment = os.environ | {"PYTHONPATH": path}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "reports"

@@ -24,6 +24,16 @@ from ccp_analysis.report.table import Table, to_csv, to_markdown
 from ccp_analysis.report.words import Markdown, escape, written_date
 from ccp_analysis.results.terms import Inference, Model, Pooling
 
+ENVIRONMENT = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=False,  # `finalize` escapes for Markdown, which is stricter than for HTML
+    finalize=escape,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
 
 def run(
     *,
@@ -124,25 +134,16 @@ class Report:
 
     def text(self) -> str:
         """Return the report as Markdown, for pandoc; all values are escaped."""
-        environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=False,  # `finalize` escapes for Markdown, which is stricter than for HTML
-            finalize=escape,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
         shared = self._shared()
         sections = [
             Markdown(
-                environment.get_template(f"{section.name}.md.j2").render(
+                ENVIRONMENT.get_template(f"{section.name}.md.j2").render(
                     **shared, **section.said(self.source)
                 )
             )
             for section in sections_of(self.source)
         ]
-        return environment.get_template("report.md.j2").render(**shared, sections=sections)
+        return ENVIRONMENT.get_template("report.md.j2").render(**shared, sections=sections)
 
     def _shared(self) -> dict[str, Any]:
         """Return what every template knows."""

@@ -8,13 +8,16 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+from support.study import ROOT
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import COMMANDS
-from ccp_analysis.config.trial import configuration_files
+from ccp_analysis.config.study import Study, load_study
+from ccp_analysis.config.trial import TOLD, configuration_files, designed
 
 PACKAGE = Path(provenance.__file__).parent
 D = "data/derived"
@@ -221,7 +224,8 @@ def test_a_command_uses_nothing_that_its_rule_does_not_fingerprint(ran, command,
     monkeypatch.chdir(ran)
     listed = RUNS[command][1]
     declared = configuration_files()[listed] if listed else []
-    # Of the evaluation these rules have what they use as a parameter.
+    # Of the study rules have what they use as a parameter, and some of the evaluation.
+    declared.append("config/study.yaml")
     declared += ["config/economics.yaml"] * (command in ("cost", "impute"))
     read = {p for p in opened if ran / "config" in p.parents}
     assert read <= {ran / path for path in declared}
@@ -240,6 +244,27 @@ def test_what_a_rule_declares_it_reads(ran, monkeypatch):
         if listed and listed != "items":
             opened = json.loads((ran / MADE / f"{command}.json").read_text())["opened"]
             assert {str(ran / path) for path in files[listed]} <= set(opened), command
+
+
+def test_what_is_said_of_a_study_in_its_report_alone_is_read_by_no_other_rule(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    files = configuration_files()
+    others = [command for command in RUNS if "config/study.yaml" not in files[command]]
+    assert set(RUNS) - set(others) == {"items", "report", "codebook"}
+    for path in sorted(set().union(*map(provenance.modules_of, others))):
+        if path.suffix == ".py" and PACKAGE / "config" not in path.parents:
+            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            asked = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+            assert not asked & TOLD, path
+
+
+def test_a_study_is_designed_as_before_whatever_is_said_of_it(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    study = load_study()
+    told = study.model_copy(update=dict.fromkeys(TOLD))
+    assert designed(told) == designed(study)
+    for name in set(Study.model_fields) - TOLD:
+        assert designed(study.model_copy(update={name: None})) != designed(study), name
 
 
 def test_stages_know_nothing_of_later_stages():
@@ -263,6 +288,7 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "PACKAGE", copy)
     monkeypatch.setattr(provenance, "LOCK", tmp_path / "requirements.lock")
+    monkeypatch.setattr(ast, "parse", cache(ast.parse))  # most modules stay as they are
 
     def prints() -> dict[str, str]:
         provenance._imports.cache_clear()

@@ -62,18 +62,7 @@ def _source(path: Path) -> str:
 @cache
 def _imports(path: Path) -> frozenset[Path]:
     files: set[Path] = set()
-    for names in _names(_source(path)):
-        files |= {file for name in names for file in _files_of(name)}
-        for folder in names[1:]:
-            files |= set(PACKAGE.joinpath(*folder.split(".")[1:]).glob("*.py"))
-    return frozenset(files)
-
-
-@cache
-def _names(source: str) -> list[list[str]]:
-    """Return what each import of this package names: a module, and what of it may be one."""
-    found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(_source(path))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -81,5 +70,7 @@ def _names(source: str) -> list[list[str]]:
         else:
             continue
         if names[0].split(".")[0] == "ccp_analysis":
-            found.append(names)
-    return found
+            files |= {file for name in names for file in _files_of(name)}
+            for folder in names[1:]:
+                files |= set(PACKAGE.joinpath(*folder.split(".")[1:]).glob("*.py"))
+    return frozenset(files)

@@ -81,6 +81,11 @@ def test_the_plan_reruns_what_reads_it_and_what_follows_but_not_cleaning(done: P
     assert done.waiting() == set()
 
 
+def test_a_text_of_the_report_reruns_the_report(done: Project) -> None:
+    with edited(done.folder / "config/study.yaml", "title: Connecting", "title: The Connecting"):
+        assert done.waiting() == {"items", "report", "codebook"}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "rules"),
     [

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.small_study import study
 
 from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.instruments import load_instruments
-from ccp_analysis.config.study import Study, load_study
+from ccp_analysis.config.study import load_study
 from ccp_analysis.economics.costs import total_costs
 from ccp_analysis.economics.intervention import none, read_intervention, shares
 from ccp_analysis.economics.prices import read_price_index, read_unit_costs, services_of
@@ -54,29 +55,6 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 def economics(**changes) -> Economics:
     return Economics.model_validate(ECONOMICS | changes)
-
-
-def study(clusters: bool = True) -> Study:
-    return Study.model_validate(
-        {
-            "id": "s",
-            "title": "S",
-            "short_title": "S",
-            "registration": "none",
-            "data_status": "synthetic",
-            "data_date": "2021-01-01",
-            "randomised": True,
-            "arms": {"variable": "arm", "reference": "a", "levels": {"a": "A", "b": "B"}},
-            "clusters": {"unit": "team", "pair": "trust", "unit_label": "t", "pair_label": "T"}
-            if clusters
-            else None,
-            "visits": [
-                {"id": "before", "label": "Baseline", "months": 0},
-                {"id": "after", "label": "After", "months": 6},
-            ],
-            "files": {"people": {"path": "people.csv", "rows": "participant"}},
-        }
-    )
 
 
 def prices(**of: tuple[str, str, float]) -> pd.DataFrame:
@@ -267,7 +245,7 @@ def test_the_three_rules_by_which_the_intervention_is_shared(folder):
 
 def test_only_rules_that_can_be_applied_are(folder):
     alone = economics(intervention={"costs": "i.csv", "share": "participants"})
-    assert list(shares(PEOPLE, 1200.0, study(clusters=False), alone)) == [
+    assert list(shares(PEOPLE, 1200.0, study(clusters=None), alone)) == [
         "intervention_participants"
     ]
 
@@ -283,7 +261,7 @@ def test_a_caseload_smaller_than_the_participants(folder):
 
 
 def test_nobody_to_share_the_intervention(folder):
-    with pytest.raises(StudyError, match="nobody in the arm 'b' has a baseline interview"):
+    with pytest.raises(StudyError, match="nobody in the arm 'b' has a before interview"):
         shares(PEOPLE.assign(interviewed_before=False), 1200.0, study(), economics())
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from scipy.special import stdtr
 from scipy.stats import skew
+from support.small_study import drawn
 from synthetic.trial_with_costs import (
     EQUAL,
     POPULATIONS,
@@ -26,7 +27,6 @@ from synthetic.trial_with_costs import (
 )
 from synthetic.trial_with_costs import QALY as QALY_WEIGHTS
 
-from ccp_analysis.config.study import Study
 from ccp_analysis.economics.compared import compared
 from ccp_analysis.economics.net_benefit import net_benefit_rows
 from ccp_analysis.economics.outcomes import (
@@ -270,24 +270,7 @@ def test_the_pipeline_gives_what_the_batch_gives(benchmark):
     trials = draw(TRUTHS["trade-off"], Population(icc=0.05), UNEQUAL, 2, stream(5, "rows"))
     fits = benchmark.regress(trials, benchmark.outcomes(trials))
     pooled = benchmark.pool(fits.estimate, fits.std_error**2, fits.df)
-    study = Study.model_validate(
-        {
-            "id": "drawn",
-            "title": "Drawn",
-            "short_title": "Drawn",
-            "registration": "none",
-            "data_status": "synthetic",
-            "data_date": "2021-01-01",
-            "randomised": False,
-            "arms": {"variable": "arm", "reference": "a", "levels": {"a": "A", "b": "B"}},
-            "clusters": {"unit": "team", "pair": "pair", "unit_label": "t", "pair_label": "p"},
-            "visits": [
-                {"id": "y0", "label": "0", "months": 0},
-                {"id": "y1", "label": "1", "months": 6},
-            ],
-            "files": {"people": {"path": "people.csv", "rows": "participant"}},
-        }
-    )
+    study = drawn()
     tables = pd.concat(
         [
             pd.DataFrame(

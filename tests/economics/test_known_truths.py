@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.special import stdtr
 from scipy.stats import skew
+from support.benchmarks import load
 from support.small_study import drawn
 from synthetic.trial_with_costs import (
     EQUAL,
@@ -40,7 +38,6 @@ from ccp_analysis.random import stream
 
 pytestmark = pytest.mark.simulation
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "known_truths.py"
 DRAWS = 1_000
 CELLS = [("moderate", name, icc) for name in TRUTHS for icc in (0.0, 0.05)]
 CELLS += [("strong", "trade-off", 0.05), ("strong", "dominant", 0.05)]
@@ -48,12 +45,7 @@ CELLS += [("strong", "trade-off", 0.05), ("strong", "dominant", 0.05)]
 
 @pytest.fixture(scope="module")
 def benchmark():
-    spec = importlib.util.spec_from_file_location("known_truths", PATH)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where its data classes look for their module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    return load("known_truths")
 
 
 @pytest.fixture(scope="module")

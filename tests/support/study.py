@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from ccp_analysis import layout
-from ccp_analysis.analyses import checks, descriptive, sensitivity
-from ccp_analysis.analyses import stage as analyses
-from ccp_analysis.cleaning import stage as cleaning
+from ccp_analysis.cli import COMMANDS
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.study import load_study
-from ccp_analysis.confounding import stage as confounding
-from ccp_analysis.economics import costs
-from ccp_analysis.economics import stage as economics
-from ccp_analysis.implementation import stage as implementation
-from ccp_analysis.imputation import stage as imputation
-from ccp_analysis.report import codebook, documents
-from ccp_analysis.report import stage as items
 from ccp_analysis.report.source import Source, load
-from ccp_analysis.results import stage
 
 ROOT = Path(__file__).parents[2]
 CCP = ROOT
@@ -61,137 +54,43 @@ class StudyFolder:
         table.loc[line - 2, column] = value
         table.to_csv(file, index=False, lineterminator="\n")
 
-    def clean(self) -> None:
-        study = load_study()
-        there = {"practitioners": study.practitioners, "delivery": study.delivery}
-        cleaning.run(
-            participants=DERIVED / "participants.parquet",
-            queries=DERIVED / "queries.csv",
-            flow=DERIVED / "flow.json",
-            scales=DERIVED / "scales.csv",
-            codebook=DERIVED / "codebook.parquet",
-            **{name: DERIVED / f"{name}.parquet" for name, of in there.items() if of},
-        )
+    def run(self, command: str, analysis: str = "") -> pd.DataFrame | None:
+        """Call the function of a command in the current folder; return the results it writes."""
+        module, _, name = COMMANDS[command].partition(":")
+        given = options_of(command, analysis)
+        getattr(importlib.import_module(module), name)(**given)
+        path = given.get("results")
+        return pd.read_parquet(path) if path and path.suffix == ".parquet" else None
 
-    def cost(self) -> None:
-        costs.run(
-            participants=DERIVED / "participants.parquet",
-            costs=DERIVED / "costs.parquet",
-            prices=DERIVED / "prices.parquet",
-            intervention=DERIVED / "intervention.parquet",
-        )
-
-    def impute(self) -> None:
-        money = Path("config/economics.yaml").is_file()
-        imputation.run(
-            participants=DERIVED / "participants.parquet",
-            costs=DERIVED / "costs.parquet" if money else None,
-            prices=DERIVED / "prices.parquet" if money else None,
-            imputed=DERIVED / "imputed.parquet",
-            models=DERIVED / "imputation_models.csv",
-            traces=DERIVED / "figure_data/imputation_traces.parquet",
-            values=DERIVED / "figure_data/imputation_values.parquet",
-            patterns=DERIVED / "figure_data/missing_patterns.parquet",
-            losses=DERIVED / "figure_data/losses.parquet",
-        )
-
-    def analyse(self, analysis: str) -> pd.DataFrame:
-        out = DERIVED / "results" / f"{analysis}.parquet"
-        analyses.run(analysis=analysis, imputed=DERIVED / "imputed.parquet", results=out)
-        return pd.read_parquet(out)
-
-    def describe(self) -> pd.DataFrame:
-        out = DERIVED / "results" / "descriptive.parquet"
-        descriptive.run(
-            imputed=DERIVED / "imputed.parquet",
-            participants=DERIVED / "participants.parquet",
-            results=out,
-        )
-        return pd.read_parquet(out)
-
-    def evaluate(self) -> pd.DataFrame:
-        out = DERIVED / "results" / "economics.parquet"
-        economics.run(
-            imputed=DERIVED / "imputed.parquet",
-            costs=DERIVED / "costs.parquet",
-            prices=DERIVED / "prices.parquet",
-            intervention=DERIVED / "intervention.parquet",
-            participants=DERIVED / "participants.parquet",
-            results=out,
-            figures=DERIVED / "figure_data/economics.parquet",
-        )
-        return pd.read_parquet(out)
+    clean = partialmethod(run, "clean")
+    cost = partialmethod(run, "cost")
+    impute = partialmethod(run, "impute")
+    analyse = partialmethod(run, "analyse")
+    check = partialmethod(run, "check")
+    sensitivity = partialmethod(run, "sensitivity")
+    describe = partialmethod(run, "describe")
+    evaluate = partialmethod(run, "evaluate")
+    balance = partialmethod(run, "balance")
+    implement = partialmethod(run, "implement")
 
     def up_to_imputation(self) -> None:
         self.clean()
-        if Path("config/economics.yaml").is_file():
+        if layout.ECONOMICS.is_file():
             self.cost()
         self.impute()
-
-    def check(self, analysis: str) -> None:
-        checks.run(
-            analysis=analysis,
-            imputed=DERIVED / "imputed.parquet",
-            results=DERIVED / f"results/checks_{analysis}.parquet",
-            figures=DERIVED / f"figure_data/checks_{analysis}.parquet",
-        )
-
-    def sensitivity(self) -> None:
-        sensitivity.run(
-            participants=DERIVED / "participants.parquet",
-            imputed=DERIVED / "imputed.parquet",
-            results=DERIVED / "results/sensitivity.parquet",
-            figures=DERIVED / "figure_data/tipping.parquet",
-        )
-
-    def balance(self) -> pd.DataFrame:
-        out = DERIVED / "results" / "balance.parquet"
-        confounding.run(
-            participants=DERIVED / "participants.parquet",
-            imputed=DERIVED / "imputed.parquet",
-            parts=[DERIVED / f"results/{a.id}.parquet" for a in load_plan().analyses],
-            results=out,
-            figures=DERIVED / "figure_data/balance.parquet",
-        )
-        return pd.read_parquet(out)
-
-    def implement(self) -> pd.DataFrame:
-        out = DERIVED / "results" / "implementation.parquet"
-        implementation.run(
-            participants=DERIVED / "participants.parquet",
-            imputed=DERIVED / "imputed.parquet",
-            practitioners=DERIVED / "practitioners.parquet",
-            delivery=DERIVED / "delivery.parquet",
-            results=out,
-            figures=DERIVED / "figure_data/implementation.parquet",
-        )
-        return pd.read_parquet(out)
-
-    def _made(self) -> dict[str, Path]:
-        """What there is of all that the report is made of."""
-        made = {name: DERIVED / f"{name}.parquet" for name in ("prices", "intervention")}
-        made |= {"points": DERIVED / "figure_data", "scales": DERIVED / "scales.csv"}
-        return {
-            "results": layout.RESULTS,
-            "flow": layout.FLOW,
-            "queries": layout.QUERIES,
-            "models": DERIVED / "imputation_models.csv",
-        } | {name: path for name, path in made.items() if (self.path / path).exists()}
 
     def source(self) -> Source:
         """Load all that the study has to report."""
         with inside(self.path):
-            return load(**self._made())
+            given = options_of("items")
+            return load(
+                **{k: v for k, v in given.items() if k not in ("tables", "figures", "text")}
+            )
 
     def report(self) -> None:
         """Write tables, figures and documents of the results, and the codebook."""
-        text = DERIVED / "report.md"
-        folders = {"tables": layout.TABLES, "figures": layout.FIGURES}
-        items.run(**self._made(), **folders, text=text)
-        html, docx, pdf = layout.DOCUMENTS
-        documents.run(text=text, figures=layout.FIGURES, html=html, docx=docx, pdf=pdf)
-        html, csv = layout.CODEBOOK
-        codebook.run(codebook=DERIVED / "codebook.parquet", html=html, csv=csv)
+        for command in ("items", "report", "codebook"):
+            self.run(command)
 
     def all_results(self) -> None:
         """Run everything that makes the results table."""
@@ -200,15 +99,85 @@ class StudyFolder:
             self.analyse(analysis.id)
         for analysis in load_plan().checks:
             self.check(analysis)
-        self.sensitivity()
-        self.describe()
-        self.balance()
-        if Path("config/economics.yaml").is_file():
-            self.evaluate()
-        if Path("config/implementation.yaml").is_file():
-            self.implement()
-        parts = sorted((DERIVED / "results").glob("*.parquet"))
-        stage.run(parts=parts, out=layout.RESULTS)
+        for command, there in (
+            ("sensitivity", True),
+            ("describe", True),
+            ("balance", True),
+            ("evaluate", layout.ECONOMICS.is_file()),
+            ("implement", layout.IMPLEMENTATION.is_file()),
+            ("results", True),
+        ):
+            if there:
+                self.run(command)
+
+
+def options_of(command: str, analysis: str = "ancova") -> dict[str, Any]:
+    """Return the options of a command for the study in the current folder, as its rule has them."""
+    results, figures = DERIVED / "results", DERIVED / "figure_data"
+    study, money = load_study(), layout.ECONOMICS.is_file()
+
+    def tables(*names: str) -> dict[str, Path]:
+        return {name: DERIVED / f"{name}.parquet" for name in names}
+
+    def made(name: str) -> dict[str, Path]:
+        return {"results": results / f"{name}.parquet", "figures": figures / f"{name}.parquet"}
+
+    people, done = tables("participants"), tables("participants", "imputed")
+    prices = tables("prices", "intervention") if money else {}
+    there = {"practitioners": study.practitioners, "delivery": study.delivery}
+    delivered = tables(*(name for name, of in there.items() if of))
+    listed = {"queries": layout.QUERIES, "flow": layout.FLOW, "scales": DERIVED / "scales.csv"}
+    models = {"models": DERIVED / "imputation_models.csv"}
+    drawn = {
+        "traces": "imputation_traces",
+        "values": "imputation_values",
+        "patterns": "missing_patterns",
+        "losses": "losses",
+    }
+    html, docx, pdf = layout.DOCUMENTS
+    text = {"text": DERIVED / "report.md"}
+    options: dict[str, Callable[[], dict[str, Any]]] = {
+        "clean": lambda: people | listed | tables("codebook") | delivered,
+        "cost": lambda: people | tables("costs") | prices,
+        "impute": lambda: (
+            done
+            | (tables("costs", "prices") if money else {})
+            | models
+            | {name: figures / f"{file}.parquet" for name, file in drawn.items()}
+        ),
+        "analyse": lambda: (
+            tables("imputed") | {"analysis": analysis, "results": results / f"{analysis}.parquet"}
+        ),
+        "check": lambda: tables("imputed") | {"analysis": analysis} | made(f"checks_{analysis}"),
+        "sensitivity": lambda: (
+            done
+            | {"results": results / "sensitivity.parquet", "figures": figures / "tipping.parquet"}
+        ),
+        "describe": lambda: done | {"results": results / "descriptive.parquet"},
+        "evaluate": lambda: done | tables("costs") | prices | made("economics"),
+        "balance": lambda: (
+            done
+            | {"parts": [results / f"{a.id}.parquet" for a in load_plan().analyses]}
+            | made("balance")
+        ),
+        "implement": lambda: done | delivered | made("implementation"),
+        "results": lambda: {"parts": sorted(results.glob("*.parquet")), "out": layout.RESULTS},
+        "items": lambda: (
+            listed
+            | models
+            | prices
+            | text
+            | {"results": layout.RESULTS, "points": figures}
+            | {"tables": layout.TABLES, "figures": layout.FIGURES}
+        ),
+        "report": lambda: (
+            text | {"figures": layout.FIGURES, "html": html, "docx": docx, "pdf": pdf}
+        ),
+        "codebook": lambda: (
+            tables("codebook") | dict(zip(("html", "csv"), layout.CODEBOOK, strict=True))
+        ),
+    }
+    return options[command]()
 
 
 def copy_whole(source: Path, target: Path) -> StudyFolder:

@@ -65,6 +65,10 @@ def copy_project(folder: Path, study: str = ".", analyses: list[str] | None = No
     path = folder / "config" / "analysis.yaml"
     text = re.sub(r"imputations: \d+", "imputations: 2", path.read_text(encoding="utf-8"))
     path.write_text(re.sub(r"iterations: \d+", "iterations: 3", text), encoding="utf-8")
+    money = folder / "config" / "economics.yaml"
+    if money.is_file():
+        text = money.read_text(encoding="utf-8").replace("draws: 5000", "draws: 500")
+        money.write_text(text, encoding="utf-8")
     if analyses:
         plan = yaml.safe_load(path.read_text(encoding="utf-8"))
         plan["analyses"] = [entry for entry in plan["analyses"] if entry["id"] in analyses]

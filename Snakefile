@@ -12,7 +12,7 @@ sys.path.insert(0, str(SOURCE))
 from ccp_analysis import before, layout, provenance
 from ccp_analysis.cli import faults_since
 from ccp_analysis.config.economics import costed
-from ccp_analysis.config.trial import Trial, configuration_files
+from ccp_analysis.config.trial import Trial, configuration_files, designed
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
@@ -82,10 +82,13 @@ STARTED = time.time()
 
 def version(command, read=()):
     """Return what a rule's result hangs on beside its inputs' dates: its code and what is in them."""
-    return provenance.code_fingerprint(command) + fingerprint(map(Path, read))
+    return (
+        provenance.code_fingerprint(command) + fingerprint(map(Path, read)) + DESIGNED
+    )
 
 
-# What costing and imputation use of the economic evaluation.
+# What all rules use of the study, and costing and imputation of the economic evaluation.
+DESIGNED = designed(STUDY)
 COSTED = costed(ECONOMICS)
 
 

@@ -8,168 +8,30 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+from support.study import ROOT, inside, options_of
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import COMMANDS
-from ccp_analysis.config.trial import configuration_files
+from ccp_analysis.config.study import Study, load_study
+from ccp_analysis.config.trial import TOLD, configuration_files, designed
 
 PACKAGE = Path(provenance.__file__).parent
 D = "data/derived"
 MADE = "made"
-REPORTED = ["--results", "reports/results.csv", "--flow", f"{D}/flow.json"]
-LISTED = [
-    *("--queries", f"{D}/queries.csv", "--models", f"{D}/imputation_models.csv"),
-    *("--prices", f"{D}/prices.parquet", "--intervention", f"{D}/intervention.parquet"),
-    *("--points", f"{D}/figure_data"),
-]
+RULES = [command for command in COMMANDS if command not in ("archive", "verify")]
 
-# Of every command that a rule runs: its options, and the name of its configuration files.
-RUNS = {
-    "clean": (
-        [
-            *("--participants", f"{MADE}/p.parquet"),
-            *("--queries", f"{MADE}/q.csv"),
-            *("--flow", f"{MADE}/f.json"),
-        ],
-        "clean",
-    ),
-    "cost": (
-        [
-            *("--participants", f"{D}/participants.parquet"),
-            *("--costs", f"{MADE}/c.parquet"),
-            *("--prices", f"{MADE}/prices.parquet"),
-            *("--intervention", f"{MADE}/intervention.parquet"),
-        ],
-        "cost",
-    ),
-    "impute": (
-        [
-            *("--participants", f"{D}/participants.parquet"),
-            *("--costs", f"{D}/costs.parquet"),
-            *("--prices", f"{D}/prices.parquet"),
-            *("--imputed", f"{MADE}/i.parquet"),
-            *("--models", f"{MADE}/m.csv"),
-        ],
-        "impute",
-    ),
-    "analyse": (
-        [
-            *("--analysis", "mixed"),
-            *("--imputed", f"{D}/imputed.parquet"),
-            *("--results", f"{MADE}/mixed.parquet"),
-        ],
-        "analyse",
-    ),
-    "check": (
-        [
-            *("--analysis", "mixed"),
-            *("--imputed", f"{D}/imputed.parquet"),
-            *("--results", f"{MADE}/checks_mixed.parquet"),
-            *("--figures", f"{MADE}/checks_figures.parquet"),
-        ],
-        "check",
-    ),
-    "sensitivity": (
-        [
-            *("--participants", f"{D}/participants.parquet"),
-            *("--imputed", f"{D}/imputed.parquet"),
-            *("--results", f"{MADE}/sensitivity.parquet"),
-            *("--figures", f"{MADE}/tipping.parquet"),
-        ],
-        "sensitivity",
-    ),
-    "describe": (
-        [
-            *("--participants", f"{D}/participants.parquet"),
-            *("--imputed", f"{D}/imputed.parquet"),
-            *("--results", f"{MADE}/d.parquet"),
-        ],
-        "describe",
-    ),
-    "expose": (
-        [
-            *("--participants", f"{D}/participants.parquet"),
-            *("--delivery", f"{D}/delivery.parquet"),
-            *("--costs", f"{D}/costs.parquet"),
-            *("--prices", f"{D}/prices.parquet"),
-            *("--exposed", f"{MADE}/exposed.parquet"),
-        ],
-        "expose",
-    ),
-    "implement": (
-        [
-            *("--participants", f"{D}/participants.parquet"),
-            *("--exposed", f"{D}/exposed.parquet"),
-            *("--practitioners", f"{D}/practitioners.parquet"),
-            *("--delivery", f"{D}/delivery.parquet"),
-            *("--results", f"{MADE}/i.parquet"),
-            *("--figures", f"{MADE}/implementation.parquet"),
-        ],
-        "implement",
-    ),
-    "balance": (
-        [
-            *("--participants", f"{D}/participants.parquet"),
-            *("--imputed", f"{D}/imputed.parquet"),
-            *("--parts", f"{D}/results/ancova.parquet", f"{D}/results/team_means.parquet"),
-            *("--results", f"{MADE}/b.parquet"),
-            *("--figures", f"{MADE}/balance.parquet"),
-        ],
-        "balance",
-    ),
-    "evaluate": (
-        [
-            *("--imputed", f"{D}/imputed.parquet"),
-            *("--costs", f"{D}/costs.parquet"),
-            *("--prices", f"{D}/prices.parquet"),
-            *("--intervention", f"{D}/intervention.parquet"),
-            *("--participants", f"{D}/participants.parquet"),
-            *("--results", f"{MADE}/e.parquet"),
-            *("--figures", f"{MADE}/economics.parquet"),
-        ],
-        "evaluate",
-    ),
-    "results": (
-        ["--parts", f"{D}/results/mixed.parquet", "--out", f"{MADE}/results.csv"],
-        "results",
-    ),
-    "items": (
-        [
-            *REPORTED,
-            *LISTED,
-            *("--tables", f"{MADE}/tables"),
-            *("--figures", f"{MADE}/figures"),
-            *("--text", f"{MADE}/report.md"),
-            *("--origins", f"{MADE}/origins.json"),
-            *("--exchanged", f"{MADE}/results.json"),
-            *("--book", f"{MADE}/tables.xlsx"),
-        ],
-        "items",
-    ),
-    "codebook": (
-        [
-            *("--codebook", f"{D}/codebook.parquet"),
-            *("--html", f"{MADE}/c.html"),
-            *("--csv", f"{MADE}/c.csv"),
-        ],
-        "codebook",
-    ),
-    "report": (
-        [
-            *("--text", f"{MADE}/report.md"),
-            *("--origins", f"{MADE}/origins.json"),
-            *("--figures", f"{MADE}/figures"),
-            *("--html", f"{MADE}/r.html"),
-            *("--docx", f"{MADE}/r.docx"),
-            *("--pdf", f"{MADE}/r.pdf"),
-            *("--results", f"{MADE}/r_all.html"),
-        ],
-        "report",
-    ),
-}
+
+def options(command: str) -> list[str]:
+    """Return what a rule gives to its command on the study in the current folder."""
+    found = []
+    for name, value in options_of(command, "mixed").items():
+        found += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+    return found
+
 
 # Libraries are loaded once; each command then runs in a fork that has nothing of this package.
 DRIVER = """
@@ -203,9 +65,10 @@ for command, options in json.loads(sys.argv[1]).items():
 def ran(ccp_done, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("provenance") / "study"
     shutil.copytree(ccp_done.path, folder)
-    options = {command: run for command, (run, _) in RUNS.items()}
+    with inside(folder):
+        given = {command: options(command) for command in RULES}
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER, json.dumps(options)],
+        [sys.executable, "-c", DRIVER, json.dumps(given)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
@@ -216,11 +79,7 @@ def ran(ccp_done, tmp_path_factory) -> Path:
     return folder
 
 
-def test_every_command_of_a_rule_is_tried():
-    assert set(COMMANDS) - set(RUNS) == {"archive", "verify"}  # these have no rule
-
-
-@pytest.mark.parametrize("command", RUNS)
+@pytest.mark.parametrize("command", RULES)
 def test_a_command_uses_nothing_that_its_rule_does_not_fingerprint(ran, command, monkeypatch):
     log = ran / MADE / f"{command}.log"
     found = json.loads((ran / MADE / f"{command}.json").read_text())
@@ -234,16 +93,17 @@ def test_a_command_uses_nothing_that_its_rule_does_not_fingerprint(ran, command,
     assert assets <= covered
 
     monkeypatch.chdir(ran)
-    listed = RUNS[command][1]
-    declared = configuration_files()[listed] if listed else []
-    # Of the evaluation these rules have what they use as a parameter.
+    declared = configuration_files()[command]
+    # Of the study rules have what they use as a parameter, and some of the evaluation.
+    declared.append("config/study.yaml")
     declared += ["config/economics.yaml"] * (command in ("cost", "impute", "expose"))
     read = {p for p in opened if ran / "config" in p.parents}
     assert read <= {ran / path for path in declared}
     if command != "clean":
         assert not {p for p in opened if ran / "data/raw" in p.parents}
-    given = {ran / option for option in RUNS[command][0]}
-    derived = {p for p in opened if ran / D in p.parents}
+    given = {ran / option for option in options(command)}
+    # What is not yet whole has another name, which begins with a point.
+    derived = {p for p in opened if ran / D in p.parents and p.name[0] != "."}
     assert all(given & {path, *path.parents} for path in derived), derived
 
 
@@ -251,10 +111,31 @@ def test_what_a_rule_declares_it_reads(ran, monkeypatch):
     """No rule reruns for a file that its command never opens."""
     monkeypatch.chdir(ran)
     files = configuration_files()
-    for command, (_, listed) in RUNS.items():
-        if listed and listed != "items":
+    for command in RULES:
+        if command != "items":
             opened = json.loads((ran / MADE / f"{command}.json").read_text())["opened"]
-            assert {str(ran / path) for path in files[listed]} <= set(opened), command
+            assert {str(ran / path) for path in files[command]} <= set(opened), command
+
+
+def test_what_is_said_of_a_study_in_its_report_alone_is_read_by_no_other_rule(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    files = configuration_files()
+    others = [command for command in RULES if "config/study.yaml" not in files[command]]
+    assert set(RULES) - set(others) == {"items", "report", "codebook"}
+    for path in sorted(set().union(*map(provenance.modules_of, others))):
+        if path.suffix == ".py" and PACKAGE / "config" not in path.parents:
+            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            asked = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+            assert not asked & TOLD, path
+
+
+def test_a_study_is_designed_as_before_whatever_is_said_of_it(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    study = load_study()
+    told = study.model_copy(update=dict.fromkeys(TOLD))
+    assert designed(told) == designed(study)
+    for name in set(Study.model_fields) - TOLD:
+        assert designed(study.model_copy(update={name: None})) != designed(study), name
 
 
 def test_stages_know_nothing_of_later_stages():
@@ -278,44 +159,43 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "PACKAGE", copy)
     monkeypatch.setattr(provenance, "LOCK", tmp_path / "requirements.lock")
+    monkeypatch.setattr(ast, "parse", cache(ast.parse))  # most modules stay as they are
 
     def prints() -> dict[str, str]:
-        for cached in vars(provenance).values():
-            if hasattr(cached, "cache_clear"):
-                cached.cache_clear()
-        return {command: provenance.code_fingerprint(command) for command in RUNS}
+        provenance._imports.cache_clear()
+        return {command: provenance.code_fingerprint(command) for command in RULES}
 
-    def changed(name: str) -> set[str]:
-        before = prints()
-        path = copy / name
-        path.write_text(path.read_text() + "\n# changed\n")
-        after = prints()
-        return {command for command in RUNS if after[command] != before[command]}
-
-    assert changed("cleaning/score.py") == {"clean", "impute", "expose"}
-    assert changed("imputation/chained.py") == {"impute", "expose"}
-    fits = {"analyse", "check", "sensitivity", "evaluate", "implement"}
-    assert changed("models/random_intercept.py") == fits
-    assert changed("report/words.py") == {"items", "report", "codebook"}
-    assert changed("report/sections/costs.py") == {"items"}
-    assert changed("report/sections/templates/costs.md.j2") == {"items"}
-    assert changed("report/templates/style.css") == {"report", "codebook"}
-    assert changed("files.py") == set(RUNS)
     before = prints()
-    (tmp_path / "requirements.lock").write_text("numpy==0\n")
-    after = prints()
-    assert all(after[command] != before[command] for command in RUNS)
+
+    def changed(path: Path) -> set[str]:
+        path.write_text(path.read_text() + "\n# changed\n")
+        old = dict(before)
+        before.update(prints())
+        return {command for command in RULES if before[command] != old[command]}
+
+    assert changed(copy / "cleaning/score.py") == {"clean", "impute", "expose"}
+    assert changed(copy / "imputation/chained.py") == {"impute", "expose"}
+    fits = {"analyse", "check", "sensitivity", "evaluate", "implement"}
+    assert changed(copy / "models/random_intercept.py") == fits
+    assert changed(copy / "report/words.py") == {"items", "report", "codebook"}
+    assert changed(copy / "report/sections/costs.py") == {"items"}
+    assert changed(copy / "report/sections/templates/costs.md.j2") == {"items"}
+    assert changed(copy / "report/templates/style.css") == {"report", "codebook"}
+    assert changed(copy / "files.py") == set(RULES)
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("numpy==0\n")
+    assert changed(lock) == set(RULES)
 
 
 def test_a_copy_elsewhere_has_the_same_fingerprints(tmp_path, monkeypatch):
-    here = {command: provenance.code_fingerprint(command) for command in RUNS}
+    here = {command: provenance.code_fingerprint(command) for command in RULES}
     copy = tmp_path / "src" / "ccp_analysis"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     if provenance.LOCK.is_file():
         shutil.copy(provenance.LOCK, tmp_path / "requirements.lock")
     monkeypatch.setattr(provenance, "PACKAGE", copy)
     monkeypatch.setattr(provenance, "LOCK", tmp_path / "requirements.lock")
-    assert here == {command: provenance.code_fingerprint(command) for command in RUNS}
+    assert here == {command: provenance.code_fingerprint(command) for command in RULES}
 
 
 def functions(tree: ast.Module):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import small_study
 
 from ccp_analysis import files
 from ccp_analysis.config.plan import Family, Plan
@@ -91,6 +92,7 @@ def test_the_columns_are_those_of_the_design():
     assert set(WHOLE) <= set(NUMBERS) <= set(COLUMNS)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9))
 def test_a_csv_file_keeps_every_number(tmp_path_factory, numbers):
     path = tmp_path_factory.mktemp("results") / "r.csv"
@@ -155,17 +157,9 @@ OUTCOMES = "uvwxyz"
 
 
 VISITS = {"start": 0, "week1": 1, "week2": 2, "week4": 4, "week12": 12}
-STUDY = {
-    "id": "s",
-    "title": "S",
-    "short_title": "S",
-    "registration": "none",
+STUDY = {key: value for key, value in small_study.STUDY.items() if key != "clusters"} | {
     "data_status": "real",
-    "data_date": "2020-01-01",
-    "randomised": True,
-    "arms": {"variable": "arm", "reference": "a", "levels": {"a": "A", "b": "B"}},
     "visits": [{"id": v, "label": v, "months": months} for v, months in VISITS.items()],
-    "files": {"people": {"path": "people.csv", "rows": "participant"}},
 }
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import ast
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from jinja2 import Environment, nodes
+from support.study import BTHEB, ROOT, report_by
 
 from ccp_analysis.results.terms import VOCABULARY, Inference, Population, Status, Term
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "ccp_analysis"
 ROOMS = ("analyses", "economics", "implementation", "report", "results")
 WORDS = {column: {str(word) for word in words} for column, words in VOCABULARY.items()}
@@ -90,29 +87,22 @@ def test_a_word_renamed_is_renamed_in_everything(tmp_path):
         Inference.KENWARD_ROGER: "kr",
         Status.BOUNDARY: "edge",
     }
-    for name in ("Snakefile", "requirements.lock", "environment.yml"):
-        shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     words = tmp_path / "src/ccp_analysis/results/terms.py"
     text = words.read_text(encoding="utf-8")
     for word, new in renamed.items():
         assert f'= "{word}"' in text
         text = text.replace(f'= "{word}"', f'= "{new}"')
+    words.write_text(text, encoding="utf-8")
     made = {}
     for kind, code in (("plain", ROOT), ("renamed", tmp_path)):
-        if kind == "renamed":
-            words.write_text(text, encoding="utf-8")
-        study = tmp_path / kind
-        for part in ("config", "data/raw"):
-            shutil.copytree(ROOT / "examples/beat_the_blues" / part, study / part)
-        command = [sys.executable, "-m", "snakemake", "-s", str(code / "Snakefile")]
-        command += ["--directory", str(study), "--cores", "2", "--quiet", "all"]
-        subprocess.run(command, check=True, capture_output=True)
+        reports = report_by(code, BTHEB, tmp_path / kind)
         made[kind] = {
             path.name: path.read_bytes()
-            for path in (study / "reports").rglob("*")
+            for path in reports.rglob("*")
             if path.suffix in (".html", ".csv")
         }
+    assert {"results.csv", "report.html", "comparison.csv", "codebook.html"} <= made["plain"].keys()
     results = made["plain"].pop("results.csv").decode()
     for word, new in renamed.items():
         results = results.replace(f",{word},", f",{new},")

@@ -133,15 +133,15 @@ LEVELS = {
     "change without one pair": 0.09,
     "outlying pair": 0.05,
 }
-DRAWS = 200
 
 
 @pytest.mark.parametrize("design", DESIGNS)
-def test_clean_draws_are_flagged_no_more_often_than_stated(design, capsys, monkeypatch):
+def test_clean_draws_are_flagged_no_more_often_than_stated(design, long, capsys, monkeypatch):
+    draws = 200 if long else 50
     # Never flagged, and most of the time.
     monkeypatch.delitem(checks.WITH_CLUSTERS, "difference without one cluster")
     rng = stream(20261124, "clean", design)
-    drawn = [fit(design, draw(rng, icc=(0.0, 0.05, 0.1)[k % 3])) for k in range(DRAWS)]
+    drawn = [fit(design, draw(rng, icc=(0.0, 0.05, 0.1)[k % 3])) for k in range(draws)]
     tables = [pd.DataFrame(check(one_draw, "points")) for one_draw in drawn]
     flagged = [flags(table) for table in tables]
     terms = [term for term in LEVELS if (tables[0]["term"] == term).any()]
@@ -153,7 +153,7 @@ def test_clean_draws_are_flagged_no_more_often_than_stated(design, capsys, monke
         print(f"\n  {design}: {listed}; conclusion hangs on a pair {hangs:.3f}")
     for term, rate in rates.items():
         level = LEVELS[term]
-        assert rate <= level + 3 * np.sqrt(level * (1 - level) / DRAWS), term
+        assert rate <= level + 3 * np.sqrt(level * (1 - level) / draws), term
     assert set().union(*flagged) <= {*LEVELS, "difference without one pair"}
     assert not (pd.concat(tables)["status"] == "failed").any()
 

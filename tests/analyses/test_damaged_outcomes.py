@@ -12,7 +12,6 @@ import pytest
 from support import reported
 
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report.source import Source, load
 from ccp_analysis.results.table import read_results
 
 RAW = Path(__file__).parents[2] / "data/raw"
@@ -89,27 +88,13 @@ def of_costs(folder) -> None:
 
 
 def run(folder) -> None:
-    folder.change("config/economics.yaml", "draws: 5000", "draws: 100")
+    folder.change("config/economics.yaml", "draws: 500", "draws: 100")
     with contextlib.chdir(folder.path):
         folder.all_results()
 
 
-def source(folder) -> Source:
-    with contextlib.chdir(folder.path):
-        named = {name: DERIVED / f"{name}.parquet" for name in ("prices", "intervention")}
-        return load(
-            Path("reports/results.csv"),
-            DERIVED / "flow.json",
-            DERIVED / "queries.csv",
-            DERIVED / "imputation_models.csv",
-            DERIVED / "scales.csv",
-            DERIVED / "figure_data",
-            **named,
-        )
-
-
 def report(folder) -> str:
-    made = source(folder)
+    made = folder.source()
     with contextlib.chdir(folder.path):
         for name in reported.figure_names(made):
             if reported.is_drawn(made, name):
@@ -208,9 +193,9 @@ def test_other_outcomes_have_the_numbers_that_they_had(outcomes, ccp_done):
 
 def test_the_report_says_what_could_not_be_estimated(outcomes):
     text = report(outcomes)
-    built = reported.tables(source(outcomes))
+    built = reported.tables(outcomes.source())
     by_outcome = {row[1]: row for row in built["comparison"].rows}
-    labels = [source(outcomes).outcome(name) for name in REASONS]
+    labels = [outcomes.source().outcome(name) for name in REASONS]
     assert set(labels) < set(by_outcome)
     for label in labels:
         assert "not estimated" in by_outcome[label]
@@ -241,7 +226,7 @@ def test_costs_of_nothing_stop_neither_life_years_nor_other_thresholds(costs):
 def test_the_report_of_costs_of_nothing(costs):
     text = report(costs)
     assert "# What could not be estimated" in text
-    [row] = [r for r in reported.tables(source(costs))["net_benefit"].rows if r[0] == "0"]
+    [row] = [r for r in reported.tables(costs.source())["net_benefit"].rows if r[0] == "0"]
     assert "not estimated" in row
 
 

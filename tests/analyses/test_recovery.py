@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import pytest
+from support.small_study import drawn
 
 from ccp_analysis.analyses.comparison import Question, compare
-from ccp_analysis.config.study import Study
 from ccp_analysis.imputation.chained import Conditional, impute
 from ccp_analysis.models.averaged import AVERAGED, pool_by
 from ccp_analysis.models.ols import fit_ols
@@ -121,24 +121,7 @@ def test_bias_and_coverage(case, capsys):
 def test_the_pipeline_gives_what_the_batch_gives(case):
     """A few draws through `compare`, as the analyse stage calls it."""
     _, _, found = case
-    study = Study.model_validate(
-        {
-            "id": "drawn",
-            "title": "Drawn",
-            "short_title": "Drawn",
-            "registration": "none",
-            "data_status": "synthetic",
-            "data_date": "2021-01-01",
-            "randomised": False,
-            "arms": {"variable": "arm", "reference": "a", "levels": {"a": "A", "b": "B"}},
-            "clusters": {"unit": "team", "pair": "pair", "unit_label": "t", "pair_label": "p"},
-            "visits": [
-                {"id": "y0", "label": "0", "months": 0},
-                {"id": "y1", "label": "1", "months": 6},
-            ],
-            "files": {"people": {"path": "people.csv", "rows": "participant"}},
-        }
-    )
+    study = drawn()
     people = {"arm": np.where(ARM == 1, "b", "a"), "team": TEAM.astype(str), "pair": PAIR}
     ask = Question("y", "y1", "y0", ["age"], "points", NOMINAL)
     for number in range(3):

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from support import small_study
 
 from ccp_analysis.analyses.comparison import Question
-from ccp_analysis.config.study import Study
 
 MODELS_DATA = Path(__file__).parents[1] / "models" / "data"
 CLOSED = {"rel": 1e-8}
-STUDY = {
-    "id": "clustered",
-    "title": "Clustered trial",
-    "short_title": "Clustered",
-    "registration": "none",
-    "data_status": "synthetic",
-    "data_date": "2021-01-01",
-    "randomised": False,
+STUDY = small_study.STUDY | {
     "arms": {
         "variable": "arm",
         "reference": "control",
         "levels": {"control": "Control", "intervention": "Intervention"},
     },
-    "clusters": {"unit": "team", "pair": "trust", "unit_label": "team", "pair_label": "Trust"},
-    "visits": [
-        {"id": "before", "label": "Before", "months": 0},
-        {"id": "after", "label": "After", "months": 6},
-    ],
-    "files": {"people": {"path": "people.csv", "rows": "participant"}},
 }
 
 
-def study(**more) -> Study:
-    """Return the trial's study; a key whose value is None is left out."""
-    return Study.model_validate({k: v for k, v in (STUDY | more).items() if v is not None})
+study = partial(small_study.study, **STUDY)
 
 
 def tables() -> pd.DataFrame:

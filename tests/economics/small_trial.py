@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from support import small_study
 
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.plan import Plan
@@ -14,25 +15,13 @@ TEAMS = 8
 SIZE = 9
 M = 4
 PRICES = {"gp": 40.0, "bed": 430.0, "days": 100.0}
-STUDY = {
-    "id": "small",
-    "title": "Small trial",
-    "short_title": "Small",
-    "registration": "none",
-    "data_status": "synthetic",
-    "data_date": "2021-01-01",
-    "randomised": False,
+STUDY = small_study.STUDY | {
     "arms": {
         "variable": "arm",
         "reference": "usual",
         "levels": {"usual": "Usual care", "new": "New care"},
     },
-    "clusters": {"unit": "team", "pair": "trust", "unit_label": "team", "pair_label": "Trust"},
-    "visits": [
-        {"id": "before", "label": "Before", "months": 0, "date": "met"},
-        {"id": "after", "label": "After", "months": 6, "date": "met"},
-    ],
-    "files": {"people": {"path": "people.csv", "rows": "participant"}},
+    "visits": [visit | {"date": "met"} for visit in small_study.STUDY["visits"]],
 }
 PLAN = {
     "seed": 7,

@@ -6,13 +6,13 @@ each resampled data set, and the correction of the two stages written out with n
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.benchmarks import load
 
 from ccp_analysis.economics.bootstrap import two_stage_bootstrap
 from ccp_analysis.imputation.chained import Conditional, impute
@@ -32,11 +32,7 @@ GROUPS = {"arm": ARM, "team": TEAM, "pair": PAIR}
 
 @pytest.fixture(scope="module")
 def benchmark():
-    path = ROOT / "benchmarks" / "bootstrap_of_trusts.py"
-    spec = importlib.util.spec_from_file_location("bootstrap_of_trusts", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("bootstrap_of_trusts")
 
 
 def outcomes(v: int, cost: int, effect: int) -> dict:

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.small_study import study
 
 from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.instruments import load_instruments
-from ccp_analysis.config.study import Study, load_study
+from ccp_analysis.config.study import load_study
 from ccp_analysis.economics.costs import total_costs
 from ccp_analysis.economics.intervention import none, read_intervention, shares
 from ccp_analysis.economics.prices import read_price_index, read_unit_costs, services_of
@@ -54,29 +55,6 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 def economics(**changes) -> Economics:
     return Economics.model_validate(ECONOMICS | changes)
-
-
-def study(clusters: bool = True) -> Study:
-    return Study.model_validate(
-        {
-            "id": "s",
-            "title": "S",
-            "short_title": "S",
-            "registration": "none",
-            "data_status": "synthetic",
-            "data_date": "2021-01-01",
-            "randomised": True,
-            "arms": {"variable": "arm", "reference": "a", "levels": {"a": "A", "b": "B"}},
-            "clusters": {"unit": "team", "pair": "trust", "unit_label": "t", "pair_label": "T"}
-            if clusters
-            else None,
-            "visits": [
-                {"id": "before", "label": "Baseline", "months": 0},
-                {"id": "after", "label": "After", "months": 6},
-            ],
-            "files": {"people": {"path": "people.csv", "rows": "participant"}},
-        }
-    )
 
 
 def prices(**of: tuple[str, str, float]) -> pd.DataFrame:
@@ -273,7 +251,7 @@ def test_the_three_rules_by_which_the_intervention_is_shared(folder):
 
 def test_only_rules_that_can_be_applied_are(folder):
     alone = economics(intervention={"costs": "i.csv", "share": "participants"})
-    assert list(shares(PEOPLE, 1200.0, study(clusters=False), alone)) == [
+    assert list(shares(PEOPLE, 1200.0, study(clusters=None), alone)) == [
         "intervention_participants"
     ]
 
@@ -289,7 +267,7 @@ def test_a_caseload_smaller_than_the_participants(folder):
 
 
 def test_nobody_to_share_the_intervention(folder):
-    with pytest.raises(StudyError, match="nobody in the arm 'b' has a baseline interview"):
+    with pytest.raises(StudyError, match="nobody in the arm 'b' has a before interview"):
         shares(PEOPLE.assign(interviewed_before=False), 1200.0, study(), economics())
 
 
@@ -306,16 +284,10 @@ def test_perspectives_are_patterns_of_names(ccp_study):
         services_of(economics(perspectives={"timeless": timeless}), dictionary)
 
 
-@pytest.fixture
-def cleaned(ccp_study):
-    ccp_study.clean()
-    return ccp_study
-
-
-def test_the_costs_of_a_participant_of_the_study(cleaned, caplog):
+def test_the_costs_of_a_participant_of_the_study(cleaned_ccp, caplog):
     """CP001 used nothing at baseline; CP002 is added up; the dead have lived a part of the time."""
     caplog.set_level(logging.WARNING)
-    cleaned.cost()
+    cleaned_ccp.cost()
     assert not caplog.text
     people = pd.read_parquet(DERIVED / "participants.parquet").set_index("participant")
     costs = pd.read_parquet(DERIVED / "costs.parquet").set_index("participant")
@@ -338,8 +310,8 @@ def test_the_costs_of_a_participant_of_the_study(cleaned, caplog):
     assert people.loc["CP103", "alive_month6"] == pytest.approx(36 / 183)
 
 
-def test_prices_and_perspectives_of_the_study(cleaned):
-    cleaned.cost()
+def test_prices_and_perspectives_of_the_study(cleaned_ccp):
+    cleaned_ccp.cost()
     table = pd.read_parquet(DERIVED / "prices.parquet")
     people = pd.read_parquet(DERIVED / "participants.parquet")
     assert table.columns.tolist() == [
@@ -359,8 +331,8 @@ def test_prices_and_perspectives_of_the_study(cleaned):
     assert (new["price"] == new["unit_cost"]).all()
 
 
-def test_the_intervention_of_the_study(cleaned):
-    cleaned.cost()
+def test_the_intervention_of_the_study(cleaned_ccp):
+    cleaned_ccp.cost()
     costs = pd.read_parquet(DERIVED / "costs.parquet")
     people = pd.read_parquet(DERIVED / "participants.parquet")
     items = pd.read_parquet(DERIVED / "intervention.parquet")
@@ -374,13 +346,13 @@ def test_the_intervention_of_the_study(cleaned):
     assert costs.loc[who, "intervention_caseload"].unique() == pytest.approx([total / 300])
 
 
-def test_an_evaluation_without_an_intervention(cleaned):
-    text = (cleaned / "config/economics.yaml").read_text()
+def test_an_evaluation_without_an_intervention(cleaned_ccp):
+    text = (cleaned_ccp / "config/economics.yaml").read_text()
     start, end = text.index("intervention:\n"), text.index("utility: utility")
     text = text[:start] + text[end:]
     kept = [line for line in text.splitlines() if not re.search("share: |intervention: 2", line)]
-    (cleaned / "config/economics.yaml").write_text("\n".join(kept) + "\n")
-    cleaned.cost()
+    (cleaned_ccp / "config/economics.yaml").write_text("\n".join(kept) + "\n")
+    cleaned_ccp.cost()
     assert pd.read_parquet(DERIVED / "costs.parquet").columns.tolist() == [
         *("participant", "cost_baseline", "cost_month6"),
     ]
@@ -390,18 +362,18 @@ def test_an_evaluation_without_an_intervention(cleaned):
     assert items["cost"].sum() == 0
 
 
-def test_unit_costs_that_nobody_uses_are_noted(cleaned, caplog):
+def test_unit_costs_that_nobody_uses_are_noted(cleaned_ccp, caplog):
     caplog.set_level(logging.WARNING)
-    cleaned.change("config/economics.yaml", '"su_*", days_off_work', '"su_*"')
+    cleaned_ccp.change("config/economics.yaml", '"su_*", days_off_work', '"su_*"')
     with pytest.raises(StudyError, match="absence.service is 'days_off_work', which is not a"):
-        cleaned.cost()
-    cleaned.change("config/economics.yaml", "service: days_off_work", "service: su_gp")
-    cleaned.change(
+        cleaned_ccp.cost()
+    cleaned_ccp.change("config/economics.yaml", "service: days_off_work", "service: su_gp")
+    cleaned_ccp.change(
         "config/dictionary.csv",
         "followup,su_gp,su_gp,month6,",
         "followup,su_gp,gp_contacts,month6,",
     )
-    cleaned.cost()
+    cleaned_ccp.cost()
     assert "unit_costs.csv, line 16: no perspective uses 'days_off_work'" in caplog.text
     assert "service 'su_gp' is not asked at ['month6']" in caplog.text
 
@@ -489,27 +461,27 @@ STAGE_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", STAGE_FAULTS)
-def test_faults_of_the_evaluation(cleaned, fault):
+def test_faults_of_the_evaluation(cleaned_ccp, fault):
     changes, sentence = STAGE_FAULTS[fault]
     for change in changes:
-        cleaned.change(*change)
+        cleaned_ccp.change(*change)
     with pytest.raises(StudyError) as caught:
-        cleaned.cost()
+        cleaned_ccp.cost()
     assert str(caught.value).startswith(sentence)
     assert not list(DERIVED.glob("costs*"))
 
 
 @pytest.mark.parametrize("name", ["unit_costs", "price_index", "intervention_cost"])
-def test_a_file_that_is_not_there(cleaned, name):
-    (cleaned / f"config/{name}.csv").unlink()
+def test_a_file_that_is_not_there(cleaned_ccp, name):
+    (cleaned_ccp / f"config/{name}.csv").unlink()
     with pytest.raises(StudyError, match=f"config/{name}.csv: the file is missing; expected a CSV"):
-        cleaned.cost()
+        cleaned_ccp.cost()
 
 
-def test_nothing_to_cost(cleaned):
-    (cleaned / "config/economics.yaml").unlink()
+def test_nothing_to_cost(cleaned_ccp):
+    (cleaned_ccp / "config/economics.yaml").unlink()
     with pytest.raises(StudyError, match="there is nothing to cost"):
-        cleaned.cost()
+        cleaned_ccp.cost()
 
 
 def test_the_rough_mapping_is_what_its_script_writes():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +10,8 @@ import pandas as pd
 import pytest
 from scipy.special import stdtr
 from scipy.stats import skew
+from support.benchmarks import load
+from support.small_study import drawn
 from synthetic.trial_with_costs import (
     EQUAL,
     POPULATIONS,
@@ -26,7 +25,6 @@ from synthetic.trial_with_costs import (
 )
 from synthetic.trial_with_costs import QALY as QALY_WEIGHTS
 
-from ccp_analysis.config.study import Study
 from ccp_analysis.economics.compared import compared
 from ccp_analysis.economics.net_benefit import net_benefit_rows
 from ccp_analysis.economics.outcomes import (
@@ -40,7 +38,6 @@ from ccp_analysis.random import stream
 
 pytestmark = pytest.mark.simulation
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "known_truths.py"
 DRAWS = 1_000
 CELLS = [("moderate", name, icc) for name in TRUTHS for icc in (0.0, 0.05)]
 CELLS += [("strong", "trade-off", 0.05), ("strong", "dominant", 0.05)]
@@ -48,12 +45,7 @@ CELLS += [("strong", "trade-off", 0.05), ("strong", "dominant", 0.05)]
 
 @pytest.fixture(scope="module")
 def benchmark():
-    spec = importlib.util.spec_from_file_location("known_truths", PATH)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where its data classes look for their module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    return load("known_truths")
 
 
 @pytest.fixture(scope="module")
@@ -270,24 +262,7 @@ def test_the_pipeline_gives_what_the_batch_gives(benchmark):
     trials = draw(TRUTHS["trade-off"], Population(icc=0.05), UNEQUAL, 2, stream(5, "rows"))
     fits = benchmark.regress(trials, benchmark.outcomes(trials))
     pooled = benchmark.pool(fits.estimate, fits.std_error**2, fits.df)
-    study = Study.model_validate(
-        {
-            "id": "drawn",
-            "title": "Drawn",
-            "short_title": "Drawn",
-            "registration": "none",
-            "data_status": "synthetic",
-            "data_date": "2021-01-01",
-            "randomised": False,
-            "arms": {"variable": "arm", "reference": "a", "levels": {"a": "A", "b": "B"}},
-            "clusters": {"unit": "team", "pair": "pair", "unit_label": "t", "pair_label": "p"},
-            "visits": [
-                {"id": "y0", "label": "0", "months": 0},
-                {"id": "y1", "label": "1", "months": 6},
-            ],
-            "files": {"people": {"path": "people.csv", "rows": "participant"}},
-        }
-    )
+    study = drawn()
     tables = pd.concat(
         [
             pd.DataFrame(

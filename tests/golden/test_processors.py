@@ -2,67 +2,76 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pandas as pd
 import pytest
+from support.study import BTHEB, CCP, ROOT, StudyFolder
 
 from ccp_analysis.archive.verify import IDENTICAL, WITHIN, compare
 from ccp_analysis.results.table import KEY
 
-TESTS = Path(__file__).parents[1]
-ROOT = TESTS.parent
-STUDIES = {"connecting_people": ROOT, "beat_the_blues": ROOT / "examples" / "beat_the_blues"}
-DERIVED = Path("data/derived")
-# None: what OpenBLAS chooses for the processor at hand.
-PROCESSORS = (None, "Haswell", "Nehalem")
-
-# Runs a reduced study in a process of its own, whose kernels are chosen as NumPy is loaded, and
-# says which these are.
+PROCESSORS = ("Haswell", "Nehalem")
+# Runs a reduced study in a process of its own, whose kernels are chosen as NumPy is loaded.
 SCRIPT = """if True:
-    import ctypes, sys
+    import sys
     from pathlib import Path
-    import numpy
-    from conftest import copy_study, inside
-    [library] = (Path(numpy.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas64*")
-    name = ctypes.CDLL(str(library)).scipy_openblas_get_corename64_
-    name.restype = ctypes.c_char_p
-    print(name().decode())
-    folder = copy_study(Path(sys.argv[1]), Path(sys.argv[2]))
-    with inside(folder.path):
-        folder.all_results()
+    from golden.test_processors import kernels
+    from support.study import run_reduced
+    print(kernels())
+    run_reduced(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
-def run(study: Path, folder: Path, processor: str | None) -> str:
+def kernels() -> str | None:
+    """Return the processor whose kernels NumPy uses; None without an OpenBLAS of its own."""
+    library = next(
+        (Path(numpy.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas64*"), ""
+    )
+    if not library:
+        return None
+    name = ctypes.CDLL(str(library)).scipy_openblas_get_corename64_
+    name.restype = ctypes.c_char_p
+    return name().decode()
+
+
+def run(study: Path, folder: Path, processor: str) -> str:
     """Run a reduced study on the kernels of a processor; return whose they were."""
-    env = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
-    env["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS.parent / "src")])
-    if processor:
-        env["OPENBLAS_CORETYPE"] = processor
+    env = os.environ | {"OPENBLAS_CORETYPE": processor}
+    env["PYTHONPATH"] = os.pathsep.join(str(ROOT / part) for part in ("tests", "src"))
     command = [sys.executable, "-c", SCRIPT, str(study), str(folder)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    if "not enough values to unpack" in done.stderr:
-        pytest.skip("NumPy comes without an OpenBLAS of its own: its kernels cannot be chosen")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.split()[0]
 
 
+def results_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the results and the grid of the tipping points."""
+    table = pd.read_csv(folder / "reports/results.csv", dtype=str, keep_default_na=False)
+    return table, pd.read_parquet(folder / "data/derived/figure_data/tipping.parquet")
+
+
 @pytest.mark.pipeline
-@pytest.mark.parametrize("name", STUDIES)
-def test_another_processor_changes_no_key_and_no_number(name: str, tmp_path: Path) -> None:
-    tables, grids, ran = [], [], []
+@pytest.mark.parametrize("source", [CCP, BTHEB], ids=["connecting_people", "beat_the_blues"])
+def test_another_processor_changes_no_key_and_no_number(
+    source: Path, ccp_done: StudyFolder, btheb_done: StudyFolder, tmp_path: Path
+) -> None:
+    ran = [kernels()]  # what OpenBLAS chooses for the processor at hand
+    if not ran[0]:
+        pytest.skip("NumPy comes without an OpenBLAS of its own: its kernels cannot be chosen")
+    found = [results_of((ccp_done if source == CCP else btheb_done).path)]
     for processor in PROCESSORS:
-        folder = tmp_path / str(processor)
-        ran.append(run(STUDIES[name], folder, processor))
-        if processor and ran[-1] != processor:
+        folder = tmp_path / processor
+        ran.append(run(source, folder, processor))
+        if ran[-1] != processor:
             pytest.skip(f"this machine cannot run the kernels of {processor}")
-        results = folder / "reports/results.csv"
-        tables.append(pd.read_csv(results, dtype=str, keep_default_na=False))
-        grids.append(pd.read_parquet(folder / DERIVED / "figure_data/tipping.parquet"))
+        found.append(results_of(folder))
+    tables, grids = zip(*found, strict=True)
     assert len(set(ran)) > 1
     first = tables[0]
     assert any(not table.equals(first) for table in tables), "nothing was computed differently"

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import small_study
 
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.economics import Economics
@@ -19,23 +20,7 @@ from ccp_analysis.imputation.plan import Variable, imputation_variables, with_de
 from ccp_analysis.imputation.rules import check_plan, method_of, never_exist
 
 NAN = np.nan
-STUDY = Study.model_validate(
-    {
-        "id": "s",
-        "title": "S",
-        "short_title": "S",
-        "registration": "none",
-        "data_status": "synthetic",
-        "data_date": "2021-01-01",
-        "randomised": True,
-        "arms": {"variable": "arm", "reference": "a", "levels": {"a": "A", "b": "B"}},
-        "visits": [
-            {"id": "before", "label": "0", "months": 0},
-            {"id": "after", "label": "6", "months": 6},
-        ],
-        "files": {"people": {"path": "people.csv", "rows": "participant"}},
-    }
-)
+STUDY = small_study.study(clusters=None)
 
 
 def plan(**imputation) -> Plan:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.benchmarks import load
 
 pytestmark = pytest.mark.simulation
 
@@ -15,11 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def benchmark():
-    path = ROOT / "benchmarks" / "imputation_study.py"
-    spec = importlib.util.spec_from_file_location("imputation_study", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("imputation_study")
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.linalg import eigh
+from support.benchmarks import load
 
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
@@ -21,18 +18,7 @@ from ccp_analysis.models.sur import fit_sur
 from ccp_analysis.models.used_up import LARGEST_SHARE, UsedUp
 
 pytestmark = pytest.mark.simulation
-
-
-def _benchmark():
-    path = Path(__file__).parents[2] / "benchmarks" / "used_up_teams.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-teams = _benchmark()
+teams = load("used_up_teams")
 LAYOUTS = {layout.name: layout for layout in teams.LAYOUTS}
 # Least shares of the layouts whose levels are .10 to .95 by CR2; of all others it is zero.
 LOST = {

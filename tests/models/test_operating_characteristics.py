@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from support.benchmarks import load
 
 from ccp_analysis.random import stream
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "operating_characteristics.py"
 DRAWS = 2_000
 BAND = 3 * (0.05 * 0.95 / DRAWS) ** 0.5
 
 
 @pytest.fixture(scope="module")
 def study():
-    spec = importlib.util.spec_from_file_location("operating_characteristics", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("operating_characteristics")
 
 
 @pytest.mark.parametrize("icc", [0.0, 0.05])

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from support.benchmarks import load
 
 pytestmark = pytest.mark.simulation
 
 
 @pytest.fixture(scope="module")
 def benchmark():
-    path = Path(__file__).parents[2] / "benchmarks" / "takers.py"
-    spec = importlib.util.spec_from_file_location("benchmark_of_takers", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load("takers")
 
 
 @pytest.mark.parametrize("uptake", [0.1, 0.3, 0.8])

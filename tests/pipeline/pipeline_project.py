@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[2]
 CODE = ["Snakefile", "Makefile", "environment.yml", "requirements.lock", "profiles", "src"]
 BIN = Path(sys.executable).parent
@@ -50,16 +52,26 @@ class Project:
         return {line.split()[0] for line in table[1].splitlines()[2:]} - {"total", "all"}
 
 
-def copy_project(folder: Path) -> Project:
+def copy_project(folder: Path, study: str = ".", analyses: list[str] | None = None) -> Project:
+    """Copy the code and a study, reduced; if wanted, with some of its analyses alone."""
     for name in CODE:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / name)
-    shutil.copytree(ROOT / "config", folder / "config")
-    shutil.copytree(ROOT / "data" / "raw", folder / "data" / "raw")
-    plan = folder / "config" / "analysis.yaml"
-    text = re.sub(r"imputations: \d+", "imputations: 2", plan.read_text(encoding="utf-8"))
-    plan.write_text(re.sub(r"iterations: \d+", "iterations: 3", text), encoding="utf-8")
+    shutil.copytree(ROOT / study / "config", folder / "config")
+    shutil.copytree(ROOT / study / "data" / "raw", folder / "data" / "raw")
+    path = folder / "config" / "analysis.yaml"
+    text = re.sub(r"imputations: \d+", "imputations: 2", path.read_text(encoding="utf-8"))
+    path.write_text(re.sub(r"iterations: \d+", "iterations: 3", text), encoding="utf-8")
+    money = folder / "config" / "economics.yaml"
+    if money.is_file():
+        text = money.read_text(encoding="utf-8").replace("draws: 5000", "draws: 500")
+        money.write_text(text, encoding="utf-8")
+    if analyses:
+        plan = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plan["analyses"] = [entry for entry in plan["analyses"] if entry["id"] in analyses]
+        kept = ("analyses", "seed", "confidence_level", "outcomes", "covariates", "imputation")
+        path.write_text(yaml.safe_dump({key: plan[key] for key in kept}), encoding="utf-8")
     return Project(folder)

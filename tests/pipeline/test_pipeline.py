@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from pipeline_project import Project, copy_project
+from pipeline_project import ROOT, Project, copy_project
+
+from ccp_analysis.cli import COMMANDS
 
 pytestmark = pytest.mark.pipeline
+
+REACH = ROOT / "tests/golden/reruns.csv"
 
 AFTER_RESULTS = {"results", "items", "report"}
 AFTER_ANALYSES = {"balance", "results", "items", "report"}
@@ -21,7 +26,7 @@ AFTER_IMPUTATION = {
 }
 
 
-@contextmanager
+@contextlib.contextmanager
 def edited(path: Path, old: str, new: str) -> Iterator[None]:
     """Change a file for a while."""
     before = path.read_text(encoding="utf-8")
@@ -50,7 +55,23 @@ def test_a_run_makes_the_documents_and_says_how_long_it_took(done: Project) -> N
         assert least, name
 
 
-def test_a_second_run_does_nothing(done: Project) -> None:
+@pytest.fixture(scope="module")
+def following(done: Project) -> dict[str, set[str]]:
+    """Of each rule itself and all that run after it, as Snakemake joins them."""
+    graph = done.run("--rulegraph").stdout
+    names = dict(re.findall(r'(\d+)\[label = "(\w+)"', graph))
+    next_to: dict[str, set[str]] = {name: set() for name in names.values()}
+    for first, second in re.findall(r"(\d+) -> (\d+)", graph):
+        next_to[names[first]].add(names[second])
+
+    def after(rule: str) -> set[str]:
+        return {rule}.union(*map(after, next_to[rule])) - {"all"}
+
+    return {rule: after(rule) for rule in next_to}
+
+
+def test_nothing_reruns_for_a_second_run_or_a_file_that_was_touched(done: Project) -> None:
+    os.utime(done.folder / "data/raw/baseline.csv")
     assert done.waiting() == set()
 
 
@@ -60,19 +81,9 @@ def test_the_plan_reruns_what_reads_it_and_what_follows_but_not_cleaning(done: P
     assert done.waiting() == set()
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("unit_costs.csv", "su_gp,contact,40", "su_gp,contact,41"),
-        ("price_index.csv", "2016,93", "2016,91"),
-        ("intervention_cost.csv", "two-day course,2000", "two-day course,2500"),
-    ],
-)
-def test_a_price_reruns_costing_and_what_follows(
-    done: Project, file: str, old: str, new: str
-) -> None:
-    with edited(done.folder / "config" / file, old, new):
-        assert done.waiting() == {"cost", "impute"} | AFTER_IMPUTATION
+def test_a_text_of_the_report_reruns_the_report(done: Project) -> None:
+    with edited(done.folder / "config/study.yaml", "title: Connecting", "title: The Connecting"):
+        assert done.waiting() == {"items", "report", "codebook"}
 
 
 @pytest.mark.parametrize(
@@ -87,31 +98,50 @@ def test_an_edit_of_the_evaluation_reruns_what_hangs_on_it(
 ) -> None:
     with edited(done.folder / "config/economics.yaml", old, new):
         assert done.waiting() == rules | AFTER_RESULTS
-    assert done.waiting() == set()
 
 
-@pytest.mark.parametrize(
-    ("module", "rules"),
-    [
-        ("models/glm.py", {"analyse", "evaluate", "sensitivity"} | AFTER_ANALYSES),
-        ("imputation/chained.py", {"impute"} | AFTER_IMPUTATION),
-        ("analyses/descriptive.py", {"describe"} | AFTER_RESULTS),
-        ("report/sections/costs.py", {"items", "report"}),
-        ("report/templates/style.css", {"codebook", "report"}),
-        ("cleaning/guard.py", {"clean", "codebook", "cost", "impute"} | AFTER_IMPUTATION),
-    ],
-)
-def test_a_module_reruns_exactly_the_rules_that_use_it(
-    done: Project, module: str, rules: set[str]
+CODE = "src/ccp_analysis"
+# Rules that run again after an edit of a file.
+AFTER_EDIT = {
+    "config/unit_costs.csv": {"cost", "impute"} | AFTER_IMPUTATION,
+    "config/price_index.csv": {"cost", "impute"} | AFTER_IMPUTATION,
+    "config/intervention_cost.csv": {"cost", "impute"} | AFTER_IMPUTATION,
+    f"{CODE}/models/glm.py": {"analyse", "evaluate", "sensitivity"} | AFTER_ANALYSES,
+    f"{CODE}/imputation/chained.py": {"impute"} | AFTER_IMPUTATION,
+    f"{CODE}/analyses/descriptive.py": {"describe"} | AFTER_RESULTS,
+    f"{CODE}/report/sections/costs.py": {"items", "report"},
+    f"{CODE}/report/templates/style.css": {"codebook", "report"},
+    f"{CODE}/cleaning/guard.py": {"clean", "codebook", "cost", "impute"} | AFTER_IMPUTATION,
+}
+
+
+@pytest.mark.parametrize("file", AFTER_EDIT)
+def test_a_file_reruns_exactly_the_rules_that_use_it_and_what_follows(
+    following: dict[str, set[str]], file: str
 ) -> None:
-    path = done.folder / "src/ccp_analysis" / module
-    before = path.read_bytes()
-    comment = b"\n/* a comment */\n" if path.suffix == ".css" else b"\n# a comment\n"
-    path.write_bytes(before + comment)
-    try:
-        assert done.waiting() == rules
-    finally:
-        path.write_bytes(before)
+    use = pd.read_csv(REACH, index_col="file").loc[file, "rules"].split()
+    assert set().union(*map(following.get, use)) == AFTER_EDIT[file]
+
+
+def test_every_rule_has_the_fingerprint_of_its_own_command() -> None:
+    """What golden/test_reruns.py says of commands holds of rules."""
+    text = (ROOT / "Snakefile").read_text(encoding="utf-8")
+    rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL))
+    assert {*rules} == {"all", *COMMANDS} - {"archive", "verify"}
+    for name, body in rules.items():
+        if name != "all":
+            read = 'RAW + CONFIG["clean"]' if name == "clean" else f'CONFIG["{name}"]'
+            assert f'version=version("{name}", {read}),' in body
+            assert f'"python -m ccp_analysis.cli {name} ' in body
+
+
+def test_a_module_and_a_style_sheet_rerun_what_is_said_above(done: Project) -> None:
+    module, style = f"{CODE}/models/glm.py", f"{CODE}/report/templates/style.css"
+    with (
+        edited(done.folder / module, "\n\n", "\n\n# a comment\n"),
+        edited(done.folder / style, "{", "/* a comment */ {"),
+    ):
+        assert done.waiting() == AFTER_EDIT[module] | AFTER_EDIT[style]
     assert done.waiting() == set()
 
 
@@ -125,11 +155,6 @@ def test_a_raw_file_replaced_by_an_older_one_is_noticed(done: Project) -> None:
     finally:
         path.write_bytes(before)
         os.utime(path, (dates.st_atime, dates.st_mtime))
-
-
-def test_touching_a_file_reruns_nothing(done: Project) -> None:
-    os.utime(done.folder / "data/raw/baseline.csv")
-    assert done.waiting() == set()
 
 
 def test_one_core_elsewhere_gives_the_same_bytes(
@@ -163,49 +188,56 @@ def test_every_table_says_what_kind_of_data_it_rests_on(done: Project) -> None:
         assert set(pd.read_csv(path)["data_status"]) == {"synthetic"}, path
 
 
-def test_verify_tells_identical_from_different(done: Project) -> None:
-    same = done.cli("verify", "--log", "logs/verify.log")
+def test_verify_tells_identical_from_different(tmp_path: Path) -> None:
+    small = copy_project(tmp_path, "examples/beat_the_blues", analyses=["ancova_complete"])
+    made = small.run("--cores", "2", "reports/results.csv")
+    assert made.returncode == 0, made.stdout + made.stderr
+    same = small.cli("verify", "--log", "logs/verify.log")
     assert same.returncode == 0, same.stdout + same.stderr
     assert "0 different" in same.stdout
-    raw = done.folder / "data/raw/followup.csv"
-    before = raw.read_bytes()
+    raw = small.folder / "data/raw/btheb.csv"
     table = pd.read_csv(raw, dtype=str, keep_default_na=False)
-    table.loc[5, "rgu_01"] = {"0": "1"}.get(table.loc[5, "rgu_01"], "0")
+    table.loc[5, "bdi.8m"] = "11" if table.loc[5, "bdi.8m"] != "11" else "12"
     table.to_csv(raw, index=False)
-    try:
-        other = done.cli("verify", "--log", "logs/verify.log")
-    finally:
-        raw.write_bytes(before)
+    other = small.cli("verify", "--log", "logs/verify.log")
     assert other.returncode == 1
     assert "ifferent" in other.stdout + other.stderr
     assert "Traceback" not in other.stdout + other.stderr
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "rule", "words"),
-    [
-        ("data/raw/recruitment.csv", "CP005,T07", "CP005,X07", "clean", "recruitment.csv, line 6"),
-        ("data/raw/baseline.csv", "participant,interview", "person,interview", "", "line 1"),
-        ("config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,-40", "", "line 2"),
-        ("config/analysis.yaml", "auxiliary: []", "auxiliary: [nothing]", "", "'nothing'"),
-        ("config/study.yaml", "randomised: false", "randomised: maybe", "", "study.yaml, line 8"),
-        ("config/economics.yaml", "0, 2500, 5000", "0, 5000, 2500", "", "economics.yaml, line 25"),
-    ],
-)
-def test_bad_input_ends_at_its_rule_with_one_sentence(
-    tmp_path: Path, file: str, old: str, new: str, rule: str, words: str
-) -> None:
+def test_bad_raw_data_end_at_cleaning_with_one_sentence(tmp_path: Path) -> None:
     project = copy_project(tmp_path)
-    with edited(project.folder / file, old, new):
+    with edited(project.folder / "data/raw/recruitment.csv", "CP005,T07", "CP005,X07"):
         result = project.run("--cores", "2")
     screen = result.stdout + result.stderr
     assert result.returncode != 0
-    assert words in screen
+    assert "recruitment.csv, line 6" in screen
     assert "Traceback" not in screen
-    assert not (project.folder / "reports/results.csv").exists()
-    if rule:
-        assert f"The run stopped: {rule}: " in screen
-        assert words in (project.folder / f"logs/{rule}.log").read_text(encoding="utf-8")
-        assert not (project.folder / "data/derived/participants.parquet").exists()
-    else:  # before the first job
-        assert not (project.folder / "logs").exists()
+    assert "The run stopped: clean: " in screen
+    log = (project.folder / "logs/clean.log").read_text(encoding="utf-8")
+    assert "recruitment.csv, line 6" in log
+    for made in ("reports/results.csv", "data/derived/participants.parquet"):
+        assert not (project.folder / made).exists()
+
+
+def test_bad_input_is_said_before_the_first_job(tmp_path: Path) -> None:
+    """One run for all; tests/study/test_check.py has each by itself."""
+    faults = [
+        ("data/raw/baseline.csv", "participant,interview", "person,interview", "line 1"),
+        ("config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,-40", "line 2"),
+        ("config/analysis.yaml", "auxiliary: []", "auxiliary: [nothing]", "'nothing'"),
+        ("config/study.yaml", "randomised: false", "randomised: maybe", "study.yaml, line 8"),
+        ("config/economics.yaml", "0, 2500, 5000", "0, 5000, 2500", "economics.yaml, line 25"),
+    ]
+    project = copy_project(tmp_path)
+    with contextlib.ExitStack() as edits:
+        for file, old, new, _ in faults:
+            edits.enter_context(edited(project.folder / file, old, new))
+        result = project.run("--cores", "2")
+    screen = result.stdout + result.stderr
+    assert result.returncode != 0
+    for *_, words in faults:
+        assert words in screen
+    assert "Traceback" not in screen
+    assert not (project.folder / "logs").exists()
+    assert not (project.folder / "reports").exists()

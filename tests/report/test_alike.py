@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import re
-from contextlib import chdir
-from pathlib import Path
 
 import pytest
 from support import reported
 
 from ccp_analysis.report.sections.alike import compared
-from ccp_analysis.report.source import Source, load
-
-DERIVED = Path("data/derived")
-
-
-def source_of(folder) -> Source:
-    with chdir(folder.path):
-        return load(
-            Path("reports/results.csv"),
-            DERIVED / "flow.json",
-            DERIVED / "queries.csv",
-            DERIVED / "imputation_models.csv",
-            points=DERIVED / "figure_data",
-        )
+from ccp_analysis.report.source import Source
 
 
 @pytest.fixture(scope="module")
 def ccp_report(ccp_done) -> Source:
-    return source_of(ccp_done)
+    return ccp_done.source()
 
 
 def test_the_summary_has_two_sentences(ccp_report):
@@ -60,7 +45,7 @@ def test_figures_are_drawn(ccp_report):
 
 
 def test_a_randomised_study_has_the_table_and_no_weights(btheb_done):
-    source = source_of(btheb_done)
+    source = btheb_done.source()
     assert len(reported.tables(source)["alike"].rows) == len(compared(source)) > 0
     assert not {"unmeasured", "weights", "strengths"} & set(reported.table_names(source))
     assert not {"alike", "overlap", "unmeasured"} & set(reported.figure_names(source))

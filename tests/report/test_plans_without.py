@@ -16,7 +16,6 @@ from support import reported
 
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.report.source import Source
-from ccp_analysis.report.source import load as load_source
 from ccp_analysis.results import stage
 
 ROOT = Path(__file__).parents[2]
@@ -31,21 +30,6 @@ Change = Callable[[Config], Config]
 def plan_of(fixture: str) -> Config:
     text = (STUDIES[fixture] / "config/analysis.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(text)
-
-
-def load() -> Source:
-    """Load all that the study in the current folder has to report."""
-    money = Path("config/economics.yaml").is_file()
-    return load_source(
-        Path("reports/results.csv"),
-        DERIVED / "flow.json",
-        DERIVED / "queries.csv",
-        DERIVED / "imputation_models.csv",
-        DERIVED / "scales.csv",
-        DERIVED / "figure_data",
-        prices=DERIVED / "prices.parquet" if money else None,
-        intervention=DERIVED / "intervention.parquet" if money else None,
-    )
 
 
 def report(source: Source) -> str:
@@ -119,11 +103,7 @@ def planned(source: Source, config: Config) -> Source:
 
 @pytest.fixture(scope="module")
 def sources(ccp_done, btheb_done) -> dict[str, Source]:
-    found = {}
-    for name, folder in (("ccp_done", ccp_done), ("btheb_done", btheb_done)):
-        with chdir(folder.path):
-            found[name] = load()
-    return found
+    return {"ccp_done": ccp_done.source(), "btheb_done": btheb_done.source()}
 
 
 @pytest.mark.parametrize(
@@ -186,8 +166,7 @@ def strata(ccp_done, tmp_path_factory):
 def test_there_is_a_report_of_strata_with_several_clusters_in_an_arm(strata, gone):
     plan = yaml.safe_load((strata / "config/analysis.yaml").read_text())
     plan["analyses"] = [entry for entry in plan["analyses"] if entry["id"] not in gone]
-    with chdir(strata.path):
-        text = report(planned(load(), plan))
+    text = report(planned(strata.source(), plan))
     assert "one by one" not in text
     reason = "Every pair must be two teams, one in each arm"
     assert reason in text  # of the change scores' paired analysis, whatever else there is

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from matplotlib.figure import Figure
 from support import reported
 
 from ccp_analysis.report.sections.summary import summary
 from ccp_analysis.report.sections.target_trial import OPEN
-from ccp_analysis.report.source import Source, load
+from ccp_analysis.report.source import Source
+
+pytestmark = pytest.mark.study
 
 
 @pytest.fixture(params=["ccp_done", "btheb_done"])
 def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Source:
     folder = request.getfixturevalue(request.param)
     monkeypatch.chdir(folder.path)
-    derived = Path("data/derived")
-    return load(
-        Path("reports/results.csv"),
-        derived / "flow.json",
-        derived / "queries.csv",
-        derived / "imputation_models.csv",
-        scales=_there(derived / "scales.csv"),
-        points=_there(derived / "figure_data"),
-        prices=_there(derived / "prices.parquet"),
-        intervention=_there(derived / "intervention.parquet"),
-    )
-
-
-def _there(path: Path) -> Path | None:
-    return path if path.exists() else None
+    return folder.source()
 
 
 def test_no_table_lacks_what_the_stages_wrote(source: Source) -> None:
@@ -67,8 +53,7 @@ def test_the_target_trial_stands_beside_a_study_that_is_not_randomised(source: S
         assert not own & set(built)
         assert source.study.target_trial is None
         return
-    for name in ("trend", "target", "cheers"):
-        assert reported.claimed_in_vain(source, name) == [], name
+    assert reported.claimed_in_vain(source, "trend", "target", "cheers") == []
     rows = {row[0]: row[1:] for row in built["target_trial"].rows}
     assert "10 teams in 5 Trusts, 5 with usual practice and 5 with Conn" in rows["Assignment"][1]
     assert "Implementation did not fully occur" in rows["Treatment strategies"][2]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.study import ROOT, report_by
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = Path("examples/beat_the_blues")
 CODE = Path("src/ccp_analysis")
 
@@ -74,8 +74,6 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nothing = shutil.ignore_patterns("__pycache__")
     for part in ("src", "tools", "docs", EXAMPLE / "config", EXAMPLE / "data/raw"):
         shutil.copytree(ROOT / part, root / part, ignore=nothing)
-    for name in ("Snakefile", "requirements.lock", "environment.yml"):
-        shutil.copy(ROOT / name, root / name)
     put(root / CODE / "config/models.py", "    # Of the evaluation", ENTRY.rstrip())
     (root / CODE / "analyses/models/halved.py").write_text(FIT, encoding="utf-8")
     section = root / CODE / "report/sections/limits.py"
@@ -88,8 +86,6 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     put(root / CODE / "config/study.py", "    losses: Losses | None = None", KEY.rstrip())
     study, plan = (root / EXAMPLE / "config" / name for name in ("study.yaml", "analysis.yaml"))
     study.write_text(study.read_text(encoding="utf-8") + "motto: less is more\n", encoding="utf-8")
-    text = plan.read_text(encoding="utf-8").replace("imputations: 50", "imputations: 5")
-    plan.write_text(text, encoding="utf-8")
     toy = "  - {id: toy, role: supporting, model: halved, visit: month8, data: observed}"
     put(plan, "  - {id: ancova_complete,", f"\n{toy}")
     return root
@@ -97,15 +93,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.pipeline
 def test_a_model_a_table_and_a_figure_are_seen_in_results_and_report(tree: Path) -> None:
-    command = [sys.executable, "-m", "snakemake", "-s", str(tree / "Snakefile"), "--cores", "2"]
-    done = subprocess.run(
-        [*command, "--directory", str(tree / EXAMPLE), "--quiet", "all"],
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    reports = tree / EXAMPLE / "reports"
+    reports = report_by(tree, tree / EXAMPLE, tree / "study")
     results = pd.read_csv(reports / "results.csv").set_index(["analysis", "term"])["estimate"]
     assert results["toy", "difference"] == results["ancova_complete", "difference"] / 2
     html = (reports / "report.html").read_text(encoding="utf-8")

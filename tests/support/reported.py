@@ -53,10 +53,12 @@ def legend(source: Source, name: str) -> tuple[str, str]:
     return figure(source, name).legend(source)
 
 
-def claimed_in_vain(source: Source, checklist: str) -> list[list[str]]:
-    """Return the rows of a checklist that name a place which the report does not have."""
-    written = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text(source))
+def claimed_in_vain(source: Source, *checklists: str) -> list[list[str]]:
+    """Return the rows of checklists that name a place which the report does not have."""
+    report = stage.Report(source)
+    written = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", report.text())
     there = set(re.findall(r"^#+ (.+)$", written, flags=re.MULTILINE))
     there |= set(re.findall(r"\*\*((?:Table|Figure) \d+)\.\*\*", written))
     places = re.compile(r"(?<=“)[^”]+(?=”)|(?:Table|Figure) \d+")
-    return [r for r in tables(source)[checklist].rows if not there.issuperset(places.findall(r[3]))]
+    rows = [row for name in checklists for row in report.tables[name].rows]
+    return [row for row in rows if not there.issuperset(places.findall(row[3]))]

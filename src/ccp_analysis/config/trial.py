@@ -21,6 +21,9 @@ from ccp_analysis.layout import (
     STUDY,
 )
 
+# What is said of a study in its report and nowhere else: no number hangs on it.
+TOLD = {"title", "short_title", "registration", "target_trial", "statements"}
+
 
 class Trial:
     """The configuration of the study in the current folder.
@@ -60,10 +63,16 @@ class Trial:
         return load_dictionary(self.study)
 
 
+def designed(study: Study) -> str:
+    """Return what others than the report use of a study, as text that changes with it."""
+    return study.model_dump_json(exclude=TOLD)
+
+
 def configuration_files() -> dict[str, list[str]]:
     """Return, for each kind of rule, the configuration files of which every edit reruns it.
 
     Costing and imputation read ``economics.yaml`` too: they rerun with `economics.costed` of it.
+    Every rule reads ``study.yaml``: those that make no report rerun with `designed` of it.
 
     Returns
     -------
@@ -83,18 +92,18 @@ def configuration_files() -> dict[str, list[str]]:
         prices.append(economics.intervention.costs)
     practice = [IMPLEMENTATION.as_posix()] if IMPLEMENTATION.is_file() else []
     return {
-        "clean": study + measures + list(dict.fromkeys(value_sets)) + checks,
-        "cost": study + measures[:1] + [path.as_posix() for path in prices if path],
-        "impute": study + measures + plan + (value_sets if levels else []),
-        "analyse": study + measures + plan,
-        "check": study + measures + plan,
-        "sensitivity": study + measures + plan,
-        "describe": study + measures + plan,
-        "balance": study + measures + plan,
-        "expose": study + measures + plan + practice + (value_sets if levels else []),
-        "implement": study + measures + plan + practice,
-        "evaluate": study + measures + plan + money,
-        "results": study + plan,
+        "clean": measures + list(dict.fromkeys(value_sets)) + checks,
+        "cost": measures[:1] + [path.as_posix() for path in prices if path],
+        "impute": measures + plan + (value_sets if levels else []),
+        "analyse": measures + plan,
+        "check": measures + plan,
+        "sensitivity": measures + plan,
+        "describe": measures + plan,
+        "balance": measures + plan,
+        "expose": measures + plan + practice + (value_sets if levels else []),
+        "implement": measures + plan + practice,
+        "evaluate": measures + plan + money,
+        "results": plan,
         "codebook": study + measures[1:],
         "items": study + measures + plan + money + practice,
         "report": study,

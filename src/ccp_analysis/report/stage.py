@@ -29,6 +29,16 @@ from ccp_analysis.report.traced import Values, traced
 from ccp_analysis.report.words import Markdown, escape, written_date
 from ccp_analysis.results.terms import Inference, Model, Pooling
 
+ENVIRONMENT = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=False,  # `finalize` escapes for Markdown, which is stricter than for HTML
+    finalize=escape,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
 
 def run(
     *,
@@ -162,21 +172,12 @@ class Report:
 
     def text(self) -> str:
         """Return the report as Markdown, for pandoc; all values are escaped."""
-        environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=False,  # `finalize` escapes for Markdown, which is stricter than for HTML
-            finalize=escape,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
         shared = self._shared()
 
         def text_of(section: Section) -> Markdown:
             name = "items" if section.title else section.name
             own = {"title": section.title, "items": list(section.items(self.source))}
-            said = environment.get_template(f"{name}.md.j2").render(
+            said = ENVIRONMENT.get_template(f"{name}.md.j2").render(
                 **shared, **own, **section.said(self.source)
             )
             return Markdown(said)
@@ -185,7 +186,7 @@ class Report:
         for part in parts_of(self.source):
             sections = [text_of(section) for section in part.sections]
             parts.append((part.title, [text for text in sections if text.strip()]))
-        return environment.get_template("report.md.j2").render(**shared, parts=parts)
+        return ENVIRONMENT.get_template("report.md.j2").render(**shared, parts=parts)
 
     def _shared(self) -> dict[str, Any]:
         """Return what every template knows."""

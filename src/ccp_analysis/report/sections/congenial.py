@@ -81,12 +81,12 @@ def _covariates(source: Source) -> list[str]:
 
 def _lacking(source: Source, stems: Iterable[str], wanted: list[str]) -> str:
     """Say which of the variables wanted do not predict follow-up values of the stems, if any."""
-    by_variable = dict(list(source.models.groupby("variable", sort=False)))
+    models = source.models
     said = []
     for stem in stems:
         for visit in source.study.follow_ups:
-            model = by_variable.get(f"{stem}_{visit.id}")
-            if model is None or model["method"].iloc[0] == COMPUTED:
+            model = models[models["variable"] == f"{stem}_{visit.id}"]
+            if model.empty or model["method"].iloc[0] == COMPUTED:
                 continue
             lacks = [name for name in wanted if name not in set(model["predictor"])]
             # A baseline that the outcome does not have is no term either.

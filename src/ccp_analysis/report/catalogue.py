@@ -98,6 +98,7 @@ APPENDIX: list[Part] = [
     Part(
         "Outcomes",
         [
+            outcomes.DETAILS,
             every_analysis.DETAILS,
             pairs.DETAILS,
             subgroups.DETAILS,
@@ -118,7 +119,17 @@ APPENDIX: list[Part] = [
         ],
     ),
     Part("Checks of the models", [checks.DETAILS, left_out.SECTION, checks.OTHERS]),
-    Part("Costs and quality-adjusted life years", [resources.SECTION]),
+    Part(
+        "Costs and quality-adjusted life years",
+        [
+            resources.SECTION,
+            costs.DETAILS,
+            net_benefit.DETAILS,
+            plane.DETAILS,
+            variations.DETAILS,
+            missed.DETAILS,
+        ],
+    ),
     Part("Reproduction", [records.SECTION]),
     Part(
         "Checklists",

@@ -129,6 +129,11 @@ def fits(of: Configured, *models: str) -> bool:
     return any(analysis.model in models for analysis in of.plan.analyses)
 
 
+def not_allocated(of: Configured) -> bool:
+    """Return whether arms were not allocated at random."""
+    return not of.study.randomised
+
+
 def has_economics(of: Configured) -> bool:
     """Return whether there is an economic evaluation."""
     return of.economics is not None

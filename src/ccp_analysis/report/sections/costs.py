@@ -361,7 +361,11 @@ def side_of(row: Row) -> int:
 
 def _items(of: Configured) -> Iterator[Item]:
     yield TableItem("economic_means", economic_means)
+
+
+def _details(of: Configured) -> Iterator[Item]:
     yield TableItem("economics", economics)
 
 
 SECTION = Section("costs", _items, lambda source: {"result": result(source)}, there=has_economics)
+DETAILS = Section("costs_details", _details, there=has_economics, title="By every analysis")

@@ -184,4 +184,5 @@ def _there(of: Configured) -> bool:
     return of.economics is not None and of.economics.departures is not None
 
 
-SECTION = Section("missed", _items, lambda source: {"tips": tipping(source)}, there=_there)
+SECTION = Section("missed", said=lambda source: {"tips": tipping(source)}, there=_there)
+DETAILS = Section("missed_details", _items, there=_there, title="Missed interviews")

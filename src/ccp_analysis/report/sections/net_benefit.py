@@ -291,12 +291,21 @@ def _ratio(source: Source) -> str:
 def _items(of: Configured) -> Iterator[Item]:
     yield TableItem("net_benefit", net_benefit)
     yield TableItem("acceptability_curves", curve_of, shown=lambda source: False)
+    yield FigureItem("acceptability", draw_acceptability, legend, lambda s: bool(curves(s)))
+
+
+def _details(of: Configured) -> Iterator[Item]:
     yield TableItem("ratios_of_cost", ratios_of_cost)
     if of.economics and of.economics.budget_impact:
         yield TableItem("budget_impact", budget_impact)
-    yield FigureItem("acceptability", draw_acceptability, legend, lambda s: bool(curves(s)))
 
 
 SECTION = Section(
     "net_benefit", _items, lambda source: {"worth": worth(source)}, there=has_economics
+)
+DETAILS = Section(
+    "net_benefit_details",
+    _details,
+    there=has_economics,
+    title="Ratios and budget",
 )

@@ -277,7 +277,6 @@ def _forest_legend(source: Source) -> tuple[str, str]:
 
 
 def _items(of: Configured) -> Iterator[Item]:
-    yield TableItem("observed", observed)
     if len(of.study.follow_ups) > 1:
         yield FigureItem("course", draw_course, _course_legend)
     yield TableItem("comparison", comparison)
@@ -286,4 +285,9 @@ def _items(of: Configured) -> Iterator[Item]:
 FOREST = FigureItem("forest", draw_forest, _forest_legend, lambda s: bool(_of_outcomes(s)))
 
 
+def _details(of: Configured) -> Iterator[Item]:
+    yield TableItem("observed", observed)
+
+
 SECTION = Section("outcomes", _items)
+DETAILS = Section("outcomes_details", _details, title="Outcomes as observed")

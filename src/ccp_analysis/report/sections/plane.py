@@ -351,7 +351,6 @@ def _legend(source: Source) -> tuple[str, str]:
 
 
 def _items(of: Configured) -> Iterator[Item]:
-    yield TableItem("standard_errors", errors)
     yield TableItem("bootstrap_draws", draws_of, shown=lambda source: False)
     yield FigureItem("plane", draw_plane, _legend, has_plane)
 
@@ -360,4 +359,9 @@ def _said(source: Source) -> dict[str, str]:
     return {"plane": said(source), "compared": compared(source)}
 
 
+def _details(of: Configured) -> Iterator[Item]:
+    yield TableItem("standard_errors", errors)
+
+
 SECTION = Section("plane", _items, _said, there=has_economics)
+DETAILS = Section("plane_details", _details, there=has_economics, title="Standard errors")

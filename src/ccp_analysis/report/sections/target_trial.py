@@ -11,7 +11,7 @@ from ccp_analysis.config.estimands import Estimand
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.config.study import Component, TargetTrial
 from ccp_analysis.report.marks import how_many
-from ccp_analysis.report.section import Configured, Section, TableItem
+from ccp_analysis.report.section import Section, TableItem, not_allocated
 from ccp_analysis.report.sections.estimands import data_of
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.table import Column, Table
@@ -185,11 +185,6 @@ def target_trial(source: Source) -> Table[Line]:
         ],
         lines(source),
     )
-
-
-def not_allocated(of: Configured) -> bool:
-    """Return whether arms were not allocated at random."""
-    return not of.study.randomised
 
 
 def _said(source: Source) -> dict[str, Any]:

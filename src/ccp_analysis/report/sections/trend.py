@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ccp_analysis.report.section import Checklist, Numbers, Section
+from ccp_analysis.report.section import Checklist, Numbers, Section, not_allocated
 from ccp_analysis.report.sections.checklist import (
     HARMS,
     LIMITS,
@@ -14,7 +14,6 @@ from ccp_analysis.report.sections.checklist import (
     Item,
     answered,
 )
-from ccp_analysis.report.sections.target_trial import not_allocated
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.table import Table
 

@@ -19,7 +19,14 @@ from ccp_analysis.report.cells import (
     with_interval,
 )
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, RULE, WIDTH
-from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
+from ccp_analysis.report.section import (
+    Configured,
+    FigureItem,
+    Item,
+    Section,
+    TableItem,
+    not_allocated,
+)
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, known, number
@@ -255,13 +262,9 @@ def sentences(source: Source) -> list[str]:
     return [capitalised(sentence) for sentence in said]
 
 
-def _items(of: Configured) -> Iterator[Item]:
-    if not of.study.randomised:
-        yield TableItem("unmeasured", unmeasured)
-
-
 def _details(of: Configured) -> Iterator[Item]:
-    if not of.study.randomised and of.study.clusters:
+    yield TableItem("unmeasured", unmeasured)
+    if of.study.clusters:
         yield TableItem("strengths", strengths)
         yield FigureItem(
             "unmeasured", draw_contours, _contour_legend, lambda s: len(_contour(s)) > 0
@@ -272,5 +275,7 @@ def _said(source: Source) -> dict[str, Any]:
     return {"sentences": sentences(source), "primary": primary_names(source)}
 
 
-SECTION = Section("unmeasured", _items, _said, there=lambda of: not of.study.randomised)
-DETAILS = Section("unmeasured_details", _details, title="How strong it would have to be")
+SECTION = Section("unmeasured", said=_said, there=not_allocated)
+DETAILS = Section(
+    "unmeasured_details", _details, there=not_allocated, title="How strong it would have to be"
+)

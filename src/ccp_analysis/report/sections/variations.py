@@ -284,12 +284,6 @@ def _legend(source: Source) -> tuple[str, str]:
     )
 
 
-def _items(of: Configured) -> Iterator[Item]:
-    yield TableItem("economic_sensitivity", economic_sensitivity)
-    if of.economics and of.economics.sensitivity:
-        yield FigureItem("tornado", draw_tornado, _legend, lambda s: len(marks_of(s)) > 1)
-
-
 def _said(source: Source) -> dict[str, str]:
     return {
         "varied": varied(source),
@@ -298,4 +292,16 @@ def _said(source: Source) -> dict[str, str]:
     }
 
 
-SECTION = Section("variations", _items, _said, there=has_economics)
+def _details(of: Configured) -> Iterator[Item]:
+    yield TableItem("economic_sensitivity", economic_sensitivity)
+    if of.economics and of.economics.sensitivity:
+        yield FigureItem("tornado", draw_tornado, _legend, lambda s: len(marks_of(s)) > 1)
+
+
+SECTION = Section("variations", said=_said, there=has_economics)
+DETAILS = Section(
+    "variations_details",
+    _details,
+    there=has_economics,
+    title="One thing varied at a time",
+)

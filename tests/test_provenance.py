@@ -134,7 +134,7 @@ RUNS = {
             *("--figures", f"{MADE}/figures"),
             *("--text", f"{MADE}/report.md"),
             *("--origins", f"{MADE}/origins.json"),
-            *("--exchanged", f"{MADE}/results.json"),
+            *("--exchanged", f"{MADE}/exchanged.json"),
             *("--book", f"{MADE}/tables.xlsx"),
         ],
         "items",

@@ -32,6 +32,143 @@ def options(command: str) -> list[str]:
         found += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
     return found
 
+<<<<<<< HEAD
+=======
+# Of every command that a rule runs: its options, and the name of its configuration files.
+RUNS = {
+    "clean": (
+        [
+            *("--participants", f"{MADE}/p.parquet"),
+            *("--queries", f"{MADE}/q.csv"),
+            *("--flow", f"{MADE}/f.json"),
+        ],
+        "clean",
+    ),
+    "cost": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--costs", f"{MADE}/c.parquet"),
+            *("--prices", f"{MADE}/prices.parquet"),
+            *("--intervention", f"{MADE}/intervention.parquet"),
+        ],
+        "cost",
+    ),
+    "impute": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--costs", f"{D}/costs.parquet"),
+            *("--prices", f"{D}/prices.parquet"),
+            *("--imputed", f"{MADE}/i.parquet"),
+            *("--models", f"{MADE}/m.csv"),
+        ],
+        "impute",
+    ),
+    "analyse": (
+        [
+            *("--analysis", "mixed"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--results", f"{MADE}/mixed.parquet"),
+        ],
+        "analyse",
+    ),
+    "check": (
+        [
+            *("--analysis", "mixed"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--results", f"{MADE}/checks_mixed.parquet"),
+            *("--figures", f"{MADE}/checks_figures.parquet"),
+        ],
+        "check",
+    ),
+    "sensitivity": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--results", f"{MADE}/sensitivity.parquet"),
+            *("--figures", f"{MADE}/tipping.parquet"),
+        ],
+        "sensitivity",
+    ),
+    "describe": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--results", f"{MADE}/d.parquet"),
+        ],
+        "describe",
+    ),
+    "implement": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--practitioners", f"{D}/practitioners.parquet"),
+            *("--delivery", f"{D}/delivery.parquet"),
+            *("--results", f"{MADE}/i.parquet"),
+            *("--figures", f"{MADE}/implementation.parquet"),
+        ],
+        "implement",
+    ),
+    "balance": (
+        [
+            *("--participants", f"{D}/participants.parquet"),
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--parts", f"{D}/results/ancova.parquet", f"{D}/results/team_means.parquet"),
+            *("--results", f"{MADE}/b.parquet"),
+            *("--figures", f"{MADE}/balance.parquet"),
+        ],
+        "balance",
+    ),
+    "evaluate": (
+        [
+            *("--imputed", f"{D}/imputed.parquet"),
+            *("--costs", f"{D}/costs.parquet"),
+            *("--prices", f"{D}/prices.parquet"),
+            *("--intervention", f"{D}/intervention.parquet"),
+            *("--participants", f"{D}/participants.parquet"),
+            *("--results", f"{MADE}/e.parquet"),
+            *("--figures", f"{MADE}/economics.parquet"),
+        ],
+        "evaluate",
+    ),
+    "results": (
+        ["--parts", f"{D}/results/mixed.parquet", "--out", f"{MADE}/results.csv"],
+        "results",
+    ),
+    "items": (
+        [
+            *REPORTED,
+            *LISTED,
+            *("--tables", f"{MADE}/tables"),
+            *("--figures", f"{MADE}/figures"),
+            *("--text", f"{MADE}/report.md"),
+            *("--origins", f"{MADE}/origins.json"),
+            *("--exchanged", f"{MADE}/exchanged.json"),
+            *("--book", f"{MADE}/tables.xlsx"),
+        ],
+        "items",
+    ),
+    "codebook": (
+        [
+            *("--codebook", f"{D}/codebook.parquet"),
+            *("--html", f"{MADE}/c.html"),
+            *("--csv", f"{MADE}/c.csv"),
+        ],
+        "codebook",
+    ),
+    "report": (
+        [
+            *("--text", f"{MADE}/report.md"),
+            *("--origins", f"{MADE}/origins.json"),
+            *("--figures", f"{MADE}/figures"),
+            *("--html", f"{MADE}/r.html"),
+            *("--docx", f"{MADE}/r.docx"),
+            *("--pdf", f"{MADE}/r.pdf"),
+            *("--results", f"{MADE}/r_all.html"),
+        ],
+        "report",
+    ),
+}
+>>>>>>> origin
 
 # Libraries are loaded once; each command then runs in a fork that has nothing of this package.
 DRIVER = """

@@ -112,7 +112,7 @@ def run(*, codebook: Path, html: Path, csv: Path) -> None:
             "config/study.yaml."
         )
     files.write_text(html, page(study, load_instruments(), table))
-    files.write_csv(csv, readable(table))
+    files.write_csv(csv, readable(table), bom=True)
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

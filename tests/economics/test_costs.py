@@ -18,7 +18,8 @@ from ccp_analysis.config.instruments import load_instruments
 from ccp_analysis.config.study import load_study
 from ccp_analysis.economics.costs import total_costs
 from ccp_analysis.economics.intervention import none, read_intervention, shares
-from ccp_analysis.economics.prices import read_price_index, read_unit_costs, services_of
+from ccp_analysis.economics.perspectives import services_of
+from ccp_analysis.economics.prices import read_price_index, read_unit_costs
 from ccp_analysis.errors import StudyError
 
 ECONOMICS = {

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from ccp_analysis import before
-from ccp_analysis.config.economics import Strange
+from ccp_analysis.config.strange import Strange
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
 

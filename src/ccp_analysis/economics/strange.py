@@ -11,8 +11,9 @@ from statistics import median
 import pandas as pd
 
 from ccp_analysis.cleaning.queries import COLUMNS
-from ccp_analysis.config.economics import PLACEHOLDER, Economics, Strange, is_placeholder
+from ccp_analysis.config.economics import PLACEHOLDER, Economics, is_placeholder
 from ccp_analysis.config.reading import read_lines
+from ccp_analysis.config.strange import Strange
 from ccp_analysis.economics.prices import PriceIndex
 from ccp_analysis.economics.recorded import HOUR
 from ccp_analysis.layout import ECONOMICS

@@ -19,7 +19,7 @@ from ccp_analysis.economics.outcomes import (
     lived_through,
     visit_costs,
 )
-from ccp_analysis.economics.prices import categories
+from ccp_analysis.economics.perspectives import categories
 from ccp_analysis.economics.setting import Setting, Source
 from ccp_analysis.results.terms import Inference, Model, Population, Term
 

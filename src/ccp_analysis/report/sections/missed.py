@@ -12,9 +12,10 @@ from matplotlib.patches import Patch
 from ccp_analysis.config.economics import Axis, Departures
 from ccp_analysis.report.cells import contrast, level_of
 from ccp_analysis.report.drawing import ABOVE, ACTIVE, BELOW, MUTED, WIDTH
+from ccp_analysis.report.maps import draw_map
 from ccp_analysis.report.money import NET_BENEFIT, per_qaly, pounds
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section
-from ccp_analysis.report.sections.departures import STRATEGIES, draw_map, plain
+from ccp_analysis.report.sections.departures import STRATEGIES, plain
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.words import interval, known, listed
 from ccp_analysis.results.terms import Inference, Term

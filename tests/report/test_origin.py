@@ -264,10 +264,10 @@ def leading_nowhere(page: Page) -> list[tuple[str, str, str]]:
 
 def test_the_page_of_all_results_has_every_row(folder: Path) -> None:
     text = (folder / "reports/results.html").read_text(encoding="utf-8")
-    page = Page(text)
+    ids = re.findall(r'\bid="?([^" >]+)', text)
     rows = pd.read_csv(folder / "reports/results.csv", dtype=str, keep_default_na=False)["row"]
-    assert set(rows) <= page.ids
-    assert len(page.ids) == len(set(page.ids))
+    assert set(rows) <= set(ids)
+    assert len(ids) == len(set(ids))
     assert not re.search(r'(?:src|href)="(?!#|results|report)', text)
     assert "None" not in text
     assert "<NA>" not in text

@@ -50,6 +50,7 @@ CODE = {
     "requirements.lock": "numpy==2.0\n",
     "README.md": "# Small\n",
     "LICENSE": "MIT\n",
+    "NOTICE": "Instruments of others.\n",
     "docs/statistics.md": "# Statistics\n",
     "profiles/default/config.yaml": "cores: 4\n",
     "src/small/__init__.py": '"""Small."""\n',

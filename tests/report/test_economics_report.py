@@ -341,7 +341,8 @@ def test_the_checklist_has_all_items_with_places_that_exist(clustered: Folder) -
             assert int(row["Item"]) in {1, 3, 6, 7, 21, 25, 27, 28}
     assert answered == 20
     by_item = {int(row["Item"]): row["Where"] for row in rows}
-    assert by_item[1] == by_item[28] == FOR_AUTHORS
+    assert by_item[1] == f"{FOR_AUTHORS}, in statements.1."
+    assert by_item[28] == f"{FOR_AUTHORS}, in statements.28."
     assert by_item[3] == "Sleep in wards is *poor*."
     assert by_item[16].startswith("Not applicable")
     assert by_item[9].endswith("; why it is long enough is to be stated by the authors.")

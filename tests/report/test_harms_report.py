@@ -114,7 +114,7 @@ def test_events_without_declared_harms_claim_none(source: Source) -> None:
     said = text(found)
     assert "# What happened to people" in said and "none is reported as one." in said
     assert SILENT in limits(found) and harms_by_arm(found) == ""
-    assert checked(found) == (FOR_AUTHORS, False)
+    assert checked(found) == (f"{FOR_AUTHORS}, in statements.trend.19.", False)
 
 
 def checked(source: Source) -> tuple[str, bool]:
@@ -136,7 +136,10 @@ def test_checklists_point_to_harms_where_there_are_some(source: Source) -> None:
     # Declared harms of which there are no results are claimed by nobody.
     declared = source.study.losses.model_copy(update={"harms": ["died"]})
     study = source.study.model_copy(update={"losses": declared})
-    assert checked(replace(source, study=study)) == (FOR_AUTHORS, False)
+    assert checked(replace(source, study=study)) == (
+        f"{FOR_AUTHORS}, in statements.trend.19.",
+        False,
+    )
 
 
 def test_a_study_without_a_file_of_events_says_that_it_knows_nothing(plain: Folder) -> None:

@@ -250,6 +250,12 @@ TRIALS = {
         "\nstatements: {trend: {22: Known, 23: Unknown}, target: {7g(i): Known}}\n\nvisits: ",
         "statements.trend: '23' is not one of the items of the checklist",
     ),
+    "checklist of trials": (
+        "\nvisits: ",
+        "\nstatements:\n  consort: {6: Known}\n\nvisits: ",
+        "statements.consort: this is for studies whose arms were allocated at random, and the file "
+        "says randomised: false; expected one without the other",
+    ),
     "unknown harm": (
         "harms: [adverse_event, death]",
         "harms: [adverse_events, death]",
@@ -279,5 +285,7 @@ def test_a_fault_of_the_target_trial_names_its_line(ccp_study, fault):
 def test_a_randomised_study_may_not_answer_for_others(btheb_study):
     check()
     btheb_study.change(STUDY, "\nvisits: ", "\nstatements: {trend: {1: Said}}\n\nvisits: ")
-    with pytest.raises(StudyError, match="statements: this is for studies whose arms were not"):
+    with pytest.raises(
+        StudyError, match=r"statements\.trend: this is for studies whose arms were not"
+    ):
         check()

@@ -69,18 +69,22 @@ def run(
         for arm in study.arms.ordered
     }
     everyone = pd.Series(True, index=people.index), pd.Series(True, index=observed.index)
+    binary = {
+        c.name for c in dictionary if (c.minimum, c.maximum) == (0, 1) and c.type == "integer"
+    }
     rows: Rows = []
     for level, (in_people, in_observed) in {**groups, "all": everyone}.items():
         for name in plan.baseline_table:
             if name not in people:
                 raise StudyError(f"{PLAN}: baseline_table names '{name}', which is no variable.")
-            rows += _describe(people[name], in_people, name, "", level, unit(name))
+            rows += _describe(people[name], in_people, name, "", level, unit(name), name in binary)
         for stem in dict.fromkeys([*(o.id for o in plan.outcomes), "cost"]):
             for visit in study.visits:
                 variable = f"{stem}_{visit.id}"
                 if variable in observed:
                     values = observed[variable]
-                    rows += _describe(values, in_observed, stem, visit.id, level, unit(stem))
+                    described = (stem, visit.id, level, unit(stem), stem in binary)
+                    rows += _describe(values, in_observed, *described)
     if plan.planned:
         scale = unit(plan.planned.outcome)
         rows += sample_size_rows(study, plan, plan.planned, observed, scale)
@@ -100,9 +104,18 @@ def run(
 
 
 def _describe(
-    values: pd.Series, group: pd.Series, outcome: str, visit: str, level: str, unit: str
+    values: pd.Series,
+    group: pd.Series,
+    outcome: str,
+    visit: str,
+    level: str,
+    unit: str,
+    binary: bool,
 ) -> Rows:
-    """Count, and average or tabulate, the values of a group; n of a figure is what it rests on."""
+    """Count, and average or tabulate, the values of a group; n of a figure is what it rests on.
+
+    Of what is 0 or 1 both, those who have it being a category of one line.
+    """
     inside = values[group]
     known = inside.dropna()
     head = {"outcome": outcome, "visit": visit, "level": level, "n": len(inside)}
@@ -120,12 +133,14 @@ def _describe(
             Term.MINIMUM: known.min(),
             Term.MAXIMUM: known.max(),
         }
-        return rows + [
+        rows += [
             {**head, "n": len(known), "term": t, "scale": unit, "estimate": v}
             for t, v in figures.items()
         ]
+        if not binary:
+            return rows
     counts = known.value_counts()
-    for category in in_order(values):
+    for category in [1] if binary else in_order(values):
         n = int(counts.get(category, 0))
         part = {**head, "n": len(known), "subgroup": str(category)}
         rows.append({**part, "term": Term.NUMBER, "scale": "count", "estimate": n})

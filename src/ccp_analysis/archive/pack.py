@@ -48,6 +48,7 @@ CODE_FILES = (
     "CITATION.cff",
     "CONTRIBUTING.md",
     "LICENSE",
+    "NOTICE",
     "README.md",
     "budget.toml",
     "environment.yml",

@@ -39,7 +39,8 @@ class Visit(Strict):
 SCHEMA = 1  # form of the configuration that this program reads
 
 Format = Literal["csv", "xlsx", "sav", "dta"]
-# Items of the checklists for studies that are not randomised, numbered as in their sources.
+# Items of the checklists of designs, numbered as in their sources: that of randomised trials, the
+# others of studies that are not randomised.
 CHECKLISTS = {
     "trend": tuple(str(number) for number in range(1, 23)),
     "target": (
@@ -47,6 +48,14 @@ CHECKLISTS = {
         *("6a", "6b", "6c", "6d", "6e", "6f", "6g", "6h"),
         *("7a", "7b", "7c", "7d", "7e", "7f", "7g(i)", "7g(ii)", "7h(i)", "7h(ii)"),
         *(str(number) for number in range(8, 22)),
+    ),
+    "consort": (
+        *("1a", "1b", "2", "3", "4", "5a", "5b", "6", "7", "8", "9", "10", "11", "12a", "12b"),
+        *("13", "14", "15", "16a", "16b", "17a", "17b", "18", "19", "20a", "20b"),
+        *("21a", "21b", "21c", "21d", "22a", "22b", "23a", "23b", "24a", "24b"),
+        *(str(number) for number in range(25, 31)),
+        *("C1a", "C2a", "C2b", "C3a", "C4a", "C5", "C6a", "C7a", "C8b", "C9"),
+        *("C10a", "C10b", "C10c", "C12a", "C13a", "C13b", "C15", "C16", "C17a", "C21"),
     ),
 }
 
@@ -255,9 +264,9 @@ class Study(Strict):
     """Whether arms were allocated at random."""
     target_trial: TargetTrial | None = None
     """The target trial beside this study, where arms were not allocated at random."""
-    statements: dict[Literal["trend", "target"], dict[str, Text]] = {}
-    """Checklist, item of it and what the authors say to it, where arms were not allocated at
-    random."""
+    statements: dict[Literal["trend", "target", "consort"], dict[str, Text]] = {}
+    """Checklist, item of it and what the authors say to it: consort where arms were allocated at
+    random, trend and target where they were not."""
     arms: Arms
     """The two arms."""
     visits: list[Visit] = Field(min_length=2)
@@ -313,11 +322,14 @@ class Study(Strict):
         """Yield what does not go with the design, and items that no checklist has."""
         if self.practitioners and self.clusters is None:
             yield f"files.{self.practitioners}: practitioners belong to clusters; expected clusters"
-        for key in ("target_trial", "statements"):
-            if self.randomised and getattr(self, key):
+        keys = [f"statements.{name}" for name in self.statements]
+        for key in [*keys, *["target_trial"] * bool(self.target_trial)]:
+            if self.randomised != (key == "statements.consort"):
+                others = "not allocated" if self.randomised else "allocated"
                 yield (
-                    f"{key}: this is for studies whose arms were not allocated at random, and the "
-                    "file says randomised: true; expected one without the other"
+                    f"{key}: this is for studies whose arms were {others} at random, and the file "
+                    f"says randomised: {str(self.randomised).lower()}; expected one without the "
+                    "other"
                 )
         for name, said in self.statements.items():
             yield from among(f"statements.{name}", said, CHECKLISTS[name], "items of the checklist")

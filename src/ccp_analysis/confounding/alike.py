@@ -185,6 +185,9 @@ def _of_clusters(
             "status": Status.REFUSED,
             "note": "it is known of nobody in one of the clusters",
         }
+    if any(sorted(arm[pair == code]) != [0, 1] for code in np.unique(pair)):
+        note = "every pair must be two teams, one in each arm"
+        return row | {"status": Status.REFUSED, "note": note}
     mean = one.values[:, who].mean(axis=0)[:, None]
     own = None if weights is None else weights.mean(axis=0)
     level = people.plan.confidence_level

@@ -20,6 +20,7 @@ from ccp_analysis.report.sections import (
     checklist,
     checks,
     congenial,
+    consort,
     costs,
     could_be,
     departures,
@@ -133,7 +134,14 @@ APPENDIX: list[Part] = [
     Part("Reproduction", [records.SECTION]),
     Part(
         "Checklists",
-        [checklist.SECTION, trend.SECTION, target.SECTION, stari.SECTION, tidier.SECTION],
+        [
+            checklist.SECTION,
+            consort.SECTION,
+            trend.SECTION,
+            target.SECTION,
+            stari.SECTION,
+            tidier.SECTION,
+        ],
     ),
 ]
 

@@ -11,9 +11,9 @@ from ccp_analysis.config.currencies import PREFIXES
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.config.plan import Outcome
 from ccp_analysis.report.marks import plain
-from ccp_analysis.report.source import Row, Source
+from ccp_analysis.report.source import Row, Source, among
 from ccp_analysis.report.table import Column
-from ccp_analysis.report.words import decimals, degrees, interval, known, number, p_value
+from ccp_analysis.report.words import decimals, degrees, interval, known, number, p_value, percent
 from ccp_analysis.results.terms import Inference, Model, Pooling, Population, Role, Status, Term
 
 DATA: dict[str, str] = {
@@ -281,6 +281,17 @@ def quantity(value: float, places: int, scale: str) -> str:
     """Write a number with the unit of its scale, as in ``1.5 points`` or ``£250``."""
     text = number(value, places, PREFIXES.get(scale, "")) or ""
     return f"{text} points" if scale == "points" else text
+
+
+YES = "1"  # category of those who have what is 0 or 1
+
+
+def number_percent(rows: list[Row], code: str, group: str) -> str | None:
+    """Write how many of a group are in a category, and the percentage."""
+    own = by_term(among(rows, subgroup=code), group)
+    n, share = estimate(own.get(Term.NUMBER)), own.get(Term.PROPORTION)
+    shown = percent(share["estimate"]) if share else None
+    return f"{n} ({shown})" if n is not None and shown is not None else n
 
 
 def others(source: Source, page: int) -> list[Outcome]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.words import known
 
 WIDTH = 6.7  # inches, the text width of the report
+TALL = 8.4  # inches that a figure may be high, with a caption below it on the page
 INK, MUTED, RULE = "#1a1a1a", "#5f6368", "#c4c7cc"
 REFERENCE, ACTIVE, STAMP = "#8a8f98", "#1f5a99", "#b3261e"
 LINE = 0.17  # inches from line to line of text
@@ -93,9 +95,8 @@ def forest(
     -------
     matplotlib.figure.Figure
     """
-    wide, gap, size = (40, 0.04, 7.5) if compact or len(marks) > MANY else (36, 0.1, 8)
-    labels = ["\n".join(textwrap.fill(p, wide) for p in mark.label.split("\n")) for mark in marks]
-    heights = [max(0.17 + gap, LINE * (label.count("\n") + 1) + gap) for label in labels]
+    size = 7.5 if compact or len(marks) > MANY else 8
+    labels, heights = _lines(marks, compact)
     below, above = 0.72 if any(directions) else 0.5, 0.3
     height = sum(heights) + below + above
     figure = Figure(figsize=(WIDTH, height))
@@ -137,6 +138,19 @@ def forest(
                 annotation_clip=False,
             )
     return figure
+
+
+def _lines(marks: list[Mark], compact: bool) -> tuple[list[str], list[float]]:
+    """Return the labels of a forest, broken into lines, and how high each is in inches."""
+    wide, gap = (40, 0.04) if compact or len(marks) > MANY else (36, 0.1)
+    labels = ["\n".join(textwrap.fill(p, wide) for p in mark.label.split("\n")) for mark in marks]
+    return labels, [max(0.17 + gap, LINE * (label.count("\n") + 1) + gap) for label in labels]
+
+
+def fitting(marks: list[Mark]) -> list[Mark]:
+    """Return the first of the lines of a forest, as many as fit on a page."""
+    tops = itertools.accumulate(_lines(marks, False)[1])
+    return [mark for mark, top in zip(marks, tops, strict=True) if top <= TALL - 1]
 
 
 def _interval(axes: Axes, mark: Mark, y: float) -> None:

@@ -125,6 +125,12 @@ class Source:
         return self.study.clusters
 
     @property
+    def imputes(self) -> bool:
+        """Whether anything reported rests on imputed values."""
+        entries = self.plan.analyses
+        return self.economics is not None or any(e.data == "imputed" for e in entries)
+
+    @property
     def primary(self) -> list[Outcome]:
         """The primary outcomes."""
         return [o for o in self.plan.outcomes if o.role == Role.PRIMARY]

@@ -120,7 +120,7 @@ def uncapitalised(text: str) -> str:
 def sentence(text: str) -> str:
     """Return text with a capital at its beginning and a full stop, if no other, at its end."""
     text = capitalised(text.strip())
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return text if text.endswith((".", "!", "?", ".]")) else f"{text}."
 
 
 def listed(parts: list[str], last: str = "and") -> str:

@@ -38,12 +38,12 @@ class _Kind:
     model: str
     family: str
     ratio: str
-    scale: str | None
+    scale: str
     unclustered: str
 
 
 LOGISTIC = _Kind(Model.LOGISTIC, "binomial", Term.ODDS_RATIO, "risk", "model")
-POISSON = _Kind(Model.POISSON, "poisson", Term.RATE_RATIO, None, "HC3")
+POISSON = _Kind(Model.POISSON, "poisson", Term.RATE_RATIO, "count", "HC3")
 
 
 def logistic(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
@@ -68,7 +68,9 @@ def _compare(kind: _Kind, study: Study, imputed: pd.DataFrame, data: str, ask: Q
     ratio = allocated(study).named(chosen, on_link_scale(fit, X.contrasts[:1], **how))
     rows = _ratio_rows(kind, study, chosen, ratio, ask)
     marginal = allocated(study).named(chosen, standardised(fit, *counterfactual(X.X, ARM), **how))
-    unit = {"scale": kind.scale or ask.scale}
+    # A count has the unit that the dictionary gives it, but no points.
+    counted = kind is POISSON and ask.scale != "points"
+    unit = {"scale": ask.scale if counted else kind.scale}
     rows += [row | unit for row in _marginal_rows(study, chosen, marginal, ask)]
     rows += [row | unit for row in _average_rows(study, chosen, fit, X.contrasts[1:], how, ask)]
     rows = complete(rows, study, chosen, ask, kind.model, terms.Inference(how["kind"].lower()))

@@ -85,6 +85,7 @@ def alike(source: Source) -> Table[Compared]:
         if clusters
         else []
     )
+    filled = ", averaged over the imputations" if source.imputes else ""
     names = {Model.OVERLAP: "Overlap weights", Model.ENTROPY: "Entropy balancing"}
     return Table(
         f"How alike the arms were at baseline: standardised differences ({contrast(source)})",
@@ -102,7 +103,7 @@ def alike(source: Source) -> Table[Compared]:
         stub="Characteristic",
         notes=[
             "Mean of one arm less that of the other, in standard deviations of people (the root of "
-            "the mean of both arms' variances, without weights), averaged over the imputations; "
+            f"the mean of both arms' variances, without weights){filled}; "
             "of a category the difference of its shares. There are no p-values: what matters is "
             "how far apart these arms are, not whether chance could have done it.",
             *(

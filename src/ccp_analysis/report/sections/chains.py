@@ -17,6 +17,7 @@ from ccp_analysis.report.drawing import ACTIVE, BELOW, INK, OBSERVED, REFERENCE,
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section
 from ccp_analysis.report.source import Source
 
+ON_PAGE = 4  # imputed variables whose chains are drawn
 LOW = 0.115  # inches: height of a model
 CHAINS = 10  # drawn at most
 BINS = 15  # of a number, at most
@@ -74,9 +75,19 @@ def imputed_outcomes(source: Source) -> list[str]:
     return [name for name in names if name in there]
 
 
+def drawn(source: Source) -> list[str]:
+    """Return those of them that fit on a page: of too many those whose chains mix least."""
+    names = imputed_outcomes(source)
+    if len(names) <= ON_PAGE or "r_hat" not in source.models:
+        return names[:ON_PAGE]
+    mixing = source.models.groupby("variable")["r_hat"].max()
+    worst = sorted(names, key=lambda name: -mixing.fillna(0).get(name, 0))[:ON_PAGE]
+    return [name for name in names if name in worst]
+
+
 def draw_imputation(source: Source) -> Figure:
     """Draw chains and values of the primary outcomes, a line for each follow-up."""
-    names = imputed_outcomes(source)
+    names = drawn(source)
     figure = Figure(figsize=(WIDTH, 2.05 * len(names) + 0.25))
     grid = figure.subplots(len(names), 2, squeeze=False)
     for place, ((left, right), name) in enumerate(zip(grid, names, strict=True)):
@@ -148,9 +159,11 @@ def _predictors_legend(source: Source) -> tuple[str, str]:
 
 
 def _imputation_legend(source: Source) -> tuple[str, str]:
+    every, shown = len(imputed_outcomes(source)), len(drawn(source))
+    some = f" Drawn are the {shown} of {every} with the largest R-hat." if shown < every else ""
     return (
         f"{primary_names(source)}: means of the imputed values by iteration, up to ten chains of "
-        "the imputation (left), and observed values beside imputed ones (right).",
+        f"the imputation (left), and observed values beside imputed ones (right).{some}",
         "Line chart of the chains and histogram of observed and imputed values, for "
         "each follow-up; the table of imputation models has R-hat, by which chains are compared.",
     )

@@ -25,7 +25,7 @@ DIFFERENCES = "Differences in costs and outcomes"
 WORTH = "Net benefit and its uncertainty"
 VARIED = "What the evaluation hangs on"
 HARMS = "harms"  # name of the table that has some
-FOR_AUTHORS = "Not answered here: to be stated by the authors."
+FOR_AUTHORS = "Not answered here: to be stated by the authors"
 
 
 @dataclass(frozen=True)
@@ -249,6 +249,7 @@ def cheers(source: Source, numbers: Numbers) -> Table[Item]:
             "information. CHEERS-VOI (Kunst et al. 2023) elaborates seven of the items and adds "
             "six; the rows here are ours, not a rendering of these, which have to be looked up."
         ],
+        "statements of config/economics.yaml",
     )
 
 
@@ -258,6 +259,7 @@ def answered(
     statements: Mapping[str, str],
     numbers: Numbers,
     notes: list[str],
+    key: str,
 ) -> Table[Item]:
     """Set out a checklist with the places that answer it.
 
@@ -273,25 +275,29 @@ def answered(
         Of the tables and figures that this report shows.
     notes : list of str
         To stand under it.
+    key : str
+        Key of the configuration that takes what the authors say, and its file.
 
     Returns
     -------
     Table
     """
+    where = key.partition(" ")[0]
+    taken = f"What the authors say of an item is taken, by its number, from {key}."
     return Table(
         f"{name}, and where its items are answered",
         [
             Column("Item", attrgetter("number"), 7, "l"),
             Column("Topic", attrgetter("topic"), 24, "l"),
             Column("What it asks for", attrgetter("asks"), 30, "l"),
-            Column("Where", lambda item: _answer(statements, numbers, item), 39, "l"),
+            Column("Where", lambda item: _answer(statements, numbers, item, where), 39, "l"),
         ],
         list(items),
-        notes=notes,
+        notes=[*notes, taken],
     )
 
 
-def _answer(statements: Mapping[str, str], numbers: Numbers, item: Item) -> str:
+def _answer(statements: Mapping[str, str], numbers: Numbers, item: Item, key: str) -> str:
     """Say where an item is answered, what the authors state, or that they have to."""
     # The section on variations stands with its table.
     absent = set() if "economic_sensitivity" in numbers.tables else {VARIED}
@@ -304,7 +310,7 @@ def _answer(statements: Mapping[str, str], numbers: Numbers, item: Item) -> str:
     said = statements.get(item.number, "").strip()
     statement = sentence(said) if said else ""
     if not places:
-        return statement or FOR_AUTHORS
+        return statement or f"{FOR_AUTHORS}, in {key}.{item.number}."
     if statement:
         return f"{statement} See {listed(places)}."
     where = f"{item.said}{listed(places)}"

@@ -54,9 +54,8 @@ FITS = {
     Term.CURVATURE: "square of the linear predictor by the link test",
 }
 ADJUSTED = (
-    "Of the baselines, ANCOVA, log link and bootstrap adjust for both (cost and utility), "
-    "seemingly unrelated regressions and paired team means for the outcome's own. Complete cases: "
-    "observed on cost, QALYs and all that is adjusted for."
+    "Of the baselines, ANCOVA, log link and bootstrap adjust for both (cost and utility), {} for "
+    "the outcome's own. Complete cases: observed on cost, QALYs and all that is adjusted for."
 )
 
 
@@ -149,6 +148,8 @@ def economics(source: Source) -> Table[Row]:
         found = None if row["term"] == Term.RATIO else adjusted_mean(source, row, arm)
         return estimate(found, _decimals(source, row))
 
+    paired = ["paired team means"] * (source.study.clusters is not None)
+    own = ["seemingly unrelated regressions", *paired]
     return Table(
         f"Costs and quality-adjusted life years over {source.evaluation.months:g} months "
         f"by every analysis ({contrast(source)})",
@@ -162,7 +163,7 @@ def economics(source: Source) -> Table[Row]:
         grouped=True,
         stub="Analysis",
         notes=[
-            ADJUSTED,
+            ADJUSTED.format(listed(own)),
             *_fit(source),
             *notes_of([(about(row), row["note"]) for row in records if row["note"]]),
         ],

@@ -53,9 +53,11 @@ def _lines(source: Source) -> Iterator[Line]:
     yield "Size", _size(source)
     yield "Effect asked for", study["contrast"]
     yield "Analysis", study["analysis"]
-    imputed = any(entry.data == "imputed" for entry in source.plan.analyses)
     made = f"{source.plan.imputation.imputations} imputations by fully conditional specification"
-    yield "Missing values", f"{made}, taken to be missing at random" if imputed else "Not imputed"
+    yield (
+        "Missing values",
+        f"{made}, taken to be missing at random" if source.imputes else "Not imputed",
+    )
     yield "Intervals", f"{level_of(source)} confidence intervals, two-sided"
 
 

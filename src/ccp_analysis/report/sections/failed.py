@@ -11,7 +11,7 @@ from ccp_analysis.report.section import Section, TableItem
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, listed
-from ccp_analysis.results.terms import Status
+from ccp_analysis.results.terms import Model, Status
 
 IMPLEMENTATION = "implementation"
 CHECKS = "checks_"
@@ -48,6 +48,8 @@ def _analysis(source: Source, row: Row) -> str:
     if analysis == IMPLEMENTATION:
         unit = source.study.clusters.unit if source.study.clusters else ""
         return f"{analysis}, {row['term']}, {source.category(unit, row['subgroup'])}".rstrip(", ")
+    if analysis == "balance" and row["model"] == Model.NONE:
+        return f"how alike the arms were ({row['term']})"
     name = method(row)
     if source.economics and analysis.startswith(f"{ECONOMICS}_"):
         labels = {v.id: v.label for v in source.economics.sensitivity}

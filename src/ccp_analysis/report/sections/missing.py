@@ -214,19 +214,24 @@ def pattern_sentence(source: Source) -> str:
     )
 
 
-def draw_missing(source: Source) -> Figure:
-    """Draw how many values of every incomplete variable are observed and missing, by arm."""
-    shown = [
+def incomplete(source: Source) -> list[tuple[str, dict[str, Row]]]:
+    """Return the counts of every variable of which something is missing, with its label."""
+    return [
         (", ".join(filter(None, [source.name(row["outcome"]), source.visit(row["visit"])])), counts)
         for counts in missing_counts(source)
         if (row := counts.get(ALL)) and row["estimate"]
     ]
-    height = 0.8 + BAR * max(1, len(shown))
+
+
+def draw_missing(source: Source) -> Figure:
+    """Draw how many values of every incomplete variable are observed and missing, by arm."""
+    shown = incomplete(source)
+    height = 0.8 + BAR * len(shown)
     figure = Figure(figsize=(WIDTH, height))
     left, gap, right = 0.39, 0.03, 0.985
     wide = (right - left - gap) / 2
     for place, (arm, label) in enumerate(source.arms):
-        tall = BAR * max(1, len(shown)) / height
+        tall = BAR * len(shown) / height
         frame = (left + place * (wide + gap), 0.46 / height, wide, tall)
         axes = figure.add_axes(frame)
         _bars(axes, [counts.get(arm) for _, counts in shown], (REFERENCE, ACTIVE)[place])
@@ -235,10 +240,8 @@ def draw_missing(source: Source) -> Figure:
         names = [name for name, _ in shown] if place == 0 else []
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(axis="y", length=0)
-        axes.set_ylim(max(len(shown), 1) - 0.5, -0.5)
+        axes.set_ylim(len(shown) - 0.5, -0.5)
         axes.spines["left"].set_visible(False)
-        if not shown:
-            axes.text(0.5, 0.5, "nothing is missing", transform=axes.transAxes, ha="center")
     return figure
 
 
@@ -373,7 +376,7 @@ def _patterns_legend(source: Source) -> tuple[str, str]:
 
 
 def _items(of: Configured) -> Iterator[Item]:
-    yield FigureItem("missing", draw_missing, _missing_legend)
+    yield FigureItem("missing", draw_missing, _missing_legend, lambda s: bool(incomplete(s)))
 
 
 def _details(of: Configured) -> Iterator[Item]:

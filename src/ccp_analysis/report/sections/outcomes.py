@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from ccp_analysis.report.cells import (
     ADJUSTMENTS,
     ALL,
+    YES,
     adjusted_mean,
     beside,
     by_arm,
@@ -23,6 +24,7 @@ from ccp_analysis.report.cells import (
     mcid_sentence,
     mean_sd,
     notes_of,
+    number_percent,
     places_of,
     primary_differences,
     primary_names,
@@ -35,6 +37,7 @@ from ccp_analysis.report.drawing import (
     arm_looks,
     direction_labels,
     estimate_text,
+    fitting,
     forest,
 )
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
@@ -58,13 +61,21 @@ def observed(source: Source) -> Table[list[Row]]:
     spreads = among(found, term=Term.SD, level=ALL)
     places = {row["outcome"]: decimals(row["estimate"]) for row in spreads[::-1]}
 
+    binary = among(found, term=Term.NUMBER, subgroup=YES)
+    outcomes = {outcome.id for outcome in source.plan.outcomes}
+    heading = ", mean (SD)"
+    if any(row["outcome"] in outcomes for row in binary):
+        heading += " or n (%)"
+
     def mean(arm: str, rows: list[Row]) -> str | None:
+        if among(rows, subgroup=YES):
+            return number_percent(rows, YES, arm)
         return mean_sd(by_term(rows, arm), places.get(rows[0]["outcome"], 2))
 
     cells = by_arm(
         source,
         (", n", lambda arm, rows: estimate(by_term(rows, arm).get(Term.OBSERVED)), 14),
-        (", mean (SD)", mean, 18),
+        (heading, mean, 18),
     )
     at_visits = (
         among(found, outcome=outcome.id, visit=visit.id)
@@ -208,8 +219,8 @@ def _of_outcomes(source: Source) -> list[Mark]:
 
 
 def draw_forest(source: Source) -> Figure:
-    """Draw the standardised difference of every outcome by the primary analysis."""
-    marks = _of_outcomes(source)
+    """Draw the standardised difference of outcomes by the primary analysis, as fit on a page."""
+    marks = fitting(_of_outcomes(source))
     sides = {source.favours(mark.row["outcome"], +1) for mark in marks}
     directions: list[str | None] = [None, None]
     if len(sides - {None}) == 1:
@@ -268,9 +279,12 @@ def _course_legend(source: Source) -> tuple[str, str]:
 
 
 def _forest_legend(source: Source) -> tuple[str, str]:
+    every = _of_outcomes(source)
+    shown = len(fitting(every))
+    some = f" The first {shown} of {len(every)} outcomes." if shown < len(every) else ""
     return (
         f"Standardised differences ({contrast(source)}) with {level_of(source)} confidence "
-        "intervals, primary analysis. The primary outcome is set in bold.",
+        f"intervals, primary analysis. The primary outcome is set in bold.{some}",
         "Forest plot with one line for each outcome; every line states its estimate and "
         "interval in words.",
     )

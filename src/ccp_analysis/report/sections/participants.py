@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import attrgetter
@@ -12,19 +13,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
+from ccp_analysis.config.models import LABELS
 from ccp_analysis.groups import in_order
 from ccp_analysis.report.cells import (
     ALL,
     DATA,
+    YES,
     Counted,
     by_method,
     by_term,
     count_columns,
     estimate,
     mean_sd,
+    number_percent,
     participants,
 )
-from ccp_analysis.report.drawing import INK, LINE, MUTED, WIDTH
+from ccp_analysis.report.drawing import INK, LINE, MUTED, TALL, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections.summary import counted
 from ccp_analysis.report.source import Row, Source, among
@@ -32,9 +36,10 @@ from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import (
     capitalised,
     decimals,
+    inside,
     interval,
+    listed,
     number,
-    percent,
     uncapitalised,
 )
 from ccp_analysis.results.terms import Model, Population, Term
@@ -172,7 +177,9 @@ def _characteristic(source: Source, name: str, visit: str) -> Iterator[Character
     """Lines of one variable: mean and SD of a number, or count and share of each category."""
     rows = source.rows(analysis="descriptive", outcome=name, visit=visit)
     label = source.outcome(name)
-    if among(rows, term=Term.MEAN):
+    if among(rows, term=Term.MEAN) and among(rows, subgroup=YES):
+        yield Characteristic(f"{label}, n (%)", "", partial(number_percent, rows, YES))
+    elif among(rows, term=Term.MEAN):
         unit = source.unit(name)
         title = f"{label} ({unit})" if unit and unit != "points" else label
         spread = by_term(rows, ALL).get(Term.SD)
@@ -187,7 +194,7 @@ def _characteristic(source: Source, name: str, visit: str) -> Iterator[Character
         found = {row["subgroup"] for row in among(rows, term=Term.NUMBER)}
         codes = [code for code in source.codes(name) if code in found]
         for code in [*codes, *in_order(list(found - set(codes)))]:
-            write = partial(_number_percent, rows, code)
+            write = partial(number_percent, rows, code)
             yield Characteristic(label, source.category(name, code), write)
     if any(row["estimate"] for row in among(rows, term=Term.MISSING)):
         yield Characteristic(label, "Missing", partial(_missing, rows))
@@ -203,13 +210,6 @@ def _median(terms: dict[str, Row], places: int) -> str | None:
     )
     middle, quartiles = estimate(terms.get(Term.MEDIAN), places), interval(low, high, places)
     return f"{middle} ({quartiles})" if middle and quartiles else middle
-
-
-def _number_percent(rows: list[Row], code: str, group: str) -> str | None:
-    own = by_term(among(rows, subgroup=code), group)
-    n, share = estimate(own.get(Term.NUMBER)), own.get(Term.PROPORTION)
-    shown = percent(share["estimate"]) if share else None
-    return f"{n} ({shown})" if n is not None and shown is not None else n
 
 
 def draw_flow(source: Source) -> Figure:
@@ -234,8 +234,12 @@ def draw_flow(source: Source) -> Figure:
     how = "Randomised" if source.study.randomised else "Allocated, not randomised"
     if source.study.clusters:
         how = f"{how}; the arm is a property of the {source.study.clusters.unit_label}"
-    heights = [_height(top), *(max(map(_height, row)) for row in rows), _height(bottom)]
-    total = sum(heights) + GAP * (len(heights) - 1) + 0.12 + 0.4
+    heights = _heights(top, rows, bottom)
+    if _total(heights) > TALL:
+        counts = [[_counted(visit, arm) for visit in visits[1:]] for arm in arms]
+        rows = [*rows[:2], [[("Interviewed", True), *lines] for lines in counts]]
+        heights = _heights(top, rows, bottom)
+    total = _total(heights)
     figure = Figure(figsize=(WIDTH, total))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(-total, 0))
@@ -253,6 +257,19 @@ def draw_flow(source: Source) -> Figure:
         y -= height + GAP
     _box(axes, bottom, middle, y, centres[1] - centres[0] + COLUMN, heights[-1], GROUND)
     return figure
+
+
+def _heights(top: Lines, rows: list[list[Lines]], bottom: Lines) -> list[float]:
+    return [_height(top), *(max(map(_height, row)) for row in rows), _height(bottom)]
+
+
+def _total(heights: list[float]) -> float:
+    return sum(heights) + GAP * (len(heights) - 1) + 0.12 + 0.4
+
+
+def _counted(stage: Row, arm: str) -> tuple[str, bool]:
+    """Count a visit in a line, where there are too many for the reasons of each."""
+    return f"{stage['label']} (n = {number(stage['by_arm'][arm])})", False
 
 
 def _allocated(source: Source, stage: Row, arm: str) -> Lines:
@@ -278,15 +295,20 @@ def _analysed(source: Source) -> Lines:
     lines: Lines = []
     for outcome in source.primary:
         lines.append((f"Analysed: {source.name(outcome.id)}", True))
-        counts: dict[tuple[str, float | None], None] = {}
+        counts: dict[tuple[str, float | None], dict[str, None]] = {}
         for row in by_method(source, outcome.id):
             population = row["population"]
             said = PEOPLE.get(population, DATA.get(population, population))
             if row["model"] in WITH_BASELINE and population == Population.OBSERVED_VISITS:
                 said = "Everyone with a value at any visit, the baseline included"
             if said:
-                counts[said, participants(row)] = None
-        lines += [(f"{said} (n = {number(n)})", False) for said, n in counts]
+                counts.setdefault((said, participants(row)), {})[LABELS[row["model"]]] = None
+        several = Counter(said for said, _ in counts)
+        for (said, n), models in counts.items():
+            # Of complete cases it hangs on the analysis who is one.
+            of = f", {listed([inside(model) for model in models])}" if several[said] > 1 else ""
+            found = textwrap.wrap(f"{said}{of} (n = {number(n)})", 100, subsequent_indent="   ")
+            lines += [(line, False) for line in found]
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from ccp_analysis.config.models import RATIOS
 from ccp_analysis.report.cells import (
@@ -24,7 +25,7 @@ from ccp_analysis.report.cells import (
 from ccp_analysis.report.section import Configured, Item, Section, TableItem, fits
 from ccp_analysis.report.source import Row, Source, entries_of
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import known
+from ccp_analysis.report.words import known, uncapitalised
 from ccp_analysis.results.terms import Term
 
 
@@ -42,6 +43,8 @@ def ratios(source: Source) -> Table[Row]:
     # A line for each analysis and outcome: its ratio, or the difference where there is none.
     first = {(row["analysis"], row["outcome"]): row for row in found[::-1]}
 
+    visits = {row["visit"] for row in first.values()}
+
     def difference(row: Row) -> Row | None:
         return source.one(analysis=row["analysis"], outcome=row["outcome"], term=Term.DIFFERENCE)
 
@@ -56,7 +59,7 @@ def ratios(source: Source) -> Table[Row]:
         f"Binary outcomes and counts: ratios and differences ({contrast(source)})",
         [
             outcome_column(source),
-            Column("Analysis", _analysis, 32, "l"),
+            Column("Analysis", partial(_analysis, source, len(visits) > 1), 32, "l"),
             *by_arm(source, (", mean", mean, 13)),
             Column(f"{' or '.join(names).capitalize() or 'Ratio'} ({level} CI)", ratio, 22),
             p_column(8),
@@ -80,8 +83,11 @@ def ratios(source: Source) -> Table[Row]:
     )
 
 
-def _analysis(row: Row) -> str:
-    return f"{method(row)} ({', '.join(filter(None, [row['role'], inference_of(row)]))})"
+def _analysis(source: Source, dated: bool, row: Row) -> str:
+    """Name an analysis, with its visit where visits tell analyses apart."""
+    visit = uncapitalised(source.visit(row["visit"])) if dated else ""
+    name = " at ".join(filter(None, [method(row), visit]))
+    return f"{name} ({', '.join(filter(None, [row['role'], inference_of(row)]))})"
 
 
 def _items(of: Configured) -> Iterator[Item]:

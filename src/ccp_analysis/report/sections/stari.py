@@ -223,6 +223,7 @@ def stari(source: Source, numbers: Numbers) -> Table[Item]:
             "done to bring the intervention into practice; both are asked about, each as a strand "
             "of its own. The TIDieR checklist has more on the description of the intervention."
         ],
+        "statements.stari of config/implementation.yaml",
     )
 
 

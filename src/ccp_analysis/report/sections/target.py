@@ -201,6 +201,7 @@ def target(source: Source, numbers: Numbers) -> Table[Item]:
         registered | study.statements.get("target", {}),
         numbers,
         notes,
+        "statements.target of config/study.yaml",
     )
 
 

@@ -61,6 +61,7 @@ def tidier(source: Source, numbers: Numbers) -> Table[Item]:
         stated(source, "tidier"),
         numbers,
         ["Items in our own short words, after Hoffmann et al. (2014)."],
+        "statements.tidier of config/implementation.yaml",
     )
 
 

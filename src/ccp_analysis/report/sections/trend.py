@@ -172,6 +172,7 @@ def trend(source: Source, numbers: Numbers) -> Table[Item]:
         source.study.statements.get("trend", {}),
         numbers,
         ["Items in our own short words, after Des Jarlais et al. (2004)."],
+        "statements.trend of config/study.yaml",
     )
 
 

@@ -1,0 +1,165 @@
+"""Studies unlike the shipped ones have a report that reads right, and figures that fit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from special import VILE, Special, run
+from support import reported
+from support.study import StudyFolder, inside
+
+from ccp_analysis.report.drawing import TALL
+from ccp_analysis.report.source import Source
+
+LONG = "scale of a questionnaire about things that have long names, second revised edition"
+MANY = {f"o{k}": "number" for k in range(30)}
+
+
+def entry(id: str, model: str, data: str = "observed", **more: Any) -> dict[str, Any]:
+    return {"id": id, "role": "supporting", "model": model, "data": data, **more}
+
+
+def main(model: str, data: str = "observed", **more: Any) -> dict[str, Any]:
+    return entry("main", model, data, **more) | {"role": "primary"}
+
+
+SHIFTED = {"id": "delta", "analysis": "last", "outcomes": ["mood"], "deltas": [-5, 0, 5]}
+STUDIES = {
+    # One outcome, nothing missing, nothing imputed, people as units.
+    "one": Special(
+        {"mood": "number"},
+        [main("ancova", visit="m1")],
+        lost=0,
+        plan={"checks": ["main"]},
+    ),
+    # Many clusters that are no pairs; a binary outcome and a count, this at two visits.
+    "teams": Special(
+        {"mood": "number", "relapse": "yes", "visits": "count"},
+        [
+            main("ancova", "imputed", visit="m2", outcomes=["mood"]),
+            entry("odds", "logistic", "imputed", visit="m2", outcomes=["relapse"]),
+            entry("early", "poisson", visit="m1", outcomes=["visits"]),
+            entry("late", "poisson", visit="m2", outcomes=["visits"]) | {"role": "primary"},
+            entry("mixed", "mixed", visit="m2", outcomes=["mood"]),
+        ],
+        visits=2,
+        people=240,
+        teams=24,
+        plan={"checks": ["main"]},
+    ),
+    "ten visits": Special(
+        {"mood": "number"},
+        [main("mmrm"), entry("last", "ancova", "imputed", visit="m10")],
+        visits=10,
+        people=120,
+        plan={
+            "sensitivity": {"delta": [SHIFTED | {"directions": {"b": {"b": 1}}, "map_steps": 5}]}
+        },
+    ),
+    "many outcomes": Special(
+        MANY,
+        [
+            main("ancova", visit="m1"),
+            entry("imputed", "ancova", "imputed", visit="m1", outcomes=["o0", "o1"]),
+        ],
+        labels={name: f"{VILE} {LONG} {name}" for name in MANY},
+    ),
+    # Nothing is known of an outcome in one arm: models of it fail.
+    "silent": Special(
+        {"mood": "number", "silence": "number"},
+        [main("ancova", visit="m2"), entry("each", "mmrm")],
+        visits=2,
+        silent="silence",
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
+    return run(STUDIES[request.param], tmp_path_factory.mktemp("special") / request.param[:4])
+
+
+def read(source: Source) -> str:
+    """Return the text of the report without its escapes."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", reported.text(source))
+
+
+def test_the_report_reads_right(folder: StudyFolder, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.params["folder"]
+    source = folder.source()
+    with inside(folder.path):
+        text = read(source)
+        assert reported.claimed_in_vain(source, "consort") == []
+    assert "None" not in text and "nan" not in text.split()
+    assert ".]." not in text
+    # No code stands where a label should.
+    said = re.sub(r"`[^`]*`|\(\S+\)|#\S+|statements\.\S+|_under_", "", text)
+    assert not re.findall(r"\b(?:age|mood|relapse|visits|o\d+)_\w+", said)
+    # Where nothing was imputed, no word is said of how it was.
+    of_imputation = ("Fully conditional", "averaged over the imputations", "van Buuren")
+    assert all((word in text) == source.imputes for word in of_imputation)
+    if source.study.clusters is None:
+        for word in ("paired team means", "draws clusters", "Paired team"):
+            assert word not in text
+    assert "Costs and quality-adjusted" not in text
+    CHECKS.get(name, lambda text: None)(text)
+
+
+def nothing_missing(text: str) -> None:
+    assert "No value is missing" in text and "Nothing was imputed" in text
+    assert "figures/missing" not in text
+
+
+def kinds(text: str) -> None:
+    """A percentage stands for what is binary, no points for what is counted, visits tell apart."""
+    assert "Visits (points)" not in text and " visits (points)" not in text
+    assert re.search(r"Relapse, n \(%\) \| \d+ \(\d+\)", text)
+    assert "mean (SD) or n (%)" in text
+    assert "complete cases at month 1 (supporting" in text
+    assert "complete cases at month 2 (primary" in text
+    assert "Balance: none" not in text and "Pair 0" not in text
+
+
+def labels(text: str) -> None:
+    assert text.count(VILE) > 60
+    assert re.search(r"The first \d+ of 30 outcomes", text)
+
+
+def says_what_failed(text: str) -> None:
+    assert "nobody in the arm 'Active' has all that the analysis needs" in text
+    assert "not estimated" in text
+
+
+CHECKS = {
+    "one": nothing_missing,
+    "teams": kinds,
+    "many outcomes": labels,
+    "silent": says_what_failed,
+}
+
+
+def test_figures_fit_on_a_page_and_have_no_empty_axes(folder: StudyFolder) -> None:
+    source = folder.source()
+    for name in reported.figure_names(source):
+        if reported.is_drawn(source, name):
+            figure = reported.draw(source, name)
+            assert figure.get_figheight() <= TALL + 0.3, name
+            for axes in figure.axes:
+                drawn = axes.lines or axes.patches or axes.collections or axes.images or axes.texts
+                assert drawn or not axes.axison, name
+
+
+@pytest.mark.parametrize("name", ["many outcomes", "teams"])
+def test_documents_are_made(name: str, tmp_path: Path) -> None:
+    folder = run(STUDIES[name], tmp_path / "study")
+    with inside(folder.path):
+        folder.run("items")
+        folder.run("report")
+        page = Path("reports/report.html").read_text(encoding="utf-8")
+        assert Path("reports/report.pdf").stat().st_size > 50_000
+        assert Path("reports/report.docx").stat().st_size > 20_000
+    if name == "many outcomes":
+        assert "Größe α–ω &lt;i&gt;&amp;amp;_under_*star*|bar$x$#hash@home" in page

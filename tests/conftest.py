@@ -20,7 +20,17 @@ settings.load_profile("project")
 
 
 # What runs a study, or a copy of one that was run: too slow for every keystroke.
-RUN = {"done", "ccp_done", "btheb_done", "copy_of_ccp", "another_ccp", "results_of", "ccp_study"}
+RUN = {
+    "done",
+    "ccp_reported",
+    "btheb_reported",
+    "ccp_done",
+    "btheb_done",
+    "copy_of_ccp",
+    "another_ccp",
+    "results_of",
+    "ccp_study",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

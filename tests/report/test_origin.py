@@ -21,7 +21,6 @@ import yaml
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.files import unescaped
-from ccp_analysis.report import documents, stage
 from ccp_analysis.report.catalogue import tables_of
 from ccp_analysis.report.section import Checklist
 from ccp_analysis.results.table import COLUMNS, NUMBERS
@@ -164,37 +163,10 @@ def is_printed(said: str, value: float | str) -> bool:
     return f"{abs(value):.{places}f}" == shown and (MINUS not in said or value < 0)
 
 
-@pytest.fixture(scope="module", params=["ccp_done", "btheb_done"])
+@pytest.fixture(scope="module", params=["ccp_reported", "btheb_reported"])
 def folder(request: pytest.FixtureRequest) -> Path:
-    """A shipped study, reduced, with the HTML of its report and what stands beside it."""
-    path = request.getfixturevalue(request.param).path
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(path)
-        made = Path("reports")
-        files = {n: DERIVED / f"{n}.csv" for n in ("queries", "scales")}
-        files |= {n: DERIVED / f"{n}.parquet" for n in ("prices", "intervention")}
-        stage.run(
-            results=made / "results.csv",
-            flow=DERIVED / "flow.json",
-            models=DERIVED / "imputation_models.csv",
-            points=FIGURE_DATA,
-            tables=made / "tables",
-            figures=made / "figures",
-            text=DERIVED / "report.md",
-            origins=DERIVED / "origins.json",
-            exchanged=made / "results.json",
-            book=made / "tables.xlsx",
-            processes=2,
-            **{name: file for name, file in files.items() if file.is_file()},
-        )
-        documents.run(
-            text=DERIVED / "report.md",
-            origins=DERIVED / "origins.json",
-            figures=made / "figures",
-            results=made / "results.html",
-            **{kind: made / f"report.{kind}" for kind in ("html", "docx", "pdf")},
-        )
-    return path
+    """A shipped study, reduced, with its report."""
+    return request.getfixturevalue(request.param).path
 
 
 @pytest.fixture

@@ -45,7 +45,8 @@ NOT_DATA = [
     r"up to N on either side|none up to N",  # how far deltas go
     r"outside -?N to N|from 1 to 5|Fidelity of N or more",  # what instruments and rules allow
     r"than 0\.1 (?:standard|after)|within 0\.1 shaded|near 1, they|more than 5%|at most 5%|4/n",
-    r"1 SD (?:above|below)",
+    r"1 SD (?:above|below)|fewer than 10 had|dearest (?:5|10)%|Year \d|N drawn",
+    r"costs times N|at most 1 and seldom below 0",  # the grid of the plan, what a utility is
     r"Python \d|\w+ \d+\.\d+(?:\.\d+)*(?:\.post\d+)?",  # software
 ]
 # Columns of tables that hold a configured number alone: deltas, thresholds, the MCID, prices.

@@ -59,7 +59,7 @@ def _line(source: Source, row: Row) -> str:
     text = [row["analysis"], _about(source, row), _what(source, row), *_by(row)]
     text = [f"<td>{escape(plain(part), quote=False)}" for part in text]
     numbers = [f"<td class=r>{_digits(row[name])}" for name in SHOWN[:5]]
-    rest = [row["status"], row["note"], "; ".join(_rest(row))]
+    rest = [row["status"], row["whole_note"], "; ".join(_rest(row))]
     last = [f"<td>{escape(plain(part), quote=False)}" for part in rest]
     return f"<tr id={row['row']}><th scope=row>{row['row']}{''.join([*text, *numbers, *last])}"
 
@@ -112,7 +112,7 @@ def _told(source: Source, row: Row) -> Iterator[str]:
     unit = f"{clusters.unit_label}s" if clusters else "clusters"
     people += [f"{row['n_clusters']} {unit}"] * (row["n_clusters"] is not None)
     yield listed(people)
-    yield row["note"]
+    yield row["whole_note"]
 
 
 def _others(source: Source, places: Iterable[str]) -> Iterator[tuple[str, str, str]]:

@@ -30,7 +30,8 @@ def as_json(source: Source, tables: dict[str, tuple[str, Table[Any]]], values: V
     """
     study = {key: getattr(source.study, key) for key in STUDY}
     study["data_date"] = source.study.data_date.isoformat()
-    rows = ({c: row[c] for c in COLUMNS if row[c] not in (None, "")} for row in source.results)
+    whole = (row | {"note": row["whole_note"]} for row in source.results)
+    rows = ({c: row[c] for c in COLUMNS if row[c] not in (None, "")} for row in whole)
     displays = (_display(name, *table, values) for name, table in tables.items())
     parts = [
         f'"version": {VERSION}',

@@ -50,7 +50,8 @@ class Source:
         The configuration.
     results : list of dict
         Rows of the results table; a missing number is None. The remark that imputations were too
-        few, which many rows may share, is not in their notes: `needed` says how many are needed.
+        few, which many rows may share, is not in their notes: `needed` says how many are needed,
+        `whole_note` has it.
     flow : dict
         The participant flow.
     queries, models, scales : pandas.DataFrame
@@ -351,6 +352,7 @@ def _records(table: pd.DataFrame) -> list[Row]:
                 row[column] = None
         found = TOO_FEW.search(row["note"])
         row["needed"] = int(found[1]) if found else None
+        row["whole_note"] = row["note"]
         row["note"] = TOO_FEW.sub("", row["note"]).removeprefix("; ")
     return records
 

@@ -32,7 +32,7 @@ def traced(source: Source) -> Source:
         scales=_table(source.scales, "scales.csv"),
         patterns=_table(source.patterns, "missing_patterns.parquet", ["people", "missing"]),
         losses=_table(source.losses, "losses.parquet"),
-        prices=_table(source.prices, "prices.parquet", ["price"]),
+        prices=_table(source.prices, "prices.parquet", ["price", "unit_price"]),
         intervention=_table(source.intervention, "intervention.parquet", ["price", "cost"]),
     )
 

@@ -152,9 +152,7 @@ def informed(source: Source) -> str:
         analysis=ECONOMICS, term=Term.EVPI, model=Model.TWO_STAGE_BOOTSTRAP, threshold=at
     )
     by_draws = f" (by the bootstrap {pounds(source, drawn['estimate'])})" if drawn else ""
-    all_of_them = (
-        f", {pounds(source, of_all['estimate'] / 1e6, 1)} million for all" if of_all else ""
-    )
+    all_of_them = f", {pounds(source, of_all['estimate'], -4)} for all" if of_all else ""
     return (
         f"To know for certain which arm is worth more would be worth "
         f"{pounds(source, value['estimate'])} per person at {per_qaly(source, at)}{by_draws}"

@@ -109,7 +109,6 @@ def doubts(source: Source) -> Table[tuple[str, list[Row]]]:
         "What was checked of every model, and what was flagged",
         [
             Column("Outcome", itemgetter(0), 30, "l"),
-            Column("Checked", lambda record: number(len(record[1])), 9),
             Column("Departures from what the model assumes", flagged(ASSUMED), 34, "l"),
             Column("What the result hangs on", flagged(hangs), 28, "l"),
         ],

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 
 from ccp_analysis.report.cells import level_of
+from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.sections.target_trial import PARTS, lines
 from ccp_analysis.report.source import Source
@@ -25,10 +26,11 @@ def kind(source: Source) -> str:
     if study.clusters is None:
         return text
     found = source.flow["stages"][0]["by_cluster"]
-    pairs = len({own["pair"] for own in found})
+    units = how_many(own["n"] for own in found)
+    pairs = how_many({own["pair"]: own["n"] for own in found}.values())
     unit, pair = study.clusters.unit_label, study.clusters.pair_label
-    of_pairs = f" in {number(pairs)} {pair}s" if pairs < len(found) else ""
-    return f"{text}; the arm is a property of the {unit}: {number(len(found))} {unit}s{of_pairs}"
+    of_pairs = f" in {pairs} {pair}s" if pairs < units else ""
+    return f"{text}; the arm is a property of the {unit}: {units} {unit}s{of_pairs}"
 
 
 def design(source: Source) -> Table[Line]:

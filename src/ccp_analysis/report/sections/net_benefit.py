@@ -79,7 +79,7 @@ def net_benefit(source: Source) -> Table[Row]:
 
     def of_all(row: Row) -> str | None:
         found = perfect(source, row["threshold"], Term.EVPI_OF_POPULATION)
-        return number(found["estimate"] / 1e6, 1) if found else None
+        return number(found["estimate"], -4) if found else None
 
     return Table(
         f"Net monetary benefit ({contrast(source)}, {symbol}) by threshold",
@@ -107,7 +107,7 @@ def net_benefit(source: Source) -> Table[Row]:
                 lambda row: estimate(perfect(source, row["threshold"]), 0),
                 8,
             ),
-            *([Column(f"For all ({symbol}m)", of_all, 8)] if source.evaluation.information else []),
+            *([Column(f"For all ({symbol})", of_all, 11)] if source.evaluation.information else []),
             *(
                 [Column(f"Net benefit by {clusters.unit_label} means", paired, 29)]
                 if clusters and any(map(paired, records))

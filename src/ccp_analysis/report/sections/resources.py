@@ -152,7 +152,8 @@ def _label(source: Source, row: Row) -> str:
 def _of_one(record: dict[str, Any]) -> float:
     """Return the price of one unit that was used, whatever time its use was asked of."""
     recall = record.get("recall_months")
-    return record["price"] * (recall / record["period_months"] if known(recall) else 1.0)
+    price: float = record["price"]
+    return price * (recall / record["period_months"]) if known(recall) else price
 
 
 def _counted(source: Source, record: dict[str, Any]) -> bool:

@@ -107,7 +107,7 @@ def _of_outcomes(source: Source) -> Iterator[Headline]:
 def _of_money(source: Source) -> Iterator[Headline]:
     if source.economics is None:
         return
-    group = f"Economic evaluation, {source.economics.months:g} months"
+    group = f"Economic evaluation over {source.economics.months:g} months"
     currency = source.economics.money.symbol
     for name, label in ((COST, f"Cost ({currency})"), (QALY, "Quality-adjusted life years")):
         row = row_of(source, name)
@@ -154,8 +154,9 @@ def summary(source: Source) -> list[tuple[str, str]]:
 
 def _people(source: Source) -> str:
     """Say how many were recruited, interviewed, and analysed by intention to treat."""
-    recruited, baseline = source.flow["stages"][0]["n"], source.flow["stages"][1]["n"]
-    lost = recruited - baseline
+    first, second, *_ = source.flow["stages"]
+    baseline = second["n"]
+    lost = second.get("missing_total", first["n"] - baseline)
     if not lost:
         return counted(source)
     return (

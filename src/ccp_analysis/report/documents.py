@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ READER = (
 )
 # A figure, as the text names it.
 FIGURE = re.compile(r"\]\(figures/([^)]+)\)\{#fig-")
+
+# The fonts of figures, as they came with matplotlib.
+FONTS = [
+    Path(str(find_spec("matplotlib").origin)).parent / f"mpl-data/fonts/ttf/{name}.ttf"  # type: ignore[union-attr]
+    for name in ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique")
+]
 
 
 def run(
@@ -66,6 +73,9 @@ def run(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "figures").mkdir()
+        (folder / "fonts").mkdir()
+        for font in FONTS:  # text in figures is text
+            shutil.copyfile(font, folder / "fonts" / font.name)
         for figure in FIGURE.findall(markdown):
             for kind in ("svg", "png"):
                 path = figures / f"{figure}.{kind}"
@@ -103,9 +113,11 @@ def to_html(markdown: str, head: Head, folder: Path, target: Path, origins: dict
     origins : dict
         What stands behind its numbers.
     """
-    options = ["--standalone", "--embed-resources", "--section-divs", "--toc", "--toc-depth=2"]
+    options = ["--standalone", "--embed-resources", "--section-divs", "--toc", "--toc-depth=3"]
+    options += ["--shift-heading-level-by=1"]  # the title is the one heading of level 1
     options += [f"--template={TEMPLATES / 'report.html'}", "--default-image-extension=svg"]
-    options += [f"--variable=style-sheet={(TEMPLATES / 'style.css').read_text(encoding='utf-8')}"]
+    for variable, name in (("style-sheet", "style.css"), ("page-script", "page.js")):
+        options += [f"--variable={variable}={(TEMPLATES / name).read_text(encoding='utf-8')}"]
     _pandoc("html5", markdown, head, folder, target, [*options, "--number-sections"], "en-GB")
     linked = with_origins(target.read_text(encoding="utf-8"), origins)
     target.write_text(linked, encoding="utf-8", newline="\n")
@@ -142,6 +154,7 @@ def to_pdf(markdown: str, head: Head, folder: Path, target: Path) -> None:
             root=folder,
             format="pdf",
             ignore_system_fonts=True,
+            font_paths=[folder / "fonts"],
             timestamp=head.moment,
             pdf_standards="ua-1",  # tagged for screen readers, and refused without alternative text
         )

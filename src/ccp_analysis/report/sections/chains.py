@@ -44,7 +44,7 @@ def draw_predictors(source: Source) -> Figure:
     axes.set_yticks(np.arange(len(models)) + 0.5, [labels[name] for name in models])
     axes.set_xticks(np.arange(len(names)) + 0.5, [labels[name] for name in names])
     axes.tick_params(axis="x", rotation=90)
-    axes.tick_params(labelsize=5.5, length=0)
+    axes.tick_params(labelsize=7, length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     return figure
@@ -103,7 +103,7 @@ def _chains(axes: Axes, traces: pd.DataFrame) -> None:
         colour = (ACTIVE, REFERENCE)[place % 2]
         axes.plot(own["iteration"], own["mean"], color=colour, linewidth=0.7, alpha=0.85)
     axes.locator_params(axis="x", integer=True)
-    axes.tick_params(labelsize=6.5)
+    axes.tick_params(labelsize=7)
 
 
 def _values(source: Source, axes: Axes, values: pd.DataFrame, name: str) -> None:
@@ -127,7 +127,7 @@ def _values(source: Source, axes: Axes, values: pd.DataFrame, name: str) -> None
             weights = 100 * people / people.sum()
             axes.hist(position[chosen], edges.tolist(), weights=weights, **look)
     axes.set_ylabel("Per cent", fontsize=7)
-    axes.tick_params(labelsize=6.5)
+    axes.tick_params(labelsize=7)
 
 
 def _edges(values: np.ndarray) -> np.ndarray:

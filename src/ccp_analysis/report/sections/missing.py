@@ -290,7 +290,7 @@ def draw_patterns(source: Source) -> Figure:
     axes.set_yticks(np.arange(shown) + 0.5, [f"{number(n)}" for n in people.iloc[:shown]])
     axes.set_ylabel("Participants")
     axes.set_xticks(np.arange(len(columns)) + 0.5, [column.label for column in columns])
-    axes.tick_params(axis="x", rotation=90, labelsize=6.5, length=0)
+    axes.tick_params(axis="x", rotation=90, labelsize=7, length=0)
     axes.tick_params(axis="y", labelsize=7, length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)

@@ -23,7 +23,7 @@ from ccp_analysis.errors import StudyError
 from ccp_analysis.report.head import Head, head_of
 from ccp_analysis.report.marks import plain
 from ccp_analysis.report.pages import TEMPLATES, page_of_results, with_origins
-from ccp_analysis.report.word import reference_document
+from ccp_analysis.report.word import finished, reference_document
 
 # Values are escaped before they get here; without these, no mistake there can become markup.
 READER = (
@@ -138,8 +138,9 @@ def to_docx(markdown: str, head: Head, folder: Path, target: Path) -> None:
         )
     )
     options = [f"--reference-doc={reference}", "--default-image-extension=png"]
-    options += ["--number-sections"]
+    options += ["--number-sections", "--toc", "--toc-depth=2", "--metadata=toc-title=Contents"]
     _pandoc("docx", plain(markdown), head, folder, target, options, "en-GB")
+    target.write_bytes(finished(target.read_bytes()))
 
 
 def to_pdf(markdown: str, head: Head, folder: Path, target: Path) -> None:

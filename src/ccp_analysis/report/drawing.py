@@ -197,7 +197,8 @@ def save(figure: Figure, out: Path, name: str) -> None:
     drawn = io.StringIO()
     nobody = {"Date": None, "Creator": None}
     figure.savefig(drawn, format="svg", dpi=DOTS, metadata=nobody)
-    files.write_text(out / f"{name}.svg", drawn.getvalue().replace(FONT, FONT + FALLBACK))
+    text = drawn.getvalue().replace(FONT, FONT + FALLBACK)
+    files.write_text(out / f"{name}.svg", text.replace("<text ", '<text xml:space="preserve" '))
     files.write_whole(
         out / f"{name}.png",
         lambda path: figure.savefig(path, dpi=DOTS, metadata={"Software": None}),

@@ -45,7 +45,7 @@ end
 
 -- Word counts tables and figures itself: the number of a caption is a field that others refer to.
 local marked = 0
-local function counted(caption, name)
+local function counted(caption)
   for _, block in ipairs(caption.long) do
     local first = block.content and block.content[1]
     local kind, number = pandoc.utils.stringify(first or ''):match('^(%a+) (%d+)%.$')
@@ -55,7 +55,7 @@ local function counted(caption, name)
       local run = '<w:r><w:rPr>' .. bold .. '</w:rPr><w:t xml:space="preserve">%s</w:t></w:r>'
       local id = 'w:id="' .. 90000 + marked .. '"'
       block.content[1] = pandoc.RawInline('openxml',
-        '<w:bookmarkStart ' .. id .. ' w:name="_Ref_' .. name .. '"/>' .. run:format(kind .. ' ')
+        '<w:bookmarkStart ' .. id .. ' w:name="_Ref_' .. kind .. '_' .. number .. '"/>' .. run:format(kind .. ' ')
         .. field('SEQ ' .. kind .. ' \\* ARABIC', number, bold)
         .. '<w:bookmarkEnd ' .. id .. '/>' .. run:format('.'))
     end
@@ -63,11 +63,11 @@ local function counted(caption, name)
 end
 
 function Link(link)
-  local name = link.target:match('^#(%a%a%a%-.+)$')
-  if FORMAT == 'docx' and name and (name:match('^tbl') or name:match('^fig')) then
-    local text = pandoc.utils.stringify(link.content)
-    return pandoc.RawInline('openxml',
-      field('REF _Ref_' .. name .. ' \\h', text, '<w:rStyle w:val="Hyperlink"/>'))
+  local text = pandoc.utils.stringify(link.content)
+  local kind, number = text:match('^(%a+) (%d+)$')
+  if FORMAT == 'docx' and kind and (link.target:match('^#tbl%-') or link.target:match('^#fig%-')) then
+    return pandoc.RawInline('openxml', field('REF _Ref_' .. kind .. '_' .. number .. ' \\h', text,
+      '<w:rStyle w:val="Hyperlink"/>'))
   end
 end
 
@@ -114,7 +114,7 @@ function Table(tbl)
       end
     end
   end
-  if FORMAT == 'docx' then counted(tbl.caption, tbl.identifier) end
+  if FORMAT == 'docx' then counted(tbl.caption) end
   if not web then return tbl end
   grouped(tbl)
   return region({tbl}, label(tbl.caption.long))
@@ -158,7 +158,7 @@ function Figure(figure)
   figure.content:walk{Image = function(found) image = found end}
   if not image then return nil end
   if FORMAT == 'docx' then
-    counted(figure.caption, figure.identifier)
+    counted(figure.caption)
     return figure:walk{Image = function(found) fitted(found) return found end}
   elseif web then
     -- A link makes a figure large in its place, and needs no script.

@@ -17,11 +17,11 @@ import openpyxl
 import pandas as pd
 import pytest
 import yaml
+from support import reported
 
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.files import unescaped
-from ccp_analysis.report import documents, stage
 from ccp_analysis.report.catalogue import tables_of
 from ccp_analysis.report.section import Checklist
 from ccp_analysis.results.table import COLUMNS, NUMBERS
@@ -59,7 +59,7 @@ class Page(HTMLParser):
     """The text of a report by blocks, numbers that lead somewhere replaced by a sign, and these."""
 
     LOUD = ("td", "th", "p", "li", "caption", "figcaption", "h1", "h2", "div", "tr", "table")
-    QUIET = ("script", "style", "nav", "title", "code", "summary")
+    QUIET = ("svg", "script", "style", "nav", "title", "code", "summary")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -170,30 +170,7 @@ def folder(request: pytest.FixtureRequest) -> Path:
     path = request.getfixturevalue(request.param).path
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(path)
-        made = Path("reports")
-        files = {n: DERIVED / f"{n}.csv" for n in ("queries", "scales")}
-        files |= {n: DERIVED / f"{n}.parquet" for n in ("prices", "intervention")}
-        stage.run(
-            results=made / "results.csv",
-            flow=DERIVED / "flow.json",
-            models=DERIVED / "imputation_models.csv",
-            points=FIGURE_DATA,
-            tables=made / "tables",
-            figures=made / "figures",
-            text=DERIVED / "report.md",
-            origins=DERIVED / "origins.json",
-            exchanged=made / "results.json",
-            book=made / "tables.xlsx",
-            processes=2,
-            **{name: file for name, file in files.items() if file.is_file()},
-        )
-        documents.run(
-            text=DERIVED / "report.md",
-            origins=DERIVED / "origins.json",
-            figures=made / "figures",
-            results=made / "results.html",
-            **{kind: made / f"report.{kind}" for kind in ("html", "docx", "pdf")},
-        )
+        reported.write(processes=2)
     return path
 
 

@@ -76,8 +76,7 @@ _HEADING = re.compile(
 _CONTENTS = re.compile(r"<w:sdt>.*?</w:sdt>\s*", re.DOTALL)
 _ENTRY = (
     '<w:p><w:pPr><w:pStyle w:val="TOC{level}"/></w:pPr>{begin}<w:hyperlink w:anchor="{anchor}">{title}'
-    '<w:r><w:tab/></w:r><w:fldSimple w:instr=" PAGEREF {anchor} \\h "><w:r><w:t>1</w:t></w:r>'
-    "</w:fldSimple></w:hyperlink></w:p>"
+    "</w:hyperlink></w:p>"  # pages are counted by Word, when it opens the document
 )
 
 

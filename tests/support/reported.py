@@ -7,12 +7,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ccp_analysis.layout import DERIVED, FIGURE_DATA
 from ccp_analysis.report import catalogue, documents, stage
 from ccp_analysis.report.section import Configured, FigureItem
 from ccp_analysis.report.sections import summary as said
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.table import Table
+
+DERIVED = Path("data/derived")
 
 
 def tables(source: Source) -> dict[str, Table]:
@@ -75,7 +76,7 @@ def write(processes: int = 1) -> None:
         results=made / "results.csv",
         flow=DERIVED / "flow.json",
         models=DERIVED / "imputation_models.csv",
-        points=FIGURE_DATA,
+        points=DERIVED / "figure_data",
         tables=made / "tables",
         figures=made / "figures",
         text=DERIVED / "report.md",

@@ -75,8 +75,8 @@ _HEADING = re.compile(
 )
 _CONTENTS = re.compile(r"<w:sdt>.*?</w:sdt>\s*", re.DOTALL)
 _ENTRY = (
-    '<w:p><w:pPr><w:pStyle w:val="TOC{level}"/></w:pPr>{begin}<w:hyperlink w:anchor="{anchor}">{title}'
-    "</w:hyperlink></w:p>"  # pages are counted by Word, when it opens the document
+    '<w:p><w:pPr><w:pStyle w:val="TOC{level}"/></w:pPr>{begin}<w:hyperlink w:anchor="{anchor}">'
+    "{title}</w:hyperlink></w:p>"  # pages are counted by Word, when it opens the document
 )
 
 

@@ -33,7 +33,7 @@ def draw_predictors(source: Source) -> Figure:
     names = list(dict.fromkeys([*models, *(p for found in models.values() for p in found)]))
     grid = np.array([[0.0 if p in found else 1.0 for p in names] for found in models.values()])
     labels = {name: _in_short(source.variable(name)) for name in names}
-    below, beside = (0.15 + 0.043 * max(len(labels[n]) for n in of) for of in (names, models))
+    below, beside = (0.15 + 0.055 * max(len(labels[n]) for n in of) for of in (names, models))
     one = min(0.16, (WIDTH - beside - 0.1) / len(names))
     height = below + LOW * len(models) + 0.1
     figure = Figure(figsize=(WIDTH, height))
@@ -53,7 +53,7 @@ def draw_predictors(source: Source) -> Figure:
 def _in_short(label: str) -> str:
     """Return a label with what stands between its first and its last comma left out."""
     first, *more = label.split(", ")
-    return textwrap.shorten(", ".join([first, *more[-1:]]), 46, placeholder="…")
+    return textwrap.shorten(", ".join([first, *more[-1:]]), 36, placeholder="…")
 
 
 def _models(source: Source) -> dict[str, list[str]]:

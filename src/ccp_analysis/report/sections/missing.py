@@ -279,7 +279,7 @@ def draw_patterns(source: Source) -> Figure:
     one = min(one, 4.9 / len(columns))
     heads = [textwrap.wrap(source.visit(v), max(4, int(one * k / LETTER))) for v, k in blocks]
     long = max(len(line) for column in columns for line in column.label.split("\n"))
-    below, above = 0.25 + 0.05 * long, 0.22 + 0.13 * max(map(len, heads))
+    below, above = 0.25 + 0.054 * long, 0.22 + 0.13 * max(map(len, heads))
     height = below + TALL * shown + above
     figure = Figure(figsize=(WIDTH, height))
     left, wide = 0.75, one * len(columns)

@@ -53,7 +53,7 @@ def draw_predictors(source: Source) -> Figure:
 def _in_short(label: str) -> str:
     """Return a label with what stands between its first and its last comma left out."""
     first, *more = label.split(", ")
-    return textwrap.shorten(", ".join([first, *more[-1:]]), 36, placeholder="…")
+    return ", ".join([textwrap.shorten(first, 26, placeholder="…"), *more[-1:]])
 
 
 def _models(source: Source) -> dict[str, list[str]]:

@@ -179,7 +179,7 @@ def test_figures_stay_text_and_tables_have_headers(made: Path) -> None:
     assert page.count("<h1") == 1
     assert not re.search("<img|<h[56]", page)
     assert re.search(
-        r"<text[^>]*'DejaVu Sans', Verdana, sans-serif[^>]*>Recruited \(n = 159\)", page
+        r"<text[^>]*'DejaVu Sans', Verdana,\s+sans-serif[^>]*>Recruited \(n = 159\)", page
     )
     assert len(re.findall('scope="row"', page)) > 500
     assert not re.search(r"<th(?![^>]* scope=)[ >]", page)

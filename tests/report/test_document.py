@@ -84,7 +84,7 @@ def test_the_html_holds_everything_it_needs(clustered: Folder, plain: Folder) ->
     for folder in (clustered, plain):
         page = Page(folder.text("report.html"))
         assert not {"link", "iframe"} & set(page.tags)
-        assert page.tags.count("script") == 1
+        assert page.tags.count("script") == 2
         sources = page.every("src")
         assert all(source.startswith("data:") for source in sources)
         targets = [link.removeprefix("#") for link in page.every("href") if link[:1] == "#"]
@@ -95,9 +95,13 @@ def test_the_html_holds_everything_it_needs(clustered: Folder, plain: Folder) ->
 def test_accessibility_of_the_html(clustered: Folder) -> None:
     page = Page(clustered.text("report.html"))
     assert ("html", "lang", "en-GB") in page.attributes
-    pictures = page.tags.count("img")
-    described = [v for t, a, v in page.attributes if t == "img" and a == "alt" and v]
-    assert len(described) == pictures == 13
+    pictures = page.attributes.count(("svg", "role", "img"))
+    described = [v for t, a, v in page.attributes if t == "svg" and a == "aria-label" and v]
+    assert len(described) == pictures == page.tags.count("svg") == 13
+    assert page.tags.count("h1") == 1
+    assert page.tags.count("table") == page.text.count("as CSV")
+    regions = page.attributes.count(("div", "role", "region"))
+    assert regions == page.tags.count("table") + pictures + 1  # that of the enlarged figure
     assert page.tags.count("caption") == page.tags.count("table") == page.tags.count("thead")
 
 
@@ -146,7 +150,7 @@ def test_markup_in_labels_is_text_in_html(vile: Folder) -> None:
     assert "<img src=x onerror=alert(1)>" in page.text
     assert "=1+1" in page.text
     assert "i" not in page.tags
-    assert page.tags.count("script") == 1
+    assert page.tags.count("script") == 2
     assert not page.every("onerror")
     assert not [link for link in page.every("href") if "evil" in link]
 
@@ -283,7 +287,7 @@ def test_all_queries_in_html_and_the_first_in_print(tmp_path: Path) -> None:
     (folder.path / "queries.csv").write_text("\n".join([header, *more, last]) + "\n")
     folder.report()
     page = Page(folder.text("report.html"))
-    assert page.tags.count("details") == 1
+    assert page.tags.count("details") == 2  # contents and queries
     assert len(set(re.findall(r"Q00\d\d", page.text))) == 31
     printed = re.findall(r"Q00\d\d", docx_part(folder.path / "report.docx", "word/document.xml"))
     assert printed == ["Q0031", *(f"Q{n:04d}" for n in range(1, 15))]
@@ -309,7 +313,7 @@ def test_documents_of_real_data_list_no_participants(tmp_path: Path) -> None:
         assert not re.search(r"\bP\d+\b", text)
         assert "outside 18 to 100" in text
         assert "no document lists participants" in " ".join(re.sub(r"<[^>]+>", "", text).split())
-    assert page.tags.count("details") == 0
+    assert page.tags.count("details") == 1  # the contents
     assert [row["Participant"] for row in folder.rows("tables/queries.csv")] == ["P1", "P2"]
 
 

@@ -54,6 +54,22 @@ def test_synthetic_figures_say_so(clustered: Folder, tmp_path: Path, stamped: li
     assert all("SYNTHETIC DATA" in text for text in stamped)
 
 
+def test_no_type_is_smaller_than_seven_points(
+    clustered: Folder, plain: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: dict[str, float] = {}
+
+    def smallest(figure, out: Path, name: str) -> None:
+        texts = [t for t in figure.findobj(matplotlib.text.Text) if t.get_text()]
+        sizes[name] = min(text.get_fontsize() for text in texts)
+        assert figure.get_figwidth() == drawing.WIDTH
+
+    monkeypatch.setattr(drawing, "save", smallest)
+    for folder in (clustered, plain):
+        stage.draw_share(folder.source, tmp_path, 1, 0)
+    assert {name: size for name, size in sizes.items() if size < 7} == {}
+
+
 def test_other_figures_do_not(plain: Folder, tmp_path: Path, stamped: list[str]) -> None:
     stage.draw_share(plain.source, tmp_path, 1, 0)
     assert len(stamped) == len(_names(plain))

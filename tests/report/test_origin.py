@@ -59,7 +59,7 @@ class Page(HTMLParser):
     """The text of a report by blocks, numbers that lead somewhere replaced by a sign, and these."""
 
     LOUD = ("td", "th", "p", "li", "caption", "figcaption", "h1", "h2", "div", "tr", "table")
-    QUIET = ("script", "style", "nav", "title", "code", "summary")
+    QUIET = ("svg", "script", "style", "nav", "title", "code", "summary")
 
     def __init__(self, text: str) -> None:
         super().__init__()

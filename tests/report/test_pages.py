@@ -1,23 +1,208 @@
-"""The main part of the shipped study's report keeps within its pages."""
+"""The finished documents of the shipped study, as browsers and word processors show them."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
-import tomllib
+import zipfile
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
-from support.study import ROOT
+from support.study import StudyFolder
 
-from ccp_analysis.layout import DOCUMENTS
+PAGES = ["report", "results", "codebook"]
+WIDTHS = [1280, 390]
+CHROMIUM = shutil.which("chromium")
+OFFICE = shutil.which("soffice")
+# What asks nobody for anything, and may run in a container.
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+needs_poppler = pytest.mark.skipif(not shutil.which("pdftotext"), reason="poppler is not here")
 
 
-@pytest.mark.skipif(not shutil.which("pdftotext"), reason="poppler is not here")
-def test_the_main_part_has_no_more_pages_than_its_budget(ccp_reported):
-    pdf = ccp_reported / DOCUMENTS[2]
-    done = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, check=True)
-    pages = done.stdout.decode().split("\f")
-    begins = [n for n, page in enumerate(pages, 1) if re.search(r"\d Appendix: Methods", page)]
-    allowed = tomllib.loads((ROOT / "budget.toml").read_text())["pages"]["main"]
-    assert begins and begins[0] <= allowed
+@pytest.fixture
+def made(ccp_reported: StudyFolder) -> Path:
+    """The reports of the Connecting People study, reduced."""
+    return ccp_reported / "reports"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not here")
+    if not CHROMIUM:
+        pytest.skip("chromium is not here")
+    with api.sync_playwright() as program:
+        opened = program.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(params=WIDTHS)
+def width(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
+@pytest.fixture
+def tab(browser: Any, width: int) -> Iterator[Any]:
+    """A tab without network; what it asks for and complains of is kept."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+    page = context.new_page()
+    page.set_default_timeout(300_000)
+    page.said = []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("request", lambda request: page.said.append(request.url))
+    yield page
+    context.close()
+
+
+def opened(tab: Any, made: Path, name: str) -> str:
+    address = (made / f"{name}.html").as_uri()
+    tab.goto(address)
+    return address
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_quiet_and_accessible(tab: Any, made: Path, name: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not here")
+    address = opened(tab, made, name)
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if name == "results":  # thousands of rows alike
+        tab.fill("#words", "primary access")
+        tab.wait_for_function("document.getElementById('found').textContent.match(/^\\d{1,3} of/)")
+    found = axe.Axe().run(tab, options={"resultTypes": ["violations"]}).response
+    assert [(fault["id"], fault["nodes"][0]["html"]) for fault in found["violations"]] == []
+    assert tab.said == [address]
+
+
+@pytest.mark.parametrize("width", [1280], indirect=True)
+def test_results_are_found_and_sorted(tab: Any, made: Path) -> None:
+    opened(tab, made, "results")
+    shown = "[...document.querySelectorAll('#all tbody tr')].filter(row => !row.hidden)"
+    tab.fill("#words", "access recovery")
+    tab.wait_for_timeout(300)
+    every = tab.evaluate("document.querySelectorAll('#all tbody tr').length")
+    assert tab.inner_text("#found") == f"{tab.evaluate(shown + '.length')} of {every} rows"
+    tab.fill("#words", "social capital")
+    tab.wait_for_timeout(300)
+    texts = tab.evaluate(f"{shown}.map(row => row.textContent.toLowerCase())")
+    assert 0 < len(texts) < every
+    assert all("social" in text and "capital" in text for text in texts)
+    for direction in (1, -1):
+        tab.click("thead button:text-is('Estimate')")
+        cells = tab.evaluate(f"{shown}.map(row => row.cells[6].textContent)")
+        numbers = [direction * float(cell.replace("−", "-")) for cell in cells if cell]
+        assert all(low <= high for low, high in pairwise(numbers))
+        assert "" not in cells[: len(numbers)]  # what has no number is last
+
+
+@pytest.mark.parametrize("width", [1280], indirect=True)
+def test_contents_and_figures_answer(tab: Any, made: Path) -> None:
+    opened(tab, made, "report")
+    link = tab.locator("nav a").nth(9)
+    link.click()
+    tab.wait_for_function("document.querySelector('nav a[aria-current]')")
+    assert tab.get_attribute("nav a[aria-current]", "href") == link.get_attribute("href")
+    tab.locator("a.enlarge").first.click()
+    assert tab.evaluate("document.querySelector('dialog').open")
+    assert tab.locator("dialog svg").bounding_box()["width"] > 1200
+    tab.keyboard.press("Escape")
+    tab.wait_for_function("!document.querySelector('dialog svg')")
+    assert tab.locator("figure").first.locator("svg").count() == 1
+
+
+@pytest.mark.parametrize("width", [390], indirect=True)
+def test_on_a_phone_the_title_is_first_and_figures_are_read(tab: Any, made: Path) -> None:
+    opened(tab, made, "report")
+    assert tab.locator("h1").bounding_box()["y"] < 120
+    assert tab.locator("nav").bounding_box()["height"] < 60
+    assert tab.locator("figure svg").first.bounding_box()["width"] > 550
+
+
+@needs_poppler
+@pytest.mark.parametrize("width", [1280], indirect=True)
+def test_printed_words_do_not_overlap(tab: Any, made: Path, tmp_path: Path) -> None:
+    opened(tab, made, "report")
+    tab.pdf(path=tmp_path / "printed.pdf", prefer_css_page_size=True)
+    assert overlaps(tmp_path / "printed.pdf") == []
+
+
+@needs_poppler
+def test_words_of_the_pdf_do_not_overlap(made: Path) -> None:
+    assert overlaps(made / "report.pdf") == []
+
+
+def overlaps(path: Path) -> list[tuple[int, str, str]]:
+    """Return page and words where upright words lie over one another."""
+    done = subprocess.run(["pdftotext", "-bbox", path, "-"], capture_output=True, check=True)
+    word = re.compile(r'<word xMin="(.+?)" yMin="(.+?)" xMax="(.+?)" yMax="(.+?)">(.*?)</word>')
+    found = []
+    for number, page in enumerate(done.stdout.decode().split("<page ")[1:], start=1):
+        boxes = [(*map(float, m.groups()[:4]), m[5]) for m in word.finditer(page)]
+        # Boxes are as tall as the font; letters fill the middle of them.
+        flat = [
+            (x + 0.5, y + (b - y) / 3, r - 0.5, b - (b - y) / 3, said)
+            for x, y, r, b, said in boxes
+            if b - y < 30 and (len(said) < 3 or r - x > b - y)
+        ]
+        flat.sort(key=lambda box: box[1])
+        for one, other in combinations(flat, 2):
+            if one[0] < other[2] and other[0] < one[2] and other[1] < one[3]:
+                found.append((number, one[4], other[4]))
+    return found
+
+
+@needs_poppler
+def test_nothing_in_the_pdf_is_smaller_than_seven_points(made: Path) -> None:
+    command = ["pdftohtml", "-xml", "-i", "-zoom", "3", "-stdout", made / "report.pdf"]
+    fonts = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    sizes = [int(size) for size in re.findall(r'<fontspec[^>]* size="(\d+)"', fonts)]
+    assert min(sizes) >= 3 * 7
+
+
+def test_figures_stay_text_and_tables_have_headers(made: Path) -> None:
+    page = (made / "report.html").read_text(encoding="utf-8")
+    assert page.count("<h1") == 1
+    assert not re.search("<img|<h[56]", page)
+    assert re.search(
+        r"<text[^>]*'DejaVu Sans', Verdana,\s+sans-serif[^>]*>Recruited \(n = 159\)", page
+    )
+    assert len(re.findall('scope="row"', page)) > 500
+    assert not re.search(r"<th(?![^>]* scope=)[ >]", page)
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_word_counts_refers_and_keeps_rows_whole(made: Path) -> None:
+    with zipfile.ZipFile(made / "report.docx") as parts:
+        body = parts.read("word/document.xml").decode()
+    names = set(re.findall(r'w:name="(_Ref_[^"]+)"', body))
+    asked = set(re.findall(r"REF (_Ref_\S+) ", body))
+    assert asked
+    assert asked <= names
+    assert len(re.findall(r" SEQ (?:Table|Figure) ", body)) == len(names)
+    assert body.count("<w:tr>") == body.count("<w:cantSplit />")
+    assert body.count("<w:tblHeader") == body.count("<w:tbl>")
+    headings = len(re.findall('w:val="Heading[12]"', body))
+    assert len(re.findall('w:val="TOC[12]"', body)) == headings
+    tall = [int(cy) for cy in re.findall(r'<wp:extent cx="\d+" cy="(\d+)"', body)]
+    assert max(tall) <= 216 * 36_000
+
+
+@pytest.mark.skipif(not OFFICE, reason="LibreOffice is not here")
+@needs_poppler
+def test_libreoffice_reads_the_word_document(made: Path, tmp_path: Path) -> None:
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    command = [OFFICE, profile, "--headless", "--convert-to", "pdf", "--outdir", tmp_path]
+    subprocess.run([*command, made / "report.docx"], capture_output=True, check=True, timeout=300)
+    done = subprocess.run(
+        ["pdftotext", tmp_path / "report.pdf", "-"], capture_output=True, check=True
+    )
+    text = " ".join(done.stdout.decode().split())
+    assert "Figure 1. Standardised differences" in text
+    assert "Reference source not found" not in text
+    assert "SYNTHETIC DATA" in text

@@ -41,7 +41,7 @@ def panels(source: Source, analysis: str) -> Figure:
             axes.set_title(heading, fontsize=7.5, fontweight="bold", loc="left")
             axes.set_xlabel(AXES[check][0].format(unit=_unit(source)), fontsize=7)
             axes.set_ylabel(AXES[check][1].format(unit=_unit(source)), fontsize=7)
-            axes.tick_params(labelsize=6.5)
+            axes.tick_params(labelsize=7)
         _key(source, list(grid[len(drawn) :]))
         part.subplots_adjust(
             left=0.085, right=0.985, top=0.9, bottom=0.16, wspace=0.42, hspace=0.62
@@ -61,10 +61,10 @@ def small(source: Source, analysis: str, page: int) -> Figure:
         points = _points(source, analysis, outcome.id)
         for axes, (_, title, draw) in zip(line, drawn, strict=True):
             draw(source, axes, points)
-            axes.tick_params(labelsize=5.5, length=2)
+            axes.tick_params(labelsize=7, length=2)
             if place == 0:
                 axes.set_title(title, fontsize=7, fontweight="bold", loc="left")
-        line[0].set_ylabel(textwrap.fill(source.name(outcome.id), 18), fontsize=6.5)
+        line[0].set_ylabel(textwrap.fill(source.name(outcome.id), 18), fontsize=7)
     tall = figure.get_figheight()
     figure.subplots_adjust(
         left=0.1, right=0.985, top=1 - 0.25 / tall, bottom=0.42 / tall, wspace=0.3, hspace=0.34
@@ -126,7 +126,7 @@ def _effect_qq(source: Source, axes: Axes, points: pd.DataFrame) -> None:
             (3.5 if right else -3.5, -1.5),
             textcoords="offset points",
             ha="left" if right else "right",
-            fontsize=5,
+            fontsize=7,
             color=MUTED,
         )
     axes.margins(x=0.2)

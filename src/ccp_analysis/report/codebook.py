@@ -158,6 +158,7 @@ def page(study: Study, instruments: dict[str, Instrument], table: pd.DataFrame) 
         chapters=chapters(study, instruments, table),
         variables=len(table),
         style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
+        script=(TEMPLATES / "page.js").read_text(encoding="utf-8"),
     )
 
 

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ccp_analysis.errors import StudyError
 from ccp_analysis.report.head import Head, head_of
 from ccp_analysis.report.marks import plain
 from ccp_analysis.report.pages import TEMPLATES, page_of_results, with_origins
-from ccp_analysis.report.word import reference_document
+from ccp_analysis.report.word import finished, reference_document
 
 # Values are escaped before they get here; without these, no mistake there can become markup.
 READER = (
@@ -31,6 +32,12 @@ READER = (
 )
 # A figure, as the text names it.
 FIGURE = re.compile(r"\]\(figures/([^)]+)\)\{#fig-")
+
+# The fonts of figures, as they came with matplotlib.
+FONTS = [
+    Path(str(find_spec("matplotlib").origin)).parent / f"mpl-data/fonts/ttf/{name}.ttf"  # type: ignore[union-attr]
+    for name in ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique")
+]
 
 
 def run(
@@ -66,6 +73,9 @@ def run(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "figures").mkdir()
+        (folder / "fonts").mkdir()
+        for font in FONTS:  # text in figures is text
+            shutil.copyfile(font, folder / "fonts" / font.name)
         for figure in FIGURE.findall(markdown):
             for kind in ("svg", "png"):
                 path = figures / f"{figure}.{kind}"
@@ -103,9 +113,11 @@ def to_html(markdown: str, head: Head, folder: Path, target: Path, origins: dict
     origins : dict
         What stands behind its numbers.
     """
-    options = ["--standalone", "--embed-resources", "--section-divs", "--toc", "--toc-depth=2"]
+    options = ["--standalone", "--embed-resources", "--section-divs", "--toc", "--toc-depth=3"]
+    options += ["--shift-heading-level-by=1"]  # the title is the one heading of level 1
     options += [f"--template={TEMPLATES / 'report.html'}", "--default-image-extension=svg"]
-    options += [f"--variable=style-sheet={(TEMPLATES / 'style.css').read_text(encoding='utf-8')}"]
+    for variable, name in (("style-sheet", "style.css"), ("page-script", "page.js")):
+        options += [f"--variable={variable}={(TEMPLATES / name).read_text(encoding='utf-8')}"]
     _pandoc("html5", markdown, head, folder, target, [*options, "--number-sections"], "en-GB")
     linked = with_origins(target.read_text(encoding="utf-8"), origins)
     target.write_text(linked, encoding="utf-8", newline="\n")
@@ -126,8 +138,9 @@ def to_docx(markdown: str, head: Head, folder: Path, target: Path) -> None:
         )
     )
     options = [f"--reference-doc={reference}", "--default-image-extension=png"]
-    options += ["--number-sections"]
+    options += ["--number-sections", "--toc", "--toc-depth=2", "--metadata=toc-title=Contents"]
     _pandoc("docx", plain(markdown), head, folder, target, options, "en-GB")
+    target.write_bytes(finished(target.read_bytes()))
 
 
 def to_pdf(markdown: str, head: Head, folder: Path, target: Path) -> None:
@@ -142,6 +155,7 @@ def to_pdf(markdown: str, head: Head, folder: Path, target: Path) -> None:
             root=folder,
             format="pdf",
             ignore_system_fonts=True,
+            font_paths=[folder / "fonts"],
             timestamp=head.moment,
             pdf_standards="ua-1",  # tagged for screen readers, and refused without alternative text
         )

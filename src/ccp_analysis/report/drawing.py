@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import textwrap
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from ccp_analysis.report.cells import with_interval
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.words import known
 
-WIDTH = 6.7  # inches, the text width of the report
 TALL = 8.4  # inches that a figure may be high, with a caption below it on the page
+WIDTH = 170 / 25.4  # inches, the text width of the report: nothing is made smaller there
 INK, MUTED, RULE = "#1a1a1a", "#5f6368", "#c4c7cc"
 REFERENCE, ACTIVE, STAMP = "#8a8f98", "#1f5a99", "#b3261e"
 LINE = 0.17  # inches from line to line of text
@@ -34,10 +35,11 @@ STYLE: dict[RcKeyType, Any] = {
     "ytick.major.width": 0.6,
     "axes.unicode_minus": True,
     "text.parse_math": False,  # a dollar in a label is a dollar
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "ccp-analysis",
 }
-DOTS = 200  # per inch, of a PNG and of what is rasterised in an SVG
+DOTS = 300  # per inch, of a PNG and of what is rasterised in an SVG
+FONT, FALLBACK = "'DejaVu Sans'", ", Verdana, sans-serif"  # as wide, where a reader has no DejaVu
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def stamp(figure: Figure, label: str) -> None:
         label,
         ha="left",
         va="bottom",
-        fontsize=6.5,
+        fontsize=7,
         fontweight="bold",
         color=STAMP,
     )
@@ -206,10 +208,11 @@ def arm_looks() -> list[dict[str, Any]]:
 
 def save(figure: Figure, out: Path, name: str) -> None:
     """Write a figure as SVG and as PNG, the same bytes at any time."""
-    files.write_whole(
-        out / f"{name}.svg",
-        lambda path: figure.savefig(path, dpi=DOTS, metadata={"Date": None, "Creator": None}),
-    )
+    drawn = io.StringIO()
+    nobody = {"Date": None, "Creator": None}
+    figure.savefig(drawn, format="svg", dpi=DOTS, metadata=nobody)
+    text = drawn.getvalue().replace(FONT, FONT + FALLBACK)
+    files.write_text(out / f"{name}.svg", text.replace("<text ", '<text xml:space="preserve" '))
     files.write_whole(
         out / f"{name}.png",
         lambda path: figure.savefig(path, dpi=DOTS, metadata={"Software": None}),

@@ -1,11 +1,12 @@
-"""The reference document from which pandoc takes the look of report.docx, made byte for byte."""
+"""The reference document from which pandoc takes the look of report.docx, and its last touches."""
 
 from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 import zipfile
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,7 +21,7 @@ _PAGE = (
     '<w:sectPr><w:headerReference w:type="default" r:id="rId901"/>'
     '<w:footerReference w:type="default" r:id="rId902"/>'
     '<w:pgSz w:w="11906" w:h="16838"/>'
-    '<w:pgMar w:top="1474" w:right="1247" w:bottom="1247" w:left="1247" w:header="680" '
+    '<w:pgMar w:top="1474" w:right="1134" w:bottom="1247" w:left="1134" w:header="680" '
     'w:footer="567" w:gutter="0"/></w:sectPr>'
 )
 
@@ -65,6 +66,55 @@ def reference_document(
         for name, content in parts.items():
             archive.writestr(zipfile.ZipInfo(name, moment), content)
     return target.getvalue()
+
+
+_HEADING = re.compile(
+    r'<w:bookmarkStart w:id="\d+" w:name="([^"]+)" />\s*'
+    r'<w:p><w:pPr><w:pStyle w:val="Heading([12])" /></w:pPr>(.*?)</w:p>',
+    re.DOTALL,
+)
+_CONTENTS = re.compile(r"<w:sdt>.*?</w:sdt>\s*", re.DOTALL)
+_ENTRY = (
+    '<w:p><w:pPr><w:pStyle w:val="TOC{level}"/></w:pPr>{begin}<w:hyperlink w:anchor="{anchor}">'
+    "{title}</w:hyperlink></w:p>"  # pages are counted by Word, when it opens the document
+)
+
+
+def finished(made: bytes) -> bytes:
+    """Return pandoc's document with contents before the first heading and rows that stay whole."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(made)) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            content = old.read(info)
+            if info.filename == "word/document.xml":
+                content = _finished(content.decode()).encode()
+            new.writestr(info, content, zipfile.ZIP_DEFLATED)
+    return target.getvalue()
+
+
+def _finished(text: str) -> str:
+    text = text.replace("<w:tr><w:tc>", "<w:tr><w:trPr><w:cantSplit /></w:trPr><w:tc>")
+    text = text.replace("<w:trPr><w:tblHeader", "<w:trPr><w:cantSplit /><w:tblHeader")
+    group = r'(<w:gridSpan [^>]*/>.{0,40}?</w:tcPr><w:p><w:pPr><w:pStyle w:val="Compact" />)'
+    text = re.sub(group, r"\1<w:keepNext />", text)
+    headings = [match.groups() for match in _HEADING.finditer(text)]
+    contents, first = _CONTENTS.search(text), _HEADING.search(text)
+    if not contents or not first:
+        return text
+    begin, separate, end = re.split(r"(<w:fldChar w:fldCharType=\"separate\" />)", contents[0])
+    head, _, field = begin.rpartition("<w:p>")
+    entries = [
+        _ENTRY.format(
+            level=level,
+            anchor=anchor,
+            title=_run(unescape(" ".join(re.findall(r"<w:t(?: [^>]*)?>([^<]*)</w:t>", said)))),
+            begin=f"{field}{separate}</w:r>" if place == 0 else "",
+        )
+        for place, (anchor, level, said) in enumerate(headings)
+    ]
+    filled = f"{head}{''.join(entries)}<w:p><w:r>{end}\n    "
+    rest = text[contents.end() : first.start()]
+    return text[: contents.start()] + rest + filled + text[first.start() :]
 
 
 def _styles(default: bytes, own: bytes) -> bytes:

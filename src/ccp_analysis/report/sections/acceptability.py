@@ -70,7 +70,7 @@ def draw_acceptability(source: Source) -> Figure:
                 textcoords="offset points",
                 ha="center",
                 va="bottom",
-                fontsize=6.5,
+                fontsize=7,
                 color=MUTED,
                 annotation_clip=False,
             )

@@ -34,7 +34,7 @@ def draw_predictors(source: Source) -> Figure:
     names = list(dict.fromkeys([*models, *(p for found in models.values() for p in found)]))
     grid = np.array([[0.0 if p in found else 1.0 for p in names] for found in models.values()])
     labels = {name: _in_short(source.variable(name)) for name in names}
-    below, beside = (0.15 + 0.043 * max(len(labels[n]) for n in of) for of in (names, models))
+    below, beside = (0.15 + 0.055 * max(len(labels[n]) for n in of) for of in (names, models))
     one = min(0.16, (WIDTH - beside - 0.1) / len(names))
     height = below + LOW * len(models) + 0.1
     figure = Figure(figsize=(WIDTH, height))
@@ -45,7 +45,7 @@ def draw_predictors(source: Source) -> Figure:
     axes.set_yticks(np.arange(len(models)) + 0.5, [labels[name] for name in models])
     axes.set_xticks(np.arange(len(names)) + 0.5, [labels[name] for name in names])
     axes.tick_params(axis="x", rotation=90)
-    axes.tick_params(labelsize=5.5, length=0)
+    axes.tick_params(labelsize=7, length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     return figure
@@ -54,7 +54,7 @@ def draw_predictors(source: Source) -> Figure:
 def _in_short(label: str) -> str:
     """Return a label with what stands between its first and its last comma left out."""
     first, *more = label.split(", ")
-    return textwrap.shorten(", ".join([first, *more[-1:]]), 46, placeholder="…")
+    return ", ".join([textwrap.shorten(first, 26, placeholder="…"), *more[-1:]])
 
 
 def _models(source: Source) -> dict[str, list[str]]:
@@ -114,7 +114,7 @@ def _chains(axes: Axes, traces: pd.DataFrame) -> None:
         colour = (ACTIVE, REFERENCE)[place % 2]
         axes.plot(own["iteration"], own["mean"], color=colour, linewidth=0.7, alpha=0.85)
     axes.locator_params(axis="x", integer=True)
-    axes.tick_params(labelsize=6.5)
+    axes.tick_params(labelsize=7)
 
 
 def _values(source: Source, axes: Axes, values: pd.DataFrame, name: str) -> None:
@@ -138,7 +138,7 @@ def _values(source: Source, axes: Axes, values: pd.DataFrame, name: str) -> None
             weights = 100 * people / people.sum()
             axes.hist(position[chosen], edges.tolist(), weights=weights, **look)
     axes.set_ylabel("Per cent", fontsize=7)
-    axes.tick_params(labelsize=6.5)
+    axes.tick_params(labelsize=7)
 
 
 def _edges(values: np.ndarray) -> np.ndarray:

@@ -167,7 +167,7 @@ def draw_cascade(source: Source) -> Figure:
                 axes.hlines(y, row["conf_low"], row["conf_high"], color=INK, linewidth=1)
             edge = max(row["estimate"], row["conf_high"] if known(row["conf_high"]) else 0.0)
             text = f" {number(100 * row['estimate'])}%"
-            axes.text(edge, y, text, va="center", fontsize=6.5, color=MUTED)
+            axes.text(edge, y, text, va="center", fontsize=7, color=MUTED)
     axes.set_yticks(-np.arange(len(labels)), list(labels.values()), fontsize=7)
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, 1.12)

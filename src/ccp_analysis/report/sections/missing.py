@@ -282,7 +282,7 @@ def draw_patterns(source: Source) -> Figure:
     one = min(one, 4.9 / len(columns))
     heads = [textwrap.wrap(source.visit(v), max(4, int(one * k / LETTER))) for v, k in blocks]
     long = max(len(line) for column in columns for line in column.label.split("\n"))
-    below, above = 0.25 + 0.05 * long, 0.22 + 0.13 * max(map(len, heads))
+    below, above = 0.25 + 0.054 * long, 0.22 + 0.13 * max(map(len, heads))
     height = below + TALL * shown + above
     figure = Figure(figsize=(WIDTH, height))
     left, wide = 0.75, one * len(columns)
@@ -293,7 +293,7 @@ def draw_patterns(source: Source) -> Figure:
     axes.set_yticks(np.arange(shown) + 0.5, [f"{number(n)}" for n in people.iloc[:shown]])
     axes.set_ylabel("Participants")
     axes.set_xticks(np.arange(len(columns)) + 0.5, [column.label for column in columns])
-    axes.tick_params(axis="x", rotation=90, labelsize=6.5, length=0)
+    axes.tick_params(axis="x", rotation=90, labelsize=7, length=0)
     axes.tick_params(axis="y", labelsize=7, length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)

@@ -166,7 +166,7 @@ def draw_ratings(source: Source) -> Figure:
             )
             left += width
     axes.axvline(0, color=MUTED, linewidth=0.7)
-    axes.set_yticks(-np.arange(len(lines)), [label for label, _ in lines], fontsize=6.5)
+    axes.set_yticks(-np.arange(len(lines)), [label for label, _ in lines], fontsize=7)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(-len(lines) + 0.4, 0.6)
     axes.set_xlim(-1, 1)

@@ -203,7 +203,7 @@ def draw_contours(source: Source) -> Figure:
                 at,
                 (4, 3),
                 textcoords="offset points",
-                fontsize=6.5,
+                fontsize=7,
             )
     axes.set_xlabel("Partial R\N{SUPERSCRIPT TWO} of a confounder with the arm")
     axes.set_ylabel("Partial R\N{SUPERSCRIPT TWO} with the outcome")

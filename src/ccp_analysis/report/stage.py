@@ -20,6 +20,7 @@ from ccp_analysis.report.exchange import as_json
 from ccp_analysis.report.head import head_of
 from ccp_analysis.report.marks import numbered, plain
 from ccp_analysis.report.money import used
+from ccp_analysis.report.references import only_cited
 from ccp_analysis.report.section import Checklist, FigureItem, Numbers, Section
 from ccp_analysis.report.sections import TEMPLATES
 from ccp_analysis.report.sections.records import first_of
@@ -173,6 +174,7 @@ class Report:
     def text(self) -> str:
         """Return the report as Markdown, for pandoc; all values are escaped."""
         shared = self._shared()
+        written: list[str] = []
 
         def text_of(section: Section) -> Markdown:
             name = "items" if section.title else section.name
@@ -180,6 +182,9 @@ class Report:
             said = ENVIRONMENT.get_template(f"{name}.md.j2").render(
                 **shared, **own, **section.said(self.source)
             )
+            if section.name == "references":
+                said = only_cited(said, "\n".join(written))
+            written.append(said)
             return Markdown(said)
 
         parts = []

@@ -25,6 +25,7 @@ from ccp_analysis.report.cells import (
 from ccp_analysis.report.marks import plain
 from ccp_analysis.report.money import (
     COST,
+    ECONOMICS,
     NET_BENEFIT,
     QALY,
     main_threshold,
@@ -219,7 +220,8 @@ def _primary(source: Source, outcome: str) -> list[str]:
     row = source.primary_row(outcome)
     label = source.name(outcome)
     if row is None or not known(row["estimate"]):
-        return [f"{label}: the primary analysis has no estimate."]
+        why = f": {row['note']}" if row and row["note"] else ""
+        return [f"{label}: the primary analysis has no estimate{why}."]
     places = decimals(row["std_error"])
     visit = f" at {uncapitalised(source.visit(row['visit']))}" if row["visit"] else ""
     people = f"{number(participants(row))} participants"
@@ -252,12 +254,14 @@ def _compatible(source: Source, row: Row, places: int) -> list[str]:
     if not (known(low) and known(high)):
         return []
     active = source.arm(source.study.arms.active)
-    near, far = (quantity(abs(end), places, scale) for end in (low, high))
-    sides = source.favours(outcome, low), source.favours(outcome, high)
+    near, far = (quantity(abs(end), places, scale) if end else "none" for end in (low, high))
+    # An end at zero is on the side of the other.
+    ends = low or high, high or low
+    sides = [source.favours(outcome, end) for end in ends]
     words = [f"in favour of {side}" for side in sides]
     after = ""
     if None in sides:
-        words, after = ["higher" if end > 0 else "lower" for end in (low, high)], f" with {active}"
+        words, after = ["higher" if end > 0 else "lower" for end in ends], f" with {active}"
     first = f"{near} {words[0]}" if words[0] != words[1] else near
     return [f"The data are compatible with differences from {first} to {far} {words[1]}{after}."]
 
@@ -361,7 +365,15 @@ def _economics(source: Source) -> str:
         f"over {months} months the adjusted differences, {contrast(source)}, with "
         f"{level_of(source)} intervals, were {listed(parts)}."
     )
-    return " ".join(filter(None, [first, lost, _net_benefit(source), _priced(source)]))
+    said = [first, lost, _dominance(source), _net_benefit(source), _priced(source)]
+    return " ".join(filter(None, said))
+
+
+def _dominance(source: Source) -> str:
+    """Say where one arm costs more and achieves less, by the point estimates."""
+    rows = source.rows(analysis=ECONOMICS, term=Term.ICER, outcome=f"cost per {QALY}")
+    notes = [row["note"].partition(", and a ratio")[0] for row in rows[:1]]
+    return " ".join(f"{capitalised(note)}." for note in notes if "dominate" in note)
 
 
 def _net_benefit(source: Source) -> str:

@@ -408,7 +408,7 @@ def test_all_prices_may_be_placeholders_and_none(clustered: Folder) -> None:
     assert placeholder(index).startswith(
         "The price index is a placeholder, by what is given as source"
     )
-    assert summary(index)[-1].endswith(
+    assert summary(index)["Costs"].endswith(
         "The price index is a placeholder: this shows the method only."
     )
 
@@ -537,8 +537,8 @@ def test_what_is_adjusted_for_is_said_with_what_makes_the_range(clustered: Folde
     economics = source.economics.model_copy(update={"sensitivity": sensitivity})
     asked = replace(source, economics=economics)
     range_of = "it goes from −£150 (complete cases) to £2,096 (prices half as high again) by what"
-    assert range_of in summary(asked)[-1]
-    assert range_of not in summary(source)[-1]
+    assert range_of in summary(asked)["Costs"]
+    assert range_of not in summary(source)["Costs"]
     text = section(markdown(clustered, asked))
     assert f"I{range_of[1:]} the arms are adjusted for." in text
     assert "the arms differ at start and were not allocated at random" in text

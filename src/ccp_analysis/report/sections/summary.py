@@ -55,7 +55,6 @@ from ccp_analysis.report.words import (
 )
 from ccp_analysis.results.terms import Role, Status, Term
 
-PARADOX = "Lord's paradox"
 # What stands before the key table.
 BEFORE = ("Design", "Participants", "Primary outcome", "Secondary outcomes")
 
@@ -312,7 +311,7 @@ def _others(source: Source, outcome: str) -> list[str]:
 def _paradox(source: Source, outcome: str) -> list[str]:
     """Say where ANCOVA and the change score disagree."""
     rows = source.rows(outcome=outcome, term=Term.LORD)
-    return list({f"{row['note']} (Lord 1967).": None for row in rows if PARADOX in row["note"]})
+    return list({f"{row['note']}.": None for row in rows if "Lord's paradox" in row["note"]})
 
 
 def _secondary(source: Source) -> str:

@@ -16,7 +16,7 @@ from ccp_analysis.config.trial import Trial, configuration_files, designed
 from ccp_analysis.errors import StudyError
 from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
-from ccp_analysis.report.catalogue import files_of
+from ccp_analysis.report.catalogue import files_of, shelves
 from ccp_analysis.results.table import not_estimated
 
 # Neither activation nor installation is needed: commands use this Python and this copy of the code.
@@ -73,11 +73,29 @@ PARTS = (
     + ["implementation"] * bool(IMPLEMENTATION)
 )
 ITEMS = [path.as_posix() for path in files_of(Trial())]
+CAPTIONS = f"{DERIVED}/captions"
+SHELVES = {path.as_posix(): at for path, at in shelves(Trial()).items()}
 RELEASED = [path.as_posix() for path in layout.RELEASED]
 FIGURES = [path for path in ITEMS if Path(path).parent == layout.FIGURES]
 DOCUMENTS = [path.as_posix() for path in layout.DOCUMENTS]
 CODEBOOK = [path.as_posix() for path in layout.CODEBOOK]
 STARTED = time.time()
+
+
+def overview(path):
+    """Return an output with its caption and place in the overview of `snakemake --report`."""
+    if path not in SHELVES:
+        return path
+    kind, part = SHELVES[path]
+    name = Path(path).stem
+    caption = (Path(CAPTIONS) / f"{kind[:-1].lower()}_{name}.rst").resolve()
+    return report(
+        path,
+        caption=caption.as_posix(),
+        category=kind,
+        subcategory=part,
+        labels={"name": name.replace("_", " ")},
+    )
 
 
 def version(command, read=()):
@@ -440,7 +458,8 @@ rule items:
         points=POINTS,
         prices=PRICES,
     output:
-        ITEMS,
+        [overview(path) for path in ITEMS],
+        captions=directory(CAPTIONS),
         text=f"{DERIVED}/report.md",
         origins=f"{DERIVED}/origins.json",
         exchanged=layout.EXCHANGED.as_posix(),
@@ -461,7 +480,7 @@ rule items:
         "python -m ccp_analysis.cli items --results {input.results} --flow {input.flow} "
         "--queries {input.queries} --models {input.models} --scales {input.scales} "
         "{params.prices} {params.folders} {params.checksums} --text {output.text} --origins {output.origins} "
-        "--exchanged {output.exchanged} --book {output.book} "
+        "--exchanged {output.exchanged} --book {output.book} --captions {output.captions} "
         "--processes {threads} --log {log}"
 
 
@@ -472,9 +491,9 @@ rule report:
         text=rules.items.output.text,
         origins=rules.items.output.origins,
     output:
-        html=DOCUMENTS[0],
+        html=report(DOCUMENTS[0], category="Documents", labels={"name": "report"}),
         docx=DOCUMENTS[1],
-        pdf=DOCUMENTS[2],
+        pdf=report(DOCUMENTS[2], category="Documents", labels={"name": "report, PDF"}),
         results=layout.BROWSED.as_posix(),
     log:
         "logs/report.log",
@@ -497,7 +516,7 @@ rule codebook:
         CONFIG["codebook"],
         codebook=rules.clean.output.codebook,
     output:
-        html=CODEBOOK[0],
+        html=report(CODEBOOK[0], category="Documents", labels={"name": "codebook"}),
         csv=CODEBOOK[1],
     log:
         "logs/codebook.log",

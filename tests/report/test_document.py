@@ -240,6 +240,8 @@ def test_sections_follow_the_study(clustered: Folder, plain: Folder) -> None:
         "What is missing",
         "Appendix: Reproduction",
         "Data and software",
+        "Appendix: Checklists",
+        "CONSORT 2025",
         "References",
     ]
 

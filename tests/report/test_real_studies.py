@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from matplotlib.figure import Figure
 from support import reported
 
+from ccp_analysis.report.marks import plain
 from ccp_analysis.report.sections.summary import summary
 from ccp_analysis.report.sections.target_trial import OPEN
 from ccp_analysis.report.source import Source
@@ -77,3 +80,18 @@ def test_the_text_has_the_summary(source: Source) -> None:
     for heading, paragraph in summary(source):
         assert f"**{heading}.** {paragraph}" in text
     assert "None" not in text
+
+
+# Not works that are cited: checklists by their year, the registration, sources of value sets.
+NAME = r"(?:van |von |Des )?[A-ZÀ-Ý][\w’-]*[a-zà-ÿ]"
+CITED = rf"({NAME})(?:(?:, {NAME})*,? and {NAME}| et al\.)?(?:'s)? \(?((?:19|20)\d\d)(?=[);.]| \()"
+LISTED = rf"^({NAME}(?: [A-Z][a-z]\w+)?) [A-Z]{{1,4}}[ ,][^(]*\((\d{{4}})\)"
+
+
+def test_cited_and_listed_works_are_the_same(source: Source) -> None:
+    text = plain(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", reported.text(source)))
+    body, _, references = text.replace(source.study.registration, "").partition("# References")
+    entries = [" ".join(entry.split()) for entry in references.split("\n\n")]
+    listed = {found.groups() for entry in entries if (found := re.match(LISTED, entry))}
+    assert len(listed) == sum(bool(re.search(r"\(\d{4}\)\.", entry)) for entry in entries) > 5
+    assert set(re.findall(CITED, " ".join(body.split()))) == listed

@@ -173,6 +173,18 @@ def figures_of(of: Configured) -> list[FigureItem]:
     return [item for item in items_of(of) if isinstance(item, FigureItem)]
 
 
+def shelves(of: Configured) -> dict[Path, tuple[str, str]]:
+    """Return what an overview of a run shows of tables and figures, with kind and part."""
+    found: dict[Path, tuple[str, str]] = {}
+    for part in parts_of(of):
+        for item in (item for section in part.sections for item in section.items(of)):
+            drawn = isinstance(item, FigureItem)
+            file = FIGURES / f"{item.name}.svg" if drawn else TABLES / f"{item.name}.csv"
+            kind = "Figures" if drawn else "Tables"
+            found.setdefault(file, (kind, part.title or "Main report"))
+    return found
+
+
 def files_of(of: Configured) -> list[Path]:
     """Return the files of the tables and figures that the report of a study has."""
     tables = [TABLES / f"{table.name}.csv" for table in tables_of(of)]

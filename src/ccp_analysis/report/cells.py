@@ -283,6 +283,11 @@ def quantity(value: float, places: int, scale: str) -> str:
     return f"{text} points" if scale == "points" else text
 
 
+def limits(row: Row, places: int) -> str:
+    """Write the limits of a row; empty where it has none."""
+    return interval(row["conf_low"], row["conf_high"], places) or ""
+
+
 YES = "1"  # category of those who have what is 0 or 1
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from ccp_analysis.report.exchange import as_json
 from ccp_analysis.report.head import head_of
 from ccp_analysis.report.marks import numbered, plain
 from ccp_analysis.report.money import used
+from ccp_analysis.report.references import only_cited
 from ccp_analysis.report.section import Checklist, FigureItem, Numbers, Section
 from ccp_analysis.report.sections import TEMPLATES
 from ccp_analysis.report.sections.records import first_of
@@ -52,6 +54,7 @@ def run(
     origins: Path,
     exchanged: Path,
     book: Path,
+    captions: Path | None = None,
     scales: Path | None = None,
     points: Path | None = None,
     prices: Path | None = None,
@@ -83,6 +86,8 @@ def run(
         What stands behind the numbers of the text, for `documents`.
     exchanged, book : Path
         All results and tables as JSON, and the tables as a workbook.
+    captions : Path, optional
+        Folder for the captions of tables and figures, for an overview of the run.
     scales : Path, optional
         Reliability, floor and ceiling of the scales.
     points : Path, optional
@@ -114,6 +119,9 @@ def run(
             files.write_csv(
                 tables / f"{name}.csv", to_csv(table, source.study.data_status), bom=True
             )
+        if captions is not None:
+            for name, said in report.captions():
+                files.write_text(captions / f"{name}.rst", said)
         written, places = numbered(report.text())
         files.write_text(text, written)
         shown, values = report.shown(), Values(source)
@@ -170,9 +178,19 @@ class Report:
         numbers = self.numbers.tables
         return {name: (f"Table {numbers[name]}", self.tables[name]) for name in numbers}
 
+    def captions(self) -> Iterator[tuple[str, str]]:
+        """Yield the caption of every table and figure, as reStructuredText."""
+        for name, table in self.tables.items():
+            yield f"table_{name}", _literal(" ".join([f"{table.caption}.", *table.notes]))
+        for item in figures_of(self.source):
+            there = item.there(self.source)
+            said = item.legend(self.source)[0] if there else "No results to draw."
+            yield f"figure_{item.name}", _literal(said)
+
     def text(self) -> str:
         """Return the report as Markdown, for pandoc; all values are escaped."""
         shared = self._shared()
+        written: list[str] = []
 
         def text_of(section: Section) -> Markdown:
             name = "items" if section.title else section.name
@@ -180,6 +198,9 @@ class Report:
             said = ENVIRONMENT.get_template(f"{name}.md.j2").render(
                 **shared, **own, **section.said(self.source)
             )
+            if section.name == "references":
+                said = only_cited(said, "\n".join(written))
+            written.append(said)
             return Markdown(said)
 
         parts = []
@@ -251,6 +272,11 @@ class Report:
     def ref_figure(self, name: str) -> Markdown:
         """Return a link to a figure by its number."""
         return Markdown(f"[Figure {self.numbers.figures[name]}](#fig-{name})")
+
+
+def _literal(text: str) -> str:
+    """Escape what is a mark of reStructuredText or of Jinja."""
+    return re.sub(r"([*_`|\\{}])", r"\\\1", plain(text)) + "\n"
 
 
 def _numbered(names: list[str]) -> dict[str, int]:

@@ -14,6 +14,7 @@ from ccp_analysis.report.cells import (
     estimate,
     estimated,
     level_of,
+    limits,
     mcid_sentence,
     method,
     model_name,
@@ -27,20 +28,18 @@ from ccp_analysis.report.money import (
     COST,
     NET_BENEFIT,
     QALY,
-    main_threshold,
     per_qaly,
-    placeholders,
     row_of,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
-from ccp_analysis.report.sections import alike, harms, unmeasured, variations
+from ccp_analysis.report.sections import alike, harms, unmeasured
 from ccp_analysis.report.sections.checks import ASSUMED, along_baseline
 from ccp_analysis.report.sections.costs import side_of
 from ccp_analysis.report.sections.departures import tips_inside
 from ccp_analysis.report.sections.design import kind
 from ccp_analysis.report.sections.imputation import unmixed
 from ccp_analysis.report.sections.outcomes import FOREST
-from ccp_analysis.report.sections.setting import being
+from ccp_analysis.report.sections.summary_of_costs import money_sentences
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import (
@@ -146,7 +145,7 @@ def summary(source: Source) -> list[tuple[str, str]]:
         ("Checks", " ".join(_flagged(source))),
         ("Allocation", _not_allocated(source)),
         ("Harms", harms.harms_by_arm(source)),
-        ("Costs", _economics(source)),
+        ("Costs", money_sentences(source)),
         ("Data", _removed(source)),
     ]
     return [(heading, text) for heading, text in paragraphs if text]
@@ -219,7 +218,8 @@ def _primary(source: Source, outcome: str) -> list[str]:
     row = source.primary_row(outcome)
     label = source.name(outcome)
     if row is None or not known(row["estimate"]):
-        return [f"{label}: the primary analysis has no estimate."]
+        why = f": {row['note']}" if row and row["note"] else ""
+        return [f"{label}: the primary analysis has no estimate{why}."]
     places = decimals(row["std_error"])
     visit = f" at {uncapitalised(source.visit(row['visit']))}" if row["visit"] else ""
     people = f"{number(participants(row))} participants"
@@ -252,12 +252,14 @@ def _compatible(source: Source, row: Row, places: int) -> list[str]:
     if not (known(low) and known(high)):
         return []
     active = source.arm(source.study.arms.active)
-    near, far = (quantity(abs(end), places, scale) for end in (low, high))
-    sides = source.favours(outcome, low), source.favours(outcome, high)
+    near, far = (quantity(abs(end), places, scale) if end else "none" for end in (low, high))
+    # An end at zero is on the side of the other.
+    ends = low or high, high or low
+    sides = [source.favours(outcome, end) for end in ends]
     words = [f"in favour of {side}" for side in sides]
     after = ""
     if None in sides:
-        words, after = ["higher" if end > 0 else "lower" for end in (low, high)], f" with {active}"
+        words, after = ["higher" if end > 0 else "lower" for end in ends], f" with {active}"
     first = f"{near} {words[0]}" if words[0] != words[1] else near
     return [f"The data are compatible with differences from {first} to {far} {words[1]}{after}."]
 
@@ -297,7 +299,7 @@ def _others(source: Source, outcome: str) -> list[str]:
         found += f", with intervals that reach from {low} to {high}"
         apart = [row for row in rows if row["conf_low"] > 0 or row["conf_high"] < 0]
         if apart:
-            names = listed([f"{method(row)} ({_limits(row, places)})" for row in apart])
+            names = listed([f"{method(row)} ({limits(row, places)})" for row in apart])
             do = "intervals of" if len(apart) > 1 else "interval of"
             include = "do not include" if len(apart) > 1 else "does not include"
             sentences.append(f"{found}; the {do} {names} {include} zero.")
@@ -324,7 +326,7 @@ def _secondary(source: Source) -> str:
     if apart:
         said = [
             f"{source.name(row['outcome'])} {estimate(row, decimals(row['std_error']))} "
-            f"({_limits(row, decimals(row['std_error']))})"
+            f"({limits(row, decimals(row['std_error']))})"
             for row in apart
         ]
         sentences.append(f"Intervals exclude zero for {listed(said)}.")
@@ -339,54 +341,6 @@ def _secondary(source: Source) -> str:
         sentences.append(f"These intervals are not adjusted for their number{adjusted}.")
     lost = [f"{source.name(row['outcome'])} ({row['note']})" for row in failed]
     return " ".join([*sentences, *[f"Not estimated: {'; '.join(lost)}."] * bool(lost)])
-
-
-def _economics(source: Source) -> str:
-    if source.economics is None:
-        return ""
-    parts, failed = [], []
-    for outcome, words in ((COST, "costs"), (QALY, "quality-adjusted life years")):
-        row = row_of(source, outcome)
-        if row and not known(row["estimate"]) and row["note"]:
-            failed.append(f"{words} ({row['note']})")
-        if row and known(row["conf_low"]):
-            places = decimals(row["std_error"])
-            estimate = quantity(row["estimate"], places, row["scale"])
-            parts.append(f"in {words} {estimate} ({_limits(row, places)}; {method(row)})")
-    lost = f"Not estimated: differences in {'; in '.join(failed)}." if failed else ""
-    if not parts:
-        return lost
-    months = f"{source.economics.months:g}"
-    first = capitalised(
-        f"over {months} months the adjusted differences, {contrast(source)}, with "
-        f"{level_of(source)} intervals, were {listed(parts)}."
-    )
-    return " ".join(filter(None, [first, lost, _net_benefit(source), _priced(source)]))
-
-
-def _net_benefit(source: Source) -> str:
-    """Give the net benefit at the main threshold; empty where there is none."""
-    threshold = main_threshold(source.evaluation)
-    row = row_of(source, NET_BENEFIT, threshold=threshold)
-    if row is None or not known(row["estimate"]):
-        return ""
-    probable = row_of(source, NET_BENEFIT, Term.COST_EFFECTIVE, threshold=threshold)
-    chance = f"; probability above zero {number(probable['estimate'], 2)}" if probable else ""
-    moved, baseline = variations.adjusted(source), uncapitalised(source.study.baseline.label)
-    return (
-        f"At {per_qaly(source, threshold)} the net monetary benefit was "
-        f"{quantity(row['estimate'], 0, row['scale'])} ({_limits(row, 0)}{chance})"
-        f"{f'; it goes {moved}, as they differ at {baseline}' if moved else ''}."
-    )
-
-
-def _priced(source: Source) -> str:
-    names = placeholders(source)
-    return f"{capitalised(being(names))}: this shows the method only." if names else ""
-
-
-def _limits(row: Row, places: int) -> str:
-    return interval(row["conf_low"], row["conf_high"], places) or ""
 
 
 def _items(of: Configured) -> Iterator[Item]:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from ccp_analysis.config.instruments import Instrument, load_instruments
 from ccp_analysis.config.plan import Analysis, Outcome, Plan, load_plan
 from ccp_analysis.config.study import Clusters, Study, load_study
 from ccp_analysis.errors import StudyError
+from ccp_analysis.report.marks import WITHHELD
 from ccp_analysis.results.families import headline
+from ccp_analysis.results.released import WITHHELD as HIDDEN
 from ccp_analysis.results.table import read_results
-from ccp_analysis.results.terms import Role, Term, require_known
+from ccp_analysis.results.terms import Role, Status, Term, require_known
 
 Row = dict[str, Any]
 CURRENCY = {code: one.symbol for code, one in CURRENCIES.items()}
@@ -37,6 +39,7 @@ SCALED = [
     *("items", "lowest", "highest", "n", "n_prorated", "alpha"),
     *("floor_percent", "ceiling_percent"),
 ]
+OF_PERSON = ["id", "file", "sheet", "row", "participant", "column", "raw_value", "action", "answer"]
 TOO_FEW = re.compile(r"(?:; )?\d+ imputations were made, (\d+) would bring [^;]*")
 
 
@@ -290,7 +293,7 @@ def load(
         )
     economics = load_economics()
     asked = pd.concat([_text(queries), _text(price_queries)], ignore_index=True)
-    return Source(
+    found = Source(
         study=study,
         plan=plan,
         economics=economics,
@@ -298,7 +301,7 @@ def load(
         instruments=load_instruments(),
         dictionary=load_dictionary(study),
         results=_records(table),
-        flow=json.loads(flow.read_text(encoding="utf-8")),
+        flow=_withheld(json.loads(flow.read_text(encoding="utf-8"))),
         queries=asked.assign(line=range(len(asked))),
         models=_text(models, "missing", "r_hat", "r_hat_sd"),
         scales=_text(scales, *SCALED),
@@ -316,6 +319,44 @@ def load(
         prices=_parquet(prices),
         intervention=_parquet(intervention),
     )
+    return guarded(found) if study.guarded else found
+
+
+def guarded(source: Source) -> Source:
+    """Return a source without single people, and what no rule of the results looks after."""
+    named = source.queries.assign(**dict.fromkeys(OF_PERSON, ""))
+    same = named.groupby(["severity", "rule"])["line"].transform("size")
+    practice, balance = source.practice, source.balance
+    return replace(
+        source,
+        queries=named[same >= source.study.disclosure.smallest].reset_index(drop=True),
+        models=_without(source.models, ["missing", "usable", "usable_share"], "note"),
+        scales=_without(source.scales, [*SCALED[3:5], *SCALED[6:]]),
+        points=source.points.iloc[:0],
+        values=source.values.iloc[:0],
+        traces=source.traces.iloc[:0],
+        patterns=source.patterns.iloc[:0],
+        losses=source.losses.iloc[:0],
+        balance=balance if balance.empty else balance[balance["figure"] == "contour"],
+        practice=practice if practice.empty else practice.iloc[:0],
+    )
+
+
+def _without(table: pd.DataFrame, columns: list[str], notes: str = "") -> pd.DataFrame:
+    there = [column for column in columns if column in table]
+    more = {notes: ""} if notes in table else {}
+    return table.astype(dict.fromkeys(there, object)).assign(**dict.fromkeys(there, WITHHELD), **more)
+
+
+def _withheld(part: Any) -> Any:
+    """Put what is printed for a number in the place of those of the flow that are not shown."""
+    if isinstance(part, dict):
+        return {
+            key: value if key == "suppressed" else _withheld(value) for key, value in part.items()
+        }
+    if isinstance(part, list):
+        return [_withheld(value) for value in part]
+    return WITHHELD if part == HIDDEN else part
 
 
 def entries_of(source: Source, *models: str) -> list[Analysis]:
@@ -343,6 +384,8 @@ def _records(table: pd.DataFrame) -> list[Row]:
         for column, value in row.items():
             if value is pd.NA or (isinstance(value, float) and math.isnan(value)):
                 row[column] = None
+        if row["status"] == Status.SUPPRESSED:
+            row |= {"estimate": WITHHELD, "n": row["n"] if row["n"] is not None else WITHHELD}
         found = TOO_FEW.search(row["note"])
         row["needed"] = int(found[1]) if found else None
         row["note"] = TOO_FEW.sub("", row["note"]).removeprefix("; ")

@@ -11,6 +11,7 @@ from scipy.sparse import lil_array
 
 Key = tuple[Hashable, ...]
 Relation = dict[Key, int]  # coefficients of a sum that is zero
+OFTEN = 20  # a number printed in more places is hidden only where nothing else helps
 
 
 @dataclass
@@ -95,14 +96,14 @@ def hidden(counts: Counts, smallest: int) -> set[Key]:
     # What nobody prints and is not small may be known: it needs no protection.
     while True:
         needed = {key for key in away if counts.uses[key] or key in small}
-        if _lone(counts, away, needed, by_cell):
+        if _lone(counts, away, needed):
             continue
         told = determined(counts, away, needed)
         if not told:
             return away
         for key in sorted(told, key=repr):
             if not _hide_beside(counts, key, away, by_cell):
-                away |= {k for k in counts.values if k[0] == key[0]}
+                raise ValueError(f"{key} is all that is left, and its number is known")
 
 
 def _by_cell(relations: list[Relation]) -> dict[Key, list[Relation]]:
@@ -113,9 +114,7 @@ def _by_cell(relations: list[Relation]) -> dict[Key, list[Relation]]:
     return found
 
 
-def _lone(
-    counts: Counts, away: set[Key], needed: set[Key], by_cell: dict[Key, list[Relation]]
-) -> bool:
+def _lone(counts: Counts, away: set[Key], needed: set[Key]) -> bool:
     """Hide a second cell of every relation in which one alone is unknown; whether any was."""
     changed = False
     for relation in counts.relations:
@@ -128,23 +127,31 @@ def _lone(
 def _hide_beside(
     counts: Counts, key: Key, away: set[Key], by_cell: dict[Key, list[Relation]]
 ) -> bool:
-    """Hide the cell printed least that is related to one, or to what this is related to."""
-    seen, near = {key}, {key}
-    while near:
-        relations = [relation for one in sorted(near, key=repr) for relation in by_cell.get(one, [])]
-        if _hide_one(counts, relations, away):
-            return True
-        near = {one for relation in relations for one in relation} - seen
-        seen |= near
+    """Hide a cell related to one, or to what this is related to; what is said often last."""
+    for most in (OFTEN, None):
+        seen, near = {key}, {key}
+        while near:
+            relations = [r for one in sorted(near, key=repr) for r in by_cell.get(one, [])]
+            if _hide_one(counts, relations, away, most):
+                return True
+            near = {one for relation in relations for one in relation} - seen
+            seen |= near
     return False
 
 
-def _hide_one(counts: Counts, relations: list[Relation], away: set[Key]) -> bool:
+def _hide_one(
+    counts: Counts, relations: list[Relation], away: set[Key], most: int | None = None
+) -> bool:
     shown = {key for relation in relations for key in relation if key not in away}
-    # That there is nobody is hidden last: it is the least of secrets and the most that is said.
-    order = sorted(shown, key=lambda k: (not counts.values[k], counts.uses[k], repr(k)))
-    away |= set(order[:1])
-    return bool(order)
+
+    def order(key: Key) -> tuple[bool, bool, int, str]:
+        # That there is nobody is the least of secrets; a total that everything rests on is last.
+        uses = counts.uses[key]
+        return uses > OFTEN, not counts.values[key], uses, repr(key)
+
+    chosen = sorted((k for k in shown if most is None or counts.uses[k] <= most), key=order)
+    away |= set(chosen[:1])
+    return bool(chosen)
 
 
 def determined(counts: Counts, away: set[Key], asked: Iterable[Key]) -> set[Key]:

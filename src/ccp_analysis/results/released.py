@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +20,7 @@ import pandas as pd
 from ccp_analysis.config.models import Model
 from ccp_analysis.config.study import Study
 from ccp_analysis.results.protect import Counts, Key, hidden, is_small
-from ccp_analysis.results.table import ESTIMATES, KEY
+from ccp_analysis.results.table import ESTIMATES, KEY, as_numbers
 from ccp_analysis.results.terms import Population, Status, Term
 
 ALL = "all"
@@ -127,7 +128,8 @@ class _Guard:
             self._lost(stage, at)
         first = {"recruited": "recruited", "itt": self.study.baseline.id}
         for at, entry in enumerate(flow.get("sets", ())):
-            name = ("in", first.get(entry["set"], f"set {entry['set']}"))
+            same = next((s for s in flow["stages"] if _alike(s, entry)), {"stage": ""})["stage"]
+            name = ("in", first.get(entry["set"], same or f"set {entry['set']}"))
             names[entry["set"]] = name
             self._group(name, entry, "sets", at)
             self._parts((*name, "left out"), entry.get("left_out", ()), "sets", at, "left_out")
@@ -376,50 +378,34 @@ class _Guard:
     # What is left
 
     def _empty(self) -> None:
-        away, table = self.found.away, self.found.table
-        hidden_rows = {at for at, keys in enumerate(self.behind) if keys & away}
-        hidden_rows |= self._means_beside(hidden_rows)
-        shown = {
-            self.counts.values[key]
-            for key in self.counts.values
+        """Take out of table and flow what is not shown, and list it."""
+        away = self.found.away
+        few = {at for at, keys in enumerate(self.behind) if keys & away}
+        few |= self._means_beside(few)
+        known = {
+            number
+            for key, number in self.counts.values.items()
             if key[0] == "in" and key not in away and self.counts.uses[key]
         }
-        for at in range(len(table)):
-            index, size = table.index[at], self.sizes[at]
-            own = size is not None and size in away
-            if own:
-                counted = ["n", "n_clusters"] if self._repeated(at) else ["n"]
-                table.loc[index, counted] = pd.NA
-                table.loc[index, ["df", "df_num"]] = [float("nan"), pd.NA]
-            note = str(table.loc[index, "note"])
-            table.loc[index, "note"] = _PEOPLE.sub(lambda m: self._said(m[0], shown), note)
-            if at in hidden_rows:
-                table.loc[index, VALUES] = float("nan")
-                table.loc[index, ["df_num"]] = pd.NA
-                table.loc[index, ["status", "note"]] = [Status.SUPPRESSED.value, FEW]
-            elif own:
+        self.found.flow["suppressed"] = list(map(list, self._list(few)))
+        for at, (row, size) in enumerate(zip(self.rows, self.sizes, strict=True)):
+            row["note"] = _PEOPLE.sub(partial(_said, known), row["note"])
+            if size in away:
+                row |= dict.fromkeys(("n", "df", "df_num"))
+                row |= {"n_clusters": None} if row["model"] == Model.REPEATED else {}
                 digits = self.study.disclosure.digits
-                for column in VALUES:
-                    if column != "df_num":
-                        value = table.loc[index, column]
-                        table.loc[index, column] = _rounded(value, digits)
+                row |= {column: _rounded(row[column], digits) for column in VALUES}
+            if at in few:
+                row |= dict.fromkeys(VALUES) | {"status": Status.SUPPRESSED.value, "note": FEW}
+        self.found.table = as_numbers(pd.DataFrame(self.rows, columns=self.found.table.columns))
         for key, place in self.found.places:
             if place[0] == "flow" and key in away:
                 part: Any = self.found.flow
                 for step in place[1:-1]:
                     part = part[step]
                 part[place[-1]] = WITHHELD
-        self.found.flow["suppressed"] = [list(line) for line in self._list(hidden_rows)]
 
-    def _said(self, text: str, shown: set[int]) -> str:
-        number = float(text.replace(",", ""))
-        known = number == 0 or (number in shown)
-        return text if known or number >= 1000 else "some"
-
-    def _repeated(self, at: int) -> bool:
-        return self.rows[at]["model"] == Model.REPEATED
-
-    def _means_beside(self, hidden_rows: set[int]) -> set[int]:
+    def _means_beside(self, few: set[int]) -> set[int]:
         """Return rows that with the whole would tell the mean of a subgroup that is not shown."""
         families: dict[Key, dict[str, int]] = {}
         for at, row in enumerate(self.rows):
@@ -429,9 +415,9 @@ class _Guard:
         more: set[int] = set()
         for own in families.values():
             parts = [at for sub, at in own.items() if sub]
-            gone = [at for at in parts if at in hidden_rows]
+            gone = [at for at in parts if at in few]
             whole = sum(self.rows[at]["n"] for at in gone)
-            if "" not in own or own[""] in hidden_rows or not gone:
+            if "" not in own or own[""] in few or not gone:
                 continue
             rest = sorted((at for at in parts if at not in gone), key=lambda a: self.rows[a]["n"])
             while rest and (len(gone) < 2 or whole < self.smallest):
@@ -440,21 +426,32 @@ class _Guard:
                 more.add(gone[-1])
         return more
 
-    def _list(self, hidden_rows: set[int]) -> Iterator[tuple[str, str, str, str]]:
+    def _list(self, few: set[int]) -> Iterator[tuple[str, str, str, str]]:
         """Yield file, place, what and why of everything that is not shown."""
-        few = f"fewer than {self.smallest} people, or such a number would follow from it"
+        small = f"fewer than {self.smallest} people, or such a number would follow from it"
         single = "a value of a single person"
-        for at in sorted(hidden_rows):
+        for at in sorted(few):
             row = self.rows[at]
-            why = single if row["term"] in SINGLE else few
+            why = single if row["term"] in SINGLE else small
             yield "results.csv", row["row"], "estimate and interval", why
         for key, place in self.found.places:
             if key not in self.found.away:
                 continue
             if place[0] == "flow":
-                yield "flow", "/".join(map(str, place[1:])), "number of people", few
-            elif place[2] == "n" and place[1] not in hidden_rows:
-                yield "results.csv", self.rows[place[1]]["row"], "n", few
+                yield "flow", "/".join(map(str, place[1:])), "number of people", small
+            elif place[2] == "n" and place[1] not in few:
+                yield "results.csv", self.rows[place[1]]["row"], "n", small
+
+
+def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Return whether two groups have the same numbers: anyone would take them for the same people."""
+    return all(one.get(name) == other.get(name) for name in ("n", "by_arm", "by_cluster"))
+
+
+def _said(known: set[int], found: re.Match[str]) -> str:
+    """Return a number of people in a note: as it is where it stands elsewhere too."""
+    number = float(found[0].replace(",", ""))
+    return found[0] if number == 0 or number in known or number >= 1000 else "some"
 
 
 def _no(value: Any) -> bool:

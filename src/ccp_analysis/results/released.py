@@ -156,8 +156,14 @@ class _Guard:
                     self.counts.relate(kept, [k for k in shown if k != left])
         for at, entry in enumerate(flow.get("expected", ())):
             self._put(("in", entry["stage"], ALL), entry, "found", "expected", at)
-        for kind in ("deaths", "set_missing"):
-            flow.pop(kind, None)
+        for at, entry in enumerate(flow.get("deaths", ())):
+            self._group(("died", entry["visit"]), entry, "deaths", at)
+        for at, entry in enumerate(flow.get("set_missing", ())):
+            path, name = ("set_missing", at), ("removed", entry["name"])
+            total = self._put(name, entry, "n", *path)
+            why = entry["reasons"]
+            own = [self._put((*name, one), why, one, *path, "reasons") for one in why]
+            self.counts.relate(total, own)
 
     def _group(self, name: Key, entry: dict[str, Any], *path: Any) -> None:
         """Put the numbers of a group in all, by arm and by cluster."""

@@ -185,7 +185,7 @@ def queries(source: Source) -> Table[dict[str, str]]:
             Column("Rule", shown("rule"), 16, "l"),
             *[Column("Decision", _answer, 25, "l")] * _decided(source),
         ],
-        source.queries.to_dict("records"),
+        source.queries.to_dict("records") if shows_records(source) else [],
     )
 
 

@@ -30,7 +30,9 @@ def as_json(source: Source, tables: dict[str, tuple[str, Table[Any]]], values: V
     """
     study = {key: getattr(source.study, key) for key in STUDY}
     study["data_date"] = source.study.data_date.isoformat()
-    rows = ({c: row[c] for c in COLUMNS if row[c] not in (None, "", WITHHELD)} for row in source.results)
+    rows = (
+        {c: row[c] for c in COLUMNS if row[c] not in (None, "", WITHHELD)} for row in source.results
+    )
     displays = (_display(name, *table, values) for name, table in tables.items())
     parts = [
         f'"version": {VERSION}',

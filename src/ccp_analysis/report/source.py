@@ -345,7 +345,9 @@ def guarded(source: Source) -> Source:
 def _without(table: pd.DataFrame, columns: list[str], notes: str = "") -> pd.DataFrame:
     there = [column for column in columns if column in table]
     more = {notes: ""} if notes in table else {}
-    return table.astype(dict.fromkeys(there, object)).assign(**dict.fromkeys(there, WITHHELD), **more)
+    return table.astype(dict.fromkeys(there, object)).assign(
+        **dict.fromkeys(there, WITHHELD), **more
+    )
 
 
 def _withheld(part: Any) -> Any:

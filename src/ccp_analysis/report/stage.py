@@ -130,8 +130,10 @@ def draw_share(read: Callable[[], Source], out: Path, shares: int, share: int) -
     """Draw every so many of the figures, from one of them on."""
     source = read()
     items = figures_of(source)
-    if source.points.empty and not source.study.guarded and any(
-        item.name.startswith("check_") and item.there(source) for item in items
+    if (
+        source.points.empty
+        and not source.study.guarded
+        and any(item.name.startswith("check_") and item.there(source) for item in items)
     ):
         raise StudyError("--points: there are checks; expected the folder of their points.")
     with matplotlib.rc_context():

@@ -55,7 +55,7 @@ class Counts:
         return True
 
     def beside(self, total: Key, part: Key) -> None:
-        """Add those of a total who are not in a part of it: nobody prints them, anyone subtracts."""
+        """Add those of a total who are not in a part: nobody prints them, anyone subtracts."""
         if total in self.values and part in self.values and total != part:
             rest = self.values[total] - self.values[part]
             if rest >= 0:
@@ -232,9 +232,7 @@ class _Program:
         return set(np.flatnonzero(np.round(solved.x) != true))
 
 
-def _components(
-    counts: Counts, away: set[Key]
-) -> Iterable[tuple[list[Key], list[Relation]]]:
+def _components(counts: Counts, away: set[Key]) -> Iterable[tuple[list[Key], list[Relation]]]:
     """Yield hidden cells that hang together, with the relations between them."""
     by_cell = _by_cell(counts.relations)
     left = dict.fromkeys(sorted(away, key=repr))

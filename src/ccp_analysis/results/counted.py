@@ -77,11 +77,11 @@ class Counted:
         first = {"recruited": "recruited", "itt": self.study.baseline.id}
         for at, entry in enumerate(flow.get("sets", ())):
             same = next((s for s in flow["stages"] if _alike(s, entry)), {"stage": ""})["stage"]
-            name = ("in", first.get(entry["set"], same or f"set {entry['set']}"))
+            name: Key = ("in", first.get(entry["set"], same or f"set {entry['set']}"))
             names[entry["set"]] = name
             self._group(name, entry, "sets", at)
             self._parts((*name, "left out"), entry.get("left_out", ()), "sets", at, "left_out")
-        chain = [("in", stage) for stage in self.stages] + list(names.values())
+        chain: list[Key] = [("in", stage) for stage in self.stages] + list(names.values())
         for one, other in pairwise(chain):
             self._between(one, other)
         for name in chain:
@@ -110,8 +110,9 @@ class Counted:
             path, name = ("set_missing", at), ("removed", entry["name"])
             total = self._put(name, entry, "n", *path)
             why = entry["reasons"]
-            own = [self._put((*name, one), why, one, *path, "reasons") for one in why]
-            self.counts.relate(total, own)
+            self.counts.relate(
+                total, [self._put((*name, one), why, one, *path, "reasons") for one in why]
+            )
 
     def _group(self, name: Key, entry: dict[str, Any], *path: Any) -> None:
         """Put the numbers of a group in all, by arm and by cluster."""

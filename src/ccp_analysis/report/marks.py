@@ -126,7 +126,7 @@ def how_many(numbers: Iterable[float]) -> int:
     """Return how many numbers there are, and the records that they are of as the place."""
     every = list(numbers)
     places = [value.origin for value in every if isinstance(value, Traced)]
-    if not places:
+    if not places or any(isinstance(value, Withheld) for value in every):
         return len(every)
     return told(len(every), "+".join(map(_record_of, places)))
 

@@ -251,7 +251,7 @@ class Counted:
                 of = [row[c] for c in ("analysis", "outcome", "visit", "population", "level")]
                 key = ("n", *of, row["subgroup"], int(n))
             key = self._cell(at, key, n, "n")
-            if is_small(n, self.smallest):
+            if is_small(n, self.smallest) and row["scale"] != "count":
                 self.behind[at].add(key)
             if key[0] == "n":
                 for stage in self.stages:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,6 @@ SCALED = [
     *("items", "lowest", "highest", "n", "n_prorated", "alpha"),
     *("floor_percent", "ceiling_percent"),
 ]
-OF_PERSON = ["id", "file", "sheet", "row", "participant", "column", "raw_value", "action", "answer"]
 TOO_FEW = re.compile(r"(?:; )?\d+ imputations were made, (\d+) would bring [^;]*")
 
 
@@ -293,7 +292,7 @@ def load(
         )
     economics = load_economics()
     asked = pd.concat([_text(queries), _text(price_queries)], ignore_index=True)
-    found = Source(
+    return Source(
         study=study,
         plan=plan,
         economics=economics,
@@ -318,35 +317,6 @@ def load(
         practice=_points(points, "implementation"),
         prices=_parquet(prices),
         intervention=_parquet(intervention),
-    )
-    return guarded(found) if study.guarded else found
-
-
-def guarded(source: Source) -> Source:
-    """Return a source without single people, and what no rule of the results looks after."""
-    named = source.queries.assign(**dict.fromkeys(OF_PERSON, ""))
-    same = named.groupby(["severity", "rule"])["line"].transform("size")
-    practice, balance = source.practice, source.balance
-    return replace(
-        source,
-        queries=named[same >= source.study.disclosure.smallest].reset_index(drop=True),
-        models=_without(source.models, ["missing", "usable", "usable_share"], "note"),
-        scales=_without(source.scales, [*SCALED[3:5], *SCALED[6:]]),
-        points=source.points.iloc[:0],
-        values=source.values.iloc[:0],
-        traces=source.traces.iloc[:0],
-        patterns=source.patterns.iloc[:0],
-        losses=source.losses.iloc[:0],
-        balance=balance if balance.empty else balance[balance["figure"] == "contour"],
-        practice=practice if practice.empty else practice.iloc[:0],
-    )
-
-
-def _without(table: pd.DataFrame, columns: list[str], notes: str = "") -> pd.DataFrame:
-    there = [column for column in columns if column in table]
-    more = {notes: ""} if notes in table else {}
-    return table.astype(dict.fromkeys(there, object)).assign(
-        **dict.fromkeys(there, WITHHELD), **more
     )
 
 

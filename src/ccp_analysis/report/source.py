@@ -22,7 +22,6 @@ from ccp_analysis.config.study import Clusters, Study, load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report.marks import WITHHELD
 from ccp_analysis.results.families import headline
-from ccp_analysis.results.released import WITHHELD as HIDDEN
 from ccp_analysis.results.table import read_results
 from ccp_analysis.results.terms import Role, Status, Term, require_known
 
@@ -34,7 +33,6 @@ MONEY = {
     "net_benefit": "Net monetary benefit",
     "intervention": "Intervention",
 }
-REAL = "real"
 SCALED = [
     *("items", "lowest", "highest", "n", "n_prorated", "alpha"),
     *("floor_percent", "ceiling_percent"),
@@ -328,7 +326,7 @@ def _withheld(part: Any) -> Any:
         }
     if isinstance(part, list):
         return [_withheld(value) for value in part]
-    return WITHHELD if part == HIDDEN else part
+    return WITHHELD if part == Status.SUPPRESSED else part
 
 
 def entries_of(source: Source, *models: str) -> list[Analysis]:

@@ -24,7 +24,7 @@ from ccp_analysis.results.table import ESTIMATES, KEY, as_numbers
 from ccp_analysis.results.terms import Status, Term
 
 FEW = "not shown: it is of too few people, or such a number would follow from it"
-WITHHELD = "suppressed"  # in the place of a number of the flow
+WITHHELD = Status.SUPPRESSED.value  # in the place of a number of the flow
 VALUES = [column for column in ESTIMATES if column != "conf_level"] + ["p_adjusted", "mc_error"]
 AVERAGES = (Term.MEAN, Term.SD, Term.MEDIAN, *SHARES)  # of a whole, as of its parts
 _PEOPLE = re.compile(

@@ -406,18 +406,22 @@ rule results:
     input:
         CONFIG["results"],
         parts=expand(f"{DERIVED}/results/{{part}}.parquet", part=PARTS),
+        flow=rules.clean.output.flow,
     output:
-        RESULTS,
+        results=RESULTS,
+        flow=layout.SHOWN.as_posix(),
     log:
         "logs/results.log",
     conda:
         "environment.yml"
     params:
         version=version("results", CONFIG["results"]),
+        disclosure=STUDY.disclosure.model_dump_json(),
     message:
         "Putting the results table together"
     shell:
-        "python -m ccp_analysis.cli results --parts {input.parts} --out {output} --log {log}"
+        "python -m ccp_analysis.cli results --parts {input.parts} --flow {input.flow} "
+        "--out {output.results} --released {output.flow} --log {log}"
 
 
 # What figures are drawn from, beside the results.
@@ -450,8 +454,8 @@ PRICED = (
 rule items:
     input:
         CONFIG["items"],
-        results=rules.results.output,
-        flow=rules.clean.output.flow,
+        results=rules.results.output.results,
+        flow=rules.results.output.flow,
         queries=rules.clean.output.queries,
         models=rules.impute.output.models,
         scales=rules.clean.output.scales,

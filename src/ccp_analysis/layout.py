@@ -16,6 +16,7 @@ DECISIONS = Path("config/decisions.csv")
 DERIVED = Path("data/derived")  # everything computed, for the next step
 QUERIES = DERIVED / "queries.csv"
 FLOW = DERIVED / "flow.json"
+SHOWN = DERIVED / "released.json"  # of the flow, what may be shown
 EVENTS = DERIVED / "events.parquet"  # where the study has a file of losses
 
 RESULTS = Path("reports/results.csv")

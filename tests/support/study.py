@@ -172,7 +172,12 @@ def options_of(command: str, analysis: str = "ancova") -> dict[str, Any]:
             people | contacts | (tables("costs", "prices") if money else {}) | exposed
         ),
         "implement": lambda: people | exposed | delivered | made("implementation"),
-        "results": lambda: {"parts": sorted(results.glob("*.parquet")), "out": layout.RESULTS},
+        "results": lambda: {
+            "parts": sorted(results.glob("*.parquet")),
+            "out": layout.RESULTS,
+            "flow": layout.FLOW,
+            "released": layout.SHOWN,
+        },
         "items": lambda: (
             listed
             | models
@@ -181,6 +186,7 @@ def options_of(command: str, analysis: str = "ancova") -> dict[str, Any]:
             | origins
             | ({"price_queries": strange} if money else {})
             | {"results": layout.RESULTS, "points": figures}
+            | ({"flow": layout.SHOWN} if layout.SHOWN.is_file() else {})
             | {"tables": layout.TABLES, "figures": layout.FIGURES}
             | {"exchanged": layout.EXCHANGED, "book": layout.WORKBOOK}
         ),

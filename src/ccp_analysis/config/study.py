@@ -201,6 +201,21 @@ class Invalid(Strict):
     cells: int = Field(default=5, ge=1, description="So many at least; fewer never stop the run.")
 
 
+class Disclosure(Strict):
+    """What is shown of few people where data are real: ``docs/disclosure.md``."""
+
+    smallest: int = Field(
+        default=8,
+        ge=2,
+        description="The smallest count of people that is shown; 0 is, as nobody has it.",
+    )
+    digits: int = Field(
+        default=3,
+        ge=1,
+        description="Significant digits of an estimate of a number of people that is not shown.",
+    )
+
+
 class Component(Strict):
     """A component of the target trial: what it would do, what was done, and where they differ.
 
@@ -285,6 +300,8 @@ class Study(Strict):
     """Counts that should come out, of those recruited or at a visit; another becomes a query."""
     invalid: Invalid = Invalid()
     """When a column stops the run."""
+    disclosure: Disclosure = Disclosure()
+    """What is shown of few people where data are real."""
     complete_case: list[str] = []
     """Outcomes that must be there at every visit for a complete case; the primary ones unless
     given."""
@@ -333,6 +350,11 @@ class Study(Strict):
                 )
         for name, said in self.statements.items():
             yield from among(f"statements.{name}", said, CHECKLISTS[name], "items of the checklist")
+
+    @property
+    def guarded(self) -> bool:
+        """Whether what is of few people is kept out of the reports: of real data."""
+        return self.data_status == "real"
 
     @property
     def baseline(self) -> Visit:

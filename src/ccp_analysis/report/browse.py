@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from ccp_analysis.report.cells import DATA, inference_of, method
-from ccp_analysis.report.marks import anchor, plain
+from ccp_analysis.report.marks import SUPPRESSED, Withheld, anchor, plain
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.traced import Values
 from ccp_analysis.report.words import MINUS, listed
@@ -71,6 +71,8 @@ def _by(row: Row) -> list[str]:
 
 
 def _digits(value: float | None) -> str:
+    if isinstance(value, Withheld):
+        return SUPPRESSED
     return "" if value is None else f"{float(value):.{DIGITS}g}".replace("-", MINUS)
 
 

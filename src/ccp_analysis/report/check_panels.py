@@ -20,7 +20,8 @@ SMOOTH = "#b3261e"
 def has_panels(source: Source, analysis: str, page: int | None = None) -> bool:
     """Return whether a primary outcome, or one of a page of the others, has checks to draw."""
     names = {outcome.id for outcome in (others(source, page) if page else source.primary)}
-    return any(
+    # A point is a person.
+    return not source.study.guarded and any(
         row["outcome"] in names and row["term"] != Term.ALL_CHECKS
         for row in source.rows(analysis=f"checks_{analysis}")
     )

@@ -16,6 +16,7 @@ from ccp_analysis.config.instruments import Instrument, load_instruments
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report.head import Head
+from ccp_analysis.report.marks import WITHHELD
 from ccp_analysis.report.pages import TEMPLATES
 from ccp_analysis.report.words import capitalised, decimals, known, number
 
@@ -111,8 +112,17 @@ def run(*, codebook: Path, html: Path, csv: Path) -> None:
             f"{codebook}: data status '{others[0]}' found; expected '{study.data_status}' as in "
             "config/study.yaml."
         )
+    table = described(table) if study.guarded else table
     files.write_text(html, page(study, load_instruments(), table))
     files.write_csv(csv, readable(table), bom=True)
+
+
+def described(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the codebook without what was found: of real data it says what variables are."""
+    counted = dict.fromkeys(("n", "missing"), WITHHELD)
+    found = dict.fromkeys(NUMBERS, float("nan"))
+    table = table.astype(dict.fromkeys(counted, object))
+    return table.assign(**counted, **found, counts="{}", missing_by_reason="{}")
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

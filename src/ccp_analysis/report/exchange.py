@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ccp_analysis.report.marks import origins, plain
+from ccp_analysis.report.marks import WITHHELD, origins, plain
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.table import Table
 from ccp_analysis.report.traced import Values
@@ -31,7 +31,7 @@ def as_json(source: Source, tables: dict[str, tuple[str, Table[Any]]], values: V
     study = {key: getattr(source.study, key) for key in STUDY}
     study["data_date"] = source.study.data_date.isoformat()
     whole = (row | {"note": row["whole_note"]} for row in source.results)
-    rows = ({c: row[c] for c in COLUMNS if row[c] not in (None, "")} for row in whole)
+    rows = ({c: row[c] for c in COLUMNS if row[c] not in (None, "", WITHHELD)} for row in whole)
     displays = (_display(name, *table, values) for name, table in tables.items())
     parts = [
         f'"version": {VERSION}',

@@ -79,13 +79,37 @@ class ToldInt(Traced, int):
     origin: str
 
 
+class Withheld(float):
+    """In the place of a number that is not shown, nor anything that is reckoned of it."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return SUPPRESSED
+
+    def __str__(self) -> str:
+        return SUPPRESSED
+
+    def _same(self, *_: object) -> Any:
+        return self
+
+    __abs__ = __neg__ = __round__ = __add__ = __radd__ = __sub__ = __rsub__ = _same
+    __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _same
+
+
+SUPPRESSED = "[suppressed]"
+WITHHELD = Withheld("nan")
+
+
 def _alone(number: Any) -> Any:
     """Return a number without its place."""
     return int.__int__(number) if isinstance(number, int) else float.__float__(number)
 
 
 def told(value: float, origin: str) -> Any:
-    """Return a number that knows its place."""
+    """Return a number that knows its place; one that is withheld stays so."""
+    if isinstance(value, Withheld):
+        return value
     number = ToldInt(value) if isinstance(value, int) else ToldFloat(value)
     number.origin = origin
     return number
@@ -102,7 +126,7 @@ def how_many(numbers: Iterable[float]) -> int:
     """Return how many numbers there are, and the records that they are of as the place."""
     every = list(numbers)
     places = [value.origin for value in every if isinstance(value, Traced)]
-    if not places:
+    if not places or any(isinstance(value, Withheld) for value in every):
         return len(every)
     return told(len(every), "+".join(map(_record_of, places)))
 

@@ -20,9 +20,10 @@ from ccp_analysis.config.instruments import Instrument, load_instruments
 from ccp_analysis.config.plan import Analysis, Outcome, Plan, load_plan
 from ccp_analysis.config.study import Clusters, Study, load_study
 from ccp_analysis.errors import StudyError
+from ccp_analysis.report.marks import WITHHELD
 from ccp_analysis.results.families import headline
 from ccp_analysis.results.table import read_results
-from ccp_analysis.results.terms import Role, Term, require_known
+from ccp_analysis.results.terms import Role, Status, Term, require_known
 
 Row = dict[str, Any]
 CURRENCY = {code: one.symbol for code, one in CURRENCIES.items()}
@@ -32,7 +33,6 @@ MONEY = {
     "net_benefit": "Net monetary benefit",
     "intervention": "Intervention",
 }
-REAL = "real"
 SCALED = [
     *("items", "lowest", "highest", "n", "n_prorated", "alpha"),
     *("floor_percent", "ceiling_percent"),
@@ -305,7 +305,7 @@ def load(
         instruments=load_instruments(),
         dictionary=load_dictionary(study),
         results=_records(table),
-        flow=json.loads(flow.read_text(encoding="utf-8")),
+        flow=_withheld(json.loads(flow.read_text(encoding="utf-8"))),
         queries=asked.assign(line=range(len(asked))),
         models=_text(models, "missing", "r_hat", "r_hat_sd"),
         scales=_text(scales, *SCALED),
@@ -323,6 +323,17 @@ def load(
         prices=_parquet(prices),
         intervention=_parquet(intervention),
     )
+
+
+def _withheld(part: Any) -> Any:
+    """Put what is printed for a number in the place of those of the flow that are not shown."""
+    if isinstance(part, dict):
+        return {
+            key: value if key == "suppressed" else _withheld(value) for key, value in part.items()
+        }
+    if isinstance(part, list):
+        return [_withheld(value) for value in part]
+    return WITHHELD if part == Status.SUPPRESSED else part
 
 
 def entries_of(source: Source, *models: str) -> list[Analysis]:
@@ -350,6 +361,8 @@ def _records(table: pd.DataFrame) -> list[Row]:
         for column, value in row.items():
             if value is pd.NA or (isinstance(value, float) and math.isnan(value)):
                 row[column] = None
+        if row["status"] == Status.SUPPRESSED:
+            row |= {"estimate": WITHHELD, "n": row["n"] if row["n"] is not None else WITHHELD}
         found = TOO_FEW.search(row["note"])
         row["needed"] = int(found[1]) if found else None
         row["whole_note"] = row["note"]

@@ -7,7 +7,7 @@ import math
 import re
 from typing import TypeGuard
 
-from ccp_analysis.report.marks import marked, origin_of
+from ccp_analysis.report.marks import SUPPRESSED, Withheld, marked, origin_of
 
 MINUS = "\N{MINUS SIGN}"
 ABSENT = "\N{EN DASH}"
@@ -75,7 +75,7 @@ def number(value: float | None, places: int = 0, unit: str = "") -> str | None:
     rounded to tens, hundreds and so on. A unit, as that of a currency, stands before the digits.
     """
     if not known(value):
-        return None
+        return SUPPRESSED if isinstance(value, Withheld) else None
     plain = float(value) if places >= 0 else round(float(value), places)
     text = f"{plain:,.{max(0, places)}f}"
     sign = MINUS if text.startswith("-") and text.strip("-0.,") else ""
@@ -104,7 +104,7 @@ def degrees(df: float | None) -> str | None:
 
 def percent(share: float | None, places: int = 0) -> str | None:
     """Write a proportion in per cent, without the sign."""
-    return number(share * 100 if known(share) else None, places)
+    return number(share * 100 if known(share) else share, places)
 
 
 def capitalised(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -10,10 +11,13 @@ from ccp_analysis import files
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.study import load_study
 from ccp_analysis.results.families import adjusted
+from ccp_analysis.results.released import released as released_of
 from ccp_analysis.results.table import by_key
 
 
-def run(*, parts: list[Path], out: Path) -> None:
+def run(
+    *, parts: list[Path], out: Path, flow: Path | None = None, released: Path | None = None
+) -> None:
     """Put the parts of the results table together as CSV, at full precision, visits in time.
 
     Parameters
@@ -21,7 +25,9 @@ def run(*, parts: list[Path], out: Path) -> None:
     parts : list of Path
         Parquet files, one for each analysis.
     out : Path
-        The CSV file to write.
+        The CSV file to write. Where data are real, without what is of few people.
+    flow, released : Path, optional
+        The participant flow, and the file to write of it what may be shown.
 
     Raises
     ------
@@ -31,4 +37,8 @@ def run(*, parts: list[Path], out: Path) -> None:
     tables = [pd.read_parquet(part) for part in parts]
     study = load_study()
     table = by_key(pd.concat(tables, ignore_index=True), study)
-    files.write_csv(out, adjusted(table, load_plan(), study))
+    counted = json.loads(flow.read_text(encoding="utf-8")) if flow else {"stages": []}
+    shown = released_of(adjusted(table, load_plan(), study), counted, study)
+    files.write_csv(out, shown.table)
+    if released:
+        files.write_json(released, shown.flow)

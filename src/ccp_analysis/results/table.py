@@ -104,7 +104,7 @@ def results_table(rows: list[dict[str, object]], data_status: str) -> pd.DataFra
     for column in VOCABULARY:
         for word in table[column].unique():
             require_known(column, word)
-    return by_key(_numbers(table))
+    return by_key(as_numbers(table))
 
 
 def by_key(table: pd.DataFrame, study: Study | None = None) -> pd.DataFrame:
@@ -160,10 +160,11 @@ def read_results(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     if list(table.columns) != COLUMNS:
         raise StudyError(f"{path}: not a results table; expected the columns {', '.join(COLUMNS)}.")
-    return _numbers(table)
+    return as_numbers(table)
 
 
-def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+def as_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with its numbers as numbers, counts as whole ones."""
     table[NUMBERS] = table[NUMBERS].apply(pd.to_numeric).astype(float)
     table[WHOLE] = table[WHOLE].astype("Int64")
     return table

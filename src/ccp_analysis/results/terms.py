@@ -29,6 +29,7 @@ class Status(StrEnum):
     FLAGGED = "flagged"  # a check found what it looks for
     FAILED = "failed"  # a fit did not succeed
     REFUSED = "refused"  # the design cannot give it
+    SUPPRESSED = "suppressed"  # it is of so few people that it is not shown
 
 
 class Population(StrEnum):

@@ -162,7 +162,8 @@ def draw_cascade(source: Source) -> Figure:
             if row is None or not known(row["estimate"]):
                 continue
             y = -at - shift
-            axes.barh(y, row["estimate"], 0.32, color=colour, label=label if at == 0 else None)
+            named = label not in axes.get_legend_handles_labels()[1]
+            axes.barh(y, row["estimate"], 0.32, color=colour, label=label if named else None)
             if known(row["conf_low"]):
                 axes.hlines(y, row["conf_low"], row["conf_high"], color=INK, linewidth=1)
             edge = max(row["estimate"], row["conf_high"] if known(row["conf_high"]) else 0.0)
@@ -174,7 +175,8 @@ def draw_cascade(source: Source) -> Figure:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_ylim(-len(labels) + 0.5, 0.5)
     axes.spines["left"].set_visible(False)
-    axes.legend(frameon=False, fontsize=7, loc="lower right")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=7, loc="lower right")
     return figure
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ccp_analysis.report.cells import Counted, count_columns
 from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
-from ccp_analysis.report.source import REAL, Source, records_of
+from ccp_analysis.report.source import Source, records_of
 from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, known, listed, number, uncapitalised
 
@@ -185,7 +185,7 @@ def queries(source: Source) -> Table[dict[str, str]]:
             Column("Rule", shown("rule"), 16, "l"),
             *[Column("Decision", _answer, 25, "l")] * _decided(source),
         ],
-        source.queries.to_dict("records"),
+        source.queries.to_dict("records") if shows_records(source) else [],
     )
 
 
@@ -206,7 +206,30 @@ def rank(severity: str | None) -> int:
 
 def shows_records(source: Source) -> bool:
     """Return whether documents may list participants and raw values: not those of real data."""
-    return source.study.data_status != REAL
+    return not source.study.guarded
+
+
+def suppressed(source: Source) -> Table[list[str]]:
+    """List what is not shown of real data, and why."""
+    rows = {row["row"]: row for row in source.results}
+
+    def what(line: list[str]) -> str:
+        row = rows.get(line[1])
+        said = [source.outcome(row["outcome"]), source.visit(row["visit"])] if row else [line[1]]
+        more = [row[column] for column in ("term", "level", "subgroup")] if row else []
+        return ", ".join(filter(None, [*said, *more]))
+
+    return Table(
+        "What is not shown, and why",
+        [
+            Column("File", itemgetter(0), 12, "l"),
+            Column("Place", itemgetter(1), 20, "l"),
+            Column("Of", what, 30, "l"),
+            Column("What", itemgetter(2), 15, "l"),
+            Column("Why", itemgetter(3), 30, "l"),
+        ],
+        source.flow.get("suppressed", []),
+    )
 
 
 def first_of(queries: Table[Any]) -> Table[Any]:
@@ -225,6 +248,8 @@ def _items(of: Configured) -> Iterator[Item]:
     yield TableItem("scales", scales)
     yield TableItem("query_counts", query_counts)
     yield TableItem("queries", queries, shows_records)
+    if of.study.guarded:
+        yield TableItem("suppressed", suppressed, shown=lambda source: False)
 
 
 def _software() -> str:

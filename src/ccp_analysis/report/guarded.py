@@ -1,0 +1,46 @@
+"""A source without single people, for the reports of real data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from ccp_analysis.report.marks import WITHHELD
+from ccp_analysis.report.source import SCALED, Source
+
+OF_PERSON = ["id", "file", "sheet", "row", "participant", "column", "raw_value", "action", "answer"]
+
+
+def guarded(source: Source) -> Source:
+    """Return a source without single people, nor counts that the released results do not have.
+
+    Of other than real data it is as it was. Results and flow are released already
+    (`results.released`).
+    """
+    if not source.study.guarded:
+        return source
+    named = source.queries.assign(**dict.fromkeys(OF_PERSON, ""))
+    same = named.groupby(["severity", "rule"])["line"].transform("size")
+    practice, balance = source.practice, source.balance
+    return replace(
+        source,
+        queries=named[same >= source.study.disclosure.smallest].reset_index(drop=True),
+        models=_without(source.models, ["missing", "usable", "usable_share"], "note"),
+        scales=_without(source.scales, [*SCALED[3:5], *SCALED[6:]]),
+        points=source.points.iloc[:0],
+        values=source.values.iloc[:0],
+        traces=source.traces.iloc[:0],
+        patterns=source.patterns.iloc[:0],
+        losses=source.losses.iloc[:0],
+        balance=balance if balance.empty else balance[balance["figure"] == "contour"],
+        practice=practice if practice.empty else practice.iloc[:0],
+    )
+
+
+def _without(table: pd.DataFrame, columns: list[str], notes: str = "") -> pd.DataFrame:
+    there = [column for column in columns if column in table]
+    more = {notes: ""} if notes in table else {}
+    return table.astype(dict.fromkeys(there, object)).assign(
+        **dict.fromkeys(there, WITHHELD), **more
+    )

@@ -1,0 +1,251 @@
+"""Of real data nothing under reports/ tells of few people, nor lets it be reckoned."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.study import CCP, DERIVED, StudyFolder, copy_study, inside, once
+
+from ccp_analysis import layout
+from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.study import load_study
+from ccp_analysis.results.counted import SHARES, SINGLE, Counted
+from ccp_analysis.results.families import adjusted
+from ccp_analysis.results.protect import Counts, determined, hidden
+from ccp_analysis.results.released import WITHHELD, released
+from ccp_analysis.results.table import by_key, read_results
+from ccp_analysis.results.terms import Status, Term
+
+SMALLEST = 8
+FEW = re.compile(r"[1-7](?: of \d+)?(?: \(\d+(?:\.\d+)?%?\))?|\d+ of [1-7]|[1-7] \([\d., to]+\)")
+# Cells that count people, in tables of which other columns number something else.
+COUNTING = ("flow", "sets", "flow_by_cluster", "missing", "baseline", "events", "harms", "losses")
+
+
+def run_real(folder: Path) -> None:
+    study = copy_study(CCP, folder)
+    study.change("config/study.yaml", "data_status: synthetic", "data_status: real")
+    with inside(folder):
+        study.all_results()
+        study.report()
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
+    return StudyFolder(once(tmp_path_factory, "real", partial(run_real)))
+
+
+@pytest.fixture
+def shown(real: StudyFolder) -> pd.DataFrame:
+    return read_results(real / "reports/results.csv")
+
+
+@pytest.fixture
+def before(real: StudyFolder) -> tuple[pd.DataFrame, dict]:
+    """The results and the flow as no report has them."""
+    with inside(real.path):
+        study = load_study()
+        parts = sorted((DERIVED / "results").glob("*.parquet"))
+        table = pd.concat(map(pd.read_parquet, parts), ignore_index=True)
+        flow = json.loads(layout.FLOW.read_text(encoding="utf-8"))
+        return adjusted(by_key(table, study), load_plan(), study), flow
+
+
+pytestmark = pytest.mark.study
+
+
+def test_no_row_is_of_few_people(shown: pd.DataFrame) -> None:
+    counted = shown[(shown["scale"] == "count") & ~shown["term"].isin([Term.CLUSTERS])]
+    assert not counted["estimate"].between(0, SMALLEST, inclusive="neither").any()
+    assert not shown["n"].between(0, SMALLEST, inclusive="neither").any()
+    shares = shown[shown["term"].isin(SHARES) & shown["n"].notna() & shown["estimate"].notna()]
+    people = (shares["estimate"] * shares["n"].astype(float)).round()
+    rest = shares["n"].astype(float) - people
+    for some in (people, rest):
+        assert not some.between(0, SMALLEST, inclusive="neither").any()
+    assert shown.loc[shown["term"].isin(SINGLE), "estimate"].isna().all()
+    gone = shown[shown["status"] == Status.SUPPRESSED]
+    assert len(gone) > 500
+    columns = ["estimate", "std_error", "conf_low", "conf_high", "p_value", "p_adjusted"]
+    assert gone[columns].isna().all(axis=None)
+
+
+def test_what_everything_rests_on_is_shown(shown: pd.DataFrame) -> None:
+    primary = shown[(shown["analysis"] == "ancova") & (shown["term"] == Term.DIFFERENCE)]
+    assert (primary["n"] == 151).all()
+    assert primary[["estimate", "conf_low", "conf_high"]].notna().all(axis=None)
+
+
+def test_no_table_counts_few_people(real: StudyFolder) -> None:
+    tables = {path.stem: path for path in (real / "reports/tables").glob("*.csv")}
+    read = 0
+    for name in COUNTING:
+        if name not in tables:
+            continue
+        table = pd.read_csv(tables[name], dtype=str, keep_default_na=False)
+        few = [cell for cell in table.to_numpy().ravel() if FEW.fullmatch(cell)]
+        assert not few, (name, few)
+        read += 1
+    assert read >= 6
+    queries = pd.read_csv(tables["queries"], dtype=str, keep_default_na=False)
+    assert queries["Query"].tolist() == ["none"]
+    counts = pd.read_csv(tables["query_counts"], dtype=str)["Queries"]
+    assert (counts.str.replace(",", "").astype(int) >= SMALLEST).all()
+
+
+def test_no_document_has_a_person_or_few_of_them(real: StudyFolder, before) -> None:
+    people = pd.read_parquet(real / "data/derived/participants.parquet")["participant"]
+    raw = pd.read_csv(real / "data/derived/queries.csv", dtype=str)
+    few = re.compile(
+        r"(?<![\d.,\u2013\u2212-])[1-7] (?:of \d+ )?(?:people|participants|persons?)\b"
+    )
+    for path in (real / "reports").rglob("*"):
+        if path.suffix not in (".html", ".csv", ".json", ".svg"):
+            continue
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r"<(style|script)\b.*?</\1>", "", text, flags=re.S)
+        text = re.sub(r"<[^>]*>", "", text) if path.suffix == ".html" else text
+        named = set(re.findall(r"\bCP\d{3}\b", text)) & set(people)
+        assert not named, (path.name, sorted(named)[:3])
+        assert not few.findall(text), (path.name, few.findall(text)[:3])
+        assert not set(re.findall(r"\bQ\d{4}\b", text)) & set(raw["id"]), path.name
+
+
+def test_json_has_no_count_of_few_people(real: StudyFolder) -> None:
+    told = json.loads((real / "reports/results.json").read_text(encoding="utf-8"))
+    for row in told["results"]:
+        assert not 0 < row.get("n", 0) < SMALLEST
+        if row.get("scale") == "count" and row["term"] != Term.CLUSTERS:
+            assert not 0 < row.get("estimate", 0) < SMALLEST
+    numbers = [
+        number
+        for display in told["displays"]
+        for line in display["rows"]
+        for cell in line
+        for number in cell.get("numbers", [])
+    ]
+    assert len(numbers) > 500
+    for number in numbers:
+        if number["place"].startswith("flow.json"):
+            assert not 0 < number["value"] < SMALLEST, number
+
+
+def test_figures_draw_no_person(real: StudyFolder) -> None:
+    text = (real / "reports/report.html").read_text(encoding="utf-8")
+    for name in ("check_panels_ancova", "check_others_ancova_1", "fidelity", "overlap", "patterns"):
+        assert f"fig-{name}" not in text
+
+
+def test_the_list_names_everything_that_is_not_shown(
+    real: StudyFolder, shown: pd.DataFrame
+) -> None:
+    listed = pd.read_csv(real / "reports/tables/suppressed.csv", dtype=str)
+    gone = set(shown.loc[shown["status"] == Status.SUPPRESSED, "row"])
+    assert gone <= set(listed["Place"])
+    flow = (real / layout.SHOWN.as_posix()).read_text(encoding="utf-8")
+    assert (listed["File"] == "flow").sum() >= 50 and WITHHELD in flow
+    assert listed["Why"].notna().all()
+
+
+def test_nothing_hidden_follows_from_what_is_shown(real: StudyFolder, shown, before) -> None:
+    """Cells are known if the files show them; of all others two solutions at least exist."""
+    table, flow = before
+    released_flow = json.loads((real / layout.SHOWN.as_posix()).read_text(encoding="utf-8"))
+    with inside(real.path):
+        own = Counted(load_study(), table, flow)
+    rows = shown.set_index("row").to_dict("index")
+    known = set()
+    for key, (kind, *path) in own.places:
+        if kind == "row":
+            at, column = path
+            cell = rows[own.rows[at]["row"]][column]
+            there = pd.notna(cell)
+        else:
+            cell = released_flow
+            if path[0] == "expected":
+                continue
+            for step in path:
+                cell = cell[step]
+            there = cell != WITHHELD
+        known |= {key} if there else set()
+    away = set(own.counts.values) - known
+    few = {key for key, value in own.counts.values.items() if 0 < value < SMALLEST}
+    printed = {key for key in few if own.counts.uses[key]}
+    assert not printed & known
+    asked = few | {key for key in away if own.counts.uses[key]}
+    assert len(asked) > 1000
+    assert determined(own.counts, away, asked) == set()
+
+
+def test_other_data_are_released_as_they_are(ccp_done: StudyFolder) -> None:
+    with inside(ccp_done.path):
+        table, study = read_results(layout.RESULTS), load_study()
+        flow = json.loads(layout.FLOW.read_text(encoding="utf-8"))
+        found = released(table, flow, study)
+        assert found.table is table and found.flow is flow
+        assert not found.away
+    assert not (table["status"] == Status.SUPPRESSED).any()
+    assert json.loads((ccp_done / layout.SHOWN.as_posix()).read_text(encoding="utf-8")) == flow
+
+
+def table_of(cells: np.ndarray) -> Counts:
+    """A table of counts with its margins."""
+    counts = Counts()
+    total = counts.put(("all",), cells.sum())
+    rows = [counts.put(("row", i), n) for i, n in enumerate(cells.sum(axis=1))]
+    columns = [counts.put(("column", j), n) for j, n in enumerate(cells.sum(axis=0))]
+    for (i, j), n in np.ndenumerate(cells):
+        counts.put(("cell", i, j), n)
+    for i, key in enumerate(rows):
+        assert counts.relate(key, [("cell", i, j) for j in range(cells.shape[1])])
+    for j, key in enumerate(columns):
+        assert counts.relate(key, [("cell", i, j) for i in range(cells.shape[0])])
+    assert counts.relate(total, rows) and counts.relate(total, columns)
+    return counts
+
+
+def solutions(counts: Counts, away: set) -> list[dict]:
+    """All numbers of what is hidden that go with what is shown, one after another."""
+    names = sorted(away)
+    least = [int(counts.values[name] > 0) for name in names]
+    most = max(counts.values.values())
+    found = []
+    for numbers in product(*(range(low, most + 1) for low in least)):
+        cells = counts.values | dict(zip(names, numbers, strict=True))
+        if all(sum(c * cells[k] for k, c in one.items()) == 0 for one in counts.relations):
+            found.append(dict(zip(names, numbers, strict=True)))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_hidden_cell_of_a_table_has_two_solutions(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cells = rng.choice([0, 2, 3, 4, 6, 9], (2, 2), p=[0.1, 0.2, 0.1, 0.2, 0.2, 0.2])
+    counts = table_of(cells)
+    away = hidden(counts, 4)
+    assert all(key in away for key, n in counts.values.items() if 0 < n < 4)
+    if len(away) <= 4:
+        found = solutions(counts, away)
+        assert all(len({one[key] for one in found}) > 1 for key in away)
+    assert determined(counts, away, away) == set()
+
+
+def test_what_follows_is_found() -> None:
+    counts = table_of(np.array([[2, 10], [11, 12]]))
+    assert determined(counts, {("cell", 0, 0)}, {("cell", 0, 0)}) == {("cell", 0, 0)}
+    assert len(hidden(counts, 8)) >= 4
+
+
+def test_people_who_are_left_of_a_total_are_few() -> None:
+    counts = Counts()
+    all_, part = counts.put(("all",), 40, 30), counts.put(("part",), 37)
+    counts.beside(all_, part)
+    assert hidden(counts, 8) >= {part}
+    assert all_ not in hidden(counts, 8)

@@ -10,7 +10,8 @@ import pytest
 from made_up import Folder
 from support import reported
 
-from ccp_analysis.config.study import CHECKLISTS, Component, TargetTrial
+from ccp_analysis.config.study import CHECKLISTS
+from ccp_analysis.config.target_trial import Component, TargetTrial
 from ccp_analysis.report.sections import checklist, consort, target, trend
 from ccp_analysis.report.sections.target_trial import OPEN, lines
 from ccp_analysis.report.source import Source

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ccp_analysis.report import catalogue, documents, stage
+from ccp_analysis.report import catalogue, stage
 from ccp_analysis.report.section import Configured, FigureItem
 from ccp_analysis.report.sections import summary as said
 from ccp_analysis.report.source import Source
@@ -65,31 +65,3 @@ def claimed_in_vain(source: Source, *checklists: str) -> list[list[str]]:
     places = re.compile(r"(?<=“)[^”]+(?=”)|(?:Table|Figure) \d+")
     rows = [row for name in checklists for row in report.tables[name].rows]
     return [row for row in rows if not there.issuperset(places.findall(row[3]))]
-
-
-def write(processes: int = 1) -> None:
-    """Write the report of the finished study in this folder, and what stands beside it."""
-    made = Path("reports")
-    files = {n: DERIVED / f"{n}.csv" for n in ("queries", "scales")}
-    files |= {n: DERIVED / f"{n}.parquet" for n in ("prices", "intervention")}
-    stage.run(
-        results=made / "results.csv",
-        flow=DERIVED / "flow.json",
-        models=DERIVED / "imputation_models.csv",
-        points=DERIVED / "figure_data",
-        tables=made / "tables",
-        figures=made / "figures",
-        text=DERIVED / "report.md",
-        origins=DERIVED / "origins.json",
-        exchanged=made / "results.json",
-        book=made / "tables.xlsx",
-        processes=processes,
-        **{name: file for name, file in files.items() if file.is_file()},
-    )
-    documents.run(
-        text=DERIVED / "report.md",
-        origins=DERIVED / "origins.json",
-        figures=made / "figures",
-        results=made / "results.html",
-        **{kind: made / f"report.{kind}" for kind in ("html", "docx", "pdf")},
-    )

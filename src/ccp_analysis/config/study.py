@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from ccp_analysis.config.events import Delivery, Losses, Medication
 from ccp_analysis.config.reading import Name, Share, Strict, Text, among, load
+from ccp_analysis.config.target_trial import TargetTrial
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN, STUDY
 
@@ -214,42 +215,6 @@ class Disclosure(Strict):
         ge=1,
         description="Significant digits of an estimate of a number of people that is not shown.",
     )
-
-
-class Component(Strict):
-    """A component of the target trial: what it would do, what was done, and where they differ.
-
-    What the rest of the configuration knows of this study is not repeated here: the report says it
-    first. What is left out it says is to be given by the authors.
-    """
-
-    ideal: Text | None = None
-    """What the target trial would do."""
-    study: Text | None = None
-    """What this study did, beyond what the configuration knows."""
-    differs: Text | None = None
-    """Where the two differ, and what may follow from it."""
-    authors: Text | None = None
-    """What of this study only its authors can say and have not yet said; the report asks for it."""
-
-
-class TargetTrial(Strict):
-    """The trial that would answer the question, which a study that is not randomised emulates."""
-
-    eligibility: Component | None = None
-    """Who takes part."""
-    strategies: Component | None = None
-    """What is compared."""
-    assignment: Component | None = None
-    """How it is decided who is in which arm."""
-    start: Component | None = None
-    """When follow-up starts and ends."""
-    outcome: Component | None = None
-    """What is measured, when and by whom."""
-    contrast: Component | None = None
-    """Which effect is asked for."""
-    analysis: Component | None = None
-    """How it is estimated."""
 
 
 class Study(Strict):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ccp_analysis.config.estimands import Estimand
 from ccp_analysis.config.models import LABELS
-from ccp_analysis.config.study import Component, TargetTrial
+from ccp_analysis.config.target_trial import Component, TargetTrial
 from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Section, TableItem, not_allocated
 from ccp_analysis.report.sections.estimands import data_of

@@ -161,7 +161,9 @@ def overlaps(path: Path) -> list[tuple[int, str, str]]:
         ]
         flat.sort(key=lambda box: box[1])
         for one, other in combinations(flat, 2):
-            if one[0] < other[2] and other[0] < one[2] and other[1] < one[3]:
+            # Ends of turned labels are given as if they stood upright: half a word is asked for.
+            shared = min(one[2], other[2]) - max(one[0], other[0])
+            if 2 * shared > min(one[2] - one[0], other[2] - other[0]) and other[1] < one[3]:
                 found.append((number, one[4], other[4]))
     return found
 

@@ -138,7 +138,8 @@ def test_parts_are_put_together(tmp_path, plan):
         files.write_parquet(
             tmp_path / f"{name}.parquet",
             results_table(
-                [ROW | {"analysis": name, "outcome": o, "p_value": 0.03} for o in "xyz"], "real"
+                [ROW | {"analysis": name, "outcome": o, "p_value": 0.03, "n": 40} for o in "xyz"],
+                "real",
             ),
         )
     out = tmp_path / "reports" / "results.csv"

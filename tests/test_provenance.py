@@ -29,7 +29,10 @@ def options(command: str) -> list[str]:
     """Return what a rule gives to its command on the study in the current folder."""
     found = []
     for name, value in options_of(command, "mixed").items():
-        found += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+        found += [
+            f"--{name.replace('_', '-')}",
+            *map(str, value if isinstance(value, list) else [value]),
+        ]
     return found
 
 
@@ -126,7 +129,8 @@ def test_what_is_said_of_a_study_in_its_report_alone_is_read_by_no_other_rule(mo
         if path.suffix == ".py" and PACKAGE / "config" not in path.parents:
             nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             asked = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-            assert not asked & TOLD, path
+            # Of few people the table of results is told, by a parameter of its rule.
+            assert not asked & (TOLD - {"disclosure"}), path
 
 
 def test_a_study_is_designed_as_before_whatever_is_said_of_it(monkeypatch):
@@ -134,7 +138,8 @@ def test_a_study_is_designed_as_before_whatever_is_said_of_it(monkeypatch):
     study = load_study()
     told = study.model_copy(update=dict.fromkeys(TOLD))
     assert designed(told) == designed(study)
-    for name in set(Study.model_fields) - TOLD:
+    given = {name for name in Study.model_fields if getattr(study, name) not in (None, "")}
+    for name in given - TOLD:
         assert designed(study.model_copy(update={name: None})) != designed(study), name
 
 

@@ -22,7 +22,10 @@ from ccp_analysis.layout import (
 )
 
 # What is said of a study in its report and nowhere else: no number hangs on it.
-TOLD = {"title", "short_title", "registration", "target_trial", "statements", "disclosure"}
+TOLD = {
+    *("title", "short_title", "registration", "statistician", "reviewer"),
+    *("target_trial", "statements", "disclosure"),
+}
 
 
 class Trial:

@@ -55,7 +55,7 @@ def test_ratios_and_standardised_means_are_those_of_r(study, tables, model, data
     assert found["estimate"] == pytest.approx(expected["difference"], **CLOSED)
     assert found["std_error"] == pytest.approx(expected["difference_error"], **CLOSED)
     assert found["df"] == pytest.approx(expected["difference_df"], **CLOSED)
-    assert found["scale"] == {"logistic": "risk", "poisson": "points"}[model]
+    assert found["scale"] == {"logistic": "risk", "poisson": "count"}[model]
     arms = study.arms.ordered
     for arm, mean, error in zip(arms, expected["means"], expected["mean_errors"], strict=True):
         row = pick(rows, "adjusted mean", level=arm)

@@ -136,4 +136,4 @@ def test_without_the_file_there_is_nothing(folder):
 
 
 def test_an_edit_reaches_the_rule(tmp_path):
-    assert "config/study.yaml" in configuration_files()["implement"]
+    assert "config/implementation.yaml" in configuration_files()["implement"]

@@ -72,6 +72,7 @@ def copy_project(folder: Path, study: str = ".", analyses: list[str] | None = No
     if analyses:
         plan = yaml.safe_load(path.read_text(encoding="utf-8"))
         plan["analyses"] = [entry for entry in plan["analyses"] if entry["id"] in analyses]
-        kept = ("analyses", "seed", "confidence_level", "outcomes", "covariates", "imputation")
+        kept = ("seed", "confidence_level", "estimand", "outcomes", "covariates")
+        kept += ("imputation", "analyses")
         path.write_text(yaml.safe_dump({key: plan[key] for key in kept}), encoding="utf-8")
     return Project(folder)

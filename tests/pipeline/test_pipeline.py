@@ -21,7 +21,7 @@ REACH = ROOT / "tests/golden/reruns.csv"
 AFTER_RESULTS = {"results", "items", "report"}
 AFTER_ANALYSES = {"balance", "results", "items", "report"}
 AFTER_IMPUTATION = {
-    *("analyse", "check", "describe", "evaluate", "implement", "sensitivity"),
+    *("analyse", "check", "describe", "evaluate", "expose", "implement", "sensitivity"),
     *AFTER_ANALYSES,
 }
 
@@ -226,7 +226,6 @@ def test_bad_input_is_said_before_the_first_job(tmp_path: Path) -> None:
         ("data/raw/baseline.csv", "participant,interview", "person,interview", "line 1"),
         ("config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,-40", "line 2"),
         ("config/analysis.yaml", "auxiliary: []", "auxiliary: [nothing]", "'nothing'"),
-        ("config/study.yaml", "randomised: false", "randomised: maybe", "study.yaml, line 8"),
         ("config/economics.yaml", "0, 2500, 5000", "0, 5000, 2500", "economics.yaml, line 25"),
     ]
     project = copy_project(tmp_path)

@@ -237,7 +237,7 @@ def test_net_benefit_at_the_thresholds(clustered: Folder) -> None:
         "Probability, regression": "0.89",
         "Probability, bootstrap": "0.96",
         "EVPI (£)": "77",
-        "For all (£m)": "1.2",
+        "For all (£)": "1,230,000",
         "Net benefit by ward means": "1,700 (−2,112 to 5,512)",
         "data_status": "synthetic",
     }

@@ -146,7 +146,9 @@ def options_of(command: str, analysis: str = "ancova") -> dict[str, Any]:
     origins = {"origins": DERIVED / "origins.json"}
     options: dict[str, Callable[[], dict[str, Any]]] = {
         "clean": lambda: people | listed | tables("codebook") | delivered | events | medication,
-        "cost": lambda: people | tables("costs") | prices | medication | {"queries": strange},
+        "cost": lambda: (
+            people | tables("costs", "prices", "intervention") | medication | {"queries": strange}
+        ),
         "impute": lambda: (
             done
             | (tables("costs", "prices") if money else {})

@@ -296,7 +296,11 @@ def load(
             "config/study.yaml."
         )
     economics = load_economics()
-    asked = pd.concat([_text(queries), _text(price_queries)], ignore_index=True)
+    listed = [
+        _text(path).assign(line=lambda table: range(len(table)), listed=path.name)
+        for path in (queries, price_queries)
+        if path is not None
+    ]
     return Source(
         study=study,
         plan=plan,
@@ -306,7 +310,7 @@ def load(
         dictionary=load_dictionary(study),
         results=_records(table),
         flow=_withheld(json.loads(flow.read_text(encoding="utf-8"))),
-        queries=asked.assign(line=range(len(asked))),
+        queries=pd.concat(listed, ignore_index=True) if listed else pd.DataFrame(),
         models=_text(models, "missing", "r_hat", "r_hat_sd"),
         scales=_text(scales, *SCALED),
         points=pd.concat(map(pd.read_parquet, drawn), ignore_index=True)

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 import pandas as pd
 
-from ccp_analysis.layout import FLOW, QUERIES
+from ccp_analysis.layout import FLOW
 from ccp_analysis.report.marks import marked, told
 from ccp_analysis.report.source import Row, Source, records_of
 from ccp_analysis.results.table import NUMBERS
@@ -27,7 +27,7 @@ def traced(source: Source) -> Source:
         source,
         results=_rows(source.results),
         flow=_within(source.flow, f"{FLOW.name}#"),
-        queries=_table(source.queries, QUERIES.name, ["line"]),
+        queries=_listed(source.queries),
         models=_table(source.models, "imputation_models.csv", notes="note"),
         scales=_table(source.scales, "scales.csv"),
         patterns=_table(source.patterns, "missing_patterns.parquet", ["people", "missing"]),
@@ -35,6 +35,19 @@ def traced(source: Source) -> Source:
         prices=_table(source.prices, "prices.parquet", ["price", "unit_price"]),
         intervention=_table(source.intervention, "intervention.parquet", ["price", "cost"]),
     )
+
+
+def _listed(queries: pd.DataFrame) -> pd.DataFrame:
+    """Trace the lines of queries, each in the file that lists it."""
+    if queries.empty:
+        return queries
+    return pd.concat([_table(part, name, ["line"]) for name, part in _by_file(queries)])
+
+
+def _by_file(queries: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    if queries.empty:
+        return []
+    return [(str(name), part) for name, part in queries.groupby("listed", sort=False)]
 
 
 def _rows(rows: list[Row]) -> list[Row]:
@@ -96,7 +109,7 @@ class Values:
     def __init__(self, source: Source) -> None:
         self._rows = {row["row"]: row for row in source.results}
         tables = {
-            QUERIES.name: source.queries,
+            **{name: part.reset_index(drop=True) for name, part in _by_file(source.queries)},
             "imputation_models.csv": source.models,
             "scales.csv": source.scales,
             "missing_patterns.parquet": source.patterns,

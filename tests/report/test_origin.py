@@ -47,7 +47,8 @@ NOT_DATA = [
     r"than 0\.1 (?:standard|after)|within 0\.1 shaded|near 1, they|more than 5%|at most 5%|4/n",
     r"1 SD (?:above|below)|fewer than 10 had|dearest (?:5|10)%|Year \d|N drawn",
     r"costs times N|at most 1 and seldom below 0",  # the grid of the plan, what a utility is
-    r"Python \d|\w+ \d+\.\d+(?:\.\d+)*(?:\.post\d+)?",  # software
+    r"(?<=Software\. ).*",  # versions
+    r"program \d+\.\d+\.\d+, checksum \w+",
 ]
 # Columns of tables that hold a configured number alone: deltas, thresholds, the MCID, prices.
 CONFIGURED = {"deltas", "net_benefit", "detectable", "prices"}

@@ -46,7 +46,7 @@ NOT_DATA = [
     r"outside -?N to N|from 1 to 5|Fidelity of N or more",  # what instruments and rules allow
     r"than 0\.1 (?:standard|after)|within 0\.1 shaded|near 1, they|more than 5%|at most 5%|4/n",
     r"1 SD (?:above|below)|fewer than 10 had|dearest (?:5|10)%|Year \d|N drawn",
-    r"correlation of N|to the power N|equivalent annual cost at N%",
+    r"correlation of N|to the power N|equivalent annual cost at 3\.5%",
     r"costs times N|at most 1 and seldom below 0",  # the grid of the plan, what a utility is
     r"(?<=Software\. ).*",  # versions
     r"program \d+\.\d+\.\d+, checksum \w+",

@@ -164,7 +164,7 @@ def options_of(command: str, analysis: str = "ancova") -> dict[str, Any]:
             | {"results": results / "sensitivity.parquet", "figures": figures / "tipping.parquet"}
         ),
         "describe": lambda: done | events | {"results": results / "descriptive.parquet"},
-        "evaluate": lambda: done | tables("costs") | prices | made("economics"),
+        "evaluate": lambda: done | tables("costs", "prices", "intervention") | made("economics"),
         "balance": lambda: (
             done
             | {"parts": [results / f"{a.id}.parquet" for a in load_plan().analyses]}

@@ -220,14 +220,26 @@ def test_bad_raw_data_end_at_cleaning_with_one_sentence(tmp_path: Path) -> None:
         assert not (project.folder / made).exists()
 
 
-def test_bad_input_is_said_before_the_first_job(tmp_path: Path) -> None:
-    """One run for all; tests/study/test_check.py has each by itself."""
-    faults = [
-        ("data/raw/baseline.csv", "participant,interview", "person,interview", "line 1"),
-        ("config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,-40", "line 2"),
-        ("config/analysis.yaml", "auxiliary: []", "auxiliary: [nothing]", "'nothing'"),
-        ("config/economics.yaml", "0, 2500, 5000", "0, 5000, 2500", "economics.yaml, line 25"),
-    ]
+Fault = tuple[str, str, str, str]
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [
+            ("data/raw/baseline.csv", "participant,interview", "person,interview", "line 1"),
+            ("config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,-40", "line 2"),
+            ("config/analysis.yaml", "auxiliary: []", "auxiliary: [nothing]", "'nothing'"),
+        ],
+        [
+            ("config/study.yaml", "randomised: false", "randomised: maybe", "study.yaml, line 8"),
+            ("config/economics.yaml", "0, 2500, 5000", "0, 5000, 2500", "economics.yaml, line 25"),
+        ],
+    ],
+    ids=["contents", "shape"],
+)
+def test_bad_input_is_said_before_the_first_job(tmp_path: Path, faults: list[Fault]) -> None:
+    """Each by itself: tests/study/test_check.py and test_before.py."""
     project = copy_project(tmp_path)
     with contextlib.ExitStack() as edits:
         for file, old, new, _ in faults:

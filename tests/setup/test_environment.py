@@ -359,9 +359,8 @@ def test_locks_name_every_dependency_of_the_project() -> None:
 
 def test_locks_agree_and_the_one_for_runs_holds_no_tools() -> None:
     run, workshop = map(requirements, LOCKS)
-    # On which machines something is needed may differ: developers need it on more.
-    alone = re.compile(r" ; .*?(?= +--hash)")
-    assert {name: alone.sub("", text) for name, text in run.items()} == {
-        name: alone.sub("", workshop[name]) for name in run
-    }
+    # Developers may need something on every machine that a run needs on some: the rest is the same.
+    on_some = re.compile(r" ; .*?(?= +--hash)")
+    for name, text in run.items():
+        assert workshop[name] in (text, on_some.sub("", text)), name
     assert not {"pytest", "ruff", "mypy"} & set(run)

@@ -238,7 +238,7 @@ def checked(source: Source) -> list[str]:
 
 def along_baseline(source: Source, rows: list[Row]) -> Iterator[str]:
     """Say what the difference is along the baseline, where the slopes differ between the arms."""
-    found = among(rows, term=Term.ALONG_BASELINE)
+    found = sorted(among(rows, term=Term.ALONG_BASELINE), key=lambda row: row["delta"])
     if found:
         places = places_of(found[0])
         parts = [f"{row['subgroup']} {with_interval(row, places)}" for row in found]

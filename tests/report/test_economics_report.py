@@ -306,7 +306,7 @@ def test_every_variation_has_a_line(clustered: Folder) -> None:
     rows = clustered.rows("tables/economic_sensitivity.csv")
     assert [row["What differs"] for row in rows] == [
         *("Main evaluation", "All of society", "Prices half as high again", "Complete cases"),
-        *("Costs <b>winsorised</b>", "Imputed sleep worse", "Without north"),
+        *("Costs <b>winsorised</b>", "Imputed sleep worse", "Without North"),
         *(f"Without one person, the {end} of each" for end in ("lowest", "highest")),
     ]
     assert rows[0]["Net benefit (£)"] == "1,480 (−1,801 to 4,762)"
@@ -553,7 +553,7 @@ def test_who_carries_the_result_is_said_without_a_name(clustered: Folder) -> Non
     assert "with New care the dearest 5% have 31% (Gini coefficient 0.52)" in text
     rows = clustered.rows("tables/economic_sensitivity.csv")
     assert [row["What differs"] for row in rows[-3:]] == [
-        *("Without north", "Without one person, the lowest of each"),
+        *("Without North", "Without one person, the lowest of each"),
         "Without one person, the highest of each",
     ]
 
@@ -725,7 +725,7 @@ def test_an_evaluation_without_variations_has_those_left_out_or_no_section(tmp_p
     economics = source.economics.model_copy(update={"sensitivity": []})
     alone = replace(source, economics=economics)
     text = markdown(folder, alone)
-    assert "varies one thing at a time." in text and "Without north" in text
+    assert "varies one thing at a time." in text and "Without North" in text
     for term in ("difference without one pair", "difference without one person"):
         alone = without(alone, term=term)
     text = markdown(folder, alone)

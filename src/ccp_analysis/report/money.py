@@ -136,7 +136,7 @@ def left_out(source: Source) -> list[Varied]:
             cost, qaly = (row_of(source, name, term, level=level) for name in (COST, QALY))
             benefit = row_of(source, NET_BENEFIT, term, level=level, threshold=at)
             person = f"Without one person, the {level} of each"
-            label = f"Without {level}" if term == Term.WITHOUT_PAIR else person
+            label = f"Without {source.pair(level)}" if term == Term.WITHOUT_PAIR else person
             found.append(Varied(label, ECONOMICS, cost, qaly, benefit, None))
     return found
 

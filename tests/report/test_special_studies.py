@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.text import Text
 from special import VILE, Special, run
 from support import reported
 from support.study import StudyFolder, inside
 
-from ccp_analysis.report.drawing import TALL
+from ccp_analysis.report.drawing import TALL, WIDTH
+from ccp_analysis.report.pages import TEMPLATES
 from ccp_analysis.report.source import Source
+from ccp_analysis.results.terms import Term
 
 LONG = "scale of a questionnaire about things that have long names, second revised edition"
 MANY = {f"o{k}": "number" for k in range(30)}
@@ -51,12 +54,16 @@ STUDIES = {
         plan={"checks": ["main"]},
     ),
     "ten visits": Special(
-        {"mood": "number"},
+        {"mood": "number", "sleep": "number"},
         [main("mmrm"), entry("last", "ancova", "imputed", visit="m10")],
         visits=10,
         people=120,
         plan={
-            "sensitivity": {"delta": [SHIFTED | {"directions": {"b": {"b": 1}}, "map_steps": 5}]}
+            "outcomes": [
+                {"id": name, "role": "primary", "benefit": "higher"} for name in ("mood", "sleep")
+            ],
+            "checks": ["last"],
+            "sensitivity": {"delta": [SHIFTED | {"directions": {"b": {"b": 1}}, "map_steps": 5}]},
         },
     ),
     "many outcomes": Special(
@@ -125,7 +132,8 @@ def kinds(text: str) -> None:
 
 def labels(text: str) -> None:
     assert text.count(VILE) > 60
-    assert re.search(r"The first \d+ of 30 outcomes", text)
+    pages = re.findall(r"Outcomes (\d+) to (\d+) of 30", text)
+    assert pages[0][0] == "1" and pages[-1][1] == "30" and len(pages) > 1
 
 
 def says_what_failed(text: str) -> None:
@@ -141,15 +149,36 @@ CHECKS = {
 }
 
 
-def test_figures_fit_on_a_page_and_have_no_empty_axes(folder: StudyFolder) -> None:
-    source = folder.source()
+def test_no_type_is_smaller_than_seven_points_on_a_page(folder: StudyFolder) -> None:
+    """As stated, times what documents make smaller: all figures, and no empty axes."""
+    source, sizes = folder.source(), {}
     for name in reported.figure_names(source):
         if reported.is_drawn(source, name):
             figure = reported.draw(source, name)
-            assert figure.get_figheight() <= TALL + 0.3, name
+            scale = min(1, TALL / figure.get_figheight(), WIDTH / figure.get_figwidth())
+            texts = [text for text in figure.findobj(Text) if text.get_text()]
+            sizes[name] = scale * min(text.get_fontsize() for text in texts)
             for axes in figure.axes:
                 drawn = axes.lines or axes.patches or axes.collections or axes.images or axes.texts
                 assert drawn or not axes.axison, name
+    assert {name: size for name, size in sizes.items() if size < 7} == {}
+
+
+def test_the_forest_of_many_outcomes_goes_on(folder: StudyFolder) -> None:
+    source = folder.source()
+    names = [name for name in reported.figure_names(source) if name.startswith("forest")]
+    drawn = [reported.draw(source, name) for name in names if reported.is_drawn(source, name)]
+    lines = [line for figure in drawn for line in figure.axes[0].lines]
+    there = sum(
+        source.primary_row(o.id, term=Term.STANDARDISED) is not None for o in source.plan.outcomes
+    )
+    assert sum(line.get_marker() in ("o", "D") for line in lines) == there
+
+
+def test_documents_know_how_high_a_figure_may_be() -> None:
+    wide, tall = round(WIDTH * 25.4), round(TALL * 25.4)
+    assert f"height > {tall}mm" in (TEMPLATES / "report.typ").read_text()
+    assert f"WIDE, TALL = {wide}, {tall}\n" in (TEMPLATES / "report.lua").read_text()
 
 
 @pytest.mark.parametrize("name", ["many outcomes", "teams"])

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ccp_analysis.config.plan import Outcome
 from ccp_analysis.report.cells import others
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, REFERENCE, WIDTH
 from ccp_analysis.report.source import Source
@@ -17,9 +18,9 @@ from ccp_analysis.results.terms import Term
 SMOOTH = "#b3261e"
 
 
-def has_panels(source: Source, analysis: str, page: int | None = None) -> bool:
-    """Return whether a primary outcome, or one of a page of the others, has checks to draw."""
-    names = {outcome.id for outcome in (others(source, page) if page else source.primary)}
+def has_panels(source: Source, analysis: str, outcomes: list[Outcome]) -> bool:
+    """Return whether any of the outcomes has checks to draw."""
+    names = {outcome.id for outcome in outcomes}
     # A point is a person.
     return not source.study.guarded and any(
         row["outcome"] in names and row["term"] != Term.ALL_CHECKS
@@ -27,28 +28,23 @@ def has_panels(source: Source, analysis: str, page: int | None = None) -> bool:
     )
 
 
-def panels(source: Source, analysis: str) -> Figure:
-    """Draw all checks of the primary outcomes as small multiples, three to a line."""
+def panels(source: Source, analysis: str, place: int) -> Figure:
+    """Draw all checks of a primary outcome, by its place, as small multiples, three to a line."""
+    outcome = source.primary[place]
     drawn = PANELS if source.study.clusters else [p for p in PANELS if p[0] != "random_effect_qq"]
-    height = 2.15 * -(-len(drawn) // 3)
-    figure = Figure(figsize=(WIDTH, (height + 0.3) * len(source.primary) + 0.35))
-    parts = figure.subfigures(len(source.primary), 1, squeeze=False)[:, 0]
-    for part, outcome in zip(parts, source.primary, strict=True):
-        grid = part.subplots(-(-len(drawn) // 3), 3, squeeze=False).ravel()
-        points = _points(source, analysis, outcome.id)
-        for axes, (check, title, draw) in zip(grid, drawn, strict=False):
-            draw(source, axes, points)
-            heading = title.format(unit=_unit(source))
-            axes.set_title(heading, fontsize=7.5, fontweight="bold", loc="left")
-            axes.set_xlabel(AXES[check][0].format(unit=_unit(source)), fontsize=7)
-            axes.set_ylabel(AXES[check][1].format(unit=_unit(source)), fontsize=7)
-            axes.tick_params(labelsize=7)
-        _key(source, list(grid[len(drawn) :]))
-        part.subplots_adjust(
-            left=0.085, right=0.985, top=0.9, bottom=0.16, wspace=0.42, hspace=0.62
-        )
-        if len(source.primary) > 1:
-            part.suptitle(source.name(outcome.id), fontsize=8.5, x=0.085, ha="left")
+    lines = -(-len(drawn) // 3)
+    figure = Figure(figsize=(WIDTH, 2.15 * lines + 0.65))
+    grid = figure.subplots(lines, 3, squeeze=False).ravel()
+    points = _points(source, analysis, outcome.id)
+    for axes, (check, title, draw) in zip(grid, drawn, strict=False):
+        draw(source, axes, points)
+        heading = title.format(unit=_unit(source))
+        axes.set_title(heading, fontsize=7.5, fontweight="bold", loc="left")
+        axes.set_xlabel(AXES[check][0].format(unit=_unit(source)), fontsize=7)
+        axes.set_ylabel(AXES[check][1].format(unit=_unit(source)), fontsize=7)
+        axes.tick_params(labelsize=7)
+    _key(source, list(grid[len(drawn) :]))
+    figure.subplots_adjust(left=0.085, right=0.985, top=0.9, bottom=0.16, wspace=0.42, hspace=0.62)
     return figure
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from ccp_analysis.report.cells import with_interval
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.words import known
 
-TALL = 8.4  # inches that a figure may be high, with a caption below it on the page
+TALL = 215 / 25.4  # inches that a figure may be high: documents make smaller what is taller
 WIDTH = 170 / 25.4  # inches, the text width of the report: nothing is made smaller there
 INK, MUTED, RULE = "#1a1a1a", "#5f6368", "#c4c7cc"
 REFERENCE, ACTIVE, STAMP = "#8a8f98", "#1f5a99", "#b3261e"
@@ -69,6 +68,8 @@ def stamp(figure: Figure, label: str) -> None:
 
 
 MANY = 12  # lines of a forest that stand closer
+MOST_LINES = 4  # of either part of a label
+AROUND = 1.05  # inches that axis and heading of a forest take
 
 
 def forest(
@@ -77,8 +78,11 @@ def forest(
     heading: str,
     directions: list[str | None],
     compact: bool = False,
+    last: bool = False,
 ) -> Figure:
     """Draw estimates below one another, with their intervals as text beside them.
+
+    Of more lines than fit on a page the first are drawn, and the figure says how many are not.
 
     Parameters
     ----------
@@ -92,12 +96,16 @@ def forest(
         Left and right: what a difference of that sign favours, where it is known.
     compact : bool
         Whether lines stand closer and labels are smaller, where there are many.
+    last : bool
+        Whether the last line stays, whatever is left out.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    size = 7.5 if compact or len(marks) > MANY else 8
+    compact, every = compact or len(marks) > MANY, len(marks)
+    marks = fitting(marks, compact, last)
+    size = 7.5 if compact else 8
     labels, heights = _lines(marks, compact)
     below, above = 0.72 if any(directions) else 0.5, 0.3
     height = sum(heights) + below + above
@@ -139,20 +147,61 @@ def forest(
                 color=MUTED,
                 annotation_clip=False,
             )
+    if len(marks) < every:
+        figure.text(
+            0.985,
+            0.04 / height,
+            f"and {every - len(marks)} more, in the table",
+            ha="right",
+            va="bottom",
+            fontsize=7,
+            color=MUTED,
+        )
     return figure
 
 
 def _lines(marks: list[Mark], compact: bool) -> tuple[list[str], list[float]]:
     """Return the labels of a forest, broken into lines, and how high each is in inches."""
-    wide, gap = (40, 0.04) if compact or len(marks) > MANY else (36, 0.1)
-    labels = ["\n".join(textwrap.fill(p, wide) for p in mark.label.split("\n")) for mark in marks]
+    wide, gap = (40, 0.04) if compact else (36, 0.1)
+    labels = [
+        "\n".join(
+            textwrap.fill(part, wide, max_lines=MOST_LINES, placeholder=" …")
+            for part in mark.label.split("\n")
+        )
+        for mark in marks
+    ]
     return labels, [max(0.17 + gap, LINE * (label.count("\n") + 1) + gap) for label in labels]
 
 
-def fitting(marks: list[Mark]) -> list[Mark]:
+def on_pages(marks: list[Mark], compact: bool = False) -> list[list[Mark]]:
+    """Return the lines of a forest, those of each page together."""
+    pages: list[list[Mark]] = [[]]
+    top = 0.0
+    for mark, height in zip(marks, _lines(marks, compact or len(marks) > MANY)[1], strict=True):
+        if pages[-1] and top + height > TALL - AROUND:
+            pages.append([])
+            top = 0.0
+        pages[-1].append(mark)
+        top += height
+    return pages
+
+
+def fitting(marks: list[Mark], compact: bool, last: bool) -> list[Mark]:
     """Return the first of the lines of a forest, as many as fit on a page."""
-    tops = itertools.accumulate(_lines(marks, False)[1])
-    return [mark for mark, top in zip(marks, tops, strict=True) if top <= TALL - 1]
+    first, *more = on_pages([*marks[-1:], *marks[:-1]] if last else marks, compact)
+    if not more:
+        return marks
+    return [*first[1:], first[0]] if last else first
+
+
+def panel(high: float, panels: int, fixed: float) -> float:
+    """Return how high each of panels below one another may be, in inches, at most so high."""
+    return min(high, (TALL - fixed) / max(1, panels))
+
+
+def within(each: float, fixed: float) -> int:
+    """Return how many lines of a height, in inches, fit on a page beside what is fixed."""
+    return max(1, int((TALL - fixed) / each + 1e-9))
 
 
 def _interval(axes: Axes, mark: Mark, y: float) -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.report.cells import contrast, estimate, level_of, primary_names, with_interval
-from ccp_analysis.report.drawing import ACTIVE, INK, LINE, MUTED, REFERENCE, RULE, WIDTH
+from ccp_analysis.report.drawing import ACTIVE, INK, LINE, MUTED, REFERENCE, RULE, WIDTH, within
 from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
@@ -126,11 +126,17 @@ def _refusals(source: Source) -> list[str]:
     return [f"{LABELS[row['model']]}: no weights, {row['note']}." for row in rows]
 
 
+AROUND = 0.85  # inches that axis and key take
+
+
+def _drawable(source: Source) -> list[Compared]:
+    return [r for r in compared(source) if known((r.of() or {}).get("estimate"))]
+
+
 def draw_alike(source: Source) -> Figure:
     """Draw standardised differences before and after weighting, and of cluster means."""
-    records = [r for r in compared(source) if known((r.of() or {}).get("estimate"))]
-    below, above = 0.75, 0.1
-    height = LINE * len(records) + below + above
+    below, records = 0.75, _drawable(source)[: within(LINE, AROUND)]
+    height = LINE * len(records) + AROUND
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes((0.4, below / height, 0.57, LINE * len(records) / height))
     axes.axvspan(-NEAR, NEAR, color=RULE, alpha=0.35, linewidth=0)
@@ -169,9 +175,12 @@ def _alike_legend(source: Source) -> tuple[str, str]:
         if clusters
         else ""
     )
+    every = len(_drawable(source))
+    shown = min(every, within(LINE, AROUND))
+    some = f" Drawn are the first {shown} of {every}." if shown < every else ""
     return (
         "Standardised differences between the arms at baseline, before and after weighting; within "
-        f"{NEAR:g} shaded.{bars}",
+        f"{NEAR:g} shaded.{bars}{some}",
         "Dot plot with a line for each characteristic; the table of balance has the numbers.",
     )
 

@@ -19,13 +19,18 @@ from ccp_analysis.report.source import Source
 
 ON_PAGE = 4  # imputed variables whose chains are drawn
 LOW = 0.115  # inches: height of a model
+MOST_MODELS, MOST_NAMES = 50, 46  # of which a matrix of predictors can be read
 CHAINS = 10  # drawn at most
 BINS = 15  # of a number, at most
 
 
 def has_predictors(source: Source) -> bool:
-    """Return whether any variable was imputed from others."""
-    return not source.models.empty and bool(_models(source))
+    """Return whether variables were imputed from others, so few that a matrix can be read."""
+    if source.models.empty or not (models := _models(source)):
+        return False
+    # Names of more stand over one another: the table of models is what is left.
+    names = set(models).union(*models.values())
+    return len(models) <= MOST_MODELS and len(names) <= MOST_NAMES
 
 
 def draw_predictors(source: Source) -> Figure:

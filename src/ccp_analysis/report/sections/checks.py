@@ -14,7 +14,6 @@ from ccp_analysis.report.cells import (
     model_name,
     others,
     places_of,
-    primary_names,
     with_interval,
     with_p,
 )
@@ -251,8 +250,16 @@ MARKS = (
 )
 
 
-def _panels_legend(source: Source, analysis: str) -> tuple[str, str]:
-    names = primary_names(source)
+def _has_primary(source: Source, analysis: str, place: int) -> bool:
+    return has_panels(source, analysis, [source.primary[place]])
+
+
+def _has_others(source: Source, analysis: str, page: int) -> bool:
+    return has_panels(source, analysis, others(source, page))
+
+
+def _panels_legend(source: Source, analysis: str, place: int) -> tuple[str, str]:
+    names = source.name(source.primary[place].id)
     return (
         f"{names}: checks of the {model_name(source, analysis)}, complete cases ({MARKS}).",
         f"Small charts of residuals, of the course on the baseline and of influence for "
@@ -279,12 +286,14 @@ def _details(of: Configured) -> Iterator[Item]:
     if of.plan.checks:
         yield TableItem("checks", checks)
     for analysis in of.plan.checks:
-        yield FigureItem(
-            f"check_panels_{analysis}",
-            partial(panels, analysis=analysis),
-            partial(_panels_legend, analysis=analysis),
-            partial(has_panels, analysis=analysis),
-        )
+        primary = sum(outcome.role == Role.PRIMARY for outcome in of.plan.outcomes)
+        for place in range(primary):
+            yield FigureItem(
+                f"check_panels_{analysis}" + f"_{place + 1}" * (place > 0),
+                partial(panels, analysis=analysis, place=place),
+                partial(_panels_legend, analysis=analysis, place=place),
+                partial(_has_primary, analysis=analysis, place=place),
+            )
 
 
 def _items_of_others(of: Configured) -> Iterator[Item]:
@@ -297,7 +306,7 @@ def _items_of_others(of: Configured) -> Iterator[Item]:
                 f"check_others_{analysis}_{page}",
                 partial(small, analysis=analysis, page=page),
                 partial(_others_legend, analysis=analysis, page=page),
-                partial(has_panels, analysis=analysis, page=page),
+                partial(_has_others, analysis=analysis, page=page),
             )
 
 

@@ -20,7 +20,7 @@ from ccp_analysis.report.cells import (
     notes_of,
     quantity,
 )
-from ccp_analysis.report.drawing import ABOVE, BELOW, MUTED, WIDTH
+from ccp_analysis.report.drawing import ABOVE, BELOW, MUTED, WIDTH, panel
 from ccp_analysis.report.maps import draw_map
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source, among
@@ -287,7 +287,7 @@ def draw_tipping(source: Source) -> Figure:
     """Draw the difference over the deltas in either arm, and where its interval excludes zero."""
     keys = maps_of(source)
     lines = -(-len(keys) // 2)
-    height = 3.3 * lines + 0.75
+    height = panel(3.3, lines, 0.75) * lines + 0.75
     figure = Figure(figsize=(WIDTH, height))
     columns = min(2, len(keys))
     grid = figure.subplots(lines, columns, squeeze=False).ravel()

@@ -16,7 +16,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from ccp_analysis.report.cells import ALL, by_arm
-from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, OBSERVED, REFERENCE, WIDTH
+from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, OBSERVED, REFERENCE, WIDTH, within
 from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections.imputation import enough
@@ -121,7 +121,11 @@ def lost_sentences(source: Source) -> list[str]:
         seen, lost = _totals(found)
         text = f"{source.visit(visit)}: {number(lost)} lost, {number(seen)} seen"
         own = [r for r in found if r["characteristic"] not in _design(source)]
-        own = sorted((r for r in own if known(r["difference"])), key=_size, reverse=True)
+        own = sorted(
+            (r for r in own if known(r["difference"])),
+            key=lambda row: abs(row["difference"]),
+            reverse=True,
+        )
         largest: dict[str, Row] = {}
         for row in own:
             largest.setdefault(row["characteristic"], row)
@@ -182,10 +186,6 @@ def _totals(found: list[Row]) -> tuple[int, int]:
     return found[0]["n_seen"], found[0]["n_lost"]
 
 
-def _size(row: Row) -> float:
-    return abs(row["difference"])
-
-
 def _with_sign(share: float | None) -> str | None:
     return f"{percent(share)}%" if known(share) else None
 
@@ -199,10 +199,8 @@ def pattern_sentence(source: Source) -> str:
     whole = kinds[kinds["missing"] == 0]
     others = kinds[kinds["missing"] > 0]
     variables = how_many(table.drop_duplicates("variable")["people"])
-    text = (
-        f"{number(whole['people'].sum())} of {number(kinds['people'].sum())} participants have a "
-        "value of every variable that is imputed"
-    )
+    all_there, everyone = (number(part["people"].sum()) for part in (whole, kinds))
+    text = f"{all_there} of {everyone} participants have a value of every variable that is imputed"
     first = others.iloc[0]
     if len(others) == 1:
         return f"{text}; the others all lack the same."
@@ -223,9 +221,16 @@ def incomplete(source: Source) -> list[tuple[str, dict[str, Row]]]:
     ]
 
 
+def _drawn(source: Source) -> list[tuple[str, dict[str, Row]]]:
+    """Return those of them that fit on a page: of too many, those that most lack."""
+    found = incomplete(source)
+    lacking = sorted(found, key=lambda one: -one[1][ALL]["estimate"])[: within(BAR, 0.8)]
+    return [one for one in found if one in lacking]
+
+
 def draw_missing(source: Source) -> Figure:
     """Draw how many values of every incomplete variable are observed and missing, by arm."""
-    shown = incomplete(source)
+    shown = _drawn(source)
     height = 0.8 + BAR * len(shown)
     figure = Figure(figsize=(WIDTH, height))
     left, gap, right = 0.39, 0.03, 0.985
@@ -357,9 +362,11 @@ def _people_bars(
 
 
 def _missing_legend(source: Source) -> tuple[str, str]:
+    every, shown = len(incomplete(source)), len(_drawn(source))
+    some = f" Drawn are {shown} of {every}, which most lack." if shown < every else ""
     return (
         "Missing values among participants with a baseline interview, by arm. Variables "
-        "without any are left out.",
+        f"without any are left out.{some}",
         "Bar chart of missing values for each variable; the table of missing values "
         "has the numbers.",
     )

@@ -31,14 +31,16 @@ from ccp_analysis.report.cells import (
     with_interval,
 )
 from ccp_analysis.report.drawing import (
+    MANY,
     RULE,
     WIDTH,
     Mark,
     arm_looks,
     direction_labels,
     estimate_text,
-    fitting,
     forest,
+    on_pages,
+    panel,
 )
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source, among
@@ -53,6 +55,8 @@ from ccp_analysis.report.words import (
     uncapitalised,
 )
 from ccp_analysis.results.terms import Role, Status, Term
+
+FEWEST = 8  # outcomes of a forest that fit on a page, however long their labels
 
 
 def observed(source: Source) -> Table[list[Row]]:
@@ -218,9 +222,9 @@ def _of_outcomes(source: Source) -> list[Mark]:
     return marks
 
 
-def draw_forest(source: Source) -> Figure:
-    """Draw the standardised difference of outcomes by the primary analysis, as fit on a page."""
-    marks = fitting(_of_outcomes(source))
+def _forest_of(source: Source) -> tuple[list[list[Mark]], list[str | None]]:
+    """Return the lines of the forest of outcomes, by page, and what either side favours."""
+    marks = _of_outcomes(source)
     sides = {source.favours(mark.row["outcome"], +1) for mark in marks}
     directions: list[str | None] = [None, None]
     if len(sides - {None}) == 1:
@@ -229,18 +233,25 @@ def draw_forest(source: Source) -> Figure:
         marks = [m if source.benefit(m.row["outcome"]) else _directed(source, m) for m in marks]
     else:
         marks = [_directed(source, mark) for mark in marks]
+    return on_pages(marks), directions
+
+
+def draw_forest(source: Source, page: int = 1) -> Figure:
+    """Draw the standardised differences of a page of outcomes by the primary analysis."""
+    pages, directions = _forest_of(source)
     return forest(
-        marks,
+        pages[page - 1],
         "Standardised difference (pooled within-arm SDs at baseline)",
         f"Estimate ({level_of(source)} CI)",
         directions,
+        compact=sum(map(len, pages)) > MANY,
     )
 
 
 def draw_course(source: Source) -> Figure:
     """Draw observed means of the primary outcomes over the visits, with quartiles, by arm."""
     outcomes = source.primary
-    figure = Figure(figsize=(WIDTH, 2.9 * len(outcomes) + 0.2))
+    figure = Figure(figsize=(WIDTH, panel(2.9, len(outcomes), 0.2) * len(outcomes) + 0.2))
     panels = figure.subplots(len(outcomes), squeeze=False)[:, 0]
     months = {visit.id: visit.months for visit in source.study.visits}
     shift = max(months.values()) * 0.006
@@ -278,10 +289,11 @@ def _course_legend(source: Source) -> tuple[str, str]:
     )
 
 
-def _forest_legend(source: Source) -> tuple[str, str]:
-    every = _of_outcomes(source)
-    shown = len(fitting(every))
-    some = f" The first {shown} of {len(every)} outcomes." if shown < len(every) else ""
+def _forest_legend(source: Source, page: int = 1) -> tuple[str, str]:
+    pages = _forest_of(source)[0]
+    before, every = sum(map(len, pages[: page - 1])), sum(map(len, pages))
+    last = before + len(pages[page - 1])
+    some = f" Outcomes {before + 1} to {last} of {every}." if len(pages) > 1 else ""
     return (
         f"Standardised differences ({contrast(source)}) with {level_of(source)} confidence "
         f"intervals, primary analysis. The primary outcome is set in bold.{some}",
@@ -299,7 +311,19 @@ def _items(of: Configured) -> Iterator[Item]:
 FOREST = FigureItem("forest", draw_forest, _forest_legend, lambda s: bool(_of_outcomes(s)))
 
 
+def _goes_on(source: Source, page: int) -> bool:
+    """Return whether the forest of outcomes has a page."""
+    return len(_forest_of(source)[0]) >= page
+
+
 def _details(of: Configured) -> Iterator[Item]:
+    for page in range(2, -(-len(of.plan.outcomes) // FEWEST) + 1):
+        yield FigureItem(
+            f"forest_{page}",
+            partial(draw_forest, page=page),
+            partial(_forest_legend, page=page),
+            partial(_goes_on, page=page),
+        )
     yield TableItem("observed", observed)
 
 

@@ -132,6 +132,7 @@ def draw_pair_differences(source: Source) -> Figure:
         axis_label(source, marks[-1].row),
         f"Estimate ({level_of(source)} CI)",
         direction_labels(source, source.primary[0].id) if source.primary else [None, None],
+        last=True,  # the mean
     )
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
@@ -238,6 +239,9 @@ def draw_flow(source: Source) -> Figure:
     if _total(heights) > TALL:
         counts = [[_counted(visit, arm) for visit in visits[1:]] for arm in arms]
         rows = [*rows[:2], [[("Interviewed", True), *lines] for lines in counts]]
+        heights = _heights(top, rows, bottom)
+    if (over := int(np.ceil((_total(heights) - TALL) / LINE))) > 0:
+        bottom = [*bottom[: -over - 1], ("The table of all analyses has the others", False)]
         heights = _heights(top, rows, bottom)
     total = _total(heights)
     figure = Figure(figsize=(WIDTH, total))

@@ -20,7 +20,7 @@ from ccp_analysis.report.cells import (
     places_of,
     with_interval,
 )
-from ccp_analysis.report.drawing import ACTIVE, REFERENCE, Mark, estimate_text, forest
+from ccp_analysis.report.drawing import ACTIVE, REFERENCE, Mark, estimate_text, fitting, forest
 from ccp_analysis.report.money import (
     COST,
     ECONOMICS,
@@ -250,7 +250,9 @@ def draw_tornado(source: Source) -> Figure:
             f"favours {active} \N{RIGHTWARDS ARROW}",
         ],
         compact=True,
+        last=True,
     )
+    marks = fitting(marks, compact=True, last=True)
     axes = figure.axes[0]
     centre = marks[-1].row["estimate"]
     axes.axvline(centre, color=ACTIVE, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)

@@ -21,7 +21,7 @@ from ccp_analysis.report.cells import (
     primary_names,
     with_interval,
 )
-from ccp_analysis.report.drawing import RULE, WIDTH, arm_looks
+from ccp_analysis.report.drawing import RULE, WIDTH, arm_looks, panel
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem, fits
 from ccp_analysis.report.source import Row, Source, entries_of
 from ccp_analysis.report.table import Column, Table
@@ -86,7 +86,7 @@ def draw_visits(source: Source) -> Figure:
     shown_panels = _panels(source)
     columns = min(2, max(1, len(shown_panels)))
     lines = max(1, -(-len(shown_panels) // columns))
-    figure = Figure(figsize=(WIDTH, 2.5 * lines + 0.5))
+    figure = Figure(figsize=(WIDTH, panel(2.5, lines, 0.5) * lines + 0.5))
     grid = figure.subplots(lines, columns, squeeze=False, sharey="all").ravel()
     months = {visit.id: visit.months for visit in source.study.visits}
     shift = max(months.values()) * 0.008

@@ -121,11 +121,8 @@ def lost_sentences(source: Source) -> list[str]:
         seen, lost = _totals(found)
         text = f"{source.visit(visit)}: {number(lost)} lost, {number(seen)} seen"
         own = [r for r in found if r["characteristic"] not in _design(source)]
-        own = sorted(
-            (r for r in own if known(r["difference"])),
-            key=lambda row: abs(row["difference"]),
-            reverse=True,
-        )
+        own = [row for row in own if known(row["difference"])]
+        own.sort(key=lambda row: -abs(row["difference"]))
         largest: dict[str, Row] = {}
         for row in own:
             largest.setdefault(row["characteristic"], row)
@@ -207,8 +204,7 @@ def pattern_sentence(source: Source) -> str:
     return (
         f"{text}; the others fall into {how_many(others['people'])} patterns, of which the most "
         f"frequent lacks {number(first['missing'])} of {variables} variables "
-        f"({number(first['people'])} "
-        "participants)."
+        f"({number(first['people'])} participants)."
     )
 
 
@@ -236,13 +232,12 @@ def draw_missing(source: Source) -> Figure:
     left, gap, right = 0.39, 0.03, 0.985
     wide = (right - left - gap) / 2
     for place, (arm, label) in enumerate(source.arms):
-        tall = BAR * len(shown) / height
-        frame = (left + place * (wide + gap), 0.46 / height, wide, tall)
+        frame = (left + place * (wide + gap), 0.46 / height, wide, BAR * len(shown) / height)
         axes = figure.add_axes(frame)
         _bars(axes, [counts.get(arm) for _, counts in shown], (REFERENCE, ACTIVE)[place])
         axes.set_title(label, fontsize=8, fontweight="bold", loc="left", color=INK)
         axes.set_xlabel("Participants")
-        names = [name for name, _ in shown] if place == 0 else []
+        names = [name for name, _ in shown] * (place == 0)
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(shown) - 0.5, -0.5)
@@ -270,11 +265,6 @@ class Incomplete:
     observed: np.ndarray
 
 
-def has_patterns(source: Source) -> bool:
-    """Return whether any value is missing, and it is known which."""
-    return not source.patterns.empty
-
-
 def draw_patterns(source: Source) -> Figure:
     """Draw the patterns of missing values as a grid, the most frequent first."""
     table = source.patterns
@@ -283,8 +273,8 @@ def draw_patterns(source: Source) -> Figure:
     shown = min(ROWS, len(people))
     grid = np.array([column.observed[:shown] for column in columns]).T
     blocks = [(visit, len(list(own))) for visit, own in groupby(columns, lambda c: c.visit)]
-    one = max(0.34, *(LETTER * len(source.visit(visit)) / size for visit, size in blocks))
-    one = min(one, 4.9 / len(columns))
+    widest = max(LETTER * len(source.visit(visit)) / size for visit, size in blocks)
+    one = min(max(0.34, widest), 4.9 / len(columns))
     heads = [textwrap.wrap(source.visit(v), max(4, int(one * k / LETTER))) for v, k in blocks]
     long = max(len(line) for column in columns for line in column.label.split("\n"))
     below, above = 0.25 + 0.054 * long, 0.22 + 0.13 * max(map(len, heads))
@@ -315,14 +305,20 @@ def draw_patterns(source: Source) -> Figure:
     if len(people) > shown:
         rest = people.iloc[shown:]
         text = f"and {len(rest)} more patterns, of {number(rest.sum())} participants"
-        y = frame[1] - 0.08 / height
-        figure.text(beside, y, textwrap.fill(text, 16), fontsize=7, color=MUTED, va="top")
+        figure.text(
+            beside,
+            frame[1] - 0.08 / height,
+            textwrap.fill(text, 16),
+            fontsize=7,
+            color=MUTED,
+            va="top",
+        )
     return figure
 
 
 def sharing(source: Source) -> str:
     """Say, where it is so, that some variables share a column."""
-    if not has_patterns(source) or source.patterns["variable"].nunique() <= COLUMNS:
+    if source.patterns.empty or source.patterns["variable"].nunique() <= COLUMNS:
         return ""
     return " Variables of a visit that are always missing together share a column."
 
@@ -363,10 +359,10 @@ def _people_bars(
 
 def _missing_legend(source: Source) -> tuple[str, str]:
     every, shown = len(incomplete(source)), len(_drawn(source))
-    some = f" Drawn are {shown} of {every}, which most lack." if shown < every else ""
+    some = f" Drawn are {shown} of {every}, which most lack." * (shown < every)
     return (
-        "Missing values among participants with a baseline interview, by arm. Variables "
-        f"without any are left out.{some}",
+        "Missing values among participants with a baseline interview, by arm. Variables without "
+        f"any are left out.{some}",
         "Bar chart of missing values for each variable; the table of missing values "
         "has the numbers.",
     )
@@ -388,7 +384,7 @@ def _items(of: Configured) -> Iterator[Item]:
 
 def _details(of: Configured) -> Iterator[Item]:
     yield TableItem("missing", missing)
-    yield FigureItem("patterns", draw_patterns, _patterns_legend, has_patterns)
+    yield FigureItem("patterns", draw_patterns, _patterns_legend, lambda s: not s.patterns.empty)
     yield TableItem("losses", losses)
 
 

@@ -7,6 +7,7 @@ import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 
+import openpyxl
 import pytest
 from made_up import VILE, Folder, make
 from support import reported
@@ -343,3 +344,34 @@ def test_sections_say_what_the_rows_say(clustered: Folder, plain: Folder) -> Non
     assert "with the arm by visit, a slope of the baseline at every visit (Mallinckrodt" in few
     assert "`Kenward-Roger-Linear`" in few
     assert "Logistic or Poisson regression" in few
+
+
+def test_what_columns_share_stands_over_them(clustered: Folder) -> None:
+    """The two columns of an arm have its label once, in every format."""
+    html = (clustered.path / "report.html").read_text(encoding="utf-8")
+    table = html[html.index('id="tbl-observed"') :].partition("</thead>")[0]
+    heads = re.findall(r"<th ([^>]*)>(.*?)</th>", table, re.DOTALL)
+    over = [head for head in heads if 'colspan="2"' in head[0]]
+    assert [label for _, label in over] == ["Usual care", "New care"]
+    assert all('scope="colgroup"' in attributes for attributes, _ in over)
+    assert [label for attributes, label in heads if "span" not in attributes] == [
+        *["n", "mean (SD)"] * 2
+    ]
+    word = docx_part(clustered.path / "report.docx", "word/document.xml")
+    rows = re.findall(
+        r"<w:tr>(?:(?!</w:tr>).)*<w:tblHeader(?:(?!</w:tr>).)*</w:tr>", word, re.DOTALL
+    )
+    spans = [re.findall(r'gridSpan w:val="(\d)"', row) for row in rows if "Usual care" in row]
+    assert ["2", "2"] in spans
+    book = openpyxl.load_workbook(clustered.path / "tables.xlsx")
+    sheet = next(s for s in book if "Outcomes as observed" in str(s["A1"].value))
+    merged = {
+        sheet.cell(r.min_row, r.min_col).value: r.max_col - r.min_col for r in sheet.merged_cells
+    }
+    assert {"Usual care", "New care"} <= set(merged) and min(merged.values()) >= 1
+
+
+@needs_pdftotext
+def test_what_columns_share_stands_over_them_in_print(clustered: Folder) -> None:
+    text = "\n".join(pdf_pages(clustered.path / "report.pdf"))
+    assert re.search(r"Usual care +New care\n+ *(?:\S.* )?n +mean \(SD\) +n +mean \(SD\)", text)

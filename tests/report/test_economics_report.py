@@ -182,10 +182,10 @@ def test_differences_by_every_method(clustered: Folder) -> None:
         "Paired team means, imputed (paired t)",
         "Two-stage bootstrap, imputed (percentiles)",
     ]
-    assert cost[0]["Usual care, adjusted mean"] == "5,000"
+    assert cost[0]["Adjusted mean, Usual care"] == "5,000"
     assert cost[0]["Difference (95% CI)"] == "−1,234 (−4,400 to 1,931)"
     assert cost[0]["df"] == "2.2"
-    assert cost[2]["Usual care, adjusted mean"] == "4,980"
+    assert cost[2]["Adjusted mean, Usual care"] == "4,980"
     assert cost[4]["p"] == "0.042"
     assert cost[5]["p"] == ""
     years = [row for row in rows if row["Outcome"].startswith("Quality-adjusted")]

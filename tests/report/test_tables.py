@@ -70,8 +70,8 @@ def test_numbers_of_the_comparison(clustered: Folder) -> None:
     assert first == {
         "Role": "Primary outcome",
         "Outcome": "Sleep (SLP)",
-        "Usual care, adjusted mean": "21.33",
-        "New care, adjusted mean": "20.78",
+        "Adjusted mean, Usual care": "21.33",
+        "Adjusted mean, New care": "20.78",
         "Difference (95% CI)": "−0.55 (−3.49 to 2.39)",
         "df": "2.4",
         "p": "0.57",

@@ -13,7 +13,16 @@ from ccp_analysis.config.plan import Outcome
 from ccp_analysis.report.marks import plain
 from ccp_analysis.report.source import Row, Source, among
 from ccp_analysis.report.table import Column
-from ccp_analysis.report.words import decimals, degrees, interval, known, number, p_value, percent
+from ccp_analysis.report.words import (
+    capitalised,
+    decimals,
+    degrees,
+    interval,
+    known,
+    number,
+    p_value,
+    percent,
+)
 from ccp_analysis.results.terms import Inference, Model, Pooling, Population, Role, Status, Term
 
 DATA: dict[str, str] = {
@@ -172,14 +181,16 @@ def by_arm(source: Source, *parts: tuple[Any, ...]) -> list[Column[Any]]:
     source : Source
         Its arms.
     *parts : tuple
-        What follows an arm's label; what stands in a cell, called with the arm and the record; the
-        width, or that of either arm.
+        What stands below an arm's label, or above those of both where it is all there is; what
+        stands in a cell, called with the arm and the record; the width, or that of either arm.
     """
-    return [
-        Column(f"{label}{what}", partial(cell, arm), widths[place % len(widths)])
-        for place, (arm, label) in enumerate(source.arms)
-        for what, cell, *widths in parts
-    ]
+    columns: list[Column[Any]] = []
+    for place, (arm, label) in enumerate(source.arms):
+        for what, cell, *widths in parts:
+            head, group = (what, label) if len(parts) > 1 else (label, capitalised(what))
+            width = widths[place % len(widths)]
+            columns.append(Column(head, partial(cell, arm), width, group=group))
+    return columns
 
 
 def count_columns(source: Source, head: str) -> list[Column[Counted]]:

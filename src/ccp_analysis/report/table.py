@@ -36,12 +36,20 @@ class Column(Generic[R]):
         Relative to the others; of the first column of a grouped table none is needed.
     side : {"l", "r"}
         Where the text stands: numbers on the right.
+    group : str
+        What it shares with its neighbours of the same group, over which that stands once.
     """
 
     head: str
     cell: Callable[[R], str | None]
     width: int = 0
     side: Literal["l", "r"] = "r"
+    group: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name where it stands alone."""
+        return f"{self.group}, {self.head}" if self.group else self.head
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,17 @@ class Table(Generic[R]):
     @property
     def header(self) -> list[str]:
         """The name of each column."""
-        return [column.head for column in self.columns]
+        return [column.name for column in self.columns]
+
+    def spans(self, skip: int = 0) -> list[tuple[str, int]]:
+        """Return, from left to right, groups of columns and how many are in each, or none and 1."""
+        found: list[tuple[str, int]] = []
+        for column in self.columns[skip:]:
+            if column.group and found and found[-1][0] == column.group:
+                found[-1] = (column.group, found[-1][1] + 1)
+            else:
+                found.append((column.group, 1))
+        return found
 
 
 def saying(columns: list[Column[R]], records: Iterable[R]) -> list[R]:
@@ -141,8 +159,13 @@ def to_markdown(table: Table[Any], name: str, label: str) -> Markdown:
         + "-:"[column.side == "r"]
         for column in set_out
     ]
-    names = [table.stub or table.header[0], *table.header[skip + 1 :]]
-    lines = [_line([escape(name) for name in names]), _line(rules)]
+    names = [table.stub or table.columns[0].head, *(c.head for c in table.columns[skip + 1 :])]
+    spans = table.spans(skip)
+    spanned = any(group for group, _ in spans)
+    # Pandoc's Markdown has one line of names: report.lua makes two of it and of the first row.
+    over = [cell for group, n in spans for cell in (escape(group), *[Markdown("")] * (n - 1))]
+    first = [escape(name) for name in names]
+    lines = [_line(over), _line(rules), _line(first)] if spanned else [_line(first), _line(rules)]
     group = None
     for row in table.rows:
         cells = [escape(ABSENT if cell is None else cell) for cell in row]
@@ -153,7 +176,8 @@ def to_markdown(table: Table[Any], name: str, label: str) -> Markdown:
             indented = Markdown("\\ \\ \\ " + item) if item else first
             cells, group = [indented, *rest], first
         lines.append(_line(cells))
-    caption = f": **{escape(label)}.** {escape(table.caption)} {{#tbl-{name}}}"
+    wide = f' spans="{" ".join(str(n) if group else "0" for group, n in spans)}"' * spanned
+    caption = f": **{escape(label)}.** {escape(table.caption)} {{#tbl-{name}{wide}}}"
     size = sum(len(plain(cell or "")) for row in table.rows for cell in row)
     long = " .long" * (len(lines) > _LONG or size > _LONG_TEXT)
     parts = [f"::: {{.tableblock{long}}}", *lines, "", caption]

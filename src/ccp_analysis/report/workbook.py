@@ -68,6 +68,7 @@ class _Styles:
         self._numbers: dict[str, Format] = {}
         self.bold = book.add_format({"bold": True})
         self.head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+        self.over = book.add_format({"bold": True, "bottom": 1, "align": "center"})
         self.text = book.add_format({"text_wrap": True, "valign": "top"})
         self.place = book.add_format({"font_color": "#5f6368", "font_size": 8, "valign": "top"})
 
@@ -84,15 +85,16 @@ def _sheet(
     sheet.write(0, 0, f"{label}{plain(table.caption)}", styles.bold)
     sheet.write_url(1, 0, f"internal:{CONTENTS}!A1", string=CONTENTS)
     at, starts = 0, []
-    for column, head in enumerate(table.header):
-        cells = [row[column] or "" for row in table.rows]
+    for place, column in enumerate(table.columns):
+        cells = [row[place] or "" for row in table.rows]
         names = _names(cells)
-        sheet.write(TOP - 1, at, plain(head), styles.head)
+        sheet.write(TOP - 1, at, plain(column.head), styles.head)
         sheet.write_row(TOP, at, names, styles.head)
         wide = min(WIDE, max([8, *map(len, map(plain, cells))]))
         sheet.set_column(at, at + max(1, len(names)) - 1, 14 if names else wide)
         starts.append(at)
         at += max(1, len(names))
+    _groups(sheet, table, [*starts, at], styles)
     beside = at + 1
     sheet.write(TOP - 1, beside, "Row of results.csv, or other place, of each", styles.place)
     sheet.set_column(beside, beside + at, 18, None, {"level": 1})
@@ -106,6 +108,18 @@ def _sheet(
     sheet.freeze_panes(TOP + 1, 1)
     for line, note in enumerate(table.notes, start=TOP + 2 + len(table.rows)):
         sheet.write_string(line, 0, plain(note))
+
+
+def _groups(sheet: Worksheet, table: Table[Any], starts: list[int], styles: _Styles) -> None:
+    """Write what columns share over all of them."""
+    place = 0
+    for group, n in table.spans():
+        first, last = starts[place], starts[place + n] - 1
+        if group and last > first:
+            sheet.merge_range(TOP - 2, first, TOP - 2, last, plain(group), styles.over)
+        elif group:
+            sheet.write(TOP - 2, first, plain(group), styles.over)
+        place += n
 
 
 def _is_numeric(cell: str) -> bool:

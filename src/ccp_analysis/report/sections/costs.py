@@ -86,7 +86,7 @@ def economic_means(source: Source) -> Table[list[Row]]:
         spread = Term.STANDARD_DEVIATION
         return mean_sd(by_term(rows, arm), places[rows[0]["outcome"]], sd=spread)
 
-    cells = by_arm(source, (", n", n, 11), (", mean (SD)", mean, 25))
+    cells = by_arm(source, ("n", n, 11), ("mean (SD)", mean, 25))
     at_visits = (
         among(found, outcome=outcome, visit=visit, population=data)
         for outcome in labels
@@ -156,7 +156,7 @@ def economics(source: Source) -> Table[Row]:
         [
             Column("Outcome", lambda row: labels[row["outcome"]]),
             Column("Analysis", _analysis, 44, "l"),
-            *by_arm(source, (", adjusted mean", mean, 13, 15)),
+            *by_arm(source, ("adjusted mean", mean, 13, 15)),
             *difference_columns(source, partial(_decimals, source), (29, 6, 8, 6)),
         ],
         records,

@@ -74,9 +74,9 @@ def events(source: Source) -> Table[Event]:
         [
             Column("Kind", lambda event: event.kind),
             Column("Event", lambda event: label(source, event.outcome), 24, "l"),
-            *by_arm(source, (": people", people, 21), (": events", times, 14)),
-            Column("All: people", lambda event: people(ALL, event), 22),
-            Column("All: events", lambda event: times(ALL, event), 9),
+            *by_arm(source, ("people", people, 21), ("events", times, 14)),
+            Column("people", lambda event: people(ALL, event), 22, group="All"),
+            Column("events", lambda event: times(ALL, event), 9, group="All"),
         ],
         found := counted(source),
         grouped=True,

@@ -67,7 +67,7 @@ def observed(source: Source) -> Table[list[Row]]:
 
     binary = among(found, term=Term.NUMBER, subgroup=YES)
     outcomes = {outcome.id for outcome in source.plan.outcomes}
-    heading = ", mean (SD)"
+    heading = "mean (SD)"
     if any(row["outcome"] in outcomes for row in binary):
         heading += " or n (%)"
 
@@ -78,7 +78,7 @@ def observed(source: Source) -> Table[list[Row]]:
 
     cells = by_arm(
         source,
-        (", n", lambda arm, rows: estimate(by_term(rows, arm).get(Term.OBSERVED)), 14),
+        ("n", lambda arm, rows: estimate(by_term(rows, arm).get(Term.OBSERVED)), 14),
         (heading, mean, 18),
     )
     at_visits = (
@@ -128,7 +128,7 @@ def comparison(source: Source) -> Table[Row]:
             *by_arm(
                 source,
                 (
-                    ", adjusted mean",
+                    "adjusted mean",
                     lambda arm, row: estimate(adjusted_mean(source, row, arm), places_of(row)),
                     *(13, 14),
                 ),

@@ -60,7 +60,7 @@ def ratios(source: Source) -> Table[Row]:
         [
             outcome_column(source),
             Column("Analysis", partial(_analysis, source, len(visits) > 1), 32, "l"),
-            *by_arm(source, (", mean", mean, 13)),
+            *by_arm(source, ("mean", mean, 13)),
             Column(f"{' or '.join(names).capitalize() or 'Ratio'} ({level} CI)", ratio, 22),
             p_column(8),
             Column(

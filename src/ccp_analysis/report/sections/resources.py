@@ -65,10 +65,10 @@ def resource_use(source: Source) -> Table[list[Row]]:
 
     cells = by_arm(
         source,
-        (", n", n, 11),
-        (", use, mean (SD)", use, 11),
-        (", users (%)", users, 11),
-        (f", mean cost (SD; {CURRENCY[economics.currency]})", cost, 11),
+        ("n", n, 11),
+        ("use, mean (SD)", use, 11),
+        ("users (%)", users, 11),
+        (f"mean cost (SD; {CURRENCY[economics.currency]})", cost, 11),
     )
     at_visits = (
         among(found, outcome=service, visit=visit.id)

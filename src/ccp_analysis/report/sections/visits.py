@@ -56,7 +56,7 @@ def visits(source: Source) -> Table[Row]:
             *by_arm(
                 source,
                 (
-                    f", mean ({level_of(source)} CI)",
+                    f"adjusted mean ({level_of(source)} CI)",
                     lambda arm, row: with_interval(adjusted_mean(source, row, arm), places_of(row)),
                     24,
                 ),

@@ -92,13 +92,43 @@ local function grouped(tbl)
     bodies:insert(body)
   end
   for _, row in ipairs(tbl.head.rows) do
-    for _, cell in ipairs(row.cells) do cell.attributes.scope = 'col' end
+    for _, cell in ipairs(row.cells) do
+      cell.attributes.scope = cell.col_span > 1 and 'colgroup' or 'col'
+    end
   end
   tbl.bodies = bodies:filter(function(body) return #body.body + #body.head > 0 end)
 end
 
+-- Where columns share a name it stands over them: the first row has what stands below. `spans` says
+-- how many columns are below each cell, 0 of one without a group.
+local function spanned(tbl)
+  local head, below = tbl.head.rows[1], table.remove(tbl.bodies[1].body, 1)
+  local first, second, at = pandoc.List{}, pandoc.List{}, 1
+  for span in tbl.attributes.spans:gmatch('%d+') do
+    local n = math.max(1, tonumber(span))
+    local cell = (span == '0' and below or head).cells[at]
+    if span == '0' then
+      cell.row_span = 2
+      if FORMAT == 'typst' then cell.attributes['typst:align'] = 'bottom' end
+    else
+      cell.col_span, cell.alignment = n, 'AlignCenter'
+      if FORMAT == 'typst' then cell.attributes['typst:stroke'] = '(bottom: 0.3pt)' end
+      for k = at, at + n - 1 do second:insert(below.cells[k]) end
+    end
+    first:insert(cell)
+    at = at + n
+  end
+  for _, cell in ipairs(second) do
+    -- Typst and Word set the first row in bold by themselves.
+    if not web then cell.contents = cell.contents:walk{Plain = function(p) return pandoc.Plain{pandoc.Strong(p.content)} end} end
+  end
+  tbl.attributes.spans = nil
+  tbl.head.rows = {pandoc.Row(first), pandoc.Row(second)}
+end
+
 -- A row with nothing but its first cell is the heading of the rows below it.
 function Table(tbl)
+  if tbl.attributes.spans then spanned(tbl) end
   for _, body in ipairs(tbl.bodies) do
     for _, row in ipairs(body.body) do
       local alone = #row.cells > 1 and #row.cells[1].contents > 0

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from ccp_analysis.analyses.lost import check_events
-from ccp_analysis.config.dictionary import load_dictionary
+from ccp_analysis.config.check import faults
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.study import load_study
+from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
 
 PLAN = "config/analysis.yaml"
@@ -56,7 +56,6 @@ def test_a_name_alone_is_enough(ccp_study):
     file.write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
     plan = load_plan()
     assert plan.estimands == [] and plan.estimand_of("delta") == "treatment-policy"
-    check_events(plan, load_study(), [])
 
 
 EVENT = {"event": "death", "strategy": "hypothetical", "how": "imputed"}
@@ -100,19 +99,18 @@ def test_the_default_is_one_of_them(ccp_study):
 
 
 def test_without_a_file_of_events_they_are_named_in_words(btheb_study):
-    study = load_study()
-    assert study.losses is None
-    check_events(load_plan(), study, load_dictionary(study))
+    assert load_study().losses is None
+    assert faults(Trial()) == []
 
 
-def test_an_event_that_is_not_recorded_is_named(ccp_study):
-    study = load_study()
-    check_events(load_plan(), study, load_dictionary(study))
+def test_an_event_that_is_not_recorded_is_named_before_the_first_job(ccp_study):
     ccp_study.change(PLAN, "event: moved_team", "event: moved")
-    with pytest.raises(StudyError, match="the event 'moved' is not one that.*recorded: false"):
-        check_events(load_plan(), study, load_dictionary(study))
+    line = (ccp_study / PLAN).read_text(encoding="utf-8").split("event: moved\n")[0].count("\n") + 1
+    [fault] = faults(Trial())
+    assert fault.startswith(f"{PLAN}, line {line}: estimand 'treatment-policy': 'moved' is not one")
+    assert "most like it: 'moved_team'; one that is not recorded has recorded: false" in fault
     ccp_study.change(PLAN, "event: moved\n", "event: moved\n        recorded: false\n")
-    check_events(load_plan(), study, load_dictionary(study))
+    assert faults(Trial()) == []
 
 
 def test_rows_bear_the_estimand_of_their_analysis(btheb_study):

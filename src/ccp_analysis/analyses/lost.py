@@ -6,14 +6,11 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.analyses.design import Sample
-from ccp_analysis.config.dictionary import Column
-from ccp_analysis.config.events import codes_of
-from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.sensitivity import Scenario
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import in_order
-from ccp_analysis.layout import PLAN, STUDY
+from ccp_analysis.layout import PLAN
 
 # Beside the reasons of the column `left`: whoever is missing without one.
 UNKNOWN = "unknown"
@@ -67,31 +64,6 @@ def check_arms(entry: str, named: dict, study: Study) -> None:
                 f"{PLAN}: '{entry}' names the arm '{arm}'; expected one of "
                 f"{', '.join(study.arms.levels)}."
             )
-
-
-def check_events(plan: Plan, study: Study, dictionary: list[Column]) -> None:
-    """Raise StudyError where an intercurrent event of an estimand is none that the study records.
-
-    Parameters
-    ----------
-    plan : Plan
-        For its estimands.
-    study : Study
-        Without a file of events, everything may be named.
-    dictionary : list of Column
-        For the codes of the events that end nobody's participation.
-    """
-    if study.losses is None:
-        return
-    known = list(dict.fromkeys([*study.losses.ending, *codes_of(study.losses, dictionary)]))
-    for estimand in plan.estimands:
-        for entry in estimand.intercurrent_events:
-            if entry.recorded and entry.event not in known:
-                raise StudyError(
-                    f"{PLAN}: estimand '{estimand.id}': the event '{entry.event}' is not one that "
-                    f"{STUDY} has under losses; expected one of {', '.join(known)}, or recorded: "
-                    "false beside it."
-                )
 
 
 def strategy_by_person(

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ccp_analysis import files
-from ccp_analysis.analyses.lost import INTERVIEWED, check_arms, check_events, check_reasons
+from ccp_analysis.analyses.lost import INTERVIEWED, check_arms, check_reasons
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.analyses.reference_based import reference_rows
 from ccp_analysis.analyses.rows import Rows, contrast_label
@@ -54,7 +54,6 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
     dictionary = load_dictionary(study)
     people, tables = pd.read_parquet(participants), pd.read_parquet(imputed)
     asked = plan.sensitivity or Sensitivity()
-    check_events(plan, study, dictionary)
     dead = valued_as_dead(study, instruments, people)
     rows: Rows = []
     grids = [empty_map()]

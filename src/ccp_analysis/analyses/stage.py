@@ -10,7 +10,6 @@ import pandas as pd
 
 from ccp_analysis import files
 from ccp_analysis.analyses.comparison import SUBGROUP, attempt
-from ccp_analysis.analyses.lost import check_events
 from ccp_analysis.analyses.planned import codes_of, question_of, visit_of
 from ccp_analysis.config.check import misfits
 from ccp_analysis.config.dictionary import load_dictionary
@@ -49,7 +48,6 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
     entry = plan.analysis(analysis)
     for _, sentence in misfits(entry, study):
         raise StudyError(f"{PLAN}: {sentence}")
-    check_events(plan, study, dictionary)
     tables = pd.read_parquet(imputed)
     rows = []
     for outcome in plan.outcomes_of(entry):

@@ -10,7 +10,7 @@ from typing import Any
 
 from ccp_analysis.config.dictionary import TOTALS, Column, is_reserved, line_of, read_dictionary
 from ccp_analysis.config.economics import Economics
-from ccp_analysis.config.events import event_faults
+from ccp_analysis.config.events import event_faults, unrecorded_faults
 from ccp_analysis.config.implementation import Implementation, misplaced
 from ccp_analysis.config.instruments import Instrument, Instruments, misvalued
 from ccp_analysis.config.models import CLUSTERED, WEIGHTED, WITHOUT_BASELINE
@@ -82,6 +82,8 @@ def faults(trial: Trial) -> list[str]:
         more.append(_missing_files(economics))
     if study and study.losses and dictionary is not None:
         more.append(event_faults(study.losses, dictionary))
+    if study and plan and dictionary is not None:
+        more.append(unrecorded_faults(plan.estimands, study.losses, dictionary))
     if study and plan and dictionary is not None and scales is not None:
         known = Known(study, plan, dictionary, scales)
         more += [_variables(known), _reserved(known, economics), _ordinals(known)]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from ccp_analysis.config.reading import Name, Strict, Text, among, place
-from ccp_analysis.layout import DICTIONARY, STUDY
+from ccp_analysis.layout import DICTIONARY, PLAN, STUDY
 
 if TYPE_CHECKING:
     from ccp_analysis.config.dictionary import Column
+    from ccp_analysis.config.estimands import Estimand
 
 EVENTS = "events"  # id of what is counted among the analyses
 ANY_HARM = "any harm"  # outcome of whoever had one of the events that are harms
@@ -123,3 +124,33 @@ def event_faults(losses: Losses, dictionary: Sequence[Column]) -> Iterator[str]:
     for key, events in named.items() if codes else ():
         for sentence in among(f"losses.{key}", events, codes, what):
             yield f"{place(STUDY, 'losses', key)}: {sentence}."
+
+
+def unrecorded_faults(
+    estimands: Sequence[Estimand], losses: Losses | None, dictionary: Sequence[Column]
+) -> Iterator[str]:
+    """Name intercurrent events that the file of events cannot have, with their line.
+
+    Parameters
+    ----------
+    estimands : sequence of Estimand
+        Those of the plan.
+    losses : Losses or None
+        File of events, and its variable; without one everything is named in words.
+    dictionary : sequence of Column
+        Raw columns; events without codes may have any name.
+
+    Yields
+    ------
+    str
+        A sentence for each event that is taken to be recorded and has no code.
+    """
+    codes = codes_of(losses, dictionary) if losses else []
+    known = list(dict.fromkeys([*losses.ending, *codes])) if losses and codes else []
+    for one, estimand in enumerate(estimands):
+        for at, entry in enumerate(estimand.intercurrent_events if known else ()):
+            named = [entry.event] if entry.recorded else []
+            what = f"events that {DICTIONARY} has codes of"
+            for sentence in among(f"estimand '{estimand.id}'", named, known, what):
+                line = place(PLAN, "estimands", one, "intercurrent_events", at, "event")
+                yield f"{line}: {sentence}; one that is not recorded has recorded: false beside it."

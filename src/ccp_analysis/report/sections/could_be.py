@@ -59,6 +59,13 @@ def detectable(source: Source) -> Table[Any]:
     ]
     limits = [r for row in records for r in beside(source, row, Term.DETECTABLE) if r["note"]]
     said = dict.fromkeys(f"Minimum detectable difference: {row['note']}." for row in limits)
+    excluded: list[Column[Row]] = [
+        Column("MCID", mcid, 8),
+        *(
+            Column(source.arm(arm), side(arm), 16, "l", group="In favour of")
+            for arm in source.study.arms.ordered[::-1]
+        ),
+    ]
     return Table(
         "What was found, what could have been found, and what the intervals exclude, "
         "primary analysis",
@@ -70,17 +77,16 @@ def detectable(source: Source) -> Table[Any]:
                 23,
             ),
             Column("Minimum detectable difference", limit, 13),
-            Column("MCID", mcid, 8),
-            *(
-                Column(f"In favour of {source.arm(arm)}", side(arm), 16, "l")
-                for arm in source.study.arms.ordered[::-1]
-            ),
+            *excluded * any(map(mcid, records)),
         ],
         records,
         notes=[
             *said,
-            "MCID, minimal clinically important difference, where one is known. The last two "
-            "columns say whether the interval excludes a difference of that size or more.",
+            *[
+                "MCID, minimal clinically important difference, where one is known. The last two "
+                "columns say whether the interval excludes a difference of that size or more."
+            ]
+            * any(map(mcid, records)),
         ],
     )
 

@@ -46,10 +46,9 @@ def associations(scope, participants, delivery, tables) -> pd.DataFrame:
 
 
 def as_real(scope, least: int) -> Scope:
-    study = scope.study.model_copy(update={"data_status": "real"})
-    return replace(
-        scope, study=study, asked=scope.asked.model_copy(update={"smallest_cell": least})
-    )
+    disclosure = scope.study.disclosure.model_copy(update={"smallest": least})
+    real = {"data_status": "real", "disclosure": disclosure}
+    return replace(scope, study=scope.study.model_copy(update=real))
 
 
 def test_the_cascade_counts_steps_that_follow_one_another(scope, participants, delivery):

@@ -137,3 +137,8 @@ def test_without_the_file_there_is_nothing(folder):
 
 def test_an_edit_reaches_the_rule(tmp_path):
     assert "config/implementation.yaml" in configuration_files()["implement"]
+
+
+def test_practitioners_have_no_threshold_of_their_own(folder):
+    with pytest.raises(StudyError, match="smallest_cell is gone: .* disclosure.smallest of config"):
+        read(folder, WHOLE + "smallest_cell: 5\n")

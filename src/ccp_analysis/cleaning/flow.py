@@ -8,10 +8,9 @@ import pandas as pd
 
 from ccp_analysis.cleaning.assemble import in_time
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
+from ccp_analysis.config.events import NO_REASON
 from ccp_analysis.config.study import Study
 from ccp_analysis.groups import in_order, place
-
-UNKNOWN = "no reason recorded"
 
 
 def participant_flow(
@@ -100,7 +99,7 @@ def reasons_of(study: Study, missing: pd.DataFrame, variable: str | None) -> pd.
     reason = missing["left"].astype(object)
     if variable:
         reason = missing[variable].astype(object).where(missing[variable].notna(), reason)
-    return reason.where(reason.notna(), UNKNOWN)
+    return reason.where(reason.notna(), NO_REASON)
 
 
 def _by_reason(
@@ -128,5 +127,5 @@ def _recorded(
         events[PARTICIPANT].isin(missing[PARTICIPANT]) & (events[study.losses.event] == event)
     ]
     theirs = in_time(study, theirs).drop_duplicates(PARTICIPANT)
-    counts = theirs[study.losses.reason].astype(object).fillna(UNKNOWN).value_counts()
+    counts = theirs[study.losses.reason].astype(object).fillna(NO_REASON).value_counts()
     return {str(reason): int(counts[reason]) for reason in in_order(counts.index)}

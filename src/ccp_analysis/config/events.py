@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EVENTS = "events"  # id of what is counted among the analyses
 ANY_HARM = "any harm"  # outcome of whoever had one of the events that are harms
 UNRECORDED = "not recorded"  # an event, or a reason, of which the file says nothing
+NO_REASON = "no reason recorded"  # of whoever was not interviewed
 # With fewer people who have an event the data say too little of how clusters differ: what is made
 # of it covers shares but no difference (benchmarks/harms_in_teams.py).
 FEW = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -140,11 +140,18 @@ class Implementation(Strict):
     assumed_icc: Annotated[float, Field(ge=0, lt=1)] = ASSUMED_ICC
     """Intraclass correlation of clusters that is assumed where nobody, or everybody, has
     something, so that the data say nothing of it."""
-    smallest_cell: int = Field(default=5, ge=1)
-    """Fewest practitioners of whom something is shown where data are real: of those asked, and of
-    those who answered one way or the other."""
     statements: dict[Literal["stari", "tidier"], dict[str, Text]] = {}
     """Checklist, item of it and what the authors say to it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_threshold(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "smallest_cell" in given:
+            raise ValueError(
+                f"smallest_cell is gone: practitioners are counted by the rule of all people, "
+                f"disclosure.smallest of {STUDY}; expected it there, and not here"
+            )
+        return given
 
     @property
     def asks_practitioners(self) -> bool:

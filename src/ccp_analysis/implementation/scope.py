@@ -62,7 +62,7 @@ class Scope:
 
     def few(self, *sizes: int) -> bool:
         """Return whether a number of practitioners is less than may be shown, of real data."""
-        return self.study.data_status == "real" and min(sizes) < self.asked.smallest_cell
+        return self.study.guarded and min(sizes) < self.study.disclosure.smallest
 
     def small(self, *cells: np.ndarray) -> bool:
         """Return whether `few` is so of those asked, or who answered either way; cells of 0 and 1.
@@ -77,7 +77,7 @@ class Scope:
     @property
     def hidden(self) -> Row:
         """What is said in place of something of too few practitioners."""
-        least = self.asked.smallest_cell
+        least = self.study.disclosure.smallest
         return no_estimate(f"not shown: a number of practitioners would be less than {least}")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from ccp_analysis.config.events import EVENTS, NO_REASON, UNRECORDED
 from ccp_analysis.config.models import Model
 from ccp_analysis.config.study import Study
 from ccp_analysis.results.counted import SHARES, SINGLE, Counted, no_number
@@ -88,7 +89,9 @@ class _Guard:
         self.rows, self.behind, self.sizes = own.rows, own.behind, own.sizes
         self.places, self.counts = own.places, own.counts
         found.counts, found.away = own.counts, hidden(own.counts, self.smallest)
+        self.texts = self._reasons()
         self._empty()
+        self._rename(found.flow)
 
     def _empty(self) -> None:
         """Take out of table and flow what is not shown, and list it."""
@@ -110,6 +113,8 @@ class _Guard:
                 row |= {column: _rounded(row[column], digits) for column in VALUES}
             if at in few:
                 row |= dict.fromkeys(VALUES) | {"status": Status.SUPPRESSED.value, "note": FEW}
+            if row["analysis"] == EVENTS:
+                row["subgroup"] = self.texts.get(row["subgroup"], row["subgroup"])
         self.found.table = as_numbers(pd.DataFrame(self.rows, columns=self.found.table.columns))
         for key, place in self.places:
             if place[0] == "flow" and key in away:
@@ -121,16 +126,45 @@ class _Guard:
         expected = self.found.flow.get("expected", [])
         self.found.flow["expected"] = [e for e in expected if e["found"] != WITHHELD]
 
+    def _reasons(self) -> dict[str, str]:
+        """Return what stands in the place of reasons of which every number is hidden.
+
+        They may be free text, which tells of whom it is. What the configuration declares stays.
+        """
+        told: dict[str, bool] = {}
+        for key, value in self.counts.values.items():
+            there = value > 0 and key not in self.found.away
+            texts = [key[key.index("by") + 1]] if key[0] == "lost" and "by" in key else []
+            texts += [key[-1]] if key[0] == "recorded" else []
+            if key[:2] == ("count", EVENTS) and key[6] == Term.EVENTS:
+                texts.append(key[7])
+            for text in texts:
+                told[text] = told.get(text, False) or there
+        losses = self.study.losses
+        declared = {"", NO_REASON, UNRECORDED, *(losses.ending if losses else [])}
+        gone = [text for text, there in told.items() if not there and text not in declared]
+        return {text: f"reason {at} (not shown)" for at, text in enumerate(gone, start=1)}
+
+    def _rename(self, part: Any) -> None:
+        """Put other words for hidden reasons in flow, wherever they stand."""
+        for own in part if isinstance(part, list) else []:
+            self._rename(own)
+        if not isinstance(part, dict):
+            return
+        if isinstance(part.get("reason"), str):
+            for text, words in self.texts.items():
+                if part["reason"] == text or part["reason"].endswith(f" {text}"):
+                    part["reason"] = part["reason"].removesuffix(text) + words
+        if isinstance(part.get("recorded"), dict):
+            part["recorded"] = {self.texts.get(w, w): n for w, n in part["recorded"].items()}
+        for own in part.values():
+            self._rename(own)
+
     def _means_beside(self, few: set[int]) -> set[int]:
         """Return rows that with the whole would tell the mean of a subgroup that is not shown."""
         families: dict[Key, dict[str, int]] = {}
         for at, row in enumerate(self.rows):
-            if not no_number(row["n"]) and row["term"] in (
-                Term.MEAN,
-                Term.SD,
-                Term.MEDIAN,
-                *SHARES,
-            ):
+            if not no_number(row["n"]) and row["term"] in AVERAGES:
                 key = tuple(row[c] for c in KEY if c != "subgroup")
                 families.setdefault(key, {})[row["subgroup"]] = at
         more: set[int] = set()
@@ -159,7 +193,8 @@ class _Guard:
             if key not in self.found.away:
                 continue
             if place[0] == "flow":
-                yield "flow", "/".join(map(str, place[1:])), "number of people", small
+                path = (self.texts.get(step, str(step)) for step in place[1:])
+                yield "flow", "/".join(path), "number of people", small
             elif place[2] == "n" and place[1] not in few:
                 yield "results.csv", self.rows[place[1]]["row"], "n", small
 

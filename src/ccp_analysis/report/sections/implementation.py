@@ -59,7 +59,7 @@ def _stage(source: Source, stage: str, level: str, team: str = "") -> Row | None
 def percent(row: Row | None, *, limits: bool = True) -> str | None:
     """Write a share as in ``19 of 75, 25% (14 to 41)``."""
     if row is None or not known(row["estimate"]):
-        return None
+        return number(row["estimate"]) if row else None
     count, share = number(row["estimate"] * row["n"]), number(100 * row["estimate"])
     text = f"{count} of {number(row['n'])}, {share}%"
     if not limits or not known(row["conf_low"]):

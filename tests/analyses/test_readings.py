@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import trial
 from scipy.stats import nct, norm, t
+from statsmodels.stats.power import TTestIndPower
 from trial import ask, pick
 
 from ccp_analysis.analyses.comparison import compare
-from ccp_analysis.analyses.sample_size import design_effect, detectable, required
+from ccp_analysis.analyses.sample_size import (
+    design_effect,
+    detectable,
+    required,
+    required_by_t,
+    sample_size_rows,
+)
 from ccp_analysis.config.plan import SampleSize
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.intraclass import intraclass_interval
@@ -158,3 +166,34 @@ def test_with_few_teams_no_number_of_people_may_be_enough():
     crowded = PLANNED.model_copy(update={"icc": 0.2, "difference": 1.0})
     assert required(crowded, NORMAL) is None
     assert detectable(crowded, 1e9, NORMAL) > 1.0
+
+
+ALONE = SampleSize(outcome="y", difference=2.5, sd=5, retest=0, participants=90)
+
+
+def test_without_clusters_planned_numbers_are_those_of_a_t_test(study):
+    """Two equal arms of people, as statsmodels has it."""
+    other = TTestIndPower()
+    needed = required_by_t(ALONE, 0.95, 0.8)
+    assert other.power(0.5, needed / 2, 0.05) == pytest.approx(0.8, abs=1e-8)
+    assert np.ceil(needed / 2) == 64  # per arm, of every textbook
+    assert required(ALONE, NORMAL) == pytest.approx(4 * NORMAL**2 / 0.25)
+    study = study.model_copy(update={"clusters": None})
+    plan = SimpleNamespace(confidence_level=0.95, power=0.8)
+    observed = pd.DataFrame({f"y_{v.id}": np.r_[np.ones(70), [np.nan] * 9] for v in study.visits})
+    rows = pd.DataFrame(sample_size_rows(study, plan, ALONE, observed, "points"))
+    found = rows[(rows["term"] == "detectable difference") & (rows["inference"] == "t")]
+    for row in found.itertuples():
+        power = other.power(row.estimate / 5, {"planned": 90, "achieved": 70}[row.level] / 2, 0.05)
+        assert power == pytest.approx(0.8, abs=1e-8)
+    assert len(found) == 2
+    assert not set(rows["term"]) & {"clusters", "design effect"}
+    assert not rows["note"].fillna("").str.contains("cluster|intraclass").any()
+
+
+def test_the_baseline_takes_variance_and_a_degree_of_freedom():
+    used = ALONE.model_copy(update={"retest": 0.6})
+    needed = required_by_t(used, 0.95, 0.8)
+    df, shift = needed - 3, 2.5 / (4 * 25 * 0.64 / needed) ** 0.5
+    limit = t.ppf(0.975, df)
+    assert nct.sf(limit, df, shift) + nct.cdf(-limit, df, shift) == pytest.approx(0.8, abs=1e-9)

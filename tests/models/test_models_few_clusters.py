@@ -93,6 +93,20 @@ def test_the_interval_covers_at_its_level_also_at_zero(trial):
         assert abs(covered - level) <= 3 * (level * (1 - level) / draws) ** 0.5
 
 
+def test_limits_below_zero_cover_at_their_level(trial):
+    """Where nothing is shared both limits can miss; above zero they are the same limits."""
+    rng = np.random.default_rng(20261129)
+    X, draws = trial.design("arm", "y0", "trust"), 400
+    fits = [fit_ols(X, y) for y in rng.normal(0, 1, (draws, len(trial.groups)))]
+    free = [intraclass_interval(fit, trial.groups, negative=True) for fit in fits]
+    covered = np.mean([i.low <= 0 <= i.high for i in free])
+    assert abs(covered - 0.95) <= 3 * (0.95 * 0.05 / draws) ** 0.5
+    assert all(i.low < i.moments < i.high and not i.truncated for i in free)
+    cut = intraclass_interval(fit_ols(X, trial["y1"]), trial.groups)
+    both = intraclass_interval(fit_ols(X, trial["y1"]), trial.groups, negative=True)
+    assert both.high == pytest.approx(cut.high, abs=1e-12) or cut.high == 0
+
+
 def test_a_design_that_takes_all_groups_has_no_intraclass_correlation(trial):
     X = np.eye(10)[trial.groups]
     with pytest.raises(ValueError, match="0 degrees of freedom between"):

@@ -14,7 +14,7 @@ from ccp_analysis.config.events import event_faults, unrecorded_faults
 from ccp_analysis.config.implementation import Implementation, misplaced
 from ccp_analysis.config.instruments import Instrument, Instruments, misvalued
 from ccp_analysis.config.models import CLUSTERED, WEIGHTED, WITHOUT_BASELINE
-from ccp_analysis.config.plan import Analysis, Plan
+from ccp_analysis.config.plan import Analysis, Plan, sized
 from ccp_analysis.config.reading import Strict, among, place
 from ccp_analysis.config.salvage import salvage
 from ccp_analysis.config.study import Study
@@ -74,6 +74,7 @@ def faults(trial: Trial) -> list[str]:
     more: list[Iterator[str]] = []
     if study and plan:
         more += [_analyses(study, plan), _pooling(study, plan), _design_variables(study, plan)]
+        more.append(sized(plan.planned, study.clusters is not None))
     if study and economics:
         more += [_horizon(study, economics), _arms(study, economics)]
     if plan and economics:

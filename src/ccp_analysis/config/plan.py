@@ -20,10 +20,10 @@ from ccp_analysis.config.models import (
     SHIFTABLE,
     SUBGROUPED,
 )
-from ccp_analysis.config.reading import Name, Strict, among, load
+from ccp_analysis.config.reading import Name, Strict, among, load, place
 from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import PLAN
+from ccp_analysis.layout import PLAN, STUDY
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Pooling
 
@@ -152,13 +152,13 @@ class SampleSize(Strict):
     """Difference that was to be detected, in its units."""
     sd: float = Field(gt=0)
     """Standard deviation within arms at follow-up."""
-    icc: float = Field(ge=0, lt=1)
-    """Intraclass correlation of clusters."""
+    icc: float | None = Field(default=None, ge=0, lt=1)
+    """Intraclass correlation of clusters; needed, as their number is, where there are any."""
     retest: float = Field(ge=0, lt=1)
     """Correlation of baseline and follow-up."""
     participants: int = Field(ge=4)
     """Participants with a follow-up, both arms."""
-    clusters: int = Field(ge=4)
+    clusters: int | None = Field(default=None, ge=4)
     """Clusters, both arms."""
     source: str | None = None
     """Where the figures come from; printed beside them."""
@@ -323,3 +323,28 @@ class Plan(Strict):
 def load_plan() -> Plan:
     """Read ``config/analysis.yaml``; StudyError names the first fault, its `faults` all of them."""
     return load(Plan, PLAN)
+
+
+def sized(planned: SampleSize | None, clustered: bool) -> Iterator[str]:
+    """Say where planned numbers name clusters that a study does not have, or leave them out.
+
+    Parameters
+    ----------
+    planned : SampleSize or None
+        What the study was planned to detect.
+    clustered : bool
+        Whether clusters are the units of the study.
+
+    Yields
+    ------
+    str
+        A sentence for each of ``clusters`` and ``icc``, with its line.
+    """
+    for key in ("clusters", "icc") if planned else ():
+        if (getattr(planned, key) is not None) != clustered:
+            where = f"{place(PLAN, 'planned', key)}: planned.{key}"
+            said = "is missing" if clustered else "is of clusters"
+            yield (
+                f"{where} {said}, and {STUDY} has {'them' if clustered else 'none'}; expected it "
+                "where clusters are declared, and only there."
+            )

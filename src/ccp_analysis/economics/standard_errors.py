@@ -21,8 +21,8 @@ IGNORING = "as if people were independent: not an inference for clusters, shown 
 BY_CHI2 = "interval by the chi-square distribution on its degrees of freedom"
 OF_DRAWS = "standard deviation of the draws"
 ANOVA = (
-    "by the two mean squares, so that it can be negative; exact interval (Harville and Fenech), "
-    "cut at zero"
+    "by the two mean squares, so that it can be negative, as can its exact interval (Harville and "
+    "Fenech)"
 )
 
 
@@ -64,7 +64,7 @@ def error_rows(data: Compared, thresholds: list[float]) -> Rows:
     if units is None:
         return rows
     for k, one in enumerate(every):
-        alike = intraclass_interval(fit_ols(data.X.X, y[:, k]), units, data.level)
+        alike = intraclass_interval(fit_ols(data.X.X, y[:, k]), units, data.level, negative=True)
         row = {"term": Term.INTRACLASS, "estimate": alike.moments, "note": ANOVA, **one.head}
         row |= {"conf_low": alike.low, "conf_high": alike.high, "conf_level": data.level}
         rows += _of(data, {**row, "scale": "proportion"}, terms.Inference.F)

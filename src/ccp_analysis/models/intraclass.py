@@ -22,7 +22,7 @@ class IntraclassInterval:
     Attributes
     ----------
     low, high : float
-        Limits; both lie in [0, 1).
+        Limits; both lie in [0, 1), or where they may be negative below 1.
     truncated : bool
         Whether the lower limit would be negative and was set to zero.
     df_between, df_within : int
@@ -40,7 +40,9 @@ class IntraclassInterval:
     moments: float
 
 
-def intraclass_interval(fit: OlsFit, groups: np.ndarray, level: float = 0.95) -> IntraclassInterval:
+def intraclass_interval(
+    fit: OlsFit, groups: np.ndarray, level: float = 0.95, *, negative: bool = False
+) -> IntraclassInterval:
     """Return the exact interval for the intraclass correlation of y = X b + Z u + e.
 
     Parameters
@@ -51,6 +53,8 @@ def intraclass_interval(fit: OlsFit, groups: np.ndarray, level: float = 0.95) ->
         Group of each row, shape (n,).
     level : float
         Confidence level.
+    negative : bool
+        Whether limits may lie below zero, as `moments` may.
 
     Returns
     -------
@@ -73,6 +77,8 @@ def intraclass_interval(fit: OlsFit, groups: np.ndarray, level: float = 0.95) ->
 
     is F distributed and falls in r. It needs no estimate of r, so it exists at zero. At r = 0 the
     pivot has the expectation (1 + r mean(d_i)) of its numerator, by which `moments` estimates r.
+    Members of a group can also be less alike than by chance: r may then be as low as -1 / max(d_i),
+    where the pivot is infinite, so that each limit has a root.
 
     Examples
     --------
@@ -118,10 +124,12 @@ def intraclass_interval(fit: OlsFit, groups: np.ndarray, level: float = 0.95) ->
         return float((squares / (1.0 + ratio * values)).sum(axis=-1).mean()) / df_between / within
 
     tail = (1.0 - level) / 2.0
+    least = -1.0 / float(values.max()) if negative else 0.0
     low, high = (
-        _root(pivot, float(fdtri(df_between, df_within, share))) for share in (1.0 - tail, tail)
+        _root(pivot, float(fdtri(df_between, df_within, share)), least)
+        for share in (1.0 - tail, tail)
     )
-    truncated = pivot(0.0) < float(fdtri(df_between, df_within, 1.0 - tail))
+    truncated = not negative and pivot(0.0) < float(fdtri(df_between, df_within, 1.0 - tail))
     ratio = (pivot(0.0) - 1.0) / (np.where(kept, values, 0.0).sum(axis=-1).mean() / df_between)
     return IntraclassInterval(
         low=low / (1 + low),
@@ -133,11 +141,11 @@ def intraclass_interval(fit: OlsFit, groups: np.ndarray, level: float = 0.95) ->
     )
 
 
-def _root(pivot: Callable[[float], float], target: float) -> float:
-    """Return the ratio at which the falling pivot meets the target; 0 where it starts below."""
-    if pivot(0.0) <= target:
+def _root(pivot: Callable[[float], float], target: float, least: float) -> float:
+    """Return the ratio at which the falling pivot meets the target; the least if it is below."""
+    if least == 0.0 and pivot(0.0) <= target:
         return 0.0
-    low, high = 0.0, 1.0
+    low, high = least, 1.0
     while pivot(high) > target:
         low, high = high, 2.0 * high
     for _ in range(BISECTIONS):

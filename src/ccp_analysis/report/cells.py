@@ -58,6 +58,9 @@ ADJUSTMENTS = {
 }
 ALL = "all"
 NOT_ESTIMATED = "not estimated"
+# With fewer clusters the usual robust standard errors are too small: reviews have 20 to 50
+# (Cameron and Miller 2015, J Hum Resour 50:317-372, section VI).
+FEW_CLUSTERS = 50
 ON_A_PAGE = 6  # outcomes whose checks are drawn below one another
 
 
@@ -89,6 +92,11 @@ def _in_words(words: dict[str, str], term: str) -> str:
 def level_of(source: Source) -> str:
     """Return the confidence level as in ``95%``."""
     return f"{source.plan.confidence_level * 100:g}%"
+
+
+def few_clusters(n: float | None) -> bool:
+    """Return whether there are so few clusters that it is to be said."""
+    return n is not None and n < FEW_CLUSTERS
 
 
 def contrast(source: Source) -> str:

@@ -174,7 +174,8 @@ for(o in OUTCOMES) {X<-lapply(Q,design,BOTH,rep(TRUE,n),Q)
    within=sum(qr.resid(full,y/s)^2)*s^2,between=full$rank-M$rank,left=n-full$rank)})
  b<-parts[[1]]$between; w<-parts[[1]]$left; within<-mean(sapply(parts,`[[`,"within"))/w
  pivot<-function(r) mean(sapply(parts,function(p) {k<-seq_len(b); d<-p$D$values[k]; sum(crossprod(p$D$vectors[,k],p$u)^2/(d+r*d^2))}))/b/within
- limit_of<-function(q) if(pivot(0)<=q) 0 else {r<-uniroot(function(r) pivot(r)-q,c(0,100),tol=1e-15)$root; r/(1+r)}
+ lowest<--(1-1e-9)/max(sapply(parts,function(p) p$D$values[1])) # where the variance of the largest team's mean is none
+ limit_of<-function(q) {r<-uniroot(function(r) pivot(r)-q,c(lowest,100),tol=1e-15)$root; r/(1+r)}
  ratio_of<-(pivot(0)-1)/mean(sapply(parts,function(p) sum(p$D$values[seq_len(b)])/b))
  say(o,inference="f",term="intraclass correlation",level="",n=n,estimate=ratio_of/(1+ratio_of),conf_low=limit_of(qf(.5+LEVEL/2,b,w)),conf_high=limit_of(qf(.5-LEVEL/2,b,w)))}
 

@@ -224,8 +224,8 @@ def checked(source: Source) -> list[str]:
     sentences = [
         f"Departures from what the models assume were found for {'; '.join(flagged)}."
         if flagged
-        else "No departure from what the models assume was found; with so few people and clusters "
-        "that is no proof that there is none."
+        else "No departure from what the models assume was found; that is no proof that there "
+        "is none."
     ]
     if fragile:
         sentences.append(

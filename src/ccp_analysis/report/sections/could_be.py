@@ -23,9 +23,7 @@ from ccp_analysis.report.words import capitalised, decimals, known, listed, numb
 from ccp_analysis.results.terms import Inference, Term
 
 QUANTILES: dict[str, str] = {Inference.NORMAL: "normal", Inference.T: "t"}
-BY_QUANTILES = (
-    "Normal, by normal quantiles; t, by quantiles of t with one degree of freedom fewer than pairs."
-)
+BY_QUANTILES = "Normal, by normal quantiles; t, by the noncentral t with {}."
 PLACES = {"count": 0, "ratio": 2}
 ORDER: list[str] = [
     Term.AT_BASELINE,
@@ -129,7 +127,7 @@ def sample_size(source: Source) -> Table[Any]:
     notes = [
         (label(key), row["note"]) for key in records for row in by_key[key].values() if row["note"]
     ]
-    planned = source.plan.planned
+    planned, clustered = source.plan.planned, source.study.clusters is not None
     units = {row["scale"] for row in found} - {"count", "ratio"}
     scale = f"; differences in {units.pop()}" if len(units) == 1 else ""
     return Table(
@@ -143,7 +141,9 @@ def sample_size(source: Source) -> Table[Any]:
         notes=[
             *([planned.source.strip()] if planned and planned.source else []),
             *notes_of(notes),
-            *[BY_QUANTILES] * any(inference == Inference.T for _, inference in records),
+            *[BY_QUANTILES.format("one degree of freedom fewer than pairs")]
+            * (clustered and any(inference == Inference.T for _, inference in records)),
+            *[BY_QUANTILES.format("the degrees of freedom that people leave")] * (not clustered),
         ],
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ccp_analysis.report.cells import ADJUSTMENTS
+from ccp_analysis.report.cells import ADJUSTMENTS, few_clusters
 from ccp_analysis.report.section import Section
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.words import Markdown, inside, listed, number
@@ -34,6 +34,7 @@ def _said(source: Source) -> dict[str, Any]:
         "slopes": listed([words for fit, words in SLOPES.items() if fit in fits], "or"),
         "estimand": ESTIMANDS.get(plan.estimand, f"{plan.estimand}."),
         "n_clusters": number(clusters),
+        "few": few_clusters(clusters),
         "paragraphs": [Markdown(said) for fit in fits if (said := Model(fit).spec.methods)],
         "families": list(dict.fromkeys(ADJUSTMENTS[family.method] for family in plan.families)),
         "power": f"{source.economics.variance_power:g}" if source.economics else "",

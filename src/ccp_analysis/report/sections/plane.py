@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ccp_analysis.report.cells import contrast, estimate, level_of, of_whom
+from ccp_analysis.report.cells import contrast, estimate, few_clusters, level_of, of_whom
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, WIDTH
 from ccp_analysis.report.money import (
     COST,
@@ -203,12 +203,9 @@ def _blind(source: Source, main: Row, blind: Row, unit: str) -> str:
             f"Ignoring {unit}s it would be {size}, too small: people of a {unit} are alike{alike}, "
             f"and so say less than as many people each for themselves."
         )
+    few = f"With so few {unit}s that" if few_clusters(main["n_clusters"]) else "That"
     inside = known(main["conf_high"]) and blind["estimate"] <= main["conf_high"]
-    chance = (
-        f"With so few {unit}s that happens by chance, as these limits say, and "
-        if inside
-        else "That "
-    )
+    chance = f"{few} happens by chance, as these limits say, and " if inside else "That "
     return (
         f"Ignoring {unit}s it would be {size}, which is larger: means of {unit}s lie closer "
         f"together than the scatter of people would place them{alike}. {chance}is no reason to "

@@ -38,6 +38,7 @@ STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "ccp-analysis",
 }
 DOTS = 300  # per inch, of a PNG and of what is rasterised in an SVG
+FAST = 2  # of the compression of a PNG: a tenth larger in an eighth less time
 FONT, FALLBACK = "'DejaVu Sans'", ", Verdana, sans-serif"  # as wide, where a reader has no DejaVu
 
 
@@ -264,7 +265,9 @@ def save(figure: Figure, out: Path, name: str) -> None:
     files.write_text(out / f"{name}.svg", text.replace("<text ", '<text xml:space="preserve" '))
     files.write_whole(
         out / f"{name}.png",
-        lambda path: figure.savefig(path, dpi=DOTS, metadata={"Software": None}),
+        lambda path: figure.savefig(
+            path, dpi=DOTS, metadata={"Software": None}, pil_kwargs={"compress_level": FAST}
+        ),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ccp_analysis.config.check import faults
-from ccp_analysis.config.plan import load_plan
+from ccp_analysis.config.plan import load_plan, sized
 from ccp_analysis.config.study import load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
@@ -127,3 +127,16 @@ def test_rows_bear_the_estimand_of_their_analysis(btheb_study):
     btheb_study.check("ancova")
     checks = pd.read_parquet("data/derived/results/checks_ancova.parquet")
     assert set(checks["estimand"]) == {"treatment-policy"}
+
+
+def test_planned_numbers_name_clusters_where_there_are_any(ccp_study):
+    ccp_study.change(PLAN, "  icc: 0.05 ", "  # icc: 0.05 ")
+    [fault] = faults(Trial())
+    assert "planned.icc is missing, and config/study.yaml declares clusters" in fault
+    assert fault.startswith(f"{PLAN}, line ")
+    planned = load_plan().planned.model_copy(update={"icc": 0.1})
+    assert [f.split(": ")[1] for f in sized(planned, clustered=False)] == [
+        f"planned.{key} stands there, and config/study.yaml declares no clusters; expected it "
+        "where there are clusters, and only there."
+        for key in ("clusters", "icc")
+    ]

@@ -343,8 +343,8 @@ def sized(planned: SampleSize | None, clustered: bool) -> Iterator[str]:
     for key in ("clusters", "icc") if planned else ():
         if (getattr(planned, key) is not None) != clustered:
             where = f"{place(PLAN, 'planned', key)}: planned.{key}"
-            said = "is missing" if clustered else "is of clusters"
-            yield (
-                f"{where} {said}, and {STUDY} has {'them' if clustered else 'none'}; expected it "
-                "where clusters are declared, and only there."
+            said = (
+                f"is missing, and {STUDY} declares" if clustered else f"stands there, and {STUDY}"
             )
+            said += " clusters" if clustered else " declares no clusters"
+            yield f"{where} {said}; expected it where there are clusters, and only there."

@@ -163,9 +163,9 @@ def to_markdown(table: Table[Any], name: str, label: str) -> Markdown:
     spans = table.spans(skip)
     spanned = any(group for group, _ in spans)
     # Pandoc's Markdown has one line of names: report.lua makes two of it and of the first row.
-    over = [cell for group, n in spans for cell in (escape(group), *[Markdown("")] * (n - 1))]
-    first = [escape(name) for name in names]
-    lines = [_line(over), _line(rules), _line(first)] if spanned else [_line(first), _line(rules)]
+    over = [escape(group if at == 0 else "") for group, n in spans for at in range(n)]
+    below = _line([escape(name) for name in names])
+    lines = [_line(over), _line(rules), below] if spanned else [below, _line(rules)]
     group = None
     for row in table.rows:
         cells = [escape(ABSENT if cell is None else cell) for cell in row]

@@ -134,12 +134,14 @@ class _Guard:
         told: dict[str, bool] = {}
         for key, value in self.counts.values.items():
             there = value > 0 and key not in self.found.away
-            texts = [key[key.index("by") + 1]] if key[0] == "lost" and "by" in key else []
+            texts: list[Any] = (
+                [key[key.index("by") + 1]] if key[0] == "lost" and "by" in key else []
+            )
             texts += [key[-1]] if key[0] == "recorded" else []
             if key[:2] == ("count", EVENTS) and key[6] == Term.EVENTS:
                 texts.append(key[7])
             for text in texts:
-                told[text] = told.get(text, False) or there
+                told[str(text)] = told.get(str(text), False) or there
         losses = self.study.losses
         declared = {"", NO_REASON, UNRECORDED, *(losses.ending if losses else [])}
         gone = [text for text, there in told.items() if not there and text not in declared]

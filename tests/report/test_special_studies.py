@@ -29,6 +29,7 @@ def main(model: str, data: str = "observed", **more: Any) -> dict[str, Any]:
     return entry("main", model, data, **more) | {"role": "primary"}
 
 
+PLANNED = {"outcome": "mood", "difference": 3, "sd": 7, "retest": 0.5, "participants": 90}
 SHIFTED = {"id": "delta", "analysis": "last", "outcomes": ["mood"], "deltas": [-5, 0, 5]}
 STUDIES = {
     # One outcome, nothing missing, nothing imputed, people as units.
@@ -36,7 +37,7 @@ STUDIES = {
         {"mood": "number"},
         [main("ancova", visit="m1")],
         lost=0,
-        plan={"checks": ["main"]},
+        plan={"checks": ["main"], "planned": PLANNED},
     ),
     # Many clusters that are no pairs; a binary outcome and a count, this at two visits.
     "teams": Special(
@@ -118,6 +119,9 @@ def test_the_report_reads_right(folder: StudyFolder, request: pytest.FixtureRequ
 def nothing_missing(text: str) -> None:
     assert "No value is missing" in text and "Nothing was imputed" in text
     assert "figures/missing" not in text
+    assert "The study was planned with 90 participants" in text and "design effect" not in text
+    assert "by the noncentral t with the degrees of freedom that people leave" in text
+    assert re.search(r"Participants required \(t\) \| \d+", text)
 
 
 def kinds(text: str) -> None:

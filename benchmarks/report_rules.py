@@ -29,11 +29,11 @@ COMMAND = re.compile(r"^(?:Shell command:)?\s*(python -m ccp_analysis\.cli (\w+)
 Times = tuple[float, float]
 
 
-def commands(tree: Path) -> dict[str, str]:
-    """Return the commands of the rules that Snakemake would run in a tree."""
+def commands(tree: Path, study: str) -> dict[str, str]:
+    """Return the commands of the rules that Snakemake would run of a study in a tree."""
     asked = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds", "--cores", "1"]
     done = subprocess.run(
-        [*asked, "--forcerun", *RULES],
+        [*asked, "--directory", study, "--forcerun", *RULES],
         cwd=tree,
         env=environment(),
         capture_output=True,
@@ -51,24 +51,24 @@ def environment(tree: Path | None = None) -> dict[str, str]:
     return kept | paths | ({"PYTHONPATH": str(tree / "src")} if tree else {})
 
 
-def timed(tree: Path, command: str) -> Times:
+def timed(tree: Path, study: str, command: str) -> Times:
     """Return the seconds that a command takes on the clock, and of the processors."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(
-        command, shell=True, cwd=tree, env=environment(tree), check=True, capture_output=True
-    )
+    there, own = tree / study, environment(tree)
+    subprocess.run(command, shell=True, cwd=there, env=own, check=True, capture_output=True)
     clock, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     return clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def compared(trees: list[Path], rounds: int) -> dict[str, list[Times]]:
+def compared(trees: list[Path], study: str, rounds: int) -> dict[str, list[Times]]:
     """Return for each rule, and the sum, the median times in either tree."""
-    asked = [commands(tree) for tree in trees]
+    asked = [commands(tree, study) for tree in trees]
     names = [name for name in RULES if any(name in own for own in asked)]
     found: dict[str, list[list[Times]]] = {name: [[], []] for name in [*names, "all"]}
     for turn in range(rounds):
         for at in (0, 1) if turn % 2 == 0 else (1, 0):
-            one = {name: timed(trees[at], asked[at][name]) for name in names if name in asked[at]}
+            own = {name: command for name, command in asked[at].items() if name in names}
+            one = {name: timed(trees[at], study, command) for name, command in own.items()}
             for name, times in one.items():
                 found[name][at].append(times)
             clock, cpu = (sum(times[kind] for times in one.values()) for kind in (0, 1))
@@ -87,12 +87,13 @@ def main() -> None:
     """Time two trees and print what they took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("trees", nargs=2, type=Path)
+    parser.add_argument("--study", default=".", help="its folder in either tree")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     trees = [tree.resolve() for tree in given.trees]
     print(f"medians of {given.rounds} rounds, seconds on the clock (of the processors)")
     print(f"{'rule':<10}{'first tree':>18}{'second tree':>18}{'ratio':>16}")
-    for name, (first, second) in compared(trees, given.rounds).items():
+    for name, (first, second) in compared(trees, given.study, given.rounds).items():
         shown = [f"{clock:.1f} ({cpu:.1f})" for clock, cpu in (first, second)]
         ratio = [f"{b / a:.2f}" if a else "-" for a, b in zip(first, second, strict=True)]
         print(f"{name:<10}{shown[0]:>18}{shown[1]:>18}{f'{ratio[0]} ({ratio[1]})':>16}")

@@ -158,8 +158,8 @@ def test_cells_of_the_workbook_that_count_are_not_few(real: StudyFolder) -> None
             continue
         beside = next(c.column for c in sheet[4] if str(c.value).startswith("Row of results"))
         for line in sheet.iter_rows(min_row=6, max_col=beside - 1):
-            whole = [c.value for c in line if isinstance(c.value, int | float)]
-            whole = [n for c, n in zip(line, whole, strict=False) if "." not in c.number_format]
+            numbers = [cell for cell in line if isinstance(cell.value, int | float)]
+            whole = [cell.value for cell in numbers if "." not in cell.number_format]
             assert not [n for n in whole if 0 < n < SMALLEST], (sheet.title, whole)
             read += len(whole)
     assert read > 100

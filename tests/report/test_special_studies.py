@@ -51,7 +51,7 @@ STUDIES = {
         ],
         visits=2,
         people=240,
-        teams=24,
+        teams=60,
         plan={"checks": ["main"]},
     ),
     "ten visits": Special(
@@ -131,6 +131,8 @@ def kinds(text: str) -> None:
     assert "mean (SD) or n (%)" in text
     assert "complete cases at month 1 (supporting" in text
     assert "complete cases at month 2 (primary" in text
+    assert "With so few" not in text and "there are few practices" not in text
+    assert "bias-reduced (CR2)" in text
     assert "Balance: none" not in text and "Pair 0" not in text
 
 

@@ -25,6 +25,9 @@ class Event(NamedTuple):
     outcome: str
 
 
+SILENT = "Of harms these data have no record, and so nothing can be said of them."
+
+
 def losses_of(source: Source) -> Losses:
     """Return where it is recorded what happened."""
     if source.study.losses is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ccp_analysis.report.cells import multiplicity
+from ccp_analysis.report.cells import few_clusters, multiplicity
 from ccp_analysis.report.section import Section
 from ccp_analysis.report.sections import harms, setting
 from ccp_analysis.report.source import Source
@@ -20,10 +20,12 @@ def limits(source: Source) -> list[str]:
         )
     if study.clusters:
         unit = study.clusters.unit_label
-        said.append(
-            f"The arm is a property of the {unit}, and there are few {unit}s: estimates rest on "
-            "few degrees of freedom, and intervals are wide."
+        few = (
+            f", and there are few {unit}s: estimates rest on few degrees of freedom, and intervals "
+            "are wide"
         )
+        clusters = len(source.flow["stages"][0].get("by_cluster", ()))
+        said.append(f"The arm is a property of the {unit}{few * few_clusters(clusters)}.")
     if any(entry["expected"] != entry["found"] for entry in source.flow["expected"]):
         said.append("The numbers of participants are not all as expected; see the notes there.")
     if any(stage.get("missing") for stage in source.flow["stages"]):
@@ -34,7 +36,7 @@ def limits(source: Source) -> list[str]:
     if len(source.plan.outcomes) > 1 and not multiplicity(source):
         said.append("Several outcomes are reported without adjustment for their number.")
     if not harms.harms_by_arm(source):
-        said.append("Of harms these data have no record, and so nothing can be said of them.")
+        said.append(harms.SILENT)
     said += setting.limits(source)
     return said
 

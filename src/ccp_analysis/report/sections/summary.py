@@ -144,7 +144,7 @@ def summary(source: Source) -> list[tuple[str, str]]:
         ("Secondary outcomes", _secondary(source)),
         ("Checks", " ".join(_flagged(source))),
         ("Allocation", _not_allocated(source)),
-        ("Harms", harms.harms_by_arm(source)),
+        ("Harms", harms.harms_by_arm(source) or harms.SILENT),
         ("Costs", money_sentences(source)),
         ("Data", _removed(source)),
     ]

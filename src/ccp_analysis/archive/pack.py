@@ -43,6 +43,7 @@ from ccp_analysis.report.catalogue import files_of
 NEEDED = ("Makefile", "Snakefile", "pyproject.toml", "requirements.lock")
 CODE_FILES = (
     *NEEDED,
+    ".dockerignore",
     ".gitattributes",
     ".gitignore",
     ".pre-commit-config.yaml",

@@ -39,6 +39,7 @@ MEDIA = {
     **{".csv": "text/csv", ".html": "text/html", ".json": "application/json"},
     **{".md": "text/markdown", ".pdf": "application/pdf", ".png": "image/png"},
     **{".py": "text/x-python", ".svg": "image/svg+xml", ".yaml": "application/yaml"},
+    ".dta": "application/x-stata",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
@@ -84,6 +85,12 @@ def metadata(trial: Trial, place: PurePosixPath, content: Mapping[str, bytes]) -
         *_withheld(place, inputs, content),
         *(_file(name, content.get(name)) for name in parts if name != SNAKEFILE),
     ]
+    example_of: dict[str, list[str]] = {}
+    for (name, _), example in (inputs | outputs).items():
+        example_of.setdefault(example, []).append(f"#{name}")
+    for entity in graph:
+        if entity["@id"] in example_of:
+            entity["exampleOfWork"] = _all(example_of[entity["@id"]])
     hashed = {"sha256": "https://schema.org/sha256"}
     document = {"@context": [f"{CRATE}/context", hashed], "@graph": graph}
     return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
@@ -271,8 +278,9 @@ def _withheld(
 def _file(name: str, content: bytes | None) -> Entity:
     """Describe a file; of the manifest, which holds the checksum of this description, less."""
     entity: Entity = {"@id": quote(name), "@type": "File", "name": name}
-    if media := MEDIA.get(PurePosixPath(name).suffix):
-        entity["encodingFormat"] = media
+    entity["encodingFormat"] = MEDIA.get(PurePosixPath(name).suffix, "text/plain")
+    if name == "README.md":
+        entity["about"] = _to("./")
     if content is not None:
         entity |= {"contentSize": str(len(content)), "sha256": hashlib.sha256(content).hexdigest()}
     return entity

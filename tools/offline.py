@@ -1,7 +1,7 @@
 """Run a study without a network, and say what it took: ``python tools/offline.py [STUDY]``.
 
-A copy of its configuration and raw data is run by Snakemake in a network namespace of its own
-(Linux, ``unshare``), in which nothing answers. Out come memory, space and time, and whether the
+A copy of its configuration and raw data (``--in-place``: the study folder itself) is run by
+Snakemake in a network namespace of its own (Linux, ``unshare``), in which nothing answers. Out come memory, space and time, and whether the
 results are those of the tests. Exit status 1 if the run fails or its results differ.
 """
 
@@ -35,13 +35,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("study", type=Path, nargs="?", default=ROOT)
     parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--in-place", action="store_true")
     asked = parser.parse_args()
     proof = subprocess.run([*ALONE, sys.executable, "-c", ASKED], capture_output=True, text=True)
     if "Network is unreachable" not in proof.stderr:
         sys.exit(f"The network could not be switched off: {proof.stderr.strip()}")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for part in ("config", "data/raw"):
+        folder = asked.study.resolve() if asked.in_place else Path(name)
+        for part in () if asked.in_place else ("config", "data/raw"):
             shutil.copytree(asked.study / part, folder / part)
         where = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
         command = [*ALONE, sys.executable, "-P", "-m", "snakemake", *where]

@@ -35,7 +35,8 @@ def seed(cache: Path, context: bytes) -> None:
     answer.status_code, answer.url = 200, CONTEXT
     answer.request = requests.Request("GET", CONTEXT).prepare()
     answer.headers["Content-Type"] = "application/ld+json"
-    answer.raw = urllib3.HTTPResponse(io.BytesIO(context), dict(answer.headers), 200)
+    body = io.BytesIO(context)
+    answer.raw = urllib3.HTTPResponse(body, dict(answer.headers), 200, preload_content=False)
     session.cache.save_response(answer)
 
 

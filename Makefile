@@ -110,8 +110,8 @@ golden: ## run the shipped studies and keep their numbers as those that tests co
 	cp examples/beat_the_blues/reports/results.csv tests/golden/beat_the_blues.csv
 	$(WITH) $(BIN)/python tests/golden/test_reruns.py
 
-archive: run ## run, then pack code, data and results into one file
-	@cd "$(STUDY)" && exec $(CLI) archive --log logs/archive.log
+archive: run ## run, then pack code, data and results into one file (real data only WITH_DATA=1)
+	@cd "$(STUDY)" && exec $(CLI) archive $(if $(WITH_DATA),--with-data) --log logs/archive.log
 
 data: study synthetic environment ## draw the synthetic raw data again
 	$(WITH) PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tools" $(BIN)/python -m synthetic --out "$(STUDY)/data/derived/synthetic"

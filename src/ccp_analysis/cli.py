@@ -88,6 +88,9 @@ def _parser(command: str, function: Callable[..., object]) -> ArgumentParser:
     parser = ArgumentParser(prog=f"ccp_analysis.cli {command}", description=summary)
     parser.add_argument("--log", type=Path, help="file for details and faults")
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        if parameter.annotation is bool:
+            parser.add_argument(f"--{name.replace('_', '-')}", action="store_true")
+            continue
         required = parameter.default is inspect.Parameter.empty
         # Of list[Path] and of Path | None the type is Path.
         kind = next(iter(get_args(parameter.annotation)), parameter.annotation)

@@ -13,6 +13,9 @@ IMPLEMENTATION = Path("config/implementation.yaml")
 RULES = Path("config/rules.yaml")
 DECISIONS = Path("config/decisions.csv")
 
+# What an archive carries of a study where it is there, beside configuration and raw data.
+CARRIED: tuple[Path, ...] = ()
+
 DERIVED = Path("data/derived")  # everything computed, for the next step
 QUERIES = DERIVED / "queries.csv"
 FLOW = DERIVED / "flow.json"

@@ -134,6 +134,7 @@ def make_study(folder: Path, name: str, status: str) -> None:
         write(folder / f"reports/codebook.{kind}", kind)
     for name in RELEASED:
         write(folder / "reports" / name, name)
+    write(folder / "reports/results.json", '{"displays": []}')
 
 
 def make_repository(folder: Path) -> Path:

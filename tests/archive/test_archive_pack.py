@@ -47,6 +47,8 @@ def test_it_holds_code_configuration_raw_data_and_results_and_nothing_else(repos
     pack.run()
     expected = {
         *CODE,
+        "REPLICATION.md",
+        "ro-crate-metadata.json",
         "archived/MANIFEST.sha256",
         "archived/results.csv",
         *(f"archived/{name}" for name in ("results.html", "results.json", "tables.xlsx")),
@@ -131,7 +133,7 @@ def test_every_entry_has_the_same_date_and_permissions_by_rule(repository):
     with zipfile.ZipFile(ZIP) as archive:
         entries = archive.infolist()
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
-    assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
+    assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
     assert {entry.create_system for entry in entries} == {3}
     modes = {entry.filename: entry.external_attr >> 16 for entry in entries}
     assert modes.pop(f"{TOP}/.ci/run") == 0o100755
@@ -199,11 +201,51 @@ def test_synthetic_data_are_called_so(repository, capsys):
     assert "participants' data" not in said
 
 
-def test_real_data_are_packed_and_said_to_be(repository, capsys):
+def test_real_data_stay_where_they_are_unless_asked_for(repository, tmp_path, capsys):
+    make_study(repository, "small", "real")
+    write(
+        Path("config/decisions.csv"),
+        "file,row,participant,column,raw_value,action,value,who,when,why\n",
+    )
+    pack.run()
+    said = capsys.readouterr().out
+    assert "no participants' data: their checksums are in data/raw/CHECKSUMS.sha256" in said
+    found = names_in(ZIP)
+    assert not {"data/raw/people.csv", "config/decisions.csv"} & set(found)
+    top = unpack(ZIP, tmp_path / "unpacked")
+    everything = b"".join(path.read_bytes() for path in top.rglob("*") if path.is_file())
+    assert b"small1,a" not in everything
+    listed = (top / "data/raw/CHECKSUMS.sha256").read_text().splitlines()
+    digest = hashlib.sha256(Path("data/raw/people.csv").read_bytes()).hexdigest()
+    assert f"{digest}  data/raw/people.csv" in listed
+    assert [line[66:] for line in listed] == ["config/decisions.csv", "data/raw/people.csv"]
+    twin = top / "examples/small_twin"
+    assert "data_status: synthetic" in (twin / "config/study.yaml").read_text()
+    assert (twin / "data/raw/people.csv").read_text().startswith("participant,arm\nSYN0001,")
+    assert "examples/small_twin/" in (top / "REPLICATION.md").read_text()
+
+    pack.run(with_data=True)
+    assert "It contains participants' data (data/raw)" in capsys.readouterr().out
+    found = names_in(ZIP)
+    assert {"data/raw/people.csv", "config/decisions.csv"} <= set(found)
+    assert not [name for name in found if "twin" in name.split("/")[1:2] or "CHECKSUMS" in name]
+
+
+def test_an_archive_without_data_says_where_they_belong(repository, tmp_path, monkeypatch):
     make_study(repository, "small", "real")
     pack.run()
-    assert "It contains participants' data (data/raw)" in capsys.readouterr().out
-    assert "data/raw/people.csv" in names_in(ZIP)
+    first, raw = ZIP.read_bytes(), Path("data/raw/people.csv").read_bytes()
+    top = unpack(ZIP, tmp_path / "unpacked")
+    shutil.copytree(top / "archived", top / "reports", dirs_exist_ok=True)
+    monkeypatch.chdir(top)
+    monkeypatch.setattr(package, "REPOSITORY", top)
+    with pytest.raises(
+        StudyError, match=r"people.csv: the raw file is missing; participants' data"
+    ):
+        pack.run()
+    (top / "data/raw/people.csv").write_bytes(raw)
+    pack.run()
+    assert ZIP.read_bytes() == first
 
 
 def test_real_data_of_another_study_are_left_out(repository, capsys):
@@ -464,7 +506,7 @@ def test_an_archive_that_could_not_be_run_is_not_made(repository, name):
 def test_a_failure_leaves_the_older_archive_and_nothing_else(repository, monkeypatch):
     write(ZIP, "older")
 
-    def fail(target: Path, top: str, content: dict[str, bytes]) -> None:
+    def fail(target: Path, *_: object) -> None:
         target.write_bytes(b"half")
         raise OSError("no space left on device")
 

@@ -10,11 +10,13 @@ from ccp_analysis.archive import kept
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.trial import configuration_files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import STUDY
+from ccp_analysis.layout import DECISIONS, STUDY
 
 CONFIG = Path("config")
 RAW = Path("data/raw")
 RAW_README = RAW / "README.md"
+# Of files with participants' data, in an archive that has them not.
+CHECKSUMS = RAW / "CHECKSUMS.sha256"
 
 
 def input_files(study: Study) -> list[Path]:
@@ -41,12 +43,39 @@ def input_files(study: Study) -> list[Path]:
     for name, file in study.files.items():
         _inside(file.path, f"{STUDY}: the raw file '{name}'", "data/raw/name.csv")
         if not file.path.is_file():
-            raise StudyError(f"{file.path}: the raw file is missing; expected by {STUDY}.")
+            raise StudyError(f"{file.path}: the raw file is missing; {_to_do()}.")
     for path in sorted(config):
         _inside(path, f"{CONFIG}: the table", "config/name.csv")
         if not path.is_file():
             raise StudyError(f"{path}: the file is missing; the study's configuration names it.")
     return sorted({*config, *raw, *([RAW_README] if RAW_README.is_file() else [])})
+
+
+def _to_do() -> str:
+    """Return what is to be done about a raw file that is missing."""
+    if CHECKSUMS.is_file():
+        return (
+            f"participants' data are not in this archive, only their checksums ({CHECKSUMS}): put "
+            "the files there, or run the synthetic twin under examples/"
+        )
+    return f"expected by {STUDY}"
+
+
+def of_people(study: Study) -> list[Path]:
+    """Return the input files that hold data of participants: raw data, and decisions on them.
+
+    Parameters
+    ----------
+    study : Study
+        For its raw files.
+
+    Returns
+    -------
+    list of Path
+        Sorted, relative to the study folder.
+    """
+    raw = {file.path for file in study.files.values()}
+    return sorted(raw | ({DECISIONS} if DECISIONS.is_file() else set()))
 
 
 def _inside(path: Path, what: str, example: str) -> None:

@@ -1,10 +1,10 @@
 """Code, configuration, raw data and results in one ZIP file.
 
 In go the study in the current folder, with the results and reports of a run, and the repository
-whose code made them. Out comes a file whose bytes depend on nothing but what is in it: names in
-order, one time for all (the first that ZIP can hold), permissions by rule. Files are stored, not
-deflated: deflated bytes differ between zlib, its versions and zlib-ng, while most of the size (PDF,
-DOCX, PNG) is compressed already.
+whose code made them. Out comes a file whose bytes depend on nothing but what is in it (`zipped`),
+with a description for people (`readme`) and one for programs (`crate`). Of a study whose data are
+real, raw data and decisions stay where they are unless they are asked for: their checksums go
+along, and a synthetic twin that can be run (`twin`).
 
 What belongs to it is decided by names, so that the same comes out of a git checkout, of a copy of
 the folder and of an unpacked archive: of a study what its configuration names, of the code the
@@ -16,37 +16,41 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ccp_analysis import __version__, files
 from ccp_analysis import archive as package
-from ccp_analysis.archive import ARCHIVED_RESULTS, MANIFEST, RESULTS
+from ccp_analysis.archive import ARCHIVED_RESULTS, MANIFEST, RESULTS, crate, readme, twin
 from ccp_analysis.archive.guarded import allowed_columns, identifiable, identifiable_study
 from ccp_analysis.archive.inputs import (
+    CHECKSUMS,
     input_files,
     kept_files,
+    of_people,
     refuse_links,
     unnamed_files,
 )
+from ccp_analysis.archive.zipped import manifest, write_zip
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import CODEBOOK, DECISIONS, DOCUMENTS, RELEASED, STUDY
+from ccp_analysis.layout import CARRIED, CODEBOOK, DOCUMENTS, RELEASED, STUDY
 from ccp_analysis.report.catalogue import files_of
 
 # Without these an unpacked archive cannot run.
 NEEDED = ("Makefile", "Snakefile", "pyproject.toml", "requirements.lock")
 CODE_FILES = (
     *NEEDED,
+    ".dockerignore",
     ".gitattributes",
     ".gitignore",
     ".pre-commit-config.yaml",
     "CHANGELOG.md",
     "CITATION.cff",
     "CONTRIBUTING.md",
+    "Containerfile",
     "LICENSE",
     "NOTICE",
     "README.md",
@@ -66,16 +70,17 @@ CODE_KINDS = {
 PROGRAMS = {".R", ".cff", ".css", ".j2", ".js", ".lock", ".lua", ".py", ".toml", ".typ"}
 STUDY_FILES = ("LICENSE", "README.md", "data/README.md", "reports/README.md")
 EXECUTABLE = (".ci/run",)
-FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 
 
-def run(*, out: Path | None = None) -> None:
+def run(*, out: Path | None = None, with_data: bool = False) -> None:
     """Pack the study, its results and the code into one file.
 
     Parameters
     ----------
     out : Path, optional
         The ZIP file; ``dist/<study id>-<version>.zip`` in the study folder by default.
+    with_data : bool
+        Whether participants' data go along where they are real.
 
     Raises
     ------
@@ -87,24 +92,35 @@ def run(*, out: Path | None = None) -> None:
     top = f"{study.id}-{__version__}"
     out = out or Path("dist", f"{top}.zip")
     place = _place(study)
-    chosen = _contents(study, place)
+    withheld = study.data_status == "real" and not with_data
+    chosen = _contents(study, place, withheld)
     content = {
         name: path.read_bytes()
         for name, path in chosen.files.items()
         if path.resolve() != out.resolve()
     }
+    if withheld:
+        content |= _instead(study, place)
+    content[readme.NAME] = readme.text(Trial(), place, content, withheld).encode()
+    content[crate.NAME] = crate.metadata(Trial(), place, content)
     listed = manifest(content)
     content[(place / MANIFEST.as_posix()).as_posix()] = listed
-    files.write_whole(out, lambda target: write_zip(target, top, content))
+    files.write_whole(out, lambda target: write_zip(target, top, content, EXECUTABLE))
     digest = hashlib.sha256(out.read_bytes()).hexdigest()
     size = out.stat().st_size / 1e6
     print(f"{out}: {len(content)} files, {size:.1f} MB, {study.data_label}, SHA-256 {digest}.")
     print(f"{place / MANIFEST.as_posix()} in it: SHA-256 {hashlib.sha256(listed).hexdigest()}.")
     for sentence in chosen.left_out:
         print(f"Left out: {sentence}.")
-    if study.data_status == "real":
+    if study.data_status == "real" and with_data:
         print("It contains participants' data (data/raw): keep it and pass it on as such.")
-    if allowed := allowed_columns(study):
+    if withheld:
+        print(
+            f"It contains no participants' data: their checksums are in {place / CHECKSUMS}, and a "
+            f"synthetic twin that can be run in {twin.place(study)}. To pack the data: --with-data "
+            "(make archive WITH_DATA=1)."
+        )
+    elif allowed := allowed_columns(study):
         print(f"Columns that may identify people, by the dictionary: {', '.join(allowed)}.")
     named = f" STUDY={place}" if place.parts else ""
     print(f"To check it: unpack it, and in the folder {top} run 'make verify{named}'.")
@@ -131,10 +147,20 @@ def _place(study: Study) -> PurePosixPath:
     return PurePosixPath("examples", study.id)
 
 
-def _contents(study: Study, place: PurePosixPath) -> Chosen:
+def _instead(study: Study, place: PurePosixPath) -> dict[str, bytes]:
+    """Return what stands in an archive for participants' data: checksums, and the twin."""
+    sums = manifest({path.as_posix(): path.read_bytes() for path in of_people(study)})
+    folder = twin.place(study)
+    drawn = {f"{folder}/{name}": content for name, content in twin.files(Trial()).items()}
+    return drawn | {(place / CHECKSUMS.as_posix()).as_posix(): sums}
+
+
+def _contents(study: Study, place: PurePosixPath, withheld: bool) -> Chosen:
     """Return what is packed; StudyError where a link leads out or somebody could be identified."""
-    chosen = repository_files(package.REPOSITORY, place)
+    chosen = repository_files(package.REPOSITORY, place, twin.place(study) if withheld else None)
     own, reports = _study_files(study, chosen), _reports()
+    if withheld:
+        own = [path for path in own if path not in of_people(study)]
     refuse_links([*own, *reports], Path())
     faults = identifiable_study(study, own)
     faults += [fault for path in reports for fault in identifiable(path, study.data_date)]
@@ -149,12 +175,16 @@ def _contents(study: Study, place: PurePosixPath) -> Chosen:
 
 def _study_files(study: Study, chosen: Chosen, where: str = "") -> list[Path]:
     """Return the files of the study in the current folder that its configuration names."""
-    own = sorted({*input_files(study), *(Path(n) for n in STUDY_FILES if Path(n).is_file())})
-    chosen.leave([Path(where, path) for path in unnamed_files(own)], "no configuration names it")
+    there = [path for path in (*map(Path, STUDY_FILES), *CARRIED) if path.is_file()]
+    own = sorted({*input_files(study), *there})
+    unnamed = [path for path in unnamed_files(own) if path != CHECKSUMS]
+    chosen.leave([Path(where, path) for path in unnamed], "no configuration names it")
     return own
 
 
-def repository_files(repository: Path, packed: PurePosixPath | None = None) -> Chosen:
+def repository_files(
+    repository: Path, packed: PurePosixPath | None = None, drawn: PurePosixPath | None = None
+) -> Chosen:
     """Return the code, and the configuration and raw data of the studies beside the one packed.
 
     Parameters
@@ -163,6 +193,8 @@ def repository_files(repository: Path, packed: PurePosixPath | None = None) -> C
         Its folder.
     packed : PurePosixPath, optional
         The study folder that is packed, relative to the repository: its files are left to it.
+    drawn : PurePosixPath, optional
+        The study folder of its synthetic twin, which is drawn again.
 
     Returns
     -------
@@ -182,7 +214,7 @@ def repository_files(repository: Path, packed: PurePosixPath | None = None) -> C
     chosen.files |= {path.as_posix(): repository / path for path in code}
     for folder in _studies(repository):
         where = folder.relative_to(repository).as_posix()
-        if packed is not None and PurePosixPath(where) == packed:
+        if PurePosixPath(where) in (packed, drawn):
             continue
         refuse_links([folder], repository)
         with contextlib.chdir(folder):
@@ -232,8 +264,7 @@ def _shared_files(where: str, chosen: Chosen) -> list[Path]:
             f"the raw data of {named} and its decisions, which are not marked synthetic or public "
             "and are not the study packed"
         )
-        raw = {file.path for file in study.files.values()}
-        own = [path for path in own if path not in raw and path != DECISIONS]
+        own = [path for path in own if path not in of_people(study)]
     refuse_links(own, Path())
     if faults := identifiable_study(study, own):
         raise first_of([f"{where}/{fault}" if where else fault for fault in faults])
@@ -247,40 +278,3 @@ def _reports() -> list[Path]:
         if not path.is_file():
             raise StudyError(f"{path}: the file is missing; run `make run` first.")
     return reports
-
-
-def manifest(content: dict[str, bytes]) -> bytes:
-    """Return a list of the files with their SHA-256, as ``sha256sum --check`` reads it.
-
-    Parameters
-    ----------
-    content : dict
-        Name → content.
-
-    Returns
-    -------
-    bytes
-        One line for each file, sorted by name.
-    """
-    lines = (f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in sorted(content))
-    return "".join(lines).encode()
-
-
-def write_zip(target: Path, top: str, content: dict[str, bytes]) -> None:
-    """Write files into a ZIP file whose bytes depend on their names and contents alone.
-
-    Parameters
-    ----------
-    target : Path
-        The file to write.
-    top : str
-        The one folder in which everything stands.
-    content : dict
-        Name within that folder → content.
-    """
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(content):
-            entry = zipfile.ZipInfo(f"{top}/{name}", FIRST_DAY)
-            entry.create_system = 3  # Unix, wherever it is written: permissions are read
-            entry.external_attr = (0o100755 if name in EXECUTABLE else 0o100644) << 16
-            archive.writestr(entry, content[name])

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from ccp_analysis.config.events import Delivery, Losses, Medication
 from ccp_analysis.config.reading import Name, Share, Strict, Text, among, load
+from ccp_analysis.config.sharing import Sharing
 from ccp_analysis.config.target_trial import TargetTrial
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN, STUDY
@@ -267,6 +268,8 @@ class Study(Strict):
     """When a column stops the run."""
     disclosure: Disclosure = Disclosure()
     """What is shown of few people where data are real."""
+    sharing: Sharing = Sharing()
+    """What an archive says of the study to those who rerun it."""
     complete_case: list[str] = []
     """Outcomes that must be there at every visit for a complete case; the primary ones unless
     given."""
@@ -315,6 +318,7 @@ class Study(Strict):
                 )
         for name, said in self.statements.items():
             yield from among(f"statements.{name}", said, CHECKLISTS[name], "items of the checklist")
+        yield from self.sharing.unnamed(self.files)
 
     @property
     def guarded(self) -> bool:

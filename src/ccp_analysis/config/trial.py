@@ -24,7 +24,7 @@ from ccp_analysis.layout import (
 # What is said of a study in its report and nowhere else: no number hangs on it.
 TOLD = {
     *("title", "short_title", "registration", "statistician", "reviewer"),
-    *("target_trial", "statements", "disclosure"),
+    *("target_trial", "statements", "disclosure", "sharing"),
 }
 
 

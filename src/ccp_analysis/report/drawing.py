@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
+from PIL import Image
 
 from ccp_analysis import files
 from ccp_analysis.report.cells import with_interval
@@ -38,7 +39,6 @@ STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "ccp-analysis",
 }
 DOTS = 300  # per inch, of a PNG and of what is rasterised in an SVG
-FAST = 2  # of the compression of a PNG: a tenth larger in an eighth less time
 FONT, FALLBACK = "'DejaVu Sans'", ", Verdana, sans-serif"  # as wide, where a reader has no DejaVu
 
 
@@ -257,18 +257,23 @@ def arm_looks() -> list[dict[str, Any]]:
 
 
 def save(figure: Figure, out: Path, name: str) -> None:
-    """Write a figure as SVG and as PNG, the same bytes at any time."""
+    """Write a figure as SVG and as PNG, the same bytes at any time.
+
+    Of 256 colours chosen from its own a PNG is a third of the size, here and in the DOCX.
+    """
     drawn = io.StringIO()
     nobody = {"Date": None, "Creator": None}
     figure.savefig(drawn, format="svg", dpi=DOTS, metadata=nobody)
     text = drawn.getvalue().replace(FONT, FONT + FALLBACK)
     files.write_text(out / f"{name}.svg", text.replace("<text ", '<text xml:space="preserve" '))
-    files.write_whole(
-        out / f"{name}.png",
-        lambda path: figure.savefig(
-            path, dpi=DOTS, metadata={"Software": None}, pil_kwargs={"compress_level": FAST}
-        ),
+    dots = io.BytesIO()
+    figure.savefig(dots, format="png", dpi=DOTS, pil_kwargs={"compress_level": 0})
+    few = (
+        Image.open(dots)
+        .convert("RGB")
+        .quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     )
+    files.write_whole(out / f"{name}.png", lambda path: few.save(path, dpi=(DOTS, DOTS)))
 
 
 def nothing() -> Figure:

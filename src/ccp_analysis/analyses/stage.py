@@ -50,7 +50,7 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
     for _, sentence in misfits(entry, study):
         raise StudyError(f"{PLAN}: {sentence}")
     check_events(plan, study, dictionary)
-    tables = pd.read_parquet(imputed)
+    tables = files.read_parquet(imputed)
     rows = []
     for outcome in plan.outcomes_of(entry):
         visit = visit_of(entry)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from ccp_analysis import files
 from ccp_analysis.layout import ALTERED, CAPTIONS, RECORDS

@@ -78,7 +78,7 @@ def test_all_changed_files_are_named_in_one_go_before_the_rerun(top, capsys, mon
         "(f / 'results.csv').write_text(sys.argv[2])"
     )
     command = [sys.executable, "-c", script]
-    monkeypatch.setattr(verify, "snakemake", lambda folder, _: [*command, str(folder), rerun])
+    monkeypatch.setattr(verify, "snakemake", lambda folder, *_: [*command, str(folder), rerun])
     assert cli.main(["verify", "--log", "logs/verify.log"]) == 1
     said = capsys.readouterr().out
     named = [line.strip() for line in said.partition("Running the study again")[0].splitlines()]

@@ -49,7 +49,8 @@ def run(*, against: Path | None = None, cores: int = 4) -> int:
     # Loaded only now: a file of the code that was changed has been named, whatever it does.
     from ccp_analysis.archive import verify
 
-    status = verify.run(against=against, cores=cores)
+    listed = len(read_manifest(MANIFEST)) if MANIFEST.is_file() else 0
+    status = verify.run(against=against, cores=cores, listed=listed, faults=faults)
     if faults:
         print(f"Not verified: not as packed: {', '.join(f.partition(':')[0] for f in faults)}.")
     return int(bool(faults or status))

@@ -52,13 +52,10 @@ def main() -> None:
         check = time.perf_counter() - started
         os.chdir(ROOT)
         verify, said = timed(folder, "ccp_analysis.cli", "verify", "--cores", cores)
-    print(
-        *(line for line in said.splitlines() if line.startswith(("Verified", "Tables"))), sep="\n"
-    )
+    told = ("Verified", "Tables")
+    print(*(line for line in said.splitlines() if line.startswith(told)), sep="\n")
     print(f"run {run:.1f} s, verify {verify:.1f} s: {verify - run:+.1f} s (at most {MORE:+.1f} s)")
-    print(
-        f"checksums of what a run wrote, before the first job: {check:.2f} s, {len(altered)} altered"
-    )
+    print(f"checksums before the first job: {check:.2f} s, {len(altered)} files altered")
 
 
 if __name__ == "__main__":

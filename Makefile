@@ -11,7 +11,7 @@ STUDY     ?= $(or $(patsubst %/archived/MANIFEST.sha256,%,$(firstword \
 CORES     ?= 4
 PEOPLE    ?= 5000
 LONG      ?= averaged_contributions averaged_elsewhere weighting takers used_up_teams reviewers_inference \
-	operating_characteristics economic_evaluation
+	operating_characteristics economic_evaluation faults mutants processors
 TEAMS     ?= 100
 PYTHON    ?= python3.13 python3.12 python3.11 python3
 LOCK      ?= requirements.lock
@@ -79,7 +79,7 @@ test-long: workshop ## run long simulations for hours (LONG="weighting ..."); .c
 		echo "benchmarks/$$name.py"; \
 		printf 'Printed on %s by the code of commit %s.\n\n' "$$(date +%F)" "$$(git rev-parse --short HEAD)" \
 			>".cache/evidence/$$name.md"; \
-		$(WITH) PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tools" $(BIN)/python "benchmarks/$$name.py" \
+		$(WITH) PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tools:$(CURDIR)/tests" $(BIN)/python "benchmarks/$$name.py" \
 			>>".cache/evidence/$$name.md" || exit 1; \
 	done
 

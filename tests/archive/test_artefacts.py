@@ -139,6 +139,7 @@ def test_files_that_are_missing_or_are_no_such_file(tmp_path):
         ("n = 151", "n = 152", False),
         ("12345678901", "12345678902", False),
         ("1.5e-17", "-2.5e-17", True),
+        ("0", "4.4408921e\u221216", True),
         ("\u22120.5", "-0.50", True),
         ("\u22120.5", "0.5", False),
         ("0.5 (0.1)", "0.5", False),

@@ -39,7 +39,7 @@ SHADES = 2 / 255  # of a channel of a pixel
 LONG = 6  # digits from which on the last one may round either way
 
 Cell = tuple[str, str]
-_NUMBER = re.compile(r"[-\u2212+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-\u2212+]?\d[\d,]*(?:\.\d+)?(?:[eE][-\u2212+]?\d+)?")
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _UNSEEN = ("script", "style", "title")
 
@@ -111,7 +111,8 @@ def same(old: str, new: str, apart: float = NOTHING) -> bool:
 def _close(old: str, new: str, apart: float) -> bool:
     if not any(sign in old + new for sign in ".eE"):
         return False
-    a, b = (float(text.replace(",", "").replace("\u2212", "-")) for text in (old, new))
+    old, new = (text.replace(",", "").replace("\u2212", "-") for text in (old, new))
+    a, b = float(old), float(new)
     mantissa, _, power = old.lower().partition("e")
     decimals = len(mantissa.partition(".")[2])
     if len(re.sub(r"\D", "", mantissa).lstrip("0")) >= LONG:

@@ -89,6 +89,24 @@ def test_all_changed_files_are_named_in_one_go_before_the_rerun(top, capsys, mon
     assert all(f"{name}: changed" in Path("logs/verify.log").read_text() for name in TAMPERED)
 
 
+@pytest.mark.parametrize("name", [*TAMPERED, "docs/statistics.md", "src/small/more.py"])
+def test_one_change_is_named_and_ends_with_another_status(top, name, capsys, monkeypatch):
+    """Also where every number comes out again."""
+    seen = {}
+    monkeypatch.setattr(verify, "run", lambda **given: seen.update(given) or 0)
+    assert cli.main(["verify"]) == 0
+    if name in TAMPERED:
+        tamper(name)
+    elif Path(name).exists():
+        Path(name).unlink()
+    else:
+        write(Path(name), "x = 1\n")
+    assert cli.main(["verify"]) == 1
+    assert capsys.readouterr().out.endswith(f"Not verified: not as packed: {name}.\n")
+    assert [fault.partition(":")[0] for fault in seen["faults"]] == [name]
+    assert seen["listed"] == len(MANIFEST.read_text().splitlines())
+
+
 def test_missing_and_added_files_are_named(top):
     Path("docs/statistics.md").unlink()
     shutil.rmtree("examples/other/data/raw")

@@ -513,5 +513,5 @@ def test_a_missing_file_is_on_one_side_and_a_packed_fault_is_on_the_page():
     page = Path("logs/verification.html").read_text(encoding="utf-8")
     assert '<th scope="row">archived/tables/flow.csv</th><td>missing</td>' in page
     assert '<th scope="row">tables/flow.csv</th><td>only in rerun</td>' in page
-    assert "1 files not as packed." in page
+    assert "1 of its files are not as packed." in page
     assert "SYNTHETIC DATA" in page

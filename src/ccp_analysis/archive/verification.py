@@ -107,7 +107,9 @@ def sentences(found: Verification) -> list[str]:
     said = []
     if found.listed:
         as_packed = f"All {found.listed:,} files of the archive are as they were packed."
-        said.append(f"{len(found.faults)} files not as packed." if found.faults else as_packed)
+        said.append(
+            f"{len(found.faults):,} of its files are not as packed." if found.faults else as_packed
+        )
     elif found.faults:
         said.append("The list of the archive's files is missing: none can be compared.")
     if found.stopped:

@@ -4,8 +4,8 @@ A copy of the Connecting People study with fewer imputations, draws and analyses
 them, is run once undisturbed. Then runs of it are
 
 - killed 50 times, without a word (SIGKILL to all its processes), in every rule in turn;
-- given files in which one byte was flipped, dates as they were: each by itself has to be named,
-  one of every kind at once has to be made anew, and a command has to refuse what is altered while
+- given files in which one byte was flipped, dates as they were: one of every kind has to be named,
+  all of them at once have to be made anew, and a command has to refuse what is altered while
   a run is at work;
 - let run into a full disk at ten moments (a small tmpfs; needs the rights of root);
 
@@ -173,9 +173,12 @@ def flip(path: Path, chance: random.Random) -> None:
 
 
 def flips(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
-    """Flip a byte of each file by itself, of one of every kind at once, and during a run."""
+    """Flip a byte of files of every kind by themselves, at once, and during a run."""
     faults = []
-    names = [name for name in undisturbed if "/.sha256/" not in name]
+    every = [name for name in undisturbed if "/.sha256/" not in name]
+    # One of each kind in each folder, and each file that stands by itself.
+    kinds = {(str(Path(name).parent), Path(name).suffix): name for name in every}
+    names = sorted({*kinds.values(), *(n for n in every if str(Path(n).parent) == DERIVED)})
     with contextlib.chdir(folder):
         for name in names:
             flip(Path(name), chance)
@@ -188,7 +191,7 @@ def flips(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) ->
                     Path(other).parent.mkdir(parents=True, exist_ok=True)
                     Path(other).write_bytes(content)
             Path(name).write_bytes(undisturbed[name])
-    print(f"Flipped a byte in each of {len(names)} files: {len(names) - len(faults)} named.")
+    print(f"Flipped a byte in {len(names)} files, one at a time: {len(names) - len(faults)} named.")
     for kind, command in READS.items():
         name = next(n for n in command if n.startswith("data/derived"))
         flip(folder / name, chance)
@@ -197,7 +200,6 @@ def flips(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) ->
             faults.append(f"{name}: read by a command, which said: {said[-300:]}")
         (folder / name).write_bytes(undisturbed[name])
         print(f"Flipped in a file of kind {kind} during a run: {said.strip().splitlines()[-1]}")
-    kinds = {(Path(name).parts[0], Path(name).suffix): name for name in names}
     for name in kinds.values():
         flip(folder / name, chance)
     found = same(folder, undisturbed)

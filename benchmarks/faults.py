@@ -122,8 +122,11 @@ def same(folder: Path, undisturbed: dict[str, bytes]) -> list[str]:
     return [name for name in names if found.get(name) != undisturbed.get(name)]
 
 
-def killed(folder: Path, message: str, share: float, took: float) -> bool:
-    """Start a run, kill it some way into a job; return whether it came so far."""
+def killed(folder: Path, pass_by: int, share: float, took: dict[str, float]) -> tuple[str, int]:
+    """Let some jobs of a run end, kill it within the next; return its rule and how many ended.
+
+    The rule is empty where the run came to its end.
+    """
     unlock(folder)
     process = subprocess.Popen(
         COMMAND,
@@ -134,34 +137,73 @@ def killed(folder: Path, message: str, share: float, took: float) -> bool:
         text=True,
         start_new_session=True,
     )
-    reached = False
+    rule, ended = "", -1
     assert process.stdout is not None
     for line in process.stdout:
-        if re.match(rf"Job \d+: {message}", line):
-            reached = True
-            time.sleep(share * took)
-            break
+        if name := rule_of(line):
+            ended += 1
+            if ended >= pass_by:
+                rule = name
+                time.sleep(share * took[name])
+                break
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.stdout.close()
     process.wait()
-    return reached
+    return rule, ended
+
+
+def rule_of(line: str) -> str:
+    """Return the rule of a job that begins, by what Snakemake says of it."""
+    said = re.match(r"Job \d+: (.*)", line)
+    return next((name for name in RULES if said and said[1].startswith(RULES[name])), "")
+
+
+def durations(folder: Path) -> tuple[dict[str, float], int]:
+    """Run a study undisturbed, job by job; return how long each rule takes, and how many jobs."""
+    small_study(folder)
+    took, jobs, rule, began = {}, 0, "", time.perf_counter()
+    with subprocess.Popen(
+        COMMAND,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if name := rule_of(line):
+                jobs += 1
+                took[rule], rule, began = time.perf_counter() - began, name, time.perf_counter()
+        took[rule] = time.perf_counter() - began
+    if process.returncode:
+        sys.exit("".join(said))
+    return took, jobs
 
 
 def kills(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
     """Kill runs in every rule in turn; each goes on from where the one before was killed."""
     small_study(folder)
-    share_of: dict[str, list[float]] = {name: [] for name in RULES}
-    for number in range(KILLS):
-        share_of[list(RULES)[number % len(RULES)]].append(chance.random())
+    took, jobs = TOOK
     count: dict[str, int] = {}
-    for name, shares in share_of.items():
-        for share in sorted(shares):
-            # Some are killed as the job starts to import, some as it writes.
-            count[name] = count.get(name, 0) + killed(folder, RULES[name], share, 3.0)
+    ended = 0
+    for number in range(KILLS):
+        rule, more = killed(folder, number * jobs // KILLS - ended, chance.uniform(0, 0.9), took)
+        ended += max(more, 0)
+        if not rule:
+            break
+        count[rule] = count.get(rule, 0) + 1
     missed = [f"no run was killed in {name}" for name in RULES if not count.get(name)]
-    print(f"Killed {sum(count.values())} times: " + ", ".join(f"{n} {k}" for n, k in count.items()))
+    total = sum(count.values())
+    missed += [f"only {total} kills"] * (total < KILLS)
+    print(f"Killed {total} times: " + ", ".join(f"{n} {k}" for n, k in count.items()))
     return missed + same(folder, undisturbed)
+
+
+TOOK: tuple[dict[str, float], int] = ({}, 0)
 
 
 def flip(path: Path, chance: random.Random) -> None:
@@ -285,15 +327,13 @@ PARTS: dict[str, Callable[[Path, dict[str, bytes], random.Random], list[str]]] =
 
 
 def main() -> int:
+    global TOOK
     wanted = sys.argv[1:] or list(PARTS)
     with tempfile.TemporaryDirectory() as name:
         first = Path(name) / "undisturbed"
         first.mkdir()
-        small_study(first)
         started = time.perf_counter()
-        status, said = run(first)
-        if status:
-            sys.exit(said)
+        TOOK = durations(first)
         undisturbed = made(first)
         print(f"Undisturbed: {len(undisturbed)} files, {time.perf_counter() - started:.0f} s.")
         faults = []

@@ -242,7 +242,7 @@ def of_data() -> list[Mutant]:
         ("seed", plan, r"seed: \d+", "seed: 1"),
         ("level", plan, r"confidence_level: 0.95", "confidence_level: 0.9"),
         ("covariate", plan, r"^- years_in_contact\n", ""),
-        ("delta", plan, r"^      - -3\n", ""),
+        ("delta", plan, r"\n *- -3\n", "\n"),
         ("price year", money, r"price_year: 2020", "price_year: 2019"),
         ("price", f"{config}/unit_costs.csv", r"su_gp,contact,(\d+)", r"su_gp,contact,9\1"),
         ("range of a score", f"{config}/instruments.yaml", r"score: sum", "score: mean"),
@@ -266,7 +266,7 @@ def decide(folder: Path) -> None:
     for line in range(5):
         row, item = table.iloc[3 + 7 * line], f"rgu_{3 + 4 * line:02}"
         new = {"0": "1", "1": "0"}.get(row[item], "1")
-        text += f"followup,,{row['participant']},{item},{row[item]},correct,{new},A. B.,"
+        text += f"followup.csv,,{row['participant']},{item},{row[item]},correct,{new},A. B.,"
         text += "2020-01-01,form seen again\n"
     (folder / "config/decisions.csv").write_text(text, encoding="utf-8")
 

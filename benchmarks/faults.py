@@ -217,7 +217,7 @@ def flip(path: Path, chance: random.Random) -> None:
 def flips(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
     """Flip a byte of files of every kind by themselves, at once, and during a run."""
     faults = []
-    every = [name for name in undisturbed if "/.sha256/" not in name]
+    every = [name for name in undisturbed if "/." not in name]
     # One of each kind in each folder, and each file that stands by itself.
     kinds = {(str(Path(name).parent), Path(name).suffix): name for name in every}
     names = sorted({*kinds.values(), *(n for n in every if str(Path(n).parent) == DERIVED)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -208,6 +209,18 @@ def test_a_manifest_that_is_none_is_refused(top, text, fault):
         checksums.check()
     assert str(caught.value).startswith("archived/MANIFEST.sha256")
     assert fault in str(caught.value)
+
+
+def test_a_verification_that_ends_there_leaves_its_page_and_none_of_an_earlier_one(top):
+    write(Path("logs/verification.csv"), "earlier")
+    MANIFEST.write_text("hello\n")
+    assert cli.main(["verify"]) == 1
+    found = json.loads(Path("logs/verification.json").read_text())
+    assert found["stopped"]["step"] == "reading the list of the archive's files"
+    assert "line 1: expected a SHA-256" in found["stopped"]["sentence"]
+    assert not found["verified"]
+    assert "Not verified" in Path("logs/verification.html").read_text(encoding="utf-8")
+    assert not Path("logs/verification.csv").exists()
 
 
 def test_other_code_than_that_of_the_archive_is_said(top, capsys, monkeypatch, repository):

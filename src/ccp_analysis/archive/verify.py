@@ -143,8 +143,6 @@ def verify(
         As in `run`.
     """
     found = found or Verification()
-    for older in (COMPARISON, verification.PAGE, verification.FOUND):
-        older.unlink(missing_ok=True)
     try:
         _verify(command, against, found)
     except BaseException as error:

@@ -116,6 +116,15 @@ def test_each_kind_of_file(tmp_path, name, old, equal, other, place, before, aft
     assert (found.reference, found.rerun) == (before, after)
 
 
+def test_a_few_pixels_on_edges_are_no_difference_and_a_digit_is(tmp_path):
+    old, new = np.full((600, 800, 3), 255, np.uint8), np.full((600, 800, 3), 255, np.uint8)
+    image.imsave(tmp_path / "a.png", old)
+    for pixels, found in ((4, EQUAL), (5, DIFFERENT)):
+        new[300, :pixels] = 0
+        image.imsave(tmp_path / "b.png", new)
+        assert compare_files("a", tmp_path / "a.png", tmp_path / "b.png").comparison == found
+
+
 def test_files_that_are_missing_or_are_no_such_file(tmp_path):
     one, other, gone = (tmp_path / name for name in ("a.json", "b.json", "c.json"))
     one.write_text(json.dumps({"a": 1}))

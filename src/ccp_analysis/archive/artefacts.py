@@ -36,6 +36,8 @@ from ccp_analysis.archive.compared import (
 NOTHING = 1e-10  # of any number of a table or document, in whatever units
 DRAWN = 1e-3  # of a coordinate of a figure, in points
 SHADES = 2 / 255  # of a channel of a pixel
+# Of pixels on the edge of a line, which fall on either side; a digit has more of a whole figure.
+EDGES = 1e-5
 LONG = 6  # digits from which on the last one may round either way
 
 Cell = tuple[str, str]
@@ -253,11 +255,12 @@ def _pixels(before: bytes, after: bytes) -> list[tuple[str, str, str]]:
         one, other = (f"{array.shape[1]} x {array.shape[0]}" for array in (old, new))
         return [("size in pixels", one, other)]
     apart = np.abs(old - new)
-    if (apart <= SHADES + 1e-6).all():
+    others = int((apart > SHADES + 1e-6).any(axis=-1).sum())
+    if others <= EDGES * old.shape[0] * old.shape[1]:
         return []
     row, column, channel = np.unravel_index(int(apart.argmax()), apart.shape)
     a, b = (f"{array[row, column, channel]:.3f}" for array in (old, new))
-    return [(f"pixel {column}, {row} of {int((apart > SHADES).any(axis=-1).sum())}", a, b)]
+    return [(f"pixel {column}, {row} of {others}", a, b)]
 
 
 READERS: dict[str, Callable[[bytes], Iterator[Cell]]] = {

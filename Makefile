@@ -11,7 +11,7 @@ STUDY     ?= $(or $(patsubst %/archived/MANIFEST.sha256,%,$(firstword \
 CORES     ?= 4
 PEOPLE    ?= 5000
 LONG      ?= averaged_contributions averaged_elsewhere weighting takers used_up_teams reviewers_inference \
-	operating_characteristics economic_evaluation
+	operating_characteristics economic_evaluation faults mutants processors
 TEAMS     ?= 100
 PYTHON    ?= python3.13 python3.12 python3.11 python3
 LOCK      ?= requirements.lock
@@ -47,7 +47,7 @@ COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --for
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick test-long lint docs site verify golden archive data lock clean environment workshop study synthetic synthetic-study
+.PHONY: help run test test-quick test-long lint docs site verify manifest golden archive data lock clean environment workshop study synthetic synthetic-study
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -79,7 +79,7 @@ test-long: workshop ## run long simulations for hours (LONG="weighting ..."); .c
 		echo "benchmarks/$$name.py"; \
 		printf 'Printed on %s by the code of commit %s.\n\n' "$$(date +%F)" "$$(git rev-parse --short HEAD)" \
 			>".cache/evidence/$$name.md"; \
-		$(WITH) PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tools" $(BIN)/python "benchmarks/$$name.py" \
+		$(WITH) PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tools:$(CURDIR)/tests" $(BIN)/python "benchmarks/$$name.py" \
 			>>".cache/evidence/$$name.md" || exit 1; \
 	done
 
@@ -102,6 +102,9 @@ site: workshop ## build the documentation as web pages
 
 verify: study environment ## compare an archive's files with their checksums, and results with a rerun
 	@cd "$(STUDY)" && exec $(CLI) verify --cores $(CORES) --log logs/verify.log
+
+manifest: study environment ## write checksums of inputs, code and results, to be signed
+	@cd "$(STUDY)" && exec $(CLI) manifest --log logs/manifest.log
 
 golden: ## run the shipped studies and keep their numbers as those that tests compare with
 	$(MAKE) --no-print-directory run STUDY=.

@@ -9,11 +9,11 @@ from snakemake.exceptions import WorkflowError
 SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
 
-from ccp_analysis import before, layout, provenance
+from ccp_analysis import before, layout, mended, provenance
 from ccp_analysis.cli import faults_since
 from ccp_analysis.config.economics import costed
 from ccp_analysis.config.trial import Trial, configuration_files, designed
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, denied
 from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
 from ccp_analysis.report.catalogue import files_of, shelves
@@ -39,6 +39,12 @@ try:
     CONFIG = configuration_files()
     RAW = [file.path.as_posix() for file in STUDY.files.values()]
     before.check_rights([*RAW, *sum(CONFIG.values(), [])])
+    # Not while another run is at work, whose files are half there.
+    if workflow.is_main_process and not any(Path(".snakemake/locks").glob("*")):
+        for sentence in mended.set_aside():
+            print(sentence, file=sys.stderr)
+except OSError as error:
+    raise WorkflowError(denied(error)) from None
 except StudyError as error:
     # Nothing has a log yet, so that all faults are said here.
     raise WorkflowError("\n".join(error.faults) or str(error)) from None
@@ -73,13 +79,19 @@ PARTS = (
     + ["implementation"] * bool(IMPLEMENTATION)
 )
 ITEMS = [path.as_posix() for path in files_of(Trial())]
-CAPTIONS = f"{DERIVED}/captions"
+CAPTIONS = layout.CAPTIONS.as_posix()
 SHELVES = {path.as_posix(): at for path, at in shelves(Trial()).items()}
 RELEASED = [path.as_posix() for path in layout.RELEASED]
 FIGURES = [path for path in ITEMS if Path(path).parent == layout.FIGURES]
 DOCUMENTS = [path.as_posix() for path in layout.DOCUMENTS]
 CODEBOOK = [path.as_posix() for path in layout.CODEBOOK]
 STARTED = time.time()
+
+
+def altered(wildcards):
+    """Return what was altered since it was written, and so is asked for as well."""
+    others = [rule for rule in workflow.rules if rule.name != "all"]
+    return mended.wanted(lambda path: any(rule.is_producer(path) for rule in others))
 
 
 def overview(path):
@@ -121,6 +133,7 @@ rule all:
         ITEMS,
         DOCUMENTS,
         CODEBOOK,
+        altered,
 
 
 rule clean:

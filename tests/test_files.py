@@ -10,7 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ccp_analysis import files
+from ccp_analysis import files, mended
+from ccp_analysis.errors import StudyError
+from ccp_analysis.layout import ALTERED, CAPTIONS, DERIVED, RESULTS
 
 
 def test_a_failing_writer_leaves_the_older_file_and_nothing_else(tmp_path):
@@ -109,3 +111,100 @@ def test_a_file_that_is_not_there_counts_as_empty(tmp_path):
     assert files.fingerprint([tmp_path / "a"]) == missing
     (tmp_path / "a").write_text("x")
     assert files.fingerprint([tmp_path / "a"]) != missing
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Files of each kind where a run writes them, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame({"x": [0.5, 1.5], "s": ["a", "b"]})
+    files.write_parquet(DERIVED / "people.parquet", table)
+    files.write_csv(DERIVED / "queries.csv", table)
+    files.write_json(DERIVED / "flow.json", {"a": [1, 2]})
+    files.write_text(DERIVED / "report.md", "# Text\n")
+    files.write_text(CAPTIONS / "table.rst", "A table\n")
+    files.write_csv(RESULTS, table)
+    files.write_text(Path("elsewhere.txt"), "x")
+    return tmp_path
+
+
+READERS = {
+    "people.parquet": files.read_parquet,
+    "queries.csv": files.read_csv,
+    "flow.json": files.read_json,
+    "report.md": files.read_text,
+}
+
+
+def flip(path: Path, place: int = 5) -> None:
+    """Flip a bit of a byte and leave the dates as they were."""
+    dates, content = path.stat(), bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    os.utime(path, (dates.st_atime, dates.st_mtime))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_an_altered_byte_is_noticed_in_reading_whatever_the_date(written, name):
+    READERS[name](DERIVED / name)
+    flip(DERIVED / name)
+    os.utime(DERIVED / name, (0, 0))
+    with pytest.raises(StudyError, match=f"^data/derived/{name}: it was changed after it was"):
+        READERS[name](DERIVED / name)
+
+
+def test_every_byte_of_a_page_has_a_checksum_of_its_own(written):
+    """Where a file was copied in without its record, Parquet notices by itself."""
+    path = DERIVED / "people.parquet"
+    files.record_of(path).unlink()
+    whole, table = path.read_bytes(), files.read_parquet(path)
+    pages = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    noticed = 0
+    for place in range(4, pages):
+        flip(path, place)
+        try:  # a byte that nothing reads, as that of a statistic, may change
+            pd.testing.assert_frame_equal(files.read_parquet(path), table)
+        except StudyError:
+            noticed += 1
+        path.write_bytes(whole)
+    assert noticed > pages / 2
+
+
+def test_altered_files_are_set_aside_and_asked_for_and_nothing_else(written):
+    assert mended.set_aside() == []
+    assert mended.wanted(lambda _: True) == []
+    for path in (DERIVED / "flow.json", RESULTS, CAPTIONS / "table.rst"):
+        flip(path)
+    (DERIVED / ".0123456789abcdef.csv").write_text("half")
+    record = files.record_of(DERIVED / "report.md")
+    record.write_bytes(b"")
+    said = mended.set_aside()
+    assert [line.partition(":")[0] for line in said] == [
+        *("data/derived/captions/table.rst", "data/derived/flow.json", "data/derived/report.md"),
+        "reports/results.csv",
+    ]
+    assert not (DERIVED / "flow.json").exists()
+    assert not (DERIVED / ".0123456789abcdef.csv").exists()
+    assert b"\x60" not in (ALTERED / RESULTS).read_bytes()
+    made = {CAPTIONS.as_posix(), "data/derived/flow.json", "reports/results.csv"}
+    assert mended.wanted(made.__contains__) == sorted(made)
+    files.write_json(DERIVED / "flow.json", {"a": [1, 2]})
+    assert mended.set_aside() == []
+    assert mended.wanted(made.__contains__) == sorted(made - {"data/derived/flow.json"})
+
+
+def test_what_no_run_wrote_has_no_record(written):
+    assert files.record_of(Path("elsewhere.txt")) is None
+    assert files.record_of(Path("/elsewhere.txt")) is None
+    assert files.record_of(written / RESULTS) == files.record_of(RESULTS)
+
+
+def test_a_full_disk_leaves_the_older_file_and_a_record_that_makes_it_anew(written, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "digest", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_json(DERIVED / "flow.json", {"b": 1})
+    assert files.read_json(DERIVED / "flow.json") == {"a": [1, 2]}
+    assert not [p for p in written.rglob(".*") if p.is_file()]

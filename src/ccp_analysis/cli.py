@@ -34,6 +34,8 @@ COMMANDS = {
     "codebook": "ccp_analysis.report.codebook:run",
     "archive": "ccp_analysis.archive.pack:run",
     "verify": "ccp_analysis.archive.checksums:run",
+    "manifest": "ccp_analysis.archive.signed:run",
+    "check-signature": "ccp_analysis.archive.signed:check",
 }
 STOPPED = "stopped by "
 USAGE = f"usage: python -m ccp_analysis.cli COMMAND [options]\ncommands: {', '.join(COMMANDS)}"

@@ -1,9 +1,15 @@
-"""Writing files whole or not at all, and the hashes by which a changed file is noticed."""
+"""Writing files whole or not at all, and the hashes by which a changed file is noticed.
+
+Of each file that a run writes in its study folder, the SHA-256 is kept beside (`layout.RECORDS`);
+who reads it again compares, so that a byte that was altered in between is said and not computed
+with. `mended` does so before the first job.
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
 import re
@@ -13,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+
+from ccp_analysis.errors import StudyError
+from ccp_analysis.layout import DERIVED, RECORDS, RESULTS
 
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 NUMBER = re.compile(r"\s*[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*")
@@ -35,9 +45,77 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     temporary.touch(exist_ok=False)  # with the rights that the user's mask leaves
     try:
         write(temporary)
+        if record := record_of(path):
+            # First: whatever ends the run in between, a file that is not as recorded is made anew.
+            record.parent.mkdir(parents=True, exist_ok=True)
+            note = record.with_name(temporary.name)
+            note.write_text(f"{digest(temporary)}  {path.name}\n", encoding="utf-8")
+            note.replace(record)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def record_of(path: Path) -> Path | None:
+    """Return where the SHA-256 of a file is kept; None for what no run of the study writes."""
+    here = Path.cwd()
+    if path.is_absolute():
+        if not path.is_relative_to(here):
+            return None
+        path = path.relative_to(here)
+    made = path.is_relative_to(DERIVED) or path.is_relative_to(RESULTS.parent)
+    return RECORDS / path.parent / f"{path.name}.sha256" if made else None
+
+
+def recorded(record: Path) -> str:
+    """Return the SHA-256 that was kept of a file; empty if it cannot be read."""
+    return record.read_bytes()[:64].decode("ascii", "replace") if record.is_file() else ""
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file; StudyError if it is not as a run wrote it."""
+    content = path.read_bytes()
+    record = record_of(path)
+    if record and record.is_file() and recorded(record) != hashlib.sha256(content).hexdigest():
+        raise _altered(path)
+    return content
+
+
+def _altered(path: Path) -> StudyError:
+    return StudyError(
+        f"{path}: it was changed after it was written; run again, which makes it anew."
+    )
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that a rule wrote."""
+    return read_bytes(path).decode("utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Return what a rule wrote as JSON."""
+    return json.loads(read_bytes(path))
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Return a table that a rule wrote as CSV, every cell as text."""
+    return pd.read_csv(io.BytesIO(read_bytes(path)), dtype=str, keep_default_na=False)
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Return a table that a rule wrote as Parquet; the checksum of each page is compared too."""
+    try:
+        return pd.read_parquet(io.BytesIO(read_bytes(path)), page_checksum_verification=True)
+    except (OSError, pa.ArrowInvalid) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise _altered(path) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -95,8 +173,10 @@ def write_csv(path: Path, table: pd.DataFrame, bom: bool = False) -> None:
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as Parquet, whole or not at all."""
-    write_whole(path, lambda target: table.to_parquet(target, index=False))
+    """Write a table as Parquet with a checksum for each page, whole or not at all."""
+    write_whole(
+        path, lambda target: table.to_parquet(target, index=False, write_page_checksum=True)
+    )
 
 
 def fingerprint(paths: Iterable[Path]) -> str:

@@ -17,6 +17,9 @@ DECISIONS = Path("config/decisions.csv")
 CARRIED: tuple[Path, ...] = ()
 
 DERIVED = Path("data/derived")  # everything computed, for the next step
+RECORDS = DERIVED / ".sha256"  # of each file that a run wrote, its checksum
+ALTERED = DERIVED / "altered"  # what was changed after a run wrote it
+CAPTIONS = DERIVED / "captions"
 QUERIES = DERIVED / "queries.csv"
 FLOW = DERIVED / "flow.json"
 SHOWN = DERIVED / "released.json"  # of the flow, what may be shown

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from ccp_analysis import files
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.layout import QUERIES
 
@@ -33,7 +33,7 @@ def lines_of(plan: Plan, flow: Path) -> list[str]:
     """Return one line for each outcome of which cleaning, if it ran, has set values missing."""
     if not flow.is_file():
         return []
-    found = removed_of(plan, json.loads(flow.read_text(encoding="utf-8")))
+    found = removed_of(plan, files.read_json(flow))
     return [
         f"{outcome}: answers or values set missing by cleaning: {words}; see {QUERIES.as_posix()}"
         for outcome, words in found.items()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis import files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import groups
 from ccp_analysis.results.table import COLUMNS, KEY, NUMBERS, read_results
@@ -264,7 +265,7 @@ def test_a_subgroup_that_fails_stops_nothing(copy_of_ccp):
     path = copy_of_ccp / "data/derived/imputed.parquet"
     tables = pd.read_parquet(path)
     tables["same"] = 1.0
-    tables.to_parquet(path, index=False)
+    files.write_parquet(path, tables)
     copy_of_ccp.change("config/analysis.yaml", "variable: years_in_contact", "variable: same")
     table = copy_of_ccp.analyse("ancova")
     row = one(table, term="interaction")
@@ -309,7 +310,7 @@ def test_a_failing_supporting_analysis_leaves_a_row(copy_of_ccp):
     tables = pd.read_parquet(path)
     lost = (tables["team"] == "T03") & (tables["imputation"] == 0)
     tables.loc[lost, "recovery_month6"] = np.nan
-    tables.to_parquet(path, index=False)
+    files.write_parquet(path, tables)
     table = copy_of_ccp.analyse("team_means_complete")
     row = one(table, outcome="recovery")
     assert (row["status"], row["term"], row["role"]) == ("failed", "difference", "sensitivity")
@@ -323,7 +324,7 @@ def follow_up_is_baseline(folder, outcome: str) -> None:
     tables = pd.read_parquet(path)
     tables[f"{outcome}_month6"] = tables[f"{outcome}_baseline"].fillna(30.0)
     tables[f"{outcome}_baseline"] = tables[f"{outcome}_month6"]
-    tables.to_parquet(path, index=False)
+    files.write_parquet(path, tables)
 
 
 def test_a_primary_analysis_that_fails_on_the_primary_outcome_stops_and_leaves_no_file(copy_of_ccp):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ccp_analysis import files
 from ccp_analysis.analyses import checks
 from ccp_analysis.errors import StudyError
 from ccp_analysis.results import stage
@@ -64,7 +65,7 @@ def test_an_outcome_that_cannot_be_fitted_leaves_a_row(copy_of_ccp):
     path = Path("data/derived/imputed.parquet")
     tables = pd.read_parquet(path)
     tables["recovery_month6"] = 3.0
-    tables.to_parquet(path, index=False)
+    files.write_parquet(path, tables)
     rows, points = run("ancova")
     row = one(rows, outcome="recovery")
     assert (row["term"], row["status"]) == ("all checks", "failed")

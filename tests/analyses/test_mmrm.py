@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from support.reported import summary
 
+from ccp_analysis import files
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
@@ -152,7 +153,7 @@ def renamed(btheb_done, tmp_path_factory: pytest.TempPathFactory):
         )
         for name in table.columns
     ]
-    table.to_parquet(file)
+    files.write_parquet(file, table)
     with chdir(folder.path):
         folder.analyse("mmrm_observed")
         stage.run(
@@ -214,7 +215,7 @@ def test_a_visit_at_which_the_outcome_is_not_measured_stands_for_nothing(
     folder = replace(renamed, path=tmp_path)
     folder.change(PLAN, "model: mmrm, data: observed", "model: mmrm, visit: week12, data: observed")
     file = DERIVED / "imputed.parquet"
-    pd.read_parquet(file).drop(columns="bdi_week12").to_parquet(file)
+    files.write_parquet(file, pd.read_parquet(file).drop(columns="bdi_week12"))
     with pytest.raises(StudyError, match="at the visit 'week12', at which 'bdi' is not measured"):
         folder.analyse("mmrm_observed")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -78,7 +79,7 @@ def test_all_changed_files_are_named_in_one_go_before_the_rerun(top, capsys, mon
         "(f / 'results.csv').write_text(sys.argv[2])"
     )
     command = [sys.executable, "-c", script]
-    monkeypatch.setattr(verify, "snakemake", lambda folder, _: [*command, str(folder), rerun])
+    monkeypatch.setattr(verify, "snakemake", lambda folder, *_: [*command, str(folder), rerun])
     assert cli.main(["verify", "--log", "logs/verify.log"]) == 1
     said = capsys.readouterr().out
     named = [line.strip() for line in said.partition("Running the study again")[0].splitlines()]
@@ -87,6 +88,24 @@ def test_all_changed_files_are_named_in_one_go_before_the_rerun(top, capsys, mon
     assert "Verified: 3 rows identical" in said
     assert said.endswith(f"Not verified: not as packed: {', '.join(TAMPERED)}.\n")
     assert all(f"{name}: changed" in Path("logs/verify.log").read_text() for name in TAMPERED)
+
+
+@pytest.mark.parametrize("name", [*TAMPERED, "docs/statistics.md", "src/small/more.py"])
+def test_one_change_is_named_and_ends_with_another_status(top, name, capsys, monkeypatch):
+    """Also where every number comes out again."""
+    seen = {}
+    monkeypatch.setattr(verify, "run", lambda **given: seen.update(given) or 0)
+    assert cli.main(["verify"]) == 0
+    if name in TAMPERED:
+        tamper(name)
+    elif Path(name).exists():
+        Path(name).unlink()
+    else:
+        write(Path(name), "x = 1\n")
+    assert cli.main(["verify"]) == 1
+    assert capsys.readouterr().out.endswith(f"Not verified: not as packed: {name}.\n")
+    assert [fault.partition(":")[0] for fault in seen["faults"]] == [name]
+    assert seen["listed"] == len(MANIFEST.read_text().splitlines())
 
 
 def test_missing_and_added_files_are_named(top):
@@ -190,6 +209,18 @@ def test_a_manifest_that_is_none_is_refused(top, text, fault):
         checksums.check()
     assert str(caught.value).startswith("archived/MANIFEST.sha256")
     assert fault in str(caught.value)
+
+
+def test_a_verification_that_ends_there_leaves_its_page_and_none_of_an_earlier_one(top):
+    write(Path("logs/verification.csv"), "earlier")
+    MANIFEST.write_text("hello\n")
+    assert cli.main(["verify"]) == 1
+    found = json.loads(Path("logs/verification.json").read_text())
+    assert found["stopped"]["step"] == "reading the list of the archive's files"
+    assert "line 1: expected a SHA-256" in found["stopped"]["sentence"]
+    assert not found["verified"]
+    assert "Not verified" in Path("logs/verification.html").read_text(encoding="utf-8")
+    assert not Path("logs/verification.csv").exists()
 
 
 def test_other_code_than_that_of_the_archive_is_said(top, capsys, monkeypatch, repository):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import math
 import os
 import shutil
 import signal
@@ -17,9 +19,9 @@ from small_repository import write_results
 
 from ccp_analysis import archive as package
 from ccp_analysis import cli
-from ccp_analysis.archive import verify
+from ccp_analysis.archive import compared, verification, verify
 from ccp_analysis.errors import StudyError
-from ccp_analysis.results.table import COLUMNS, KEY
+from ccp_analysis.results.table import COLUMNS, KEY, NUMBERS
 
 
 def changed(row: int = 0, **cells: str) -> pd.DataFrame:
@@ -53,7 +55,7 @@ def stub(table: pd.DataFrame, folder: Path, seen: Path | None = None) -> list[st
 
 
 def run(table: pd.DataFrame, against: Path | None = None) -> int:
-    return verify.verify(lambda folder: stub(table, folder), against)
+    return verify.verify(lambda folder, _: stub(table, folder), against)
 
 
 def compare_one(old: dict[str, str], new: dict[str, str]) -> pd.Series:
@@ -80,8 +82,9 @@ def test_the_same_text_is_identical():
     [
         ("estimate", "10.25", "10.250000000000002"),
         ("estimate", "10.25", "1.025e1"),
-        ("estimate", "1000", "1000.000009"),
-        ("conf_low", "-1000", "-1000.000009"),
+        ("estimate", "1000", "1000.000000002"),
+        ("conf_low", "-1000", "-1000.000000002"),
+        ("estimate", "1000000000", "1000000000.0000001"),
         ("df", "4.0", "4"),
         ("n", "151", "151.0"),
         ("df", "123456789.0", "123456789.9"),
@@ -92,15 +95,16 @@ def test_the_same_text_is_identical():
 )
 def test_numbers_that_differ_by_rounding_or_spelling_are_equal(column, old, new):
     found = compare_one({column: old}, {column: new})
-    assert found["comparison"] == verify.WITHIN
+    assert found["comparison"] == verify.EQUAL
     assert (found["column"], found["reference"], found["rerun"]) == (column, old, new)
-    assert found["difference"] <= verify.TOLERANCE
+    assert found["difference"] <= compared.TOLERANCE
 
 
 @pytest.mark.parametrize(
     ("column", "old", "new"),
     [
         ("estimate", "10.25", "10.2500002"),
+        ("estimate", "1000", "1000.0000003"),
         ("estimate", "10.25", "-10.25"),
         ("estimate", "10.25", ""),
         ("estimate", "", "0"),
@@ -123,7 +127,7 @@ def test_other_numbers_and_texts_are_different(column, old, new):
     found = compare_one({column: old}, {column: new})
     assert found["comparison"] == verify.DIFFERENT
     assert (found["column"], found["reference"], found["rerun"]) == (column, old, new)
-    assert found["difference"] > verify.TOLERANCE
+    assert found["difference"] > compared.TOLERANCE
 
 
 @pytest.mark.parametrize("column", ["estimate", "conf_low", "conf_high", "mc_error"])
@@ -131,7 +135,7 @@ def test_near_zero_the_standard_error_is_the_yardstick(column):
     within = compare_one(
         {column: "1e-9", "std_error": "0.5"}, {column: "5.9e-9", "std_error": "0.5"}
     )
-    assert within["comparison"] == verify.WITHIN
+    assert within["comparison"] == verify.EQUAL
     assert within["difference"] == pytest.approx(4.9e-9 / 0.5)
     beyond = compare_one(
         {column: "1e-9", "std_error": "0.5"}, {column: "6.1e-9", "std_error": "0.5"}
@@ -150,7 +154,7 @@ def test_without_a_standard_error_an_estimate_is_its_own_yardstick(std_error):
 def test_statistics_and_shares_are_measured_by_one(column):
     # The standard error, which has units, must not count for them.
     old = {column: "1e-12", "std_error": "1000"}
-    assert compare_one(old, old | {column: "9e-9"})["comparison"] == verify.WITHIN
+    assert compare_one(old, old | {column: "9e-9"})["comparison"] == verify.EQUAL
     assert compare_one(old, old | {column: "1.2e-8"})["comparison"] == verify.DIFFERENT
 
 
@@ -180,14 +184,15 @@ def test_a_changed_key_makes_two_rows_that_are_on_one_side():
 def test_verified(capsys):
     assert run(changed(estimate="10.250000000000002")) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "Verified: 2 rows identical, 1 equal within tolerance, 0 different."
-    assert said[:-1] == [
+    assert said[-2] == "Verified: 2 rows identical, 1 equal within tolerance, 0 different."
+    assert said[-1] == f"All that was found: {Path('logs/verification.html').absolute()}"
+    assert said[:-2] == [
         "Running the study again from its raw data in a clean folder.",
         "  Job 1: Cleaning the raw files",
         "  1 of 2 steps (50%) done",
     ]
     table = pd.read_csv("logs/verification.csv", dtype=str, keep_default_na=False)
-    assert table["comparison"].to_list() == [verify.WITHIN] + [verify.IDENTICAL] * 2
+    assert table["comparison"].to_list() == [verify.EQUAL] + [verify.IDENTICAL] * 2
     assert table.loc[0, ["column", "reference", "rerun"]].to_list() == [
         *("estimate", "10.25", "10.250000000000002")
     ]
@@ -200,7 +205,7 @@ def test_different(capsys):
     rerun.loc[9, "term"] = "surprise"
     assert run(rerun) == 1
     said = capsys.readouterr().out
-    assert said.endswith(
+    assert said.partition("All that was found")[0].endswith(
         "Different: 1 rows identical, 0 equal within tolerance, 1 different, "
         "1 only in archived/results.csv, 1 only in the rerun; all are in logs/verification.csv.\n"
         "  ancova / score / difference: estimate 1.5 in archived/results.csv, 1.75 in the rerun\n"
@@ -217,7 +222,7 @@ def test_only_the_first_few_differences_are_shown(capsys):
     assert run(other) == 1
     said = capsys.readouterr().out.splitlines()
     assert "  a / o4: estimate 4.0 in archived/results.csv, empty in the rerun" in said
-    assert said[-1] == "  and 3 more"
+    assert said[-2] == "  and 3 more"
     assert len(pd.read_csv("logs/verification.csv")) == 8
 
 
@@ -264,7 +269,7 @@ def test_a_reference_with_a_result_twice_is_refused():
 
 def test_the_rerun_starts_from_configuration_and_raw_data_alone(tmp_path):
     seen = tmp_path / "seen.json"
-    assert verify.verify(lambda folder: stub(changed(), folder, seen)) == 0
+    assert verify.verify(lambda folder, _: stub(changed(), folder, seen)) == 0
     copied, mode, folder = json.loads(seen.read_text())
     kept = ["analysis.yaml", "dictionary.csv", "instruments.yaml", "study.yaml"]
     assert copied == [f"config/{k}" for k in kept] + ["data/raw/README.md", "data/raw/people.csv"]
@@ -281,7 +286,8 @@ def test_the_study_is_left_as_it_was(repository):
     new = {p.relative_to(repository).as_posix() for p in repository.rglob("*") if p.is_file()}
     old = {p.relative_to(repository).as_posix() for p in kept}
     assert new - old - {"table.csv"} == {
-        *("logs/verification.csv", "logs/verify/clean.log", "logs/verify/snakemake.log")
+        *("logs/verification.csv", "logs/verification.html", "logs/verification.json"),
+        *("logs/verify/clean.log", "logs/verify/snakemake.log"),
     }
 
 
@@ -307,17 +313,23 @@ def test_a_failed_rerun_is_told_in_a_sentence_and_its_logs_are_kept(said, senten
         "print(sys.argv[1], file=sys.stderr); sys.exit(1)"
     )
     with pytest.raises(StudyError) as caught:
-        verify.verify(lambda folder: [sys.executable, "-c", script, said, str(folder)])
+        verify.verify(lambda folder, _: [sys.executable, "-c", script, said, str(folder)])
     assert str(caught.value) == f"the rerun failed: {sentence} (its logs: logs/verify)."
     assert Path("logs/verify/clean.log").read_text() == "all faults"
     assert Path("logs/verify/snakemake.log").read_text().strip() == said
     assert not Path("logs/verification.csv").exists()
+    found = json.loads(Path("logs/verification.json").read_text())
+    assert found["stopped"] == {"step": "running the study again", "sentence": str(caught.value)}
+    assert found["verified"] is False
+    page = Path("logs/verification.html").read_text(encoding="utf-8")
+    assert "Not verified" in page
+    assert f"It stopped while running the study again: {html.escape(str(caught.value))}" in page
     assert not list(Path("data/derived").glob("verify-*/logs"))
 
 
 def test_a_rerun_that_makes_no_results_has_failed():
     with pytest.raises(StudyError, match=r"^the rerun failed: it ended without results"):
-        verify.verify(lambda folder: [sys.executable, "-c", ""])
+        verify.verify(lambda folder, _: [sys.executable, "-c", ""])
 
 
 def test_a_missing_raw_file_is_named_before_anything_runs():
@@ -331,9 +343,9 @@ def test_a_missing_raw_file_is_named_before_anything_runs():
 def test_asked_to_end_it_ends_the_rerun_and_removes_its_folder(asked):
     script = """if True:
         import os, sys
-        from ccp_analysis.archive import verify
+        from ccp_analysis.archive import compared, verification, verify
         wait = "import time; print('Job 1: waiting', flush=True); time.sleep(60)"
-        verify.verify(lambda folder: [sys.executable, "-c", wait, str(folder)])
+        verify.verify(lambda folder, _: [sys.executable, "-c", wait, str(folder)])
     """
     source = str(Path(verify.__file__).parents[2])
     process = subprocess.Popen(
@@ -372,7 +384,8 @@ def test_the_command_uses_this_code_and_this_python(repository, tmp_path):
         "--directory": str(tmp_path),
         "--cores": "3",
     }
-    assert command[-1] == "reports/results.csv"
+    assert command == [*verify.snakemake(tmp_path, 3, whole=False)][:-1]
+    assert verify.snakemake(tmp_path, 3, whole=False)[-1] == "reports/results.csv"
 
 
 def test_without_a_snakefile_it_says_so(repository, tmp_path):
@@ -384,8 +397,11 @@ def test_without_a_snakefile_it_says_so(repository, tmp_path):
 @pytest.mark.parametrize("fault", [False, True])
 def test_the_command_line_ends_with_the_status(fault, monkeypatch, capsys, repository):
     shutil.rmtree("archived")
+    for made in Path("reports").iterdir():
+        if made.name != "results.csv":
+            shutil.rmtree(made) if made.is_dir() else made.unlink()
     table = changed(estimate="11") if fault else changed()
-    monkeypatch.setattr(verify, "snakemake", lambda folder, cores: stub(table, folder))
+    monkeypatch.setattr(verify, "snakemake", lambda folder, *_: stub(table, folder))
     assert cli.main(["verify", "--cores", "2"]) == int(fault)
     assert ("Different:" if fault else "Verified:") in capsys.readouterr().out
 
@@ -396,3 +412,106 @@ def test_the_command_line_says_a_fault_in_one_sentence(repository, capsys, monke
     said = capsys.readouterr().err
     assert said.startswith("verify: ")
     assert said.count("\n") == 1
+
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.mark.parametrize("study", ["connecting_people", "beat_the_blues"])
+def test_a_change_of_a_millionth_of_a_standard_error_is_caught_in_every_number(study):
+    """Or of a millionth of one, or of itself, where a number is measured by these."""
+    table = pd.read_csv(GOLDEN / f"{study}.csv", dtype=str, keep_default_na=False)
+    known = table.set_index("row").to_dict("index")
+    missed, tried = [], 0
+    for row in known.values():
+        row["row"] = ""
+        for column in NUMBERS:
+            value = compared.number(row[column])
+            if value is None or not math.isfinite(value) or column in KEY:
+                continue
+            std_error = compared.number(row["std_error"])
+            own = abs(value) or 1.0
+            if column in compared.IN_UNITS and std_error:
+                own = std_error if math.isfinite(std_error) else own
+            elif column in compared.WITHOUT_UNITS:
+                own = max(own, 1.0)
+            for sign in (1e-6, -1e-6):
+                tried += 1
+                changed_row = row | {column: repr(value + sign * own)}
+                distance = compared._distance(column, row, changed_row)
+                if not distance > 10 * compared.TOLERANCE:
+                    missed.append((row["analysis"], row["term"], column, row[column]))
+    assert tried > 5_000
+    assert missed == []
+
+
+def with_reports(change: dict[str, str] | None = None) -> int:
+    """Verify against reports that the rerun makes again, some of them changed."""
+    shutil.copytree("reports", "archived", dirs_exist_ok=True)
+    change = change or {}
+
+    def command(folder: Path, whole: bool) -> list[str]:
+        assert whole
+        shutil.copytree("archived", folder / "reports")
+        for name, text in change.items():
+            (folder / "reports" / name).write_text(text, encoding="utf-8")
+        return [sys.executable, "-c", ""]
+
+    return verify.verify(command)
+
+
+def test_every_table_figure_and_document_is_compared(capsys):
+    assert with_reports() == 0
+    said = capsys.readouterr().out
+    found = json.loads(Path("logs/verification.json").read_text())
+    number = found["reports"]["identical"]
+    assert f"Comparing {number} tables, figures and documents." in said
+    assert f"Tables, figures and documents: {number} identical." in said
+    assert {a["name"] for a in found["reports_compared"]} >= {
+        *("report.html", "report.pdf", "report.docx", "codebook.csv", "tables/flow.csv"),
+        *("figures/forest.svg", "figures/forest.png", "tables.xlsx", "results.json"),
+    }
+    page = Path("logs/verification.html").read_text(encoding="utf-8")
+    assert "All 3 results came out again." in page
+    assert f"So did all {number} tables, figures and documents." in page
+
+
+def test_a_file_of_the_reports_that_differs_is_named_with_both_values(capsys):
+    changes = {"report.pdf": "other", "tables/flow.csv": "a\n2\n", "report.html": "<p>html</p>"}
+    assert with_reports(changes) == 1
+    assert (
+        capsys.readouterr()
+        .out.partition("All that was")[0]
+        .endswith(
+            " 1 equal, 1 not compared, 1 different.\n"
+            "  tables/flow.csv is different: line 2, a: 1, 2 in the rerun\n"
+        )
+    )
+    page = Path("logs/verification.html").read_text(encoding="utf-8")
+    assert "tables, figures and documents 1 did not" in page
+    assert with_reports({"report.pdf": "other"}) == 1  # what it is made of is the same to the byte
+    assert "report.pdf is different: bytes: 3 bytes, 5 bytes" in capsys.readouterr().out
+
+
+def test_asked_for_another_table_it_compares_that_alone():
+    write_results(Path("mine.csv"))
+    assert run(changed(), Path("mine.csv")) == 0
+    assert json.loads(Path("logs/verification.json").read_text())["reports"] == {}
+
+
+def test_a_missing_file_is_on_one_side_and_a_packed_fault_is_on_the_page():
+    shutil.copytree("reports", "archived", dirs_exist_ok=True)
+    Path("archived/tables/flow.csv").unlink()
+    found = verification.Verification(listed=9, faults=["archived/tables/flow.csv: missing"])
+
+    def command(folder: Path, _: bool) -> list[str]:
+        shutil.copytree("reports", folder / "reports")
+        return [sys.executable, "-c", ""]
+
+    assert verify.verify(command, found=found) == 1
+    assert [a.comparison for a in found.different_files] == ["only in rerun"]
+    page = Path("logs/verification.html").read_text(encoding="utf-8")
+    assert '<th scope="row">archived/tables/flow.csv</th><td>missing</td>' in page
+    assert '<th scope="row">tables/flow.csv</th><td>only in rerun</td>' in page
+    assert "1 of its files are not as packed." in page
+    assert "SYNTHETIC DATA" in page

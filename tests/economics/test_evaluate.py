@@ -12,6 +12,7 @@ import small_trial
 from scipy.special import stdtr
 from small_trial import BLANK, DEAD, DEAD_AT, LOST, M, one, small
 
+from ccp_analysis import files
 from ccp_analysis.analyses.models.ancova import ancova
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.config.economics import load_economics
@@ -827,7 +828,7 @@ def test_faults_of_cost_per(copy_of_ccp):
     with pytest.raises(StudyError, match="'eq_vas', whose benefit .* does not say"):
         copy_of_ccp.evaluate()
     path = copy_of_ccp / "data/derived/imputed.parquet"
-    pd.read_parquet(path).drop(columns="eq_vas_month6").to_parquet(path, index=False)
+    files.write_parquet(path, pd.read_parquet(path).drop(columns="eq_vas_month6"))
     with pytest.raises(StudyError, match="'eq_vas'; expected a number measured at visit 'month6'"):
         copy_of_ccp.evaluate()
 

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis import files
+
 PEOPLE, IMPUTED = "data/derived/participants.parquet", "data/derived/imputed.parquet"
 SHARE = 0.25
 
@@ -22,7 +24,7 @@ def impute(folder, dead: int, known: bool) -> tuple[pd.DataFrame, list[str]]:
     people.loc[others, "alive_month6"] = 1.0
     people.loc[others[~people.loc[others, "interviewed_month6"]], "utility_month6"] = np.nan
     people.loc[others[~people.loc[others, "interviewed_month6"]], "utility_3l_month6"] = np.nan
-    people.to_parquet(folder / PEOPLE, index=False)
+    files.write_parquet(folder / PEOPLE, people)
     folder.cost()
     folder.impute()
     return pd.read_parquet(folder / IMPUTED), people.loc[lost, "participant"].tolist()

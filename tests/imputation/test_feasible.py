@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis import files
 from ccp_analysis.config.imputation import ImputationPlan
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.derived import parse
@@ -157,7 +158,7 @@ def lose(folder, names: list[str], keep: int) -> None:
     for name in names:
         there = people.index[people[name].notna()]
         people.loc[there[keep:], name] = NAN
-    people.to_parquet(path, index=False)
+    files.write_parquet(path, people)
     if any(name.startswith("su_") for name in names):
         folder.cost()
     folder.impute()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis import files
 from ccp_analysis.config.economics import load_economics
 from ccp_analysis.config.instruments import load_instruments
 from ccp_analysis.config.study import load_study
@@ -94,7 +95,7 @@ def kill(folder, share: float) -> np.ndarray:
     people.loc[lost, ["left", "utility_month6"]] = ["death", 0.0]
     people["alive_month6"] = 1.0
     people.loc[lost, "alive_month6"] = share
-    people.to_parquet(path, index=False)
+    files.write_parquet(path, people)
     folder.cost()
     return people.loc[lost, "participant"].to_numpy()
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis import files
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation import completed, stage
@@ -194,7 +195,7 @@ def test_a_variable_that_nobody_answered(copy_of_ccp):
     path = copy_of_ccp / "data/derived/participants.parquet"
     people = pd.read_parquet(path)
     people["eq_vas_month6"] = np.nan
-    people.to_parquet(path, index=False)
+    files.write_parquet(path, people)
     shutil.rmtree(copy_of_ccp / "data/derived/results")
     IMPUTED.unlink()
     MODELS.unlink()
@@ -233,7 +234,7 @@ def test_nothing_missing_is_nothing_to_impute(copy_of_ccp):
     people = pd.read_parquet(path)
     numbers = people.columns[[pd.api.types.is_float_dtype(d) for d in people.dtypes]]
     people[numbers] = people[numbers].fillna(people[numbers].median().fillna(0.0))
-    people.to_parquet(path, index=False)
+    files.write_parquet(path, people)
     copy_of_ccp.cost()
     copy_of_ccp.impute()
     tables = imputed(copy_of_ccp)

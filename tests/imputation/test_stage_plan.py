@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ccp_analysis import files
 from ccp_analysis.imputation import stage
 
 IMPUTED = Path("data/derived/imputed.parquet")
@@ -76,7 +77,7 @@ def test_what_the_dead_would_have_said_is_not_imputed(copy_of_ccp):
     people = pd.read_parquet(path)
     lost = people["interviewed_baseline"] & ~people["interviewed_month6"]
     people.loc[people.index[lost][:6], "left"] = "death"
-    people.to_parquet(path, index=False)
+    files.write_parquet(path, people)
     copy_of_ccp.change("config/analysis.yaml", "methods: {}", "methods: {}\n  not_after: [death]")
     copy_of_ccp.impute()
     tables, models = imputed(copy_of_ccp), pd.read_csv(MODELS)
@@ -147,7 +148,7 @@ def test_an_arm_without_values_is_refused(copy_of_ccp, by_arm):
     path = copy_of_ccp / "data/derived/participants.parquet"
     people = pd.read_parquet(path)
     people.loc[people["arm"] == "control", "recovery_month6"] = np.nan
-    people.to_parquet(path, index=False)
+    files.write_parquet(path, people)
     if by_arm:
         ask(copy_of_ccp, "  by_arm: true\n")
     copy_of_ccp.impute()
@@ -226,7 +227,7 @@ def test_figure_data_where_nothing_is_missing(copy_of_ccp):
     numbers = people.columns[[pd.api.types.is_float_dtype(d) for d in people.dtypes]]
     people[numbers] = people[numbers].fillna(people[numbers].median().fillna(0.0))
     people["interviewed_month6"] = True
-    people.to_parquet(path, index=False)
+    files.write_parquet(path, people)
     copy_of_ccp.cost()
     found = run_with_figures(copy_of_ccp)
     assert all(found[name].empty for name in ("traces", "values", "patterns"))

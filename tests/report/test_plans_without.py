@@ -14,6 +14,7 @@ import pytest
 import yaml
 from support import reported
 
+from ccp_analysis import files
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.report.source import Source
 from ccp_analysis.results import stage
@@ -141,7 +142,7 @@ def strata(ccp_done, tmp_path_factory):
         file = folder / f"data/derived/{name}.parquet"
         table = pd.read_parquet(file)
         table["trust"] = table["trust"].astype(str).replace(MERGED)
-        table.to_parquet(file)
+        files.write_parquet(file, table)
     plan = plan_of("ccp_done")
     plan["imputation"] |= {"imputations": 2, "iterations": 5}
     del plan["sensitivity"]

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy.stats import shapiro
 
 from ccp_analysis import files
@@ -80,7 +79,7 @@ def run(*, analysis: str, imputed: Path, results: Path, figures: Path) -> None:
             f"{PLAN}: checks: analysis '{analysis}' is a model of the kind '{entry.model}'; "
             f"expected one of the kind {' or '.join(CHECKED)}."
         )
-    visit, tables = study.visit(entry.visit).id, pd.read_parquet(imputed)
+    visit, tables = study.visit(entry.visit).id, files.read_parquet(imputed)
     rows: Rows = []
     points: Points = []
     for outcome in plan.outcomes_of(entry):

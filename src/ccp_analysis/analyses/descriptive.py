@@ -60,9 +60,9 @@ def run(
             return in_currency(MONEY, currency)
         return unit_of(name, instruments, dictionary)
 
-    recruited = pd.read_parquet(participants)
+    recruited = files.read_parquet(participants)
     people = recruited[recruited[f"interviewed_{study.baseline.id}"]]
-    tables = pd.read_parquet(imputed)
+    tables = files.read_parquet(imputed)
     observed = tables[tables["imputation"] == 0]
     groups = {
         arm: (people[study.arms.variable] == arm, observed[study.arms.variable] == arm)
@@ -89,7 +89,7 @@ def run(
         scale = unit(plan.planned.outcome)
         rows += sample_size_rows(study, plan, plan.planned, observed, scale)
     if events is not None:
-        happened = pd.read_parquet(events)
+        happened = files.read_parquet(events)
         rows += event_rows(study, dictionary, recruited, happened, plan.confidence_level)
     shared = {
         "analysis": "descriptive",

@@ -52,7 +52,7 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
     """
     study, plan, instruments = load_study(), load_plan(), load_instruments()
     dictionary = load_dictionary(study)
-    people, tables = pd.read_parquet(participants), pd.read_parquet(imputed)
+    people, tables = files.read_parquet(participants), files.read_parquet(imputed)
     asked = plan.sensitivity or Sensitivity()
     dead = valued_as_dead(study, instruments, people)
     rows: Rows = []

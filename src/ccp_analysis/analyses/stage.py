@@ -48,7 +48,7 @@ def run(*, analysis: str, imputed: Path, results: Path) -> None:
     entry = plan.analysis(analysis)
     for _, sentence in misfits(entry, study):
         raise StudyError(f"{PLAN}: {sentence}")
-    tables = pd.read_parquet(imputed)
+    tables = files.read_parquet(imputed)
     rows = []
     for outcome in plan.outcomes_of(entry):
         visit = visit_of(entry)

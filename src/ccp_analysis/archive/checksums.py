@@ -45,11 +45,21 @@ def run(*, against: Path | None = None, cores: int = 4) -> int:
     StudyError
         If the manifest is not one, there is nothing to compare with, or the rerun fails.
     """
-    faults = check()
+    for kind in ("csv", "html", "json"):  # of an earlier verification
+        Path(f"logs/verification.{kind}").unlink(missing_ok=True)
+    try:
+        faults = check()
+    except StudyError as error:
+        from ccp_analysis.archive import verification
+
+        step = "reading the list of the archive's files"
+        verification.write(verification.Verification(step=step, stopped=str(error)))
+        raise
     # Loaded only now: a file of the code that was changed has been named, whatever it does.
     from ccp_analysis.archive import verify
 
-    status = verify.run(against=against, cores=cores)
+    listed = len(read_manifest(MANIFEST)) if MANIFEST.is_file() else 0
+    status = verify.run(against=against, cores=cores, listed=listed, faults=faults)
     if faults:
         print(f"Not verified: not as packed: {', '.join(f.partition(':')[0] for f in faults)}.")
     return int(bool(faults or status))

@@ -1,19 +1,15 @@
 """The study run again from its raw data in a clean folder, and every result compared.
 
-In go configuration and raw data of the study in the current folder, and the results table that was
-archived (``archived/results.csv`` in an unpacked archive, otherwise that of the last run). Out come
-one sentence, ``logs/verification.csv`` with one row for each result, and the exit status.
-
-Two numbers are equal within tolerance if they differ by no more than 1e-8 of the larger one. What
-can be near zero only by chance is measured by its own yardstick where that is larger: numbers in
-units of the outcome by the standard error of their row, test statistics, p-values and fractions by
-one. Another processor changes the last of sixteen digits; a changed analysis changes the first few.
+In go configuration and raw data of the study in the current folder, and what was archived: the
+results table and, where they stand beside it, tables, figures and documents (``archived/`` in an
+unpacked archive, otherwise those of the last run). Out come a sentence, ``logs/verification.csv``
+with one row for each result, ``logs/verification.html`` and ``.json`` with all that was found, and
+the exit status. What was found stands there too where the rerun fails.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import re
 import shutil
@@ -21,63 +17,84 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from ccp_analysis import archive as package
 from ccp_analysis import files
-from ccp_analysis.archive import ARCHIVED_RESULTS, RESULTS
+from ccp_analysis.archive import ARCHIVED_RESULTS, RESULTS, verification
+from ccp_analysis.archive.artefacts import Compared, compare_files
+from ccp_analysis.archive.compared import (
+    DIFFERENT,
+    EQUAL,
+    FINE,
+    IDENTICAL,
+    LOST,
+    NEW,
+    UNREAD,
+    compare,
+)
 from ccp_analysis.archive.inputs import input_files
+from ccp_analysis.archive.verification import Verification
 from ccp_analysis.cli import COMMANDS
 from ccp_analysis.config.study import Study, load_study
+from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import DERIVED
-from ccp_analysis.results.table import COLUMNS, KEY, NUMBERS
-
-TOLERANCE = 1e-8
-IN_UNITS = ("estimate", "std_error", "conf_low", "conf_high", "mc_error")
-WITHOUT_UNITS = ("statistic", "p_value", "p_adjusted", "fmi")
-
-IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "different"
-LOST, NEW = "only in reference", "only in rerun"
+from ccp_analysis.layout import CODEBOOK, DERIVED, DOCUMENTS, RELEASED
+from ccp_analysis.report.catalogue import files_of
+from ccp_analysis.results.table import COLUMNS, KEY
 
 COMPARISON = Path("logs/verification.csv")
 LOGS = Path("logs/verify")
 SHOWN = 5
+ORDER = [IDENTICAL, EQUAL, UNREAD, DIFFERENT, LOST, NEW]
 NAME = ("analysis", "outcome", "visit", "term", "level")
 
 _PROGRESS = re.compile(r"Job \d+: .+|\d+ of \d+ steps .+")
 _SENTENCE = re.compile(rf"(?:{'|'.join(COMMANDS)}): .+")
 
 
-def run(*, against: Path | None = None, cores: int = 4) -> int:
+def run(
+    *,
+    against: Path | None = None,
+    cores: int = 4,
+    listed: int = 0,
+    faults: Sequence[str] = (),
+) -> int:
     """Run the study again from raw data in a clean folder and compare the results.
 
     Parameters
     ----------
     against : Path, optional
         Results table to compare with; by default ``archived/results.csv``, or
-        ``reports/results.csv`` where that is not there.
+        ``reports/results.csv`` where that is not there, with all that stands beside it.
     cores : int
         How many jobs may run at once.
+    listed : int, optional
+        How many files the archive has.
+    faults : sequence of str, optional
+        What of them is not as it was packed.
 
     Returns
     -------
     int
-        0 if every row is identical or equal within tolerance, otherwise 1.
+        0 if every row and every file is identical or equal within tolerance, otherwise 1.
 
     Raises
     ------
     StudyError
         If there is nothing to compare with or the rerun fails.
     """
-    return verify(lambda folder: snakemake(folder, cores), against)
+    found = Verification(listed=listed, faults=list(faults))
+    return verify(lambda folder, whole: snakemake(folder, cores, whole), against, found)
 
 
-def snakemake(folder: Path, cores: int) -> list[str]:
-    """Return the command that computes the results table of a study folder with this code.
+def snakemake(folder: Path, cores: int, whole: bool = True) -> list[str]:
+    """Return the command that computes a study folder with this code: all, or its results alone.
 
     Raises
     ------
@@ -94,19 +111,26 @@ def snakemake(folder: Path, cores: int) -> list[str]:
     # As a module: the program's own first line names a Python that a moved folder no longer has.
     return [
         *(sys.executable, "-P", "-m", "snakemake", *where),
-        *("--cores", str(cores), RESULTS.as_posix()),
+        *("--cores", str(cores), *([] if whole else [RESULTS.as_posix()])),
     ]
 
 
-def verify(command: Callable[[Path], list[str]], against: Path | None = None) -> int:
-    """Compare the results of a study with those that a command computes from a copy of its inputs.
+def verify(
+    command: Callable[[Path, bool], list[str]],
+    against: Path | None = None,
+    found: Verification | None = None,
+) -> int:
+    """Compare what a study made with what a command makes from a copy of its inputs.
 
     Parameters
     ----------
     command : callable
-        Takes the copy's folder; returns the command that makes ``reports/results.csv`` in it.
+        Takes the copy's folder, and whether reports are wanted too; returns the command that makes
+        ``reports/results.csv`` in it, and the reports.
     against : Path, optional
         As in `run`.
+    found : Verification, optional
+        What was found before.
 
     Returns
     -------
@@ -118,18 +142,62 @@ def verify(command: Callable[[Path], list[str]], against: Path | None = None) ->
     StudyError
         As in `run`.
     """
-    study = load_study()
-    against = _reference(against)
-    reference = _read(against)
+    found = found or Verification()
+    try:
+        _verify(command, against, found)
+    except BaseException as error:
+        found.stopped = str(error) if isinstance(error, StudyError) else "it was ended."
+        raise
+    finally:
+        verification.write(found)
+    print(_in_words(found), flush=True)
+    print(f"All that was found: {verification.PAGE.absolute()}", flush=True)
+    return int(not found.reproduced)
+
+
+def _verify(
+    command: Callable[[Path, bool], list[str]], against: Path | None, found: Verification
+) -> None:
+    """Rerun and compare; what is found is noted as soon as it is known."""
+    found.study = study = load_study()
+    found.step = "looking for what to compare with"
+    found.against = _reference(against)
+    reference = _read(found.against)
+    names = [] if against else _artefacts(found.against.parent)
+    found.step = "copying configuration and raw data"
     with _ended_in_order(), _clean_copy(study) as folder:
+        found.step = "running the study again"
         print("Running the study again from its raw data in a clean folder.", flush=True)
-        _rerun(command(folder), folder)
-        rerun = _read(folder / RESULTS)
-    comparison = compare(reference, rerun)
-    comparison["data_status"] = study.data_status
-    files.write_csv(COMPARISON, comparison)
-    print(summary(comparison, against), flush=True)
-    return int(not comparison["comparison"].isin([IDENTICAL, WITHIN]).all())
+        _rerun(command(folder, bool(names)), folder)
+        found.step = "comparing results"
+        found.rows = compare(reference, _read(folder / RESULTS))
+        found.rows["data_status"] = study.data_status
+        files.write_csv(COMPARISON, found.rows)
+        if names:
+            print(f"Comparing {len(names)} tables, figures and documents.", flush=True)
+        for name in names:
+            found.step = f"comparing {name}"
+            old, new = found.against.parent / name, folder / RESULTS.parent / name
+            found.artefacts.append(compare_files(name, old, new))
+        found.artefacts = _pdf_by_its_page(found.artefacts)
+
+
+def _artefacts(folder: Path) -> list[str]:
+    """Return the names of what a run makes beside the results, if any of it is in the folder."""
+    planned = [*files_of(Trial()), *RELEASED, *DOCUMENTS, *CODEBOOK]
+    names = sorted(path.relative_to(RESULTS.parent).as_posix() for path in planned)
+    return names if any((folder / name).is_file() for name in names) else []
+
+
+def _pdf_by_its_page(artefacts: list[Compared]) -> list[Compared]:
+    """Call a PDF of other bytes different where nothing that it is made of has other bytes."""
+    made_of = [a for a in artefacts if a.name.endswith((".svg", DOCUMENTS[0].name))]
+    if not all(a.comparison == IDENTICAL for a in made_of):
+        return artefacts
+    return [
+        replace(a, comparison=DIFFERENT, differences=1) if a.comparison == UNREAD else a
+        for a in artefacts
+    ]
 
 
 def _reference(against: Path | None) -> Path:
@@ -252,79 +320,21 @@ def _fault(said: list[str]) -> str:
     return next((line for line in reversed(said) if line), "it ended without results")
 
 
-def compare(reference: pd.DataFrame, rerun: pd.DataFrame) -> pd.DataFrame:
-    """Compare two results tables row by row.
-
-    Parameters
-    ----------
-    reference, rerun : pandas.DataFrame
-        Results tables as text, columns `COLUMNS`; rows with the same text in all columns of `KEY`
-        belong together.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row for each row of either table, sorted by key: the key; `comparison`, one of
-        "identical" (the same text throughout), "within tolerance", "different", "only in
-        reference", "only in rerun"; then, of the cell that differs most, `column`, its text in
-        `reference` and in `rerun`, and `difference`: relative, infinite where a text or a missing
-        value stands on one side only.
-    """
-    old, new = (
-        {tuple(r[k] for k in KEY): r for r in t.to_dict("records")} for t in (reference, rerun)
-    )
-    rows = []
-    for key in sorted(old.keys() | new.keys()):
-        if key not in new:
-            found: dict[str, str | float] = {"comparison": LOST}
-        elif key not in old:
-            found = {"comparison": NEW}
-        else:
-            found = _compare_row(old[key], new[key])
-        rows.append(dict(zip(KEY, key, strict=True)) | found)
-    columns = [*KEY, "comparison", "column", "reference", "rerun", "difference"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _compare_row(old: dict[str, str], new: dict[str, str]) -> dict[str, str | float]:
-    unequal = {c: _distance(c, old, new) for c in COLUMNS if old[c] != new[c]}
-    if not unequal:
-        return {"comparison": IDENTICAL}
-    column = max(unequal, key=unequal.__getitem__)
-    return {
-        "comparison": WITHIN if unequal[column] <= TOLERANCE else DIFFERENT,
-        "column": column,
-        "reference": old[column],
-        "rerun": new[column],
-        "difference": unequal[column],
-    }
-
-
-def _distance(column: str, old: dict[str, str], new: dict[str, str]) -> float:
-    """Return how far two unequal cells are apart, relative to their size and yardstick."""
-    a, b = _number(old[column]), _number(new[column])
-    if column not in NUMBERS or a is None or b is None:
-        return math.inf
-    if a == b or (math.isnan(a) and math.isnan(b)):
-        return 0.0
-    if not (math.isfinite(a) and math.isfinite(b)):
-        return math.inf
-    return abs(a - b) / max(abs(a), abs(b), _yardstick(column, old))
-
-
-def _yardstick(column: str, row: dict[str, str]) -> float:
-    if column in WITHOUT_UNITS:
-        return 1.0
-    std_error = _number(row["std_error"]) if column in IN_UNITS else None
-    return abs(std_error) if std_error is not None and math.isfinite(std_error) else 0.0
-
-
-def _number(text: str) -> float | None:
-    """Return a cell's number, NaN for an empty cell, None for what is no number."""
-    try:
-        return float(text) if text else math.nan
-    except ValueError:
-        return None
+def _in_words(found: Verification) -> str:
+    """Return what is said on the screen: of the results, then of the files."""
+    assert found.rows is not None
+    said = summary(found.rows, found.against)
+    if not found.artefacts:
+        return said
+    kinds = Counter(artefact.comparison for artefact in found.artefacts)
+    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds, key=ORDER.index))
+    said += f"\nTables, figures and documents: {counts}."
+    faults = found.different_files
+    for artefact in faults[:SHOWN]:
+        both = f"{artefact.reference or 'empty'}, {artefact.rerun or 'empty'} in the rerun"
+        what = f": {artefact.place}: {both}" if artefact.comparison == DIFFERENT else ""
+        said += f"\n  {artefact.name} is {artefact.comparison}{what}"
+    return said + (f"\n  and {len(faults) - SHOWN} more" if len(faults) > SHOWN else "")
 
 
 def summary(comparison: pd.DataFrame, reference: Path) -> str:
@@ -343,9 +353,9 @@ def summary(comparison: pd.DataFrame, reference: Path) -> str:
         Begins with "Verified:" or "Different:".
     """
     kinds = comparison["comparison"]
-    count = {kind: int((kinds == kind).sum()) for kind in (IDENTICAL, WITHIN, DIFFERENT, LOST, NEW)}
-    equal = f"{count[IDENTICAL]} rows identical, {count[WITHIN]} equal within tolerance"
-    faults = comparison[~kinds.isin([IDENTICAL, WITHIN])]
+    count = {kind: int((kinds == kind).sum()) for kind in ORDER}
+    equal = f"{count[IDENTICAL]} rows identical, {count[EQUAL]} equal within tolerance"
+    faults = comparison[~kinds.isin(FINE)]
     if faults.empty:
         return f"Verified: {equal}, 0 different."
     lines = [

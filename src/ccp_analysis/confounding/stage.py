@@ -48,12 +48,12 @@ def run(
         If a file or a variable is missing.
     """
     study, plan = load_study(), load_plan()
-    tables = pd.read_parquet(imputed)
+    tables = files.read_parquet(imputed)
     people = people_of(study, plan, tables)
-    rows = balance_rows(people, pd.read_parquet(participants))
+    rows = balance_rows(people, files.read_parquet(participants))
     points = [_propensities(people)]
     if not study.randomised:
-        done = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
+        done = pd.concat([files.read_parquet(part) for part in parts], ignore_index=True)
         for asked in _comparisons(people, done):
             try:
                 rows += unmeasured_rows(asked, tables)

@@ -97,7 +97,7 @@ def run(
     index = read_price_index(economics)
     unit_costs = read_unit_costs(economics, index)
     table = price_table(study, economics, load_dictionary(study), unit_costs, index)
-    read = pd.read_parquet(participants)
+    read = files.read_parquet(participants)
     made = recorded_use(study, read, table, medication)
     people = pd.concat([read, made], axis=1)
     parts = [people[["participant"]], total_costs(people, table, economics.main)]
@@ -121,7 +121,7 @@ def run(
         items,
         spent_on(people, table, economics.main),
         int((people[study.arms.variable] == study.arms.active).sum()),
-        pd.read_parquet(medication) if medication else None,
+        files.read_parquet(medication) if medication else None,
     )
     for name, rule in zip(asked["file"], asked["rule"], strict=True):
         log.info("%s: %s", name, rule)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ccp_analysis import files
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.study import Study
@@ -178,7 +179,7 @@ def recorded_use(
         minutes = people[f"{row.minutes}_{row.visit}"].astype(float).mask(contacts == 0, 0.0)
         found[row.variable] = contacts * minutes / MINUTES_AN_HOUR
     if medication is not None and study.medication is not None:
-        listed = pd.read_parquet(medication)
+        listed = files.read_parquet(medication)
         for row in prices[prices["service"] == study.medication.service].itertuples():
             found[row.variable] = _of_a_list(people, listed, row.visit)
     return pd.DataFrame(found, index=people.index)

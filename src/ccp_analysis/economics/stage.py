@@ -79,10 +79,10 @@ def run(
     study, plan, economics = load_study(), load_plan(), load_economics()
     if economics is None:
         raise StudyError(f"{ECONOMICS}: the file is missing; there is nothing to evaluate.")
-    tables = (pd.read_parquet(path) for path in (imputed, prices, costs, participants))
+    tables = (files.read_parquet(path) for path in (imputed, prices, costs, participants))
     read = source(study, plan, economics, *tables)
     require_utility(read, economics.utility)
-    total = float(pd.read_parquet(intervention)["cost"].sum())
+    total = float(files.read_parquet(intervention)["cost"].sum())
     found, draws = main_rows(read, total)
     shared = {
         "analysis": "economics",

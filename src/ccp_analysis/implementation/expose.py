@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import pandas as pd
-
 from ccp_analysis import files
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.implementation import load_implementation
@@ -72,7 +70,7 @@ def run(
         raise StudyError(f"{IMPLEMENTATION}: no exposures are asked of.")
     people = read_people(study, participants, costs)
     if delivery is not None:
-        people[CONTACTS] = contacts(people, pd.read_parquet(delivery))
+        people[CONTACTS] = contacts(people, files.read_parquet(delivery))
     known = [variable_of(asked, name) for name in asked.exposures]
     names = [name for name in dict.fromkeys(known) if name in people and people[name].notna().any()]
     found = completed(with_exposures(plan, names), people, prices, [COUNTED])

@@ -60,7 +60,7 @@ def run(
     study, plan, asked = load_study(), load_plan(), load_implementation()
     if asked is None:
         raise StudyError(f"{FILE}: the file is missing; expected what is asked of implementation.")
-    people = pd.read_parquet(participants)
+    people = files.read_parquet(participants)
     staff = _table(practitioners, "practitioners", asked.asks_practitioners)
     contacts = _table(delivery, "delivery", bool(asked.steps))
     scope = Scope(study, asked, plan.confidence_level)
@@ -88,4 +88,4 @@ def _table(path: Path | None, name: str, wanted: bool) -> pd.DataFrame | None:
     if path is None or not path.is_file():
         where = path or f"--{name}"
         raise StudyError(f"{where}: there is no such table, and {FILE} asks for its {name}.")
-    return pd.read_parquet(path)
+    return files.read_parquet(path)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ccp_analysis import files
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.economics import load_economics
 from ccp_analysis.config.instruments import load_instruments
@@ -36,9 +37,11 @@ log = logging.getLogger(__name__)
 
 def read_people(study: Study, participants: Path, costs: Path | None) -> pd.DataFrame:
     """Return everyone with a baseline interview, with their costs where there are any."""
-    people = pd.read_parquet(participants)
+    people = files.read_parquet(participants)
     if costs is not None:
-        people = people.merge(pd.read_parquet(costs), on="participant", how="left", validate="1:1")
+        people = people.merge(
+            files.read_parquet(costs), on="participant", how="left", validate="1:1"
+        )
     return people[people[f"interviewed_{study.baseline.id}"]].reset_index(drop=True)
 
 
@@ -98,7 +101,7 @@ def completed(
     dictionary, instruments = [*load_dictionary(study), *further], load_instruments()
     services = None
     if economics is not None and prices is not None:
-        services = read_services(pd.read_parquet(prices), economics, study, people)
+        services = read_services(files.read_parquet(prices), economics, study, people)
     variables = imputation_variables(
         study, plan, economics, dictionary, instruments, people, services
     )

@@ -105,7 +105,7 @@ def run(*, codebook: Path, html: Path, csv: Path) -> None:
     study = load_study()
     if not codebook.is_file():
         raise StudyError(f"{codebook}: the file is missing; expected what an earlier rule wrote.")
-    table = pd.read_parquet(codebook)
+    table = files.read_parquet(codebook)
     others = sorted(set(table["data_status"]) - {study.data_status})
     if others:
         raise StudyError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -68,8 +67,8 @@ def run(
     for path in (text, origins):
         if not path.is_file():
             raise StudyError(f"{path}: the file is missing; expected what an earlier rule wrote.")
-    markdown = text.read_text(encoding="utf-8")
-    behind = json.loads(origins.read_text(encoding="utf-8"))
+    markdown = files.read_text(text)
+    behind = files.read_json(origins)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "figures").mkdir()
@@ -81,7 +80,7 @@ def run(
                 path = figures / f"{figure}.{kind}"
                 if not path.is_file():
                     raise StudyError(f"{path}: the file is missing; expected a figure there.")
-                shutil.copyfile(path, folder / "figures" / path.name)
+                (folder / "figures" / path.name).write_bytes(files.read_bytes(path))
         # Side by side: pandoc is a process of its own, and Typst leaves the interpreter free.
         with ThreadPoolExecutor() as pool:
             written = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -12,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from ccp_analysis import files
 from ccp_analysis.config.currencies import CURRENCIES
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.economics import Economics, load_economics
@@ -309,11 +309,11 @@ def load(
         instruments=load_instruments(),
         dictionary=load_dictionary(study),
         results=_records(table),
-        flow=_withheld(json.loads(flow.read_text(encoding="utf-8"))),
+        flow=_withheld(files.read_json(flow)),
         queries=pd.concat(listed, ignore_index=True) if listed else pd.DataFrame(),
         models=_text(models, "missing", "r_hat", "r_hat_sd"),
         scales=_text(scales, *SCALED),
-        points=pd.concat(map(pd.read_parquet, drawn), ignore_index=True)
+        points=pd.concat(map(files.read_parquet, drawn), ignore_index=True)
         if drawn
         else pd.DataFrame(),
         traces=_points(points, "imputation_traces"),
@@ -380,13 +380,13 @@ def _points(folder: Path | None, name: str) -> pd.DataFrame:
 
 
 def _parquet(path: Path | None) -> pd.DataFrame:
-    return pd.DataFrame() if path is None else pd.read_parquet(path)
+    return pd.DataFrame() if path is None else files.read_parquet(path)
 
 
 def _text(path: Path | None, *numbers: str) -> pd.DataFrame:
     if path is None:
         return pd.DataFrame()
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = files.read_csv(path)
     there = [name for name in numbers if name in table]
     table[there] = table[there].apply(pd.to_numeric)
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -34,10 +33,10 @@ def run(
     StudyError
         If a family of the plan has no results to adjust.
     """
-    tables = [pd.read_parquet(part) for part in parts]
+    tables = [files.read_parquet(part) for part in parts]
     study = load_study()
     table = by_key(pd.concat(tables, ignore_index=True), study)
-    counted = json.loads(flow.read_text(encoding="utf-8")) if flow else {"stages": []}
+    counted = files.read_json(flow) if flow else {"stages": []}
     shown = released_of(adjusted(table, load_plan(), study), counted, study)
     files.write_csv(out, shown.table)
     if released:

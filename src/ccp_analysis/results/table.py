@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ccp_analysis import files
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import groups
@@ -157,7 +158,7 @@ def row_id(key: Iterable[object]) -> str:
 
 def read_results(path: Path) -> pd.DataFrame:
     """Read a results table written as CSV: text columns as text, empty where there is none."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = files.read_csv(path)
     if list(table.columns) != COLUMNS:
         raise StudyError(f"{path}: not a results table; expected the columns {', '.join(COLUMNS)}.")
     return as_numbers(table)

@@ -1,0 +1,354 @@
+"""Whatever happens to a run, the next one ends with the bytes of an undisturbed one.
+
+A copy of the Connecting People study with fewer imputations, draws and analyses, all rules among
+them, is run once undisturbed. Then runs of it are
+
+- killed 50 times, without a word (SIGKILL to all its processes), in every rule in turn;
+- given files in which one byte was flipped, dates as they were: one of every kind has to be named,
+  all of them at once have to be made anew, and a command has to refuse what is altered while
+  a run is at work;
+- let run into a full disk at ten moments (a small tmpfs; needs the rights of root);
+
+each followed by one that is left alone. All files of ``reports`` and ``data/derived`` are compared.
+
+    python benchmarks/faults.py [kills] [flips] [disk]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from ccp_analysis import mended
+
+ROOT = Path(__file__).parents[1]
+KILLS, MOMENTS = 50, 10
+ANALYSES = ("ancova", "mixed", "overlap")
+# In the order in which they can first run, by what Snakemake says of a job.
+RULES = {
+    "clean": "Cleaning the raw files",
+    "cost": "Costing service use",
+    "codebook": "Writing the codebook",
+    "impute": "Imputing what is missing",
+    "expose": "Imputing exposures along",
+    "evaluate": "Comparing costs",
+    "analyse": "Fitting",
+    "check": "Checking the assumptions",
+    "describe": "Describing the participants",
+    "sensitivity": "Asking what values not missing",
+    "implement": "Asking how it was put into practice",
+    "balance": "Asking how alike",
+    "results": "Putting the results table",
+    "items": "Writing tables, figures",
+    "report": "Writing the report",
+}
+COMMAND = (
+    *(sys.executable, "-P", "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+    *("--cores", "1", "--workflow-profile", "none", "--rerun-incomplete"),
+)
+
+
+def small_study(folder: Path) -> None:
+    """Copy the study, so reduced that a run of all rules takes half a minute."""
+    for part in ("config", "data/raw"):
+        shutil.copytree(ROOT / part, folder / part)
+    plan_file, money = folder / "config/analysis.yaml", folder / "config/economics.yaml"
+    plan = yaml.safe_load(plan_file.read_text(encoding="utf-8"))
+    plan["imputation"] |= {"imputations": 2, "iterations": 3}
+    plan["analyses"] = [entry for entry in plan["analyses"] if entry["id"] in ANALYSES]
+    plan["checks"] = ["ancova"]
+    plan_file.write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+    text = money.read_text(encoding="utf-8")
+    money.write_text(text.replace("draws: 5000", "draws: 500"), encoding="utf-8")
+
+
+def environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {
+        "OPENBLAS_NUM_THREADS": "1"
+    }
+
+
+def run(folder: Path) -> tuple[int, str]:
+    """Run the study; return the exit status and what was said."""
+    unlock(folder)
+    done = subprocess.run(
+        COMMAND,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def unlock(folder: Path) -> None:
+    """Remove the locks of a run that is no more, as ``make run`` has Snakemake do."""
+    for lock in (folder / ".snakemake/locks").glob("*"):
+        lock.unlink()
+
+
+def made(folder: Path) -> dict[str, bytes]:
+    """Return the content of all that a run makes."""
+    paths = (path for part in ("reports", "data/derived") for path in (folder / part).rglob("*"))
+    aside = folder / mended.ALTERED
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(paths)
+        if path.is_file() and not path.is_relative_to(aside)
+    }
+
+
+def same(folder: Path, undisturbed: dict[str, bytes]) -> list[str]:
+    """Run what is left and return the files that are not those of the undisturbed run."""
+    status, said = run(folder)
+    if status:
+        return [f"the run failed: {said[-2000:]}"]
+    found = made(folder)
+    names = sorted(found.keys() | undisturbed.keys())
+    return [name for name in names if found.get(name) != undisturbed.get(name)]
+
+
+def killed(folder: Path, pass_by: int, share: float, took: dict[str, float]) -> tuple[str, int]:
+    """Let some jobs of a run end, kill it within the next; return its rule and how many ended.
+
+    The rule is empty where the run came to its end.
+    """
+    unlock(folder)
+    process = subprocess.Popen(
+        COMMAND,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    rule, ended = "", -1
+    assert process.stdout is not None
+    for line in process.stdout:
+        if name := rule_of(line):
+            ended += 1
+            if ended >= pass_by:
+                rule = name
+                time.sleep(share * took[name])
+                break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.stdout.close()
+    process.wait()
+    return rule, ended
+
+
+def rule_of(line: str) -> str:
+    """Return the rule of a job that begins, by what Snakemake says of it."""
+    said = re.match(r"Job \d+: (.*)", line)
+    return next((name for name in RULES if said and said[1].startswith(RULES[name])), "")
+
+
+def durations(folder: Path) -> tuple[dict[str, float], int]:
+    """Run a study undisturbed, job by job; return how long each rule takes, and how many jobs."""
+    small_study(folder)
+    took, jobs, rule, began = {}, 0, "", time.perf_counter()
+    with subprocess.Popen(
+        COMMAND,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if name := rule_of(line):
+                jobs += 1
+                took[rule], rule, began = time.perf_counter() - began, name, time.perf_counter()
+        took[rule] = time.perf_counter() - began
+    if process.returncode:
+        sys.exit("".join(said))
+    return took, jobs
+
+
+def kills(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
+    """Kill runs in every rule in turn; each goes on from where the one before was killed."""
+    small_study(folder)
+    took, jobs = TOOK
+    count: dict[str, int] = {}
+    ended = 0
+    for number in range(KILLS):
+        rule, more = killed(folder, number * jobs // KILLS - ended, chance.uniform(0, 0.9), took)
+        ended += max(more, 0)
+        if not rule:
+            break
+        count[rule] = count.get(rule, 0) + 1
+    missed = [f"no run was killed in {name}" for name in RULES if not count.get(name)]
+    total = sum(count.values())
+    missed += [f"only {total} kills"] * (total < KILLS)
+    print(f"Killed {total} times: " + ", ".join(f"{n} {k}" for n, k in count.items()))
+    return missed + same(folder, undisturbed)
+
+
+TOOK: tuple[dict[str, float], int] = ({}, 0)
+
+
+def flip(path: Path, chance: random.Random) -> None:
+    """Flip one bit and leave the dates as they were."""
+    dates, content = path.stat(), bytearray(path.read_bytes())
+    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    path.write_bytes(content)
+    os.utime(path, (dates.st_atime, dates.st_mtime))
+
+
+def flips(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
+    """Flip a byte of files of every kind by themselves, at once, and during a run."""
+    faults = []
+    every = [name for name in undisturbed if "/." not in name]
+    # One of each kind in each folder, and each file that stands by itself.
+    kinds = {(str(Path(name).parent), Path(name).suffix): name for name in every}
+    names = sorted({*kinds.values(), *(n for n in every if str(Path(n).parent) == DERIVED)})
+    with contextlib.chdir(folder):
+        for name in names:
+            flip(Path(name), chance)
+            said = mended.set_aside()
+            if [line.partition(":")[0] for line in said] != [name]:
+                faults.append(f"{name}: not named, but {said}")
+            shutil.rmtree(mended.ALTERED, ignore_errors=True)
+            for other, content in undisturbed.items():  # a folder is set aside as a whole
+                if not Path(other).is_file():
+                    Path(other).parent.mkdir(parents=True, exist_ok=True)
+                    Path(other).write_bytes(content)
+            Path(name).write_bytes(undisturbed[name])
+    print(f"Flipped a byte in {len(names)} files, one at a time: {len(names) - len(faults)} named.")
+    for kind, command in READS.items():
+        name = next(n for n in command if n.startswith("data/derived"))
+        flip(folder / name, chance)
+        status, said = command_in(folder, command)
+        if status != 1 or "was changed after it was written" not in said:
+            faults.append(f"{name}: read by a command, which said: {said[-300:]}")
+        (folder / name).write_bytes(undisturbed[name])
+        print(f"Flipped in a file of kind {kind} during a run: {said.strip().splitlines()[-1]}")
+    for name in kinds.values():
+        flip(folder / name, chance)
+    found = same(folder, undisturbed)
+    print(f"Flipped one of each of {len(kinds)} kinds at once: {len(found)} files differ after.")
+    return faults + found
+
+
+DERIVED = "data/derived"
+READS = {
+    "parquet": ("analyse", "--analysis", "ancova", "--imputed", f"{DERIVED}/imputed.parquet")
+    + ("--results", "/dev/null"),
+    "json": ("results", "--parts", "config/none", "--flow", f"{DERIVED}/flow.json", "--out", "x"),
+    "md": ("report", "--text", f"{DERIVED}/report.md", "--origins", f"{DERIVED}/origins.json")
+    + ("--figures", "reports/figures", "--html", "x", "--docx", "x", "--pdf", "x")
+    + ("--results", "x"),
+}
+
+
+def command_in(folder: Path, command: tuple[str, ...]) -> tuple[int, str]:
+    """Run a command of the program by hand."""
+    parts = [str(p.relative_to(folder)) for p in sorted((folder / DERIVED / "results").iterdir())]
+    options = [word for part in command for word in (parts if part == "config/none" else [part])]
+    done = subprocess.run(
+        [sys.executable, "-m", "ccp_analysis.cli", *options],
+        cwd=folder,
+        env=environment() | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def disk(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
+    """Let runs fill a small disk at ten moments, and make a little more room each time."""
+    if os.geteuid() != 0:
+        print("Full disk: not tried, which needs the rights of root.")
+        return []
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        print("Full disk: not tried, as no tmpfs can be mounted here.")
+        return []
+    try:
+        small_study(folder)
+        start = used(folder)
+        needed = sum(len(content) // 4096 * 4096 + 4096 for content in undisturbed.values())
+        faults, full = [], 0
+        for moment in range(MOMENTS):
+            resize(folder, start + int(needed * (moment + chance.random()) / (MOMENTS + 1)))
+            status, said = run(folder)
+            full += status != 0
+            sentence = next((line for line in said.splitlines() if "No space left" in line), "")
+            print(f"Full disk {moment + 1}: exit {status}; {sentence.strip()[:150]}")
+            if not status or not sentence:
+                faults.append(
+                    f"moment {moment + 1}: exit {status} without a sentence: {said[-500:]}"
+                )
+            unlock(folder)
+        resize(folder, start + 4 * needed)
+        found = same(folder, undisturbed)
+        print(f"The disk was full {full} times; with room again {len(found)} files differ.")
+        return faults + found
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def used(folder: Path) -> int:
+    room = os.statvfs(folder)
+    return (room.f_blocks - room.f_bfree) * room.f_frsize
+
+
+def resize(folder: Path, size: int) -> None:
+    size = max(size, used(folder) + 8192)
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+
+
+PARTS: dict[str, Callable[[Path, dict[str, bytes], random.Random], list[str]]] = {
+    "kills": kills,
+    "flips": flips,
+    "disk": disk,
+}
+
+
+def main() -> int:
+    global TOOK
+    wanted = sys.argv[1:] or list(PARTS)
+    with tempfile.TemporaryDirectory() as name:
+        first = Path(name) / "undisturbed"
+        first.mkdir()
+        started = time.perf_counter()
+        TOOK = durations(first)
+        undisturbed = made(first)
+        print(f"Undisturbed: {len(undisturbed)} files, {time.perf_counter() - started:.0f} s.")
+        faults = []
+        for part in wanted:
+            # Files that were made stay where Snakemake knows them.
+            folder = first if part == "flips" else Path(name) / part
+            started = time.perf_counter()
+            found = PARTS[part](folder, undisturbed, random.Random(f"20261129 {part}"))
+            print(
+                f"{part}: {len(found)} faults, {time.perf_counter() - started:.0f} s\n", flush=True
+            )
+            faults += found
+    print(*faults, sep="\n")
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -58,9 +58,9 @@ class Lineage:
 
     def _columns(self, name: str, staff: bool) -> list[Column]:
         """Return the raw columns of a variable: of practitioners, or of participants and events."""
-        found = self.facts.columns.get(name, [])
-        own = [c for c in found if c.file == self.facts.study.practitioners]
-        return own if staff and own else [c for c in found if c not in own]
+        found, files = self.facts.columns.get(name, []), self.facts.study.files
+        others = "participant" if staff else "practitioner"
+        return [c for c in found if files[c.file].rows != others] or found
 
     def _parted(self, name: str) -> tuple[str, str]:
         for visit in self.facts.study.visits:

@@ -47,7 +47,7 @@ COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --for
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick test-long lint docs site verify golden archive data lock clean environment workshop study synthetic synthetic-study
+.PHONY: help run test test-quick test-long lint docs site verify explain golden archive data lock clean environment workshop study synthetic synthetic-study
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -102,6 +102,9 @@ site: workshop ## build the documentation as web pages
 
 verify: study environment ## compare an archive's files with their checksums, and results with a rerun
 	@cd "$(STUDY)" && exec $(CLI) verify --cores $(CORES) --log logs/verify.log
+
+explain: environment ## tell where a number comes from (NUMBER="ancova social_capital difference", or its id)
+	@cd "$(STUDY)" && exec $(CLI) explain $(NUMBER)
 
 golden: ## run the shipped studies and keep their numbers as those that tests compare with
 	$(MAKE) --no-print-directory run STUDY=.

@@ -240,6 +240,11 @@ class Facts(Trial):
     def _masks(self) -> dict[tuple[object, ...], np.ndarray]:
         return {}
 
+    @cached_property
+    def told(self) -> dict[tuple[str, bool], Row | None]:
+        """What has been said of how variables were imputed, by name and whether with exposures."""
+        return {}
+
     @staticmethod
     def _parquet(name: str) -> pd.DataFrame | None:
         path = DERIVED / f"{name}.parquet"

@@ -26,7 +26,7 @@ def imputation_of(facts: Facts, basis: Basis, row: Row) -> dict[str, Any]:
     found = [
         one
         for name in every
-        if name not in INTERNAL and (one := _variable(facts, basis, name)) is not None
+        if name not in INTERNAL and (one := _once(facts, basis, name)) is not None
     ]
     how = (
         f"by chained equations, {plan.imputations} completed tables of {plan.iterations} "
@@ -47,6 +47,13 @@ def imputation_of(facts: Facts, basis: Basis, row: Row) -> dict[str, Any]:
         "stream": ["imputation", "chained"],
         "variables": found,
     }
+
+
+def _once(facts: Facts, basis: Basis, name: str) -> dict[str, Any] | None:
+    key = name, basis.exposed
+    if key not in facts.told:
+        facts.told[key] = _variable(facts, basis, name)
+    return facts.told[key]
 
 
 def _variable(facts: Facts, basis: Basis, name: str) -> dict[str, Any] | None:

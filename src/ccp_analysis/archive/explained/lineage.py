@@ -27,6 +27,7 @@ class Lineage:
         self.facts = facts
         self._nodes: dict[tuple[str, bool, str], Node] = {}
         self._cleaned: dict[tuple[tuple[str, str], ...], list[Node]] = {}
+        self._ruled: dict[frozenset[str], list[Node]] = {}
         self._asked = [(rule, set(variables_of(rule))) for rule in facts.rules]
 
     def node(self, name: str, staff: bool = False, perspective: str = "") -> Node:
@@ -174,7 +175,12 @@ class Lineage:
 
     def rules(self, raw: Iterable[Node]) -> list[Node]:
         """Return the rules of the study that read, or change, any of the variables at the end."""
-        ends = {leaf["variable"] for leaf in raw}
+        ends = frozenset(leaf["variable"] for leaf in raw)
+        if ends not in self._ruled:
+            self._ruled[ends] = self._rules(ends)
+        return self._ruled[ends]
+
+    def _rules(self, ends: frozenset[str]) -> list[Node]:
         return [
             {
                 "rule": rule.id,

@@ -37,7 +37,8 @@ class Made:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self._hashes: dict[Path, str | None] = {}
+        self._hashes: dict[str, str | None] = {}
+        self._files_of: dict[tuple[str, ...], dict[str, dict[str, str | None]]] = {}
         self._chains: dict[tuple[str, ...], list[dict[str, Any]]] = {}
 
     def chain(self, row: Row) -> list[dict[str, Any]]:
@@ -146,21 +147,28 @@ class Made:
 
     def files(self, row: Row, raw: list[str]) -> dict[str, dict[str, str | None]]:
         """Return the SHA-256 of the files behind a row; None of one that is not there."""
+        key = (self._part(row), *raw)
+        if key not in self._files_of:
+            self._files_of[key] = self._named(row, raw)
+        return self._files_of[key]
+
+    def _named(self, row: Row, raw: list[str]) -> dict[str, dict[str, str | None]]:
         chain = self.chain(row)
         config = dict.fromkeys(path for step in chain for path in step["configuration"])
         made = [path for step in chain for path in step["writes"] if step["rule"] != "results"]
         kinds = {"raw": raw, "configuration": [*config], "derived": [*dict.fromkeys(made)]}
         results = [self.facts.results_file.as_posix()]
         return {
-            kind: {path: self._hash(Path(path)) for path in paths}
+            kind: {path: self._hash(path) for path in paths}
             for kind, paths in (kinds | {"results": results}).items()
         }
 
-    def _hash(self, path: Path) -> str | None:
-        if path not in self._hashes:
+    def _hash(self, name: str) -> str | None:
+        if name not in self._hashes:
+            path = Path(name)
             there = path.is_file()
-            self._hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest() if there else None
-        return self._hashes[path]
+            self._hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest() if there else None
+        return self._hashes[name]
 
     @cached_property
     def versions(self) -> dict[str, Any]:

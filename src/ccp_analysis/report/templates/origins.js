@@ -46,7 +46,7 @@
     const left = Math.max(8, Math.min(at.left, wide - tip.offsetWidth - 8));
     const below = at.bottom + tip.offsetHeight + 8 < innerHeight || at.top < tip.offsetHeight + 8;
     tip.style.left = `${left + scrollX}px`;
-    tip.style.top = `${(below ? at.bottom + 2 : at.top - tip.offsetHeight - 2) + scrollY}px`;
+    tip.style.top = `${(below ? at.bottom - 1 : at.top - tip.offsetHeight + 1) + scrollY}px`;
   };
   const over = ({ target }) => {
     const near = target.closest ? target.closest("a.n") : null;

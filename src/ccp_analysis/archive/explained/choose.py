@@ -103,8 +103,9 @@ def _unknown(rows: list[Row], word: str, words: Sequence[str]) -> str:
 def _listed(rows: list[Row]) -> list[str]:
     """Return a line for each candidate: its id, and what tells it apart."""
     apart = [c for c in COLUMNS if len({text_of(row, c) for row in rows}) > 1]
-    lines = [
-        f"{row['row']}  {', '.join(f'{c} {text_of(row, c)}' for c in apart if text_of(row, c))}"
-        for row in rows[:LISTED]
-    ]
+
+    def told(row: Row) -> str:
+        return ", ".join(f"{c} {text}" if (text := text_of(row, c)) else f"no {c}" for c in apart)
+
+    lines = [f"{row['row']}  {told(row)}" for row in rows[:LISTED]]
     return lines + [f"and {len(rows) - LISTED} more"] * (len(rows) > LISTED)

@@ -85,8 +85,8 @@ def _variable(facts: Facts, basis: Basis, name: str) -> dict[str, Any] | None:
             if line["predictor"]
         ],
     }
-    if lines and lines[0]["note"]:
-        found["note"] = lines[0]["note"]
     if facts.study.guarded:
         found |= {"values": None, "by_arm": {}}
+    elif lines and lines[0]["note"]:
+        found["note"] = lines[0]["note"]
     return found

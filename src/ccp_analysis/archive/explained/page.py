@@ -26,7 +26,10 @@ def page(found: Explanation, width: int) -> str:
     width : int
         Of a line, at most.
     """
-    lines: list[str] = [_title(found), f"row {found['row']['row']} · {found['study']['data']}"]
+    lines: list[str] = [
+        *textwrap.wrap(_title(found), max(width, 30)),
+        f"row {found['row']['row']} · {found['study']['data']}",
+    ]
     sections = {
         "The number": _number(found),
         "The model": _model(found),
@@ -140,7 +143,8 @@ def _people(found: Explanation) -> Iterator[str]:
         yield _sentence(f"of the {people['of']}, whoever is left out is so for: {why}")
     if people["agrees"] is False:
         yield "That is NOT the n of the row: results and derived tables are of different runs."
-    for stage in people["flow"]:
+    of_people = "participants" in people["of"]
+    for stage in people["flow"] if of_people else ():
         reasons = ", ".join(f"{n} {why.lower()}" for why, n in stage["missing"].items())
         if reasons:
             yield f"- {stage['stage']}: {stage['n']}; missing: {reasons}."
@@ -156,7 +160,10 @@ def _imputation(found: Explanation) -> Iterator[str]:
     yield _sentence(imputation["how"])
     variables = imputation.get("variables", [])
     known = [one for one in variables if one["values"] != 0]
-    if "variables" in imputation and not known and "missing" not in found:
+    services = set(found.get("economics", {}).get("services", ()))
+    used = [one for one in known if _stem(one["variable"]) in services]
+    known = [one for one in known if one not in used]
+    if "variables" in imputation and not known + used and "missing" not in found:
         yield "Of the variables of this number no value was missing."
     for one in known[:SHOWN]:
         arms = ", ".join(f"{n} in {arm}" for arm, n in one["by_arm"].items())
@@ -167,6 +174,11 @@ def _imputation(found: Explanation) -> Iterator[str]:
         by = f"; predicted by {listed(names[:SHOWN])}" if names else ""
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         yield f"- {one['variable']}: {values}{one['in words']}{by}{more}."
+    if used:
+        total = sum(one["values"] or 0 for one in used)
+        values = f"{_many(total, 'value')} of {_many(len(used), 'variable')}" if total else "values"
+        methods = listed(list(dict.fromkeys(one["in words"] for one in used)))
+        yield f"- use of services: {values} imputed, {methods}."
     if len(known) > SHOWN:
         yield f"- and {len(known) - SHOWN} more variables (--json lists them)."
 
@@ -175,14 +187,21 @@ def _variables(found: Explanation) -> Iterator[str]:
     services = set(found.get("economics", {}).get("services", ()))
     used: dict[str, list[dict[str, Any]]] = {}
     for node in found["variables"]:
-        stem = node["variable"].rpartition("_")[0]
+        stem = _stem(node["variable"])
         if stem in services:
             used.setdefault(stem, []).append(node)
+            continue
+        if stem == "cost" and services:
+            yield f"- {node['variable']}: {_described(node)}; from the services below."
             continue
         yield f"- {node['variable']}: {_described(node)}; from {_columns(node['raw'])}."
     if used:
         raw = [leaf for nodes in used.values() for node in nodes for leaf in node["raw"]]
         yield f"- use of {len(used)} services ({', '.join(used)}); from {_columns(raw)}."
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("_")[0]
 
 
 def _described(node: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from ccp_analysis.archive.explained.made import Made
 from ccp_analysis.archive.explained.meaning import INFERRED, OF_WHOM, POOLED, meaning
 from ccp_analysis.config.formulas import Part
 from ccp_analysis.config.models import LABELS
+from ccp_analysis.report.words import inside
 from ccp_analysis.results.terms import Status
 
 NOT_RUN = (
@@ -115,8 +116,7 @@ class Explainer:
                 "pair": clusters.pair_label if clusters else "participant",
             }
             found["formula"] = formula.symbols(basis.y, basis.fill)
-            known = basis.y in self.facts.measured
-            found["outcome"] = self.facts.labels.variable(basis.y) if known else basis.y
+            found["outcome"] = self._label(basis.y)
             found["terms"] = [list(term) for term in formula.filled(basis.fill)]
             found["in words"] = formula.words(self._called(basis))
             if more := formula.more.format(**labels):
@@ -128,9 +128,9 @@ class Explainer:
 
     def _called(self, basis: Basis) -> dict[Part, list[str]]:
         """Return what the variables of a formula are called."""
-        study, labels = self.facts.study, self.facts.labels
+        study = self.facts.study
         found = {
-            part: [labels.variable(name) for name in names]
+            part: [inside(self._label(name)) for name in names]
             for part, names in basis.fill.items()
             if part in (Part.BASELINE, Part.COVARIATES, Part.BALANCED, Part.SUBGROUP)
         }
@@ -144,6 +144,15 @@ class Explainer:
                 Part.PAIR: pair,
             }
         )
+
+    def _label(self, name: str) -> str:
+        """Return what a variable is called, with its visit, in the middle of a sentence."""
+        labels = self.facts.labels
+        for visit in self.facts.study.visits:
+            stem = name.removesuffix(f"_{visit.id}")
+            if stem != name:
+                return f"{labels.name(stem)} at {inside(visit.label)}"
+        return labels.name(name)
 
     def _people(self, basis: Basis, row: Row) -> dict[str, Any]:
         counted = count(self.facts, basis)

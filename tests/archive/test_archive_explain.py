@@ -345,7 +345,9 @@ def test_formulas_of_the_evaluation_are_those_of_its_design(ccp_done: StudyFolde
                 fitted = row["model"] in (Model.ANCOVA, Model.NET_BENEFIT, Model.LOG_LINK)
                 per = row["outcome"].startswith("cost per ") and row["outcome"] != "cost per qaly"
                 if row["analysis"] == analysis and fitted and not row["subgroup"] and not per:
-                    assert terms_of(explainer.of(row)) == variables_of(data.X.columns), row
+                    which = {"cost": 0, "qaly": 1}.get(row["outcome"])
+                    own = data.own[which] if data.own and which is not None else data.X
+                    assert terms_of(explainer.of(row)) == variables_of(own.columns), row
 
 
 def test_every_word_of_the_results_is_explained() -> None:

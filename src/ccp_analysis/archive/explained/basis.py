@@ -218,7 +218,7 @@ def _steps(facts: Facts, basis: Basis, who: str) -> list[Step]:
     staff = who == "practitioners"
     for variable, code in basis.groups:
         held = facts.group(variable, code, staff)
-        steps.append((f"{variable} is not '{code}'", held, {}))
+        steps.append((f"another {variable} than '{code}'", held, {}))
     steps += _missed(facts, basis, who)
     if needed := _without(basis, basis.needed):
         masks = {name: _has(facts, basis, who, name) for name in needed}

@@ -50,7 +50,7 @@ MEANS: dict[str, str] = {
     T.NUMBER: "a number of people",
     T.EVENTS: "a number of events",
     T.OBSERVED: "of how many people there is a value",
-    T.MISSING: "of how many people there is none",
+    T.MISSING: "of how many people there is no value",
     T.PROPORTION: "a share of people",
     T.MEAN: "a mean",
     T.SD: "a standard deviation of people",

@@ -46,7 +46,7 @@ def of_evaluation(facts: Facts, row: Row) -> Basis:
     baselines, covariates = _adjusted(facts, row, utility, adjust)
     fill = design_of(facts) | {Part.COVARIATES: covariates, Part.BASELINE: baselines}
     formula, outcome = Model(row["model"]).spec.formula or formulas.ANCOVA, row["outcome"]
-    if row["model"] == Model.TEAM_MEANS:
+    if row["model"] in (Model.TEAM_MEANS, Model.SUR) or adjust == "own_baseline":
         each = {"cost": baselines[:1], "qaly": baselines[1:]}
         fill[Part.BASELINE] = each.get(outcome, baselines)
     effects = [e for e in economics.cost_per if outcome == f"cost per {e}"]

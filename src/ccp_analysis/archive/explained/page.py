@@ -13,6 +13,7 @@ Explanation = dict[str, Any]
 MARGIN = "  "
 DIGITS = 12  # of a hash that are shown
 SHOWN = 8  # of what there can be many of
+UNITS = {"count": "", "standardised": "standard deviations", "utility": ""}
 _NUMBERED = re.compile(r"(.*?)(\d+)$")
 
 
@@ -87,7 +88,8 @@ def _number(found: Explanation) -> Iterator[str]:
     about = ", ".join(filter(None, [number["of"], number["level"], row.get("subgroup")]))
     yield _sentence(f"{about}: {number['what']}" if about else number["what"])
     estimate, scale = row.get("estimate"), row.get("scale", "")
-    parts = [f"{_figure(estimate)} {scale}".strip() if estimate is not None else "no estimate"]
+    unit = UNITS.get(scale, scale)
+    parts = [f"{_figure(estimate)} {unit}".strip() if estimate is not None else "no estimate"]
     if row.get("conf_low") is not None or row.get("conf_high") is not None:
         limits = [_figure(row.get("conf_low")) or "-∞", _figure(row.get("conf_high")) or "∞"]
         parts.append(f"{100 * row['conf_level']:g}% interval {limits[0]} to {limits[1]}")
@@ -129,10 +131,10 @@ def _people(found: Explanation) -> Iterator[str]:
     who = people["population"]
     unit = people["counts"]
     if n is None:
-        yield _sentence(f"{who}; the row has no n" if who else "the row has no n")
+        yield _sentence(f"population: {who}; the row has no n" if who else "the row has no n")
     else:
         more = f", in {clusters} clusters" if clusters else ""
-        yield _sentence(f"{who}: {n} {unit}{more}")
+        yield _sentence(f"population: {who}. The row rests on {n} {unit}{more}")
     if people["start"] is not None:
         left = [_left(one) for one in people["left_out"]]
         counted = f"Of {people['start']} {people['of']}"

@@ -47,7 +47,7 @@ COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --for
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick test-long lint docs site verify manifest golden archive data lock clean environment workshop study synthetic synthetic-study
+.PHONY: help run test test-quick test-long lint docs site verify manifest explain golden archive data lock clean environment workshop study synthetic synthetic-study
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -105,6 +105,9 @@ verify: study environment ## compare an archive's files with their checksums, an
 
 manifest: study environment ## write checksums of inputs, code and results, to be signed
 	@cd "$(STUDY)" && exec $(CLI) manifest --log logs/manifest.log
+
+explain: environment ## tell where a number comes from (NUMBER="ancova social_capital difference", or its id)
+	@cd "$(STUDY)" && exec $(CLI) explain $(NUMBER)
 
 golden: ## run the shipped studies and keep their numbers as those that tests compare with
 	$(MAKE) --no-print-directory run STUDY=.

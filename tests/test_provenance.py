@@ -22,7 +22,7 @@ from ccp_analysis.config.trial import TOLD, configuration_files, designed
 PACKAGE = Path(provenance.__file__).parent
 D = "data/derived"
 MADE = "made"
-RULES = [command for command in COMMANDS if command not in ("archive", "verify")]
+RULES = [command for command in COMMANDS if command not in ("archive", "verify", "explain")]
 
 
 def options(command: str) -> list[str]:

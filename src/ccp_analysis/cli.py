@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin
 from ccp_analysis.errors import REFUSED, StudyError, denied
 
 # The function behind a command is imported only when it is called, and its keyword parameters are
-# the options of the command.
+# the options of the command; words that are no options are its other parameter.
 COMMANDS = {
     "clean": "ccp_analysis.cleaning.stage:run",
     "cost": "ccp_analysis.economics.costs:run",
@@ -36,6 +36,7 @@ COMMANDS = {
     "verify": "ccp_analysis.archive.checksums:run",
     "manifest": "ccp_analysis.archive.signed:run",
     "check-signature": "ccp_analysis.archive.signed:check",
+    "explain": "ccp_analysis.archive.explain:run",
 }
 STOPPED = "stopped by "
 USAGE = f"usage: python -m ccp_analysis.cli COMMAND [options]\ncommands: {', '.join(COMMANDS)}"
@@ -90,6 +91,9 @@ def _parser(command: str, function: Callable[..., object]) -> ArgumentParser:
     parser = ArgumentParser(prog=f"ccp_analysis.cli {command}", description=summary)
     parser.add_argument("--log", type=Path, help="file for details and faults")
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:  # words, without an option's name
+            parser.add_argument(name, nargs="*")
+            continue
         if parameter.annotation is bool:
             parser.add_argument(f"--{name.replace('_', '-')}", action="store_true")
             continue

@@ -101,6 +101,29 @@ def test_results_are_found_and_sorted(tab: Any, made: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [1280], indirect=True)
+def test_a_number_shows_the_command_that_explains_it(tab: Any, made: Path) -> None:
+    opened(tab, made, "report")
+    number = tab.locator("a.n[data-of$='.estimate']").first
+    row = number.get_attribute("data-of").partition(".")[0]
+    command = f"python -m ccp_analysis.cli explain {row}"
+    number.hover()
+    assert tab.inner_text("#origin code") == command
+    tab.click("#origin button")
+    assert tab.inner_text("#origin button") == "Copied"
+    number.focus()
+    tab.keyboard.press("c")
+    assert tab.evaluate("getSelection().toString()") == command
+    number.click()
+    tab.wait_for_function("!document.getElementById('copy').hidden")
+    assert tab.inner_text("#explain") == command
+    tab.click("#copy")
+    assert tab.inner_text("#copy") == "Copied"
+    # Without the script the page says the command as well.
+    text = (made / "results.html").read_text(encoding="utf-8")
+    assert "python -m ccp_analysis.cli explain <b>ROW</b>" in text
+
+
+@pytest.mark.parametrize("width", [1280], indirect=True)
 def test_contents_and_figures_answer(tab: Any, made: Path) -> None:
     opened(tab, made, "report")
     link = tab.locator("nav a").nth(9)

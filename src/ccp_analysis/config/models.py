@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from ccp_analysis.config import formulas
+from ccp_analysis.config.formulas import Formula
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -44,6 +47,9 @@ class ModelSpec:
         The ratio that it estimates beside a difference, a word of `results.terms.Term`.
     weighted : bool
         Whether people are weighed, so that the plan must say by what (`confounding`).
+    formula : Formula or None
+        What is regressed on what: for the methods of the report, and for `explain`; None where
+        nothing is.
     methods : str
         What the report's methods say of it, in Markdown; empty where their template does.
     """
@@ -61,11 +67,12 @@ class ModelSpec:
     subgroups: bool = False
     ratio: str = ""
     weighted: bool = False
+    formula: Formula | None = None
     methods: str = ""
 
 
-def _results_only(label: str) -> ModelSpec:
-    return ModelSpec(label, planned=False)
+def _results_only(label: str, formula: Formula | None = None) -> ModelSpec:
+    return ModelSpec(label, planned=False, formula=formula)
 
 
 class Model(StrEnum):
@@ -83,10 +90,20 @@ class Model(StrEnum):
     # Follow-up on arm, baseline, pair, covariates
     ANCOVA = (
         "ancova",
-        ModelSpec("ANCOVA", "ancova.ancova", shiftable=True, checked=True, subgroups=True),
+        ModelSpec(
+            "ANCOVA",
+            "ancova.ancova",
+            shiftable=True,
+            checked=True,
+            subgroups=True,
+            formula=formulas.ANCOVA,
+        ),
     )
     # Follow-up less baseline on arm, pair, covariates
-    CHANGE = "change", ModelSpec("Change score", "change.change", shiftable=True)
+    CHANGE = (
+        "change",
+        ModelSpec("Change score", "change.change", shiftable=True, formula=formulas.CHANGE),
+    )
     # ANCOVA of people weighed until the arms are alike in what was measured of them
     OVERLAP = (
         "ancova-overlap",
@@ -94,6 +111,7 @@ class Model(StrEnum):
             "ANCOVA with overlap weights",
             "weighted.overlap",
             weighted=True,
+            formula=formulas.WEIGHTED,
             methods="**Weighted comparisons.** Each person has the probability of being in the "
             "other arm, given what was measured at baseline and the pair of clusters, as a weight "
             "(overlap weights, Li, Morgan and Zaslavsky 2018), by a logistic regression within "
@@ -110,12 +128,13 @@ class Model(StrEnum):
             "ANCOVA with entropy balancing",
             "weighted.entropy",
             weighted=True,
+            formula=formulas.WEIGHTED,
             methods="**Entropy balancing** (Hainmueller 2012) gives the weights nearest to equal "
             "ones with which each arm has the means of everybody; a check of the overlap weights.",
         ),
     )
     # Arm by visit in the long table
-    DID = "did", ModelSpec("Difference in differences", "longitudinal.did")
+    DID = "did", ModelSpec("Difference in differences", "longitudinal.did", formula=formulas.DID)
     # ANCOVA with a random cluster intercept
     MIXED = (
         "mixed",
@@ -126,12 +145,19 @@ class Model(StrEnum):
             averaged=False,
             shiftable=True,
             checked=True,
+            formula=formulas.MIXED,
         ),
     )
     # Paired analysis of baseline-adjusted cluster means
     TEAM_MEANS = (
         "team-means",
-        ModelSpec("Paired team means", "team_means.team_means", clusters=True, shiftable=True),
+        ModelSpec(
+            "Paired team means",
+            "team_means.team_means",
+            clusters=True,
+            shiftable=True,
+            formula=formulas.CLUSTER_MEANS,
+        ),
     )
     # Random person intercept over all follow-ups
     REPEATED = (
@@ -142,6 +168,7 @@ class Model(StrEnum):
             visits="all",
             pooled=False,
             averaged=False,
+            formula=formulas.REPEATED,
         ),
     )
     # Unstructured covariance over all follow-ups, arm and baseline by visit
@@ -153,6 +180,7 @@ class Model(StrEnum):
             visits="each",
             pooled=False,
             averaged=False,
+            formula=formulas.MMRM,
         ),
     )
     MMRM_ONE_SLOPE = (
@@ -164,29 +192,55 @@ class Model(StrEnum):
             visits="each",
             pooled=False,
             averaged=False,
+            formula=formulas.MMRM_ONE_SLOPE,
         ),
     )
     # The baseline as a visit with a common mean
     CLDA = (
         "clda",
-        ModelSpec("cLDA", "longitudinal.clda", visits="each", pooled=False, averaged=False),
+        ModelSpec(
+            "cLDA",
+            "longitudinal.clda",
+            visits="each",
+            pooled=False,
+            averaged=False,
+            formula=formulas.CLDA,
+        ),
     )
     # Binary outcomes and counts, which take a baseline where there is one
     LOGISTIC = (
         "logistic",
-        ModelSpec("Logistic regression", "ratios.logistic", baseline=False, ratio="odds ratio"),
+        ModelSpec(
+            "Logistic regression",
+            "ratios.logistic",
+            baseline=False,
+            ratio="odds ratio",
+            formula=formulas.LOGISTIC,
+        ),
     )
     POISSON = (
         "poisson",
-        ModelSpec("Poisson regression", "ratios.poisson", baseline=False, ratio="rate ratio"),
+        ModelSpec(
+            "Poisson regression",
+            "ratios.poisson",
+            baseline=False,
+            ratio="rate ratio",
+            formula=formulas.POISSON,
+        ),
     )
     # Of the evaluation and of descriptions alone
-    SUR = "sur", _results_only("Seemingly unrelated regressions")
-    LOG_LINK = "log-link", _results_only("Log-link regression")
-    NET_BENEFIT = "net-benefit", _results_only("Net-benefit regression")
-    TWO_STAGE_BOOTSTRAP = "two-stage-bootstrap", _results_only("Two-stage bootstrap")
-    TSLS = "2sls", _results_only("Two-stage least squares")
-    TSLS_TEAMS = "2sls-team-means", _results_only("Two-stage least squares on team means")
+    SUR = "sur", _results_only("Seemingly unrelated regressions", formulas.SUR)
+    LOG_LINK = "log-link", _results_only("Log-link regression", formulas.POISSON)
+    NET_BENEFIT = "net-benefit", _results_only("Net-benefit regression", formulas.ANCOVA)
+    TWO_STAGE_BOOTSTRAP = (
+        "two-stage-bootstrap",
+        _results_only("Two-stage bootstrap", formulas.ANCOVA),
+    )
+    TSLS = "2sls", _results_only("Two-stage least squares", formulas.INSTRUMENTAL)
+    TSLS_TEAMS = (
+        "2sls-team-means",
+        _results_only("Two-stage least squares on team means", formulas.INSTRUMENTAL_MEANS),
+    )
     DESCRIPTIVE = "descriptive", _results_only("Unadjusted")
     NONE = "none", _results_only("")
 

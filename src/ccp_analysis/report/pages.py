@@ -15,6 +15,7 @@ from ccp_analysis.report.marks import anchor, resolved
 from ccp_analysis.report.words import written_date
 
 TEMPLATES = Path(__file__).parent / "templates"
+EXPLAIN = "python -m ccp_analysis.cli explain"  # before the id of a row
 LONGEST = 90  # characters of a place that a number says itself
 
 
@@ -34,6 +35,7 @@ def with_origins(page: str, behind: dict[str, Any]) -> str:
     data = json.dumps(behind["rows"], ensure_ascii=False, separators=(",", ":"))
     data = data.replace("<", "\\u003c")  # nothing in it may end a script
     script = (TEMPLATES / "origins.js").read_text(encoding="utf-8").replace("{}", data, 1)
+    script = script.replace("EXPLAIN", EXPLAIN)
     return f"{body}<script>\n{script}</script>\n{end}{rest}"
 
 
@@ -71,6 +73,7 @@ def page_of_results(study: Study, behind: dict[str, Any]) -> str:
         study=study,
         date=written_date(study.data_date),
         heads=behind["heads"],
+        explain=EXPLAIN,
         results=len(behind["lines"]),
         body="\n".join(behind["lines"]),
         others=behind["others"],

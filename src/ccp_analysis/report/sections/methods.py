@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ccp_analysis.config import formulas
+from ccp_analysis.config.formulas import Part
 from ccp_analysis.report.cells import ADJUSTMENTS, few_clusters
 from ccp_analysis.report.section import Section
 from ccp_analysis.report.source import Source
@@ -23,14 +25,16 @@ ESTIMANDS = {
 
 def _said(source: Source) -> dict[str, Any]:
     plan = source.plan
-    shared = ["the arm", "the outcome at baseline"]
-    covariates = [inside(source.name(name)) for name in plan.covariates]
     pair = [f"the {source.study.clusters.pair_label}"] if source.study.clusters else []
+    names = {
+        Part.COVARIATES: [inside(source.name(name)) for name in plan.covariates],
+        Part.PAIR: pair,
+    }
     fits = dict.fromkeys(analysis.fit for analysis in plan.analyses)
     clusters = next((row["n_clusters"] for row in source.rows(model=Model.ANCOVA)), None)
     return {
-        "ancova_terms": listed([*shared, *covariates, *pair]),
-        "repeated_terms": listed([*shared, "the months since baseline", *covariates]),
+        "ancova_terms": listed(formulas.ANCOVA.words(names)),
+        "repeated_terms": listed(formulas.REPEATED.words(names)),
         "slopes": listed([words for fit, words in SLOPES.items() if fit in fits], "or"),
         "estimand": ESTIMANDS.get(plan.estimand, f"{plan.estimand}."),
         "n_clusters": number(clusters),

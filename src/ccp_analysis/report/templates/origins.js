@@ -6,6 +6,13 @@
   tip.setAttribute("role", "tooltip");
   tip.hidden = true;
   document.body.append(tip);
+  const copy = () => {
+    const code = tip.querySelector("code");
+    if (!code) return;
+    getSelection().selectAllChildren(code);
+    // What is not copied stays selected.
+    if (document.execCommand("copy")) tip.querySelector("button").textContent = "Copied";
+  };
   let link = null;
   const hide = () => {
     if (link) link.removeAttribute("aria-describedby");
@@ -21,6 +28,17 @@
       part.textContent = line;
       return part;
     }));
+    if (lines.length) {
+      const asked = document.createElement("p"), code = document.createElement("code");
+      const button = document.createElement("button");
+      code.textContent = `EXPLAIN ${of.split(".")[0]}`;
+      button.textContent = "Copy (c)";
+      button.type = "button";
+      button.tabIndex = -1;
+      button.onclick = copy;
+      asked.append(code, " ", button);
+      tip.lastChild.before(asked);
+    }
     link = next;
     link.setAttribute("aria-describedby", tip.id);
     tip.hidden = false;
@@ -28,7 +46,7 @@
     const left = Math.max(8, Math.min(at.left, wide - tip.offsetWidth - 8));
     const below = at.bottom + tip.offsetHeight + 8 < innerHeight || at.top < tip.offsetHeight + 8;
     tip.style.left = `${left + scrollX}px`;
-    tip.style.top = `${(below ? at.bottom + 2 : at.top - tip.offsetHeight - 2) + scrollY}px`;
+    tip.style.top = `${(below ? at.bottom - 1 : at.top - tip.offsetHeight + 1) + scrollY}px`;
   };
   const over = ({ target }) => {
     const near = target.closest ? target.closest("a.n") : null;
@@ -36,5 +54,8 @@
   };
   document.addEventListener("pointerover", over);
   document.addEventListener("focusin", over);
-  document.addEventListener("keydown", ({ key }) => { if (key === "Escape") hide(); });
+  document.addEventListener("keydown", ({ key }) => { 
+    if (key === "Escape") hide();
+    if (key === "c" && link && document.activeElement === link) copy();
+  });
 })();

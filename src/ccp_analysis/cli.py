@@ -34,7 +34,10 @@ COMMANDS = {
     "codebook": "ccp_analysis.report.codebook:run",
     "archive": "ccp_analysis.archive.pack:run",
     "verify": "ccp_analysis.archive.checksums:run",
+    "plan": "ccp_analysis.archive.plan_document:run",
 }
+# What no rule of the pipeline runs.
+BY_HAND = {"archive", "verify", "plan"}
 STOPPED = "stopped by "
 USAGE = f"usage: python -m ccp_analysis.cli COMMAND [options]\ncommands: {', '.join(COMMANDS)}"
 

@@ -21,7 +21,8 @@ ESTIMANDS = {
 }
 
 
-def _said(source: Source) -> dict[str, Any]:
+def said(source: Source) -> dict[str, Any]:
+    """Return what the paragraphs of the methods are made of."""
     plan = source.plan
     shared = ["the arm", "the outcome at baseline"]
     covariates = [inside(source.name(name)) for name in plan.covariates]
@@ -34,10 +35,10 @@ def _said(source: Source) -> dict[str, Any]:
         "slopes": listed([words for fit, words in SLOPES.items() if fit in fits], "or"),
         "estimand": ESTIMANDS.get(plan.estimand, f"{plan.estimand}."),
         "n_clusters": number(clusters),
-        "paragraphs": [Markdown(said) for fit in fits if (said := Model(fit).spec.methods)],
+        "paragraphs": [Markdown(words) for fit in fits if (words := Model(fit).spec.methods)],
         "families": list(dict.fromkeys(ADJUSTMENTS[family.method] for family in plan.families)),
         "power": f"{source.economics.variance_power:g}" if source.economics else "",
     }
 
 
-SECTION = Section("methods", said=_said)
+SECTION = Section("methods", said=said)

@@ -47,7 +47,7 @@ COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --for
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick test-long lint docs site verify golden plan archive data lock clean environment workshop study synthetic synthetic-study
+.PHONY: help run test test-quick test-long lint docs site verify golden plan lock-plan archive data lock clean environment workshop study synthetic synthetic-study
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -112,6 +112,9 @@ golden: ## run the shipped studies and keep their numbers as those that tests co
 
 plan: study environment ## write the statistical analysis plan as a document, from config/ alone
 	@cd "$(STUDY)" && exec $(CLI) plan --log logs/plan.log
+
+lock-plan: study environment ## lock the plan under its version (DATE=2020-01-31; today by default)
+	@cd "$(STUDY)" && exec $(CLI) lock-plan $(if $(DATE),--date $(DATE)) --log logs/lock_plan.log
 
 archive: run ## run, then pack code, data and results into one file
 	@cd "$(STUDY)" && exec $(CLI) archive --log logs/archive.log

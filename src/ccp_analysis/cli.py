@@ -35,9 +35,10 @@ COMMANDS = {
     "archive": "ccp_analysis.archive.pack:run",
     "verify": "ccp_analysis.archive.checksums:run",
     "plan": "ccp_analysis.archive.plan_document:run",
+    "lock-plan": "ccp_analysis.archive.lock_plan:run",
 }
 # What no rule of the pipeline runs.
-BY_HAND = {"archive", "verify", "plan"}
+BY_HAND = {"archive", "verify", "plan", "lock-plan"}
 STOPPED = "stopped by "
 USAGE = f"usage: python -m ccp_analysis.cli COMMAND [options]\ncommands: {', '.join(COMMANDS)}"
 

@@ -12,6 +12,9 @@ ECONOMICS = Path("config/economics.yaml")
 IMPLEMENTATION = Path("config/implementation.yaml")
 RULES = Path("config/rules.yaml")
 DECISIONS = Path("config/decisions.csv")
+DEVIATIONS = Path("config/deviations.csv")  # from the plan that was locked, and why
+LOCKED = Path("config/locked")  # a folder for each version of the plan that was locked
+LOCK = "lock.json"  # in each, beside copies of the files
 
 DERIVED = Path("data/derived")  # everything computed, for the next step
 QUERIES = DERIVED / "queries.csv"

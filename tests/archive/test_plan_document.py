@@ -70,4 +70,11 @@ def test_the_paragraphs_of_methods_are_those_of_the_report(configured: str) -> N
     text = document.text()
     for block in ("population", "models", "missing", "checks", "subgroups"):
         assert document.paragraphs(block) in text
-    assert ("**Costs.**" in text) == (configured == "connecting_people")
+    for said in (
+        "**Costs.**",
+        "Seemingly unrelated",
+        "The log-link regression",
+        "bootstrap draws",
+        "Fieller",
+    ):
+        assert (said in text) == (configured == "connecting_people"), said

@@ -6,14 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ccp_analysis.config.locked import compared
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.layout import PLANNED
 from ccp_analysis.report.documents import write_documents
 from ccp_analysis.report.head import Head, head_of
 from ccp_analysis.report.marks import numbered
 from ccp_analysis.report.sections.plan_items import ITEMS, PARTS, open_items
+from ccp_analysis.report.sections.plan_locks import status
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.stage import Report
+from ccp_analysis.results.terms import Inference, Model
 
 
 class PlanDocument(Report):
@@ -34,12 +37,15 @@ class PlanDocument(Report):
             "net_benefit": self.source.economics is not None,
         }
         has_rows = shared["has_rows"]
+        # What every evaluation fits.
+        fitted = {Model.SUR, Model.LOG_LINK, Model.TWO_STAGE_BOOTSTRAP, Inference.FIELLER}
         return shared | {
             "has_rows": lambda name: has_rows(name) or foreseen.get(name, False),
+            "used": fitted if self.source.economics else set(),
             "paragraphs": self.paragraphs,
             "open": open_items(self.source),
             "n_items": len(ITEMS),
-            "locked": "not locked",
+            "locked": status(self.source),
         }
 
 
@@ -79,6 +85,7 @@ def source_of(trial: Trial) -> Source:
         dictionary=trial.dictionary,
         results=[],
         flow={},
+        compared=compared(trial),
     )
 
 

@@ -21,6 +21,7 @@ from ccp_analysis.report.section import (
     not_allocated,
 )
 from ccp_analysis.report.sections import plan_analysed as analysed
+from ccp_analysis.report.sections import plan_locks as locks
 from ccp_analysis.report.sections import plan_said as says
 from ccp_analysis.report.sections.estimands import estimands
 from ccp_analysis.report.sections.plan_said import Piece, Said
@@ -64,9 +65,15 @@ ADMINISTRATIVE = (
     PlanItem("1b", "Title and registration", "trial registration", says.registration),
     PlanItem("2", "Version", "version of this plan, with its date", says.version, key=VERSION),
     PlanItem("3", "Version of the protocol", "version of the protocol that this plan belongs to"),
-    PlanItem("4a", "Revisions", "history of revisions"),
-    PlanItem("4b", "Revisions", "reason of each revision"),
-    PlanItem("4c", "Revisions", "when revisions were made, by interim analyses and unblinding"),
+    PlanItem("4a", "Revisions", "history of revisions", locks.history),
+    PlanItem("4b", "Revisions", "reason of each revision", locks.justified),
+    PlanItem(
+        "4c",
+        "Revisions",
+        "when revisions were made, by interim analyses and unblinding",
+        locks.timed,
+        "how that lies to interim analyses and to unblinding",
+    ),
     PlanItem(
         "5",
         "Roles and responsibility",
@@ -240,6 +247,8 @@ def _said(items: tuple[PlanItem, ...], title: str, source: Source) -> dict[str, 
 
 
 def _items(title: str, of: Configured) -> Iterator[Item]:
+    if title == "Administrative information":
+        yield from locks.ITEMS
     if title == "Introduction" and of.plan.estimands:
         yield TableItem("estimands", estimands)
     if title == "Study methods" and not_allocated(of):

@@ -47,7 +47,7 @@ COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --for
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick test-long lint docs site verify golden plan lock-plan archive data lock clean environment workshop study synthetic synthetic-study
+.PHONY: help run test test-quick test-long lint validation docs site verify golden plan lock-plan archive data lock clean environment workshop study synthetic synthetic-study
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -68,7 +68,7 @@ run: study environment ## set up, then run the study from raw data to the report
 	exec $(WITH) $(SNAKEMAKE) --cores $(CORES) $(ELSEWHERE)
 
 test: lint ## set up, then the linters and the tests
-	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal
+	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal --junitxml=.cache/tests.xml
 
 test-quick: workshop ## set up, then the tests that need no whole study and no simulation
 	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal -m "not pipeline and not study and not simulation"
@@ -92,6 +92,9 @@ lint: workshop ## set up, then the linters alone
 	$(WITH) $(BIN)/mypy --cache-dir "$(CURDIR)/.cache/mypy"
 	$(WITH) $(BIN)/python tools/budget.py
 	$(WITH) $(BIN)/python tools/configuration.py --check
+
+validation: environment ## list every requirement with its tests, references, tolerances and last results
+	@$(WITH) $(BIN)/python tools/validation.py
 
 docs: workshop ## write the keys of the configuration and their schemas again
 	$(WITH) $(BIN)/python tools/configuration.py

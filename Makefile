@@ -47,7 +47,7 @@ COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --for
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick test-long lint docs site verify manifest explain golden archive data lock clean environment workshop study synthetic synthetic-study
+.PHONY: help run test test-quick test-long lint validation docs site verify manifest explain golden plan lock-plan archive data lock clean environment workshop study synthetic synthetic-study
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -68,7 +68,7 @@ run: study environment ## set up, then run the study from raw data to the report
 	exec $(WITH) $(SNAKEMAKE) --cores $(CORES) $(ELSEWHERE)
 
 test: lint ## set up, then the linters and the tests
-	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal
+	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal --junitxml=.cache/tests.xml
 
 test-quick: workshop ## set up, then the tests that need no whole study and no simulation
 	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal -m "not pipeline and not study and not simulation"
@@ -93,6 +93,9 @@ lint: workshop ## set up, then the linters alone
 	$(WITH) $(BIN)/python tools/budget.py
 	$(WITH) $(BIN)/python tools/configuration.py --check
 
+validation: environment ## list every requirement with its tests, references, tolerances and last results
+	@$(WITH) $(BIN)/python tools/validation.py
+
 docs: workshop ## write the keys of the configuration and their schemas again
 	$(WITH) $(BIN)/python tools/configuration.py
 
@@ -115,6 +118,12 @@ golden: ## run the shipped studies and keep their numbers as those that tests co
 	cp reports/results.csv tests/golden/connecting_people.csv
 	cp examples/beat_the_blues/reports/results.csv tests/golden/beat_the_blues.csv
 	$(WITH) $(BIN)/python tests/golden/test_reruns.py
+
+plan: study environment ## write the statistical analysis plan as a document, from config/ alone
+	@cd "$(STUDY)" && exec $(CLI) plan --log logs/plan.log
+
+lock-plan: study environment ## lock the plan under its version (DATE=2020-01-31; today by default)
+	@cd "$(STUDY)" && exec $(CLI) lock-plan $(if $(DATE),--date $(DATE)) --log logs/lock_plan.log
 
 archive: run ## run, then pack code, data and results into one file (real data only WITH_DATA=1)
 	@cd "$(STUDY)" && exec $(CLI) archive $(if $(WITH_DATA),--with-data) --log logs/archive.log

@@ -15,14 +15,14 @@ import pytest
 from support.study import ROOT, inside, options_of
 
 from ccp_analysis import provenance
-from ccp_analysis.cli import COMMANDS
+from ccp_analysis.cli import BY_HAND, COMMANDS
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.config.trial import TOLD, configuration_files, designed
 
 PACKAGE = Path(provenance.__file__).parent
 D = "data/derived"
 MADE = "made"
-RULES = [command for command in COMMANDS if command not in ("archive", "verify", "explain")]
+RULES = [command for command in COMMANDS if command not in BY_HAND]
 
 
 def options(command: str) -> list[str]:

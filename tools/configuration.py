@@ -15,24 +15,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from ccp_analysis.config.dictionary import Column  # noqa: E402
-from ccp_analysis.config.economics import Economics  # noqa: E402
-from ccp_analysis.config.implementation import Implementation  # noqa: E402
-from ccp_analysis.config.instruments import Instruments  # noqa: E402
-from ccp_analysis.config.plan import Plan  # noqa: E402
-from ccp_analysis.config.reading import Strict  # noqa: E402
-from ccp_analysis.config.rules import Rules  # noqa: E402
-from ccp_analysis.config.study import Study  # noqa: E402
+from ccp_analysis.config.values import FILES  # noqa: E402
 
-FILES: dict[str, type[Strict]] = {
-    "study.yaml": Study,
-    "analysis.yaml": Plan,
-    "instruments.yaml": Instruments,
-    "economics.yaml": Economics,
-    "implementation.yaml": Implementation,
-    "rules.yaml": Rules,
-    "dictionary.csv": Column,
-}
 SCHEMAS = Path("docs/schema")
 HEAD = """\
 # Keys of the configuration

@@ -15,6 +15,7 @@ from ccp_analysis.config import check
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.instruments import Instrument
+from ccp_analysis.config.locked import compared, locks
 from ccp_analysis.config.reading import first_of, place, read_yaml
 from ccp_analysis.config.rules import load_rules
 from ccp_analysis.config.study import SCHEMA, Study
@@ -43,6 +44,8 @@ def faults(trial: Trial) -> list[str]:
         sets that lack a state; services without a price, and other faults of what is paid.
     """
     found = [*_form(), *check.faults(trial)]
+    # Of a configuration with faults what can be read of it would deviate from the locked plan.
+    found += said(locks) if found else said(lambda: compared(trial))
     try:
         dictionary, economics = trial.dictionary, trial.economics
     except StudyError:  # said already

@@ -37,7 +37,11 @@ COMMANDS = {
     "manifest": "ccp_analysis.archive.signed:run",
     "check-signature": "ccp_analysis.archive.signed:check",
     "explain": "ccp_analysis.archive.explain:run",
+    "plan": "ccp_analysis.archive.plan_document:run",
+    "lock-plan": "ccp_analysis.archive.lock_plan:run",
 }
+# What no rule of the pipeline runs.
+BY_HAND = {"archive", "verify", "manifest", "check-signature", "explain", "plan", "lock-plan"}
 STOPPED = "stopped by "
 USAGE = f"usage: python -m ccp_analysis.cli COMMAND [options]\ncommands: {', '.join(COMMANDS)}"
 

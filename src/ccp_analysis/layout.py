@@ -12,6 +12,9 @@ ECONOMICS = Path("config/economics.yaml")
 IMPLEMENTATION = Path("config/implementation.yaml")
 RULES = Path("config/rules.yaml")
 DECISIONS = Path("config/decisions.csv")
+DEVIATIONS = Path("config/deviations.csv")  # from the plan that was locked, and why
+LOCKED = Path("config/locked")  # a folder for each version of the plan that was locked
+LOCK = "lock.json"  # in each, beside copies of the files
 
 # What an archive carries of a study where it is there, beside configuration and raw data.
 CARRIED: tuple[Path, ...] = ()
@@ -34,4 +37,5 @@ BROWSED = Path("reports/results.html")
 EXCHANGED = Path("reports/results.json")
 RELEASED = (WORKBOOK, BROWSED, EXCHANGED)
 DOCUMENTS = tuple(Path(f"reports/report.{kind}") for kind in ("html", "docx", "pdf"))
+PLANNED = tuple(Path(f"reports/plan.{kind}") for kind in ("html", "docx", "pdf"))
 CODEBOOK = tuple(Path(f"reports/codebook.{kind}") for kind in ("html", "csv"))

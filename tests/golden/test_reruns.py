@@ -12,14 +12,12 @@ from pathlib import Path
 import pandas as pd
 
 from ccp_analysis import provenance
-from ccp_analysis.cli import COMMANDS
+from ccp_analysis.cli import BY_HAND, COMMANDS
 from ccp_analysis.config.study import load_study
 from ccp_analysis.config.trial import configuration_files
 
 ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).with_name("reruns.csv")
-# Commands that no rule of the pipeline runs.
-BY_HAND = {"archive", "verify", "manifest", "check-signature", "explain"}
 
 
 def reach() -> pd.DataFrame:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from golden.test_reruns import BY_HAND
 from pipeline_project import ROOT, Project, copy_project
 
-from ccp_analysis.cli import COMMANDS
+from ccp_analysis.cli import BY_HAND, COMMANDS
 
 pytestmark = pytest.mark.pipeline
 

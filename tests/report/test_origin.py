@@ -50,11 +50,13 @@ NOT_DATA = [
     r"costs times N|at most 1 and seldom below 0",  # the grid of the plan, what a utility is
     r"(?<=Software\. ).*",  # versions
     r"program \d+\.\d+\.\d+, checksum \w+",
+    r"Analysis plan \d\S*(?: of \d+ \w+)?|[Vv]ersion \d\S*|locked on \d+ \w+|checksum \w+",
+    r"deviates from it in \d+ fields?(?:, \d+ without a reason)?",
 ]
 # Columns of tables that hold a configured number alone: deltas, thresholds, the MCID, prices.
 CONFIGURED = {"deltas", "net_benefit", "detectable", "prices"}
-# A copy of queries.csv, whose lines are named by its ids.
-COPIED = {"queries"}
+# Copies: of queries.csv, whose lines are named by its ids, and of fields of two configurations.
+COPIED = {"queries", "deviations"}
 
 
 class Page(HTMLParser):

@@ -157,7 +157,7 @@ def left(name: str, where: dict[str, str]) -> list[str]:
     return found
 
 
-PEOPLE = "1a 3 5a 5b 6 8 10 11 12b 15 16b 17a 17b 18 19 20a 20b 23a 23b 24a 24b 27"
+PEOPLE = "1a 3 5a 5b 6 8 11 12b 15 16b 17a 17b 18 19 20a 20b 23a 23b 24a 24b 27"
 TEAMS = "C1a C2a C2b C4a C5 C8b C9 C10a C10b C10c C21"
 
 

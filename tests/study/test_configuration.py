@@ -504,6 +504,7 @@ def test_a_key_twice_with_and_without_quotation_marks(tmp_path):
 
 def test_every_configuration_file_is_listed_for_some_rule(ccp_study):
     listed = {path for paths in configuration_files().values() for path in paths}
-    there = {p.relative_to(ccp_study.path).as_posix() for p in (ccp_study / "config").iterdir()}
+    files = [path for path in (ccp_study / "config").rglob("*") if path.is_file()]
+    there = {path.relative_to(ccp_study.path).as_posix() for path in files}
     unread = {path for path in there - listed if not path.endswith(".md")}
     assert unread == set()

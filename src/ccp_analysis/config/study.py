@@ -41,8 +41,9 @@ class Visit(Strict):
 SCHEMA = 1  # form of the configuration that this program reads
 
 Format = Literal["csv", "xlsx", "sav", "dta"]
-# Items of the checklists of designs, numbered as in their sources: that of randomised trials, the
-# others of studies that are not randomised.
+PLAN_ITEMS = "plan"
+# Items of the checklists, numbered as in their sources: that of randomised trials, two of studies
+# that are not randomised, and that of statistical analysis plans.
 CHECKLISTS = {
     "trend": tuple(str(number) for number in range(1, 23)),
     "target": (
@@ -58,6 +59,13 @@ CHECKLISTS = {
         *(str(number) for number in range(25, 31)),
         *("C1a", "C2a", "C2b", "C3a", "C4a", "C5", "C6a", "C7a", "C8b", "C9"),
         *("C10a", "C10b", "C10c", "C12a", "C13a", "C13b", "C15", "C16", "C17a", "C21"),
+    ),
+    PLAN_ITEMS: (
+        *("1a", "1b", "2", "3", "4a", "4b", "4c", "5", "6a", "6b", "6c", "7", "8", "9", "10"),
+        *("11", "12", "13a", "13b", "13c", *map(str, range(14, 19)), "19a", "19b", "19c", "19d"),
+        *("20", "21", "22", "23", "24a", "24b", "24c", "25a", "25b", "26a", "26b", "26c"),
+        *("27a", "27b", "27c", "27d", "27e", "27f", "28", "29", "30", "31"),
+        *("32a", "32b", "32c", "32d"),
     ),
 }
 
@@ -245,9 +253,9 @@ class Study(Strict):
     """Whether arms were allocated at random."""
     target_trial: TargetTrial | None = None
     """The target trial beside this study, where arms were not allocated at random."""
-    statements: dict[Literal["trend", "target", "consort"], dict[str, Text]] = {}
+    statements: dict[Literal["trend", "target", "consort", "plan"], dict[str, Text]] = {}
     """Checklist, item of it and what the authors say to it: consort where arms were allocated at
-    random, trend and target where they were not."""
+    random, trend and target where they were not; plan for the document of the analysis plan."""
     arms: Arms
     """The two arms."""
     visits: list[Visit] = Field(min_length=2)
@@ -307,7 +315,7 @@ class Study(Strict):
         """Yield what does not go with the design, and items that no checklist has."""
         if self.practitioners and self.clusters is None:
             yield f"files.{self.practitioners}: practitioners belong to clusters; expected clusters"
-        keys = [f"statements.{name}" for name in self.statements]
+        keys = [f"statements.{name}" for name in self.statements if name != PLAN_ITEMS]
         for key in [*keys, *["target_trial"] * bool(self.target_trial)]:
             if self.randomised != (key == "statements.consort"):
                 others = "not allocated" if self.randomised else "allocated"

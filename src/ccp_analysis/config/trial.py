@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 
 from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.economics import Economics, load_economics
@@ -12,10 +13,12 @@ from ccp_analysis.config.plan import Plan, load_plan
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.layout import (
     DECISIONS,
+    DEVIATIONS,
     DICTIONARY,
     ECONOMICS,
     IMPLEMENTATION,
     INSTRUMENTS,
+    LOCKED,
     PLAN,
     RULES,
     STUDY,
@@ -94,6 +97,15 @@ def configuration_files() -> dict[str, list[str]]:
     if economics and economics.intervention:
         prices.append(economics.intervention.costs)
     practice = [IMPLEMENTATION.as_posix()] if IMPLEMENTATION.is_file() else []
+    # The report holds the whole plan against the one that was locked.
+    locked = [path for path in LOCKED.rglob("*") if path.is_file()] if LOCKED.is_dir() else []
+    everything = [
+        *(path for path in checks if path == RULES.as_posix()),
+        *value_sets,
+        *(path.as_posix() for path in prices if path),
+    ]
+    held = sorted(path.as_posix() for path in locked)
+    held += [*([DEVIATIONS.as_posix()] * DEVIATIONS.is_file()), *(everything if locked else [])]
     return {
         "clean": measures + list(dict.fromkeys(value_sets)) + checks,
         "cost": measures[:1] + [path.as_posix() for path in prices if path],
@@ -108,6 +120,16 @@ def configuration_files() -> dict[str, list[str]]:
         "evaluate": measures + plan + money,
         "results": plan,
         "codebook": study + measures[1:],
-        "items": study + measures + plan + money + practice,
+        "items": list(dict.fromkeys([*study, *measures, *plan, *money, *practice, *held])),
         "report": study,
     }
+
+
+def planned_files() -> list[str]:
+    """Return the files of the configuration that are a matter of the plan, sorted.
+
+    Decisions on single values, what was locked and the reasons of deviations are not.
+    """
+    read = {path for paths in configuration_files().values() for path in paths}
+    other = {DECISIONS.as_posix(), DEVIATIONS.as_posix()}
+    return sorted(path for path in read - other if not Path(path).is_relative_to(LOCKED))

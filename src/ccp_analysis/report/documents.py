@@ -63,12 +63,45 @@ def run(
         If the text or a figure is missing.
     """
     study = load_study()
-    head = head_of(study)
     for path in (text, origins):
         if not path.is_file():
             raise StudyError(f"{path}: the file is missing; expected what an earlier rule wrote.")
     markdown = files.read_text(text)
     behind = files.read_json(origins)
+    write_documents(markdown, head_of(study), behind, figures, html=html, docx=docx, pdf=pdf)
+    files.write_text(results, page_of_results(study, behind))
+
+
+def write_documents(
+    markdown: str,
+    head: Head,
+    behind: dict[str, Any],
+    figures: Path,
+    *,
+    html: Path,
+    docx: Path,
+    pdf: Path,
+) -> None:
+    """Write one Markdown text as three documents.
+
+    Parameters
+    ----------
+    markdown : str
+        The text, in which figures are named.
+    head : Head
+        Title, date, kind of data.
+    behind : dict
+        What stands behind its numbers.
+    figures : Path
+        Folder of the figures, as SVG and PNG.
+    html, docx, pdf : Path
+        The files to write.
+
+    Raises
+    ------
+    StudyError
+        If a figure is missing.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "figures").mkdir()
@@ -91,7 +124,6 @@ def run(
                     (pdf, to_pdf),
                 )
             ]
-            files.write_text(results, page_of_results(study, behind))
         for each in written:
             each.result()
 

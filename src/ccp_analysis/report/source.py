@@ -17,8 +17,10 @@ from ccp_analysis.config.dictionary import Column, load_dictionary
 from ccp_analysis.config.economics import Economics, load_economics
 from ccp_analysis.config.implementation import Implementation, load_implementation
 from ccp_analysis.config.instruments import Instrument, load_instruments
+from ccp_analysis.config.locked import Compared, compared
 from ccp_analysis.config.plan import Analysis, Outcome, Plan, load_plan
 from ccp_analysis.config.study import Clusters, Study, load_study
+from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report.marks import WITHHELD
 from ccp_analysis.results.families import headline
@@ -71,6 +73,8 @@ class Source:
         Fidelity of people, and shares of answers.
     prices, intervention : pandas.DataFrame
         The prices of services, and the items that the intervention itself costs.
+    compared : Compared
+        What differs from the plan that was locked.
     """
 
     study: Study
@@ -95,6 +99,7 @@ class Source:
     practice: pd.DataFrame = field(default_factory=pd.DataFrame)
     prices: pd.DataFrame = field(default_factory=pd.DataFrame)
     intervention: pd.DataFrame = field(default_factory=pd.DataFrame)
+    compared: Compared = Compared()
 
     def rows(self, **where: object) -> list[Row]:
         """Return the rows of the results whose columns have the values given, in their order."""
@@ -326,6 +331,7 @@ def load(
         practice=_points(points, "implementation"),
         prices=_parquet(prices),
         intervention=_parquet(intervention),
+        compared=compared(Trial()),
     )
 
 

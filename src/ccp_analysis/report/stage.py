@@ -16,15 +16,15 @@ from ccp_analysis import __version__, files
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report import drawing, workbook
 from ccp_analysis.report.browse import content
-from ccp_analysis.report.catalogue import figures_of, parts_of, tables_of
+from ccp_analysis.report.catalogue import figures_of, parts_of
 from ccp_analysis.report.exchange import as_json
 from ccp_analysis.report.guarded import guarded
 from ccp_analysis.report.head import head_of
 from ccp_analysis.report.marks import numbered, plain
 from ccp_analysis.report.money import used
 from ccp_analysis.report.references import only_cited
-from ccp_analysis.report.section import Checklist, FigureItem, Numbers, Section
-from ccp_analysis.report.sections import TEMPLATES
+from ccp_analysis.report.section import Checklist, FigureItem, Numbers, Part, Section
+from ccp_analysis.report.sections import TEMPLATES, methods
 from ccp_analysis.report.sections.records import first_of
 from ccp_analysis.report.source import Source, load
 from ccp_analysis.report.table import Table, to_csv, to_markdown
@@ -162,14 +162,23 @@ CHECKSUM = 12  # characters of a checksum that are printed
 class Report:
     """Tables, built once, the numbers of what documents show, and the text with both."""
 
-    def __init__(self, source: Source, data: str = "", code: str = "") -> None:
+    frame = "report.md.j2"
+    files = True  # each table is a file of its own too
+
+    def __init__(
+        self, source: Source, data: str = "", code: str = "", parts: list[Part] | None = None
+    ) -> None:
         self.source = source
+        self.parts = parts_of(source) if parts is None else parts
         self.checksums = {"data": data[:CHECKSUM], "code": code[:CHECKSUM]}
-        items = tables_of(source)
+        sections = [section for part in self.parts for section in part.sections]
+        every = [item for section in sections for item in section.items(source)]
+        items = [item for item in every if not isinstance(item, FigureItem)]
         built = {i.name: i.build(source) for i in items if not isinstance(i, Checklist)}
         withheld = {i.name for i in items if not isinstance(i, Checklist) and not i.shown(source)}
         shown = [name for name, table in built.items() if table.rows and name not in withheld]
-        self.figures = {item.name: item for item in figures_of(source) if item.there(source)}
+        drawn = [item for item in every if isinstance(item, FigureItem)]
+        self.figures = {item.name: item for item in drawn if item.there(source)}
         self.numbers = Numbers(_numbered(shown), _numbered(list(self.figures)))
         last = [item for item in items if isinstance(item, Checklist)]
         lists = {item.name: item.build(source, self.numbers) for item in last}
@@ -207,10 +216,16 @@ class Report:
             return Markdown(said)
 
         parts = []
-        for part in parts_of(self.source):
+        for part in self.parts:
             sections = [text_of(section) for section in part.sections]
             parts.append((part.title, [text for text in sections if text.strip()]))
-        return ENVIRONMENT.get_template("report.md.j2").render(**shared, parts=parts)
+        return ENVIRONMENT.get_template(self.frame).render(**shared, parts=parts)
+
+    def paragraphs(self, block: str) -> Markdown:
+        """Return the paragraphs of one block of the statistical methods."""
+        template = ENVIRONMENT.get_template("methods.md.j2")
+        context = template.new_context(self._shared() | methods.said(self.source))
+        return Markdown("".join(template.blocks[block](context)).strip())
 
     def _shared(self) -> dict[str, Any]:
         """Return what every template knows."""
@@ -257,7 +272,7 @@ class Report:
         return self._set(name, first_of(self.tables[name]))
 
     def _set(self, name: str, table: Table[Any]) -> Markdown:
-        return to_markdown(table, name, f"Table {self.numbers.tables[name]}")
+        return to_markdown(table, name, f"Table {self.numbers.tables[name]}", self.files)
 
     def figure(self, name: str) -> Markdown:
         """Return a figure with caption and alternative text; nothing where there is none."""

@@ -133,7 +133,7 @@ def to_csv(table: Table[Any], data_status: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*header, "data_status"])
 
 
-def to_markdown(table: Table[Any], name: str, label: str) -> Markdown:
+def to_markdown(table: Table[Any], name: str, label: str, files: bool = True) -> Markdown:
     """Return the table as a pandoc pipe table with caption, identifier and notes.
 
     Parameters
@@ -144,6 +144,8 @@ def to_markdown(table: Table[Any], name: str, label: str) -> Markdown:
         By which it can be referred to.
     label : str
         What stands before the caption, such as ``Table 1``.
+    files : bool, optional
+        Whether it is also written as CSV and in the workbook, to which it then leads.
 
     Returns
     -------
@@ -185,7 +187,9 @@ def to_markdown(table: Table[Any], name: str, label: str) -> Markdown:
         parts += ["", "::: {.note}", " ".join(escape(note) for note in table.notes), ":::"]
     if places := table.places():
         parts += ["", ":::: {.print-only}", "::: {.rows}", _rows(places), ":::", "::::"]
-    parts += ["", ":::: {.html-only}", "::: {.downloads}", _downloads(name, label), ":::", "::::"]
+    if files:
+        parts += ["", ":::: {.html-only}", "::: {.downloads}", _downloads(name, label)]
+        parts += [":::", "::::"]
     return Markdown("\n".join([*parts, ":::"]))
 
 

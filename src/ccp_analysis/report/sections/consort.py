@@ -15,6 +15,7 @@ from ccp_analysis.report.sections.checklist import (
     Item,
     answered,
 )
+from ccp_analysis.report.sections.deviations import HEADING, NAME
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.table import Table
 
@@ -63,7 +64,14 @@ ITEMS = (
         MADE,
         left="the ratio of allocation, and in which framework the question was put,",
     ),
-    Item("10", "Changes", "What changed after the start, outcomes and analyses too, and why"),
+    Item(
+        "10",
+        "Changes",
+        "What changed after the start, outcomes and analyses too, and why",
+        (HEADING,),
+        (NAME,),
+        left="what changed beside the plan of the analysis",
+    ),
     Item("11", "Setting", "Kinds of places, and where they are"),
     Item(
         "12a",

@@ -25,6 +25,8 @@ def kind(source: Source) -> str:
     text = f"{how} of {arms}, with interviews at {visits}"
     if study.clusters is None:
         return text
+    if not source.flow:
+        return f"{text}; the arm is a property of the {study.clusters.unit_label}"
     found = source.flow["stages"][0]["by_cluster"]
     units = how_many(own["n"] for own in found)
     pairs = how_many({own["pair"]: own["n"] for own in found}.values())

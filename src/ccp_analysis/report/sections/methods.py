@@ -23,7 +23,8 @@ ESTIMANDS = {
 }
 
 
-def _said(source: Source) -> dict[str, Any]:
+def said(source: Source) -> dict[str, Any]:
+    """Return what the paragraphs of the methods are made of."""
     plan = source.plan
     pair = [f"the {source.study.clusters.pair_label}"] if source.study.clusters else []
     names = {
@@ -39,10 +40,10 @@ def _said(source: Source) -> dict[str, Any]:
         "estimand": ESTIMANDS.get(plan.estimand, f"{plan.estimand}."),
         "n_clusters": number(clusters),
         "few": few_clusters(clusters),
-        "paragraphs": [Markdown(said) for fit in fits if (said := Model(fit).spec.methods)],
+        "paragraphs": [Markdown(words) for fit in fits if (words := Model(fit).spec.methods)],
         "families": list(dict.fromkeys(ADJUSTMENTS[family.method] for family in plan.families)),
         "power": f"{source.economics.variance_power:g}" if source.economics else "",
     }
 
 
-SECTION = Section("methods", said=_said)
+SECTION = Section("methods", said=said)

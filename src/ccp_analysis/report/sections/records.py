@@ -252,9 +252,10 @@ def _items(of: Configured) -> Iterator[Item]:
         yield TableItem("suppressed", suppressed, shown=lambda source: False)
 
 
-def _software() -> str:
+def software_used() -> str:
+    """Return Python and the packages that numbers hang on, with their versions."""
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     return listed([python, *(f"{name} {version(name)}" for name in SOFTWARE)])
 
 
-SECTION = Section("records", _items, lambda source: {"software": _software()})
+SECTION = Section("records", _items, lambda source: {"software": software_used()})

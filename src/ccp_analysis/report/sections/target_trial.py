@@ -52,6 +52,8 @@ def _assignment(source: Source) -> str:
     if source.study.clusters is None:
         return "Each person is in one arm, which was not allocated at random"
     unit, pair = source.clusters.unit_label, source.clusters.pair_label
+    if not source.flow:  # before there are data
+        return f"The arm is a property of the {unit}, and is not allocated at random"
     units = source.flow["stages"][0]["by_cluster"]
     arms = [
         f"{how_many(own['n'] for own in units if own['arm'] == arm)} with {inside(label)}"
@@ -78,6 +80,8 @@ def _outcome(source: Source) -> str:
     for outcome in source.plan.outcomes:
         named.setdefault(outcome.role, []).append(inside(source.name(outcome.id)))
     parts = [f"{capitalised(role)}: {', '.join(names)}" for role, names in named.items()]
+    if not source.flow:
+        return ". ".join(parts)
     _, first, *_, last = source.flow["stages"]
     seen = f"Seen at {inside(last['label'])}: {number(last['n'])} of {number(first['n'])}"
     return ". ".join([*parts, seen])

@@ -1,8 +1,8 @@
 -- What the fenced divs of the report mean in each format; headers of rows; tables and figures that
 -- stay on a page; fields of Word; alternative text in Typst.
 
-local STYLES = {note = 'Note', rows = 'Rows', warning = 'Warning', titleblock = 'Title Block',
-  references = 'Body Text'}
+local STYLES = {note = 'Note', rows = 'Rows', warning = 'Warning', open = 'Open',
+  titleblock = 'Title Block', references = 'Body Text'}
 local web = FORMAT == 'html5' or FORMAT == 'html'
 
 local function wrapped(before, blocks, after, format)

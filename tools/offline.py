@@ -40,7 +40,9 @@ def compare(reference: Path, found: Path) -> tuple[str, bool]:
     if one.shape != other.shape:
         return f"{len(other)} rows, and {len(one)} in {reference.name}", False
     same = (one.to_numpy() == other.to_numpy()).all(axis=1)
-    rest = [table[~same].apply(pd.to_numeric, errors="coerce").to_numpy() for table in (one, other)]
+    rest = [
+        table[~same].apply(pd.to_numeric, errors="coerce").to_numpy(float) for table in (one, other)
+    ]
     close = (
         np.isclose(rest[0], rest[1], rtol=1e-8, atol=1e-10)
         | (one[~same] == other[~same]).to_numpy()

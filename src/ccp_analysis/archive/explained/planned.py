@@ -43,9 +43,9 @@ def of_analysis(facts: Facts, row: Row, entry: Analysis) -> Basis:
     completed = of_completed(row)
     says = f"The analysis '{entry.id}' of the plan ({entry.role})"
     if entry.model in LONGITUDINAL:
-        visits = "all visits" if entry.model == "clda" else "all follow-ups"
+        visits = "all visits" if entry.model == Model.CLDA else "all follow-ups"
         says = f"{says}, of {visits}"
-        if entry.model == "clda":
+        if entry.model == Model.CLDA:
             return Basis(
                 says,
                 formula,
@@ -57,7 +57,7 @@ def of_analysis(facts: Facts, row: Row, entry: Analysis) -> Basis:
             )
         fill[Part.BASELINE] = [baseline]
         needed = [baseline, *plan.covariates]
-        each = entry.model == "repeated"
+        each = entry.model == Model.REPEATED
         return Basis(
             says,
             formula,
@@ -71,7 +71,7 @@ def of_analysis(facts: Facts, row: Row, entry: Analysis) -> Basis:
     value = f"{outcome}_{entry.visit}"
     if baseline in facts.measured or entry.model not in WITHOUT_BASELINE:
         fill[Part.BASELINE] = [baseline]
-    if entry.model == "did":
+    if entry.model == Model.DID:
         return _differences(facts, row, says, fill, [baseline, value])
     needed = [value, *fill.get(Part.BASELINE, ()), *plan.covariates]
     if entry.model in WEIGHTED and plan.confounding:

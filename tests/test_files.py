@@ -197,6 +197,9 @@ def test_what_no_run_wrote_has_no_record(written):
     assert files.record_of(Path("elsewhere.txt")) is None
     assert files.record_of(Path("/elsewhere.txt")) is None
     assert files.record_of(written / RESULTS) == files.record_of(RESULTS)
+    assert files.record_of(Path("/other/reports/a.csv")) is None
+    other = Path("/other/data/derived")
+    assert files.record_of(other / "a.csv") == other / ".sha256/data/derived/a.csv.sha256"
 
 
 def test_a_full_disk_leaves_the_older_file_and_a_record_that_makes_it_anew(written, monkeypatch):

@@ -59,12 +59,15 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def record_of(path: Path) -> Path | None:
     """Return where the SHA-256 of a file is kept; None for what no run of the study writes."""
     here = Path.cwd()
-    if path.is_absolute():
-        if not path.is_relative_to(here):
-            return None
-        path = path.relative_to(here)
-    made = path.is_relative_to(DERIVED) or path.is_relative_to(RESULTS.parent)
-    return RECORDS / path.parent / f"{path.name}.sha256" if made else None
+    whole = here / path
+    # Of another study's files those under data/derived alone tell whose they are.
+    study = next((p.parents[1] for p in whole.parents if p.parts[-2:] == DERIVED.parts), None)
+    if study is None or whole.is_relative_to(here):
+        study = here
+    if not any(whole.is_relative_to(study / made) for made in (DERIVED, RESULTS.parent)):
+        return None
+    kept = RECORDS / whole.relative_to(study).with_name(f"{path.name}.sha256")
+    return kept if study == here else study / kept
 
 
 def recorded(record: Path) -> str:

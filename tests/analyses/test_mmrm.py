@@ -153,7 +153,8 @@ def renamed(btheb_done, tmp_path_factory: pytest.TempPathFactory):
         )
         for name in table.columns
     ]
-    files.write_parquet(file, table)
+    with chdir(folder.path):
+        files.write_parquet(DERIVED / file.name, table)
     with chdir(folder.path):
         folder.analyse("mmrm_observed")
         stage.run(

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from support import reported
+from support.study import inside
 
 from ccp_analysis import files
 from ccp_analysis.config.plan import Plan
@@ -142,7 +143,8 @@ def strata(ccp_done, tmp_path_factory):
         file = folder / f"data/derived/{name}.parquet"
         table = pd.read_parquet(file)
         table["trust"] = table["trust"].astype(str).replace(MERGED)
-        files.write_parquet(file, table)
+        with inside(folder.path):
+            files.write_parquet(DERIVED / file.name, table)
     plan = plan_of("ccp_done")
     plan["imputation"] |= {"imputations": 2, "iterations": 5}
     del plan["sensitivity"]

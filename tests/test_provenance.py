@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from golden.test_reruns import BY_HAND
 from support.study import ROOT, inside, options_of
 
 from ccp_analysis import provenance

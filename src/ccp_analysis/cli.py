@@ -33,6 +33,7 @@ COMMANDS = {
     "report": "ccp_analysis.report.documents:run",
     "codebook": "ccp_analysis.report.codebook:run",
     "archive": "ccp_analysis.archive.pack:run",
+    "unpack": "ccp_analysis.archive.unpack:run",
     "verify": "ccp_analysis.archive.checksums:run",
     "manifest": "ccp_analysis.archive.signed:run",
     "check-signature": "ccp_analysis.archive.signed:check",
@@ -41,7 +42,19 @@ COMMANDS = {
     "lock-plan": "ccp_analysis.archive.lock_plan:run",
 }
 # What no rule of the pipeline runs.
-BY_HAND = {"archive", "verify", "manifest", "check-signature", "explain", "plan", "lock-plan"}
+BY_HAND = {
+    *("archive", "unpack", "verify", "manifest", "check-signature"),
+    *("explain", "plan", "lock-plan"),
+}
+    "archive",
+    "unpack",
+    "verify",
+    "manifest",
+    "check-signature",
+    "explain",
+    "plan",
+    "lock-plan",
+}
 STOPPED = "stopped by "
 USAGE = f"usage: python -m ccp_analysis.cli COMMAND [options]\ncommands: {', '.join(COMMANDS)}"
 

@@ -16,9 +16,6 @@ DEVIATIONS = Path("config/deviations.csv")  # from the plan that was locked, and
 LOCKED = Path("config/locked")  # a folder for each version of the plan that was locked
 LOCK = "lock.json"  # in each, beside copies of the files
 
-# What an archive carries of a study where it is there, beside configuration and raw data.
-CARRIED: tuple[Path, ...] = ()
-
 DERIVED = Path("data/derived")  # everything computed, for the next step
 RECORDS = DERIVED / ".sha256"  # of each file that a run wrote, its checksum
 ALTERED = DERIVED / "altered"  # what was changed after a run wrote it

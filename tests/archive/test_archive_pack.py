@@ -16,7 +16,7 @@ from small_repository import CODE, DICTIONARY, LEFT_OUT, PLAN, make_study, write
 
 from ccp_analysis import __version__
 from ccp_analysis import archive as package
-from ccp_analysis.archive import pack
+from ccp_analysis.archive import checksums, pack
 from ccp_analysis.errors import StudyError
 
 TOP = f"small-{__version__}"
@@ -243,7 +243,11 @@ def test_an_archive_without_data_says_where_they_belong(repository, tmp_path, mo
         StudyError, match=r"people.csv: the raw file is missing; participants' data"
     ):
         pack.run()
+    assert checksums.check() == []
+    (top / "data/raw/people.csv").write_bytes(raw + b"\n")
+    assert checksums.check() == ["data/raw/people.csv: changed"]
     (top / "data/raw/people.csv").write_bytes(raw)
+    assert checksums.check() == []
     pack.run()
     assert ZIP.read_bytes() == first
 

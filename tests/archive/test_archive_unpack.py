@@ -40,7 +40,7 @@ def refused(archive: Path, into: Path, why: str) -> None:
     assert not (into.parent / "evil").exists()
 
 
-def test_what_was_packed_comes_out_once(tmp_path):
+def test_what_was_packed_comes_out_once(tmp_path, capsys):
     archive = tmp_path / "good.zip"
     zipped.write_zip(archive, "top", GOOD, [".ci/run"])
     with zipfile.ZipFile(archive) as opened:
@@ -51,8 +51,9 @@ def test_what_was_packed_comes_out_once(tmp_path):
             "top/data/raw/a.csv": zipfile.ZIP_DEFLATED,
             "top/ü.txt": zipfile.ZIP_STORED,
         }
-    top = unpack.unpack(archive, tmp_path / "into")
-    assert top == tmp_path / "into/top"
+    top = tmp_path / "into/top"
+    unpack.run(archive=archive, into=tmp_path / "into")
+    assert f"Unpacked: {top}." in capsys.readouterr().out
     found = {p.relative_to(top).as_posix(): p.read_bytes() for p in top.rglob("*") if p.is_file()}
     assert found == GOOD
     assert (top / ".ci/run").stat().st_mode & 0o777 == 0o755

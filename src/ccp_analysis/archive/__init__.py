@@ -14,6 +14,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 RESULTS = Path("reports/results.csv")
 ARCHIVED_RESULTS = Path("archived/results.csv")
 MANIFEST = Path("archived/MANIFEST.sha256")
+# Of files with participants' data, in an archive that has them not.
+CHECKSUMS = Path("data/raw/CHECKSUMS.sha256")
 
 _HIDDEN = (".", "~")
 _DERIVED = ("__pycache__", ".egg-info", ".pyc", "~")

@@ -14,7 +14,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from ccp_analysis import archive as package
-from ccp_analysis.archive import ARCHIVED_RESULTS, MANIFEST, kept
+from ccp_analysis.archive import ARCHIVED_RESULTS, CHECKSUMS, MANIFEST, kept
 from ccp_analysis.errors import StudyError
 
 LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>.+)")
@@ -90,20 +90,35 @@ def check() -> list[str]:
         f"{MANIFEST}: {len(listed)} files; its own SHA-256, to be compared with the published one:"
     )
     print(f"  {_digest(MANIFEST)}")
-    found = {name: _changed(top / name, digest) for name, digest in listed.items()}
+    withheld = _withheld(place, listed)
+    back = {name: digest for name, digest in withheld.items() if (top / name).exists()}
+    found = {name: _changed(top / name, digest) for name, digest in (listed | back).items()}
     own = f"{place}{MANIFEST.as_posix()}"
-    found |= dict.fromkeys(_present(top, place, listed) - {own, *listed}, "added")
+    found |= dict.fromkeys(_present(top, place, listed) - {own, *listed, *back}, "added")
     faults = [f"{name}: {what}" for name, what in sorted(found.items()) if what]
     if package.REPOSITORY.resolve() != top.resolve():
         print(f"The code that runs is that of {package.REPOSITORY}, not that of the archive.")
     if not faults:
         print(f"All {len(listed)} files are as they were packed.", flush=True)
+        if withheld:
+            print(
+                f"Participants' data are not packed: {len(back)} of {len(withheld)} files were put "
+                "where they belong, and are those that the results are of.",
+                flush=True,
+            )
         return []
     print(f"Not as packed ({len(faults)} of the files):")
     print(*(f"  {fault}" for fault in faults), sep="\n", flush=True)
     for fault in faults:
         logging.error("not as it was packed: %s", fault)
     return faults
+
+
+def _withheld(place: str, listed: dict[str, str]) -> dict[str, str]:
+    """Return the checksums of files with participants' data, where the archive has them not."""
+    if f"{place}{CHECKSUMS.as_posix()}" not in listed or not CHECKSUMS.is_file():
+        return {}
+    return {f"{place}{name}": digest for name, digest in read_manifest(CHECKSUMS).items()}
 
 
 def read_manifest(path: Path) -> dict[str, str]:

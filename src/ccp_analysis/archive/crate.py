@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ccp_analysis import __version__
-from ccp_analysis.archive import ARCHIVED_RESULTS, MANIFEST
-from ccp_analysis.archive.inputs import CHECKSUMS, CONFIG
+from ccp_analysis.archive import ARCHIVED_RESULTS, CHECKSUMS, MANIFEST
+from ccp_analysis.archive.inputs import CONFIG
 from ccp_analysis.archive.readme import KEYS, packages, project
 from ccp_analysis.archive.readme import NAME as README
 from ccp_analysis.config.trial import Trial

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ccp_analysis.archive import kept
+from ccp_analysis.archive import CHECKSUMS, kept
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.trial import configuration_files
 from ccp_analysis.errors import StudyError
@@ -15,8 +15,6 @@ from ccp_analysis.layout import DECISIONS, STUDY
 CONFIG = Path("config")
 RAW = Path("data/raw")
 RAW_README = RAW / "README.md"
-# Of files with participants' data, in an archive that has them not.
-CHECKSUMS = RAW / "CHECKSUMS.sha256"
 
 
 def input_files(study: Study) -> list[Path]:

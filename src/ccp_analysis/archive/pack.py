@@ -21,10 +21,9 @@ from pathlib import Path, PurePosixPath
 
 from ccp_analysis import __version__, files
 from ccp_analysis import archive as package
-from ccp_analysis.archive import ARCHIVED_RESULTS, MANIFEST, RESULTS, crate, readme, twin
+from ccp_analysis.archive import ARCHIVED_RESULTS, CHECKSUMS, MANIFEST, RESULTS, crate, readme, twin
 from ccp_analysis.archive.guarded import allowed_columns, identifiable, identifiable_study
 from ccp_analysis.archive.inputs import (
-    CHECKSUMS,
     input_files,
     kept_files,
     of_people,
@@ -36,7 +35,7 @@ from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import CARRIED, CODEBOOK, DOCUMENTS, RELEASED, STUDY
+from ccp_analysis.layout import CODEBOOK, DOCUMENTS, RELEASED, STUDY
 from ccp_analysis.report.catalogue import files_of
 
 # Without these an unpacked archive cannot run.
@@ -175,7 +174,7 @@ def _contents(study: Study, place: PurePosixPath, withheld: bool) -> Chosen:
 
 def _study_files(study: Study, chosen: Chosen, where: str = "") -> list[Path]:
     """Return the files of the study in the current folder that its configuration names."""
-    there = [path for path in (*map(Path, STUDY_FILES), *CARRIED) if path.is_file()]
+    there = [path for path in map(Path, STUDY_FILES) if path.is_file()]
     own = sorted({*input_files(study), *there})
     unnamed = [path for path in unnamed_files(own) if path != CHECKSUMS]
     chosen.leave([Path(where, path) for path in unnamed], "no configuration names it")

@@ -21,8 +21,8 @@ import jinja2
 
 from ccp_analysis import __version__, layout
 from ccp_analysis import archive as package
-from ccp_analysis.archive import ARCHIVED_RESULTS, twin
-from ccp_analysis.archive.inputs import CHECKSUMS, CONFIG, of_people
+from ccp_analysis.archive import ARCHIVED_RESULTS, CHECKSUMS, twin
+from ccp_analysis.archive.inputs import CONFIG, of_people
 from ccp_analysis.cli import COMMANDS
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.report.catalogue import sections_of

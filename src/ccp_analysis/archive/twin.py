@@ -28,7 +28,7 @@ from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.reading import read_yaml
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.trial import Trial, configuration_files
-from ccp_analysis.layout import CARRIED, DECISIONS, STUDY
+from ccp_analysis.layout import DECISIONS, STUDY
 from ccp_analysis.random import stream
 
 PEOPLE = 120  # where the study does not say how many it expects
@@ -82,7 +82,7 @@ def files(trial: Trial) -> dict[str, bytes]:
         same bytes.
     """
     config = {Path(path) for paths in configuration_files().values() for path in paths}
-    left = {DECISIONS, STUDY, *CARRIED}
+    left = {DECISIONS, STUDY}
     found = {path.as_posix(): path.read_bytes() for path in sorted(config - left)}
     found[STUDY.as_posix()] = _study_file(trial.study).encode()
     drawing = _Drawing(trial)

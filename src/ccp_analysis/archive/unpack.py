@@ -32,6 +32,25 @@ _LETTERS = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
+def run(*, archive: Path, into: Path = Path()) -> None:
+    """Unpack the ZIP file of an archive, unless it could do harm.
+
+    Parameters
+    ----------
+    archive : Path
+        The ZIP file.
+    into : Path
+        A folder in which the archive's one folder is to stand; the current one by default.
+
+    Raises
+    ------
+    StudyError
+        As in `unpack`.
+    """
+    top = unpack(archive, into)
+    print(f"Unpacked: {top}. To check it: run 'make verify' there.")
+
+
 def unpack(archive: Path, into: Path) -> Path:
     """Unpack the ZIP file of an archive.
 

@@ -43,9 +43,6 @@ COMMANDS = {
 }
 # What no rule of the pipeline runs.
 BY_HAND = {
-    *("archive", "unpack", "verify", "manifest", "check-signature"),
-    *("explain", "plan", "lock-plan"),
-}
     "archive",
     "unpack",
     "verify",

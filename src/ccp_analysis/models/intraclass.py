@@ -78,7 +78,8 @@ def intraclass_interval(
     is F distributed and falls in r. It needs no estimate of r, so it exists at zero. At r = 0 the
     pivot has the expectation (1 + r mean(d_i)) of its numerator, by which `moments` estimates r.
     Members of a group can also be less alike than by chance: r may then be as low as -1 / max(d_i),
-    where the pivot is infinite, so that each limit has a root.
+    where the pivot is infinite, so that each limit has a root. `moments` is linear in the pivot and
+    knows no such end: near it (in 6 of 400 draws of nothing shared) it lies below `low`.
 
     Examples
     --------

@@ -14,6 +14,7 @@ from ccp_analysis.config.events import event_faults
 from ccp_analysis.config.implementation import Implementation, misplaced
 from ccp_analysis.config.instruments import Instrument, Instruments, misvalued
 from ccp_analysis.config.models import CLUSTERED, WEIGHTED, WITHOUT_BASELINE
+from ccp_analysis.config.next_study import misplanned
 from ccp_analysis.config.plan import Analysis, Plan
 from ccp_analysis.config.reading import Strict, among, place
 from ccp_analysis.config.salvage import salvage
@@ -74,6 +75,8 @@ def faults(trial: Trial) -> list[str]:
     more: list[Iterator[str]] = []
     if study and plan:
         more += [_analyses(study, plan), _pooling(study, plan), _design_variables(study, plan)]
+    if study and plan and plan.next_study:
+        more.append(misplanned(plan.next_study, study, ECONOMICS.is_file()))
     if study and economics:
         more += [_horizon(study, economics), _arms(study, economics)]
     if plan and economics:

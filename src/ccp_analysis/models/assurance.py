@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import betainc, gammainc, stdtrit
+from scipy.special import betainc, gammainc, ndtri, stdtrit
 
 from ccp_analysis.models.components import Components
 from ccp_analysis.models.inference import MANY_DF
@@ -67,7 +67,8 @@ class Size:
 @lru_cache(maxsize=512)
 def _missed(df: float, level: float) -> np.ndarray:
     """Return the chances that T^2 stays below its limit, the numerator having 1 + 2 j df."""
-    limit = float(stdtrit(min(df, MANY_DF), 0.5 + level / 2.0)) ** 2
+    tail = 0.5 + level / 2.0
+    limit = float(ndtri(tail) if df > MANY_DF else stdtrit(df, tail)) ** 2
     count = 64
     while True:
         half = 0.5 + np.arange(count)

@@ -153,7 +153,8 @@ def components(parts: Strata, prior: tuple[float, float] = FLAT) -> Components:
     0.1 0.43 0.79
     """
     squares, values = parts.squares.reshape(-1, parts.squares.shape[-1]), parts.values
-    if len(squares) != 1 or not parts.within[0] > 0.0:
+    least = np.finfo(float).eps * squares.sum()
+    if len(squares) != 1 or not parts.within[0] > least:
         raise ValueError("a posterior of variances needs one table with variance within groups")
     kept = values[0] > 0.0
     squares, values = squares[0][kept], values[0][kept]

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.characteristics.this_study import ThisStudy
-from ccp_analysis.config.next_study import POINT, UPPER, NextStudy, Sought
+from ccp_analysis.config.next_study import POINT, UPPER, NextStudy, Prior, Sought
 from ccp_analysis.models.assurance import Size, assurance, cheapest_people, fewest
 from ccp_analysis.models.components import Components
 from ccp_analysis.models.inference import detected_multiple, power_of_t
@@ -94,6 +94,11 @@ class Next:
         return assurance(self.target.value, size, of, self.ask.level, self.target.sd)
 
     @property
+    def priors(self) -> list[Prior]:
+        """The prior distributions; of people who are in no clusters the first stands for all."""
+        return self.asked.priors if self.clusters else self.asked.priors[:1]
+
+    @property
     def chances(self) -> dict[tuple[str, str, str], Chance]:
         """Term, inference and level → chance of finding the difference."""
         iccs = {POINT: self.known.icc} | ({UPPER: self.known.upper} if self.clusters else {})
@@ -102,8 +107,10 @@ class Next:
             for level, icc in iccs.items()
         }
         return found | {
-            (Term.ASSURANCE, Inference.POSTERIOR, prior): partial(self.assured, of)
-            for prior, of in self.known.adjusted.items()
+            (Term.ASSURANCE, Inference.POSTERIOR, prior.id): partial(
+                self.assured, self.known.adjusted[prior.id]
+            )
+            for prior in self.priors
         }
 
 
@@ -137,31 +144,26 @@ def rows_of(asked: Next) -> Rows:
 def _learnt(asked: Next) -> Iterator[dict[str, Any]]:
     """Yield what this study says of variances, retest, losses and sizes."""
     known, level = asked.known, asked.ask.level
-    tails = ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
-    for prior in asked.asked.priors:
+    for prior in asked.priors:
         of = known.adjusted[prior.id]
-        shared = {"inference": Inference.POSTERIOR, "level": prior.id, "conf_level": level}
-        limits = [of.sd_quantile(share) for share in tails]
+        shared = {"inference": Inference.POSTERIOR, "level": prior.id}
         yield {
             **shared,
+            **_median(of.sd_quantile, level),
             "term": Term.STANDARD_DEVIATION,
-            "estimate": of.sd_quantile(0.5),
-            **dict(zip(("conf_low", "conf_high"), limits, strict=True)),
-            "note": "posterior median, beside arm, pair, baseline and covariates",
+            "note": "posterior median, beside what the comparison adjusts for",
         }
-        if not asked.clusters:
-            return
-        limits = [of.icc_quantile(share) for share in tails]
-        between, within = known.df
-        yield {
-            **shared,
-            "term": Term.INTRACLASS,
-            "scale": "proportion",
-            "estimate": of.icc_quantile(0.5),
-            **dict(zip(("conf_low", "conf_high"), limits, strict=True)),
-            "note": f"posterior median, mean {of.icc_mean:.3f}; {between} degrees of freedom "
-            f"between and {within} within clusters; beta({prior.a:g}, {prior.b:g}) before the data",
-        }
+        if asked.clusters:
+            between, within = known.df
+            yield {
+                **shared,
+                **_median(of.icc_quantile, level),
+                "term": Term.INTRACLASS,
+                "scale": "proportion",
+                "note": f"posterior median, mean {of.icc_mean:.3f}; {between} degrees of freedom "
+                f"between and {within} within clusters; beta({prior.a:g}, {prior.b:g}) before the "
+                "data",
+            }
     value, low, high = known.retest
     yield {
         "term": Term.RETEST,
@@ -171,10 +173,17 @@ def _learnt(asked: Next) -> Iterator[dict[str, Any]]:
         "conf_low": low,
         "conf_high": high,
         "conf_level": level,
-        "note": "within arms, pairs and covariates; the interval takes people as independent",
+        "note": "beside all else that is adjusted for; the interval takes people as independent",
     }
-    yield {"term": Term.LOST, "scale": "proportion", "estimate": known.lost, "n": None}
-    yield {"term": Term.SIZE_VARIATION, "scale": "ratio", "estimate": known.cv}
+    yield {"term": Term.LOST, "scale": "proportion", "estimate": known.lost, "n": known.recruited}
+    if asked.clusters:
+        yield {"term": Term.SIZE_VARIATION, "scale": "ratio", "estimate": known.cv}
+
+
+def _median(quantile: Callable[[float], float], level: float) -> dict[str, float]:
+    """Return the median and the limits of a posterior distribution."""
+    low, high = (quantile((1.0 + side * level) / 2.0) for side in (-1, 1))
+    return {"estimate": quantile(0.5), "conf_low": low, "conf_high": high, "conf_level": level}
 
 
 def _sizes(asked: Next) -> Iterator[tuple[str, Size]]:

@@ -38,6 +38,8 @@ class ThisStudy:
         Degrees of freedom between and within clusters.
     retest : tuple of float
         Correlation of follow-up and baseline within arms and pairs, and its limits.
+    recruited : int
+        People with a baseline interview.
     lost : float
         Share of people with a baseline interview whose outcome is missing.
     cv : float
@@ -54,6 +56,7 @@ class ThisStudy:
     upper: float
     df: tuple[int, int]
     retest: tuple[float, float, float]
+    recruited: int
     lost: float
     cv: float
     taken: int
@@ -90,6 +93,7 @@ def this_study(study: Study, tables: pd.DataFrame, ask: Question, priors: list[P
         upper=upper,
         df=df,
         retest=_retest(fit, plain, ask.level),
+        recruited=len(observed),
         lost=float(observed[ask.value].isna().mean()),
         cv=cv,
         taken=X.X.shape[-1] - 2,

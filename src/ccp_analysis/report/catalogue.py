@@ -38,6 +38,7 @@ from ccp_analysis.report.sections import (
     missed,
     missing,
     net_benefit,
+    next_study,
     not_randomised,
     outcomes,
     pairs,
@@ -90,6 +91,7 @@ MAIN: list[Section] = [
     missed.SECTION,
     limits.SECTION,
     could_be.SECTION,
+    next_study.SECTION,
     failed.SECTION,
 ]
 # What a reviewer looks up.
@@ -106,6 +108,7 @@ APPENDIX: list[Part] = [
             intraclass.SECTION,
             unmeasured.DETAILS,
             could_be.DETAILS,
+            next_study.DETAILS,
         ],
     ),
     Part("Implementation", [implementation.DETAILS, received.DETAILS, takers.DETAILS]),

@@ -160,6 +160,7 @@ def _learnt(asked: Next) -> Iterator[dict[str, Any]]:
                 **_median(of.icc_quantile, level),
                 "term": Term.INTRACLASS,
                 "scale": "proportion",
+                "df": between,
                 "note": f"posterior median, mean {of.icc_mean:.3f}; {between} degrees of freedom "
                 f"between and {within} within clusters; beta({prior.a:g}, {prior.b:g}) before the "
                 "data",

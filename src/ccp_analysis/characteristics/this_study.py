@@ -68,6 +68,7 @@ def this_study(study: Study, tables: pd.DataFrame, ask: Question, priors: list[P
     Raises ValueError, in a plain sentence, where they say nothing of a variance.
     """
     observed = tables[tables["imputation"] == 0]
+    seen = observed.dropna(subset=[ask.value])
     chosen = sample_for(study, tables, "observed", ask)
     y, factors = chosen.stacked(ask.value)[0], allocated(study).factors
     X = design(chosen, [ask.baseline, *ask.covariates], factors)
@@ -82,8 +83,8 @@ def this_study(study: Study, tables: pd.DataFrame, ask: Question, priors: list[P
         sd, icc = total**0.5, float(mixed.var_group) / total
         limits = intraclass_interval(fit, units, ask.level)
         upper, df = limits.high, (limits.df_between, limits.df_within)
-        sizes = np.bincount(units)
-        cv = float(sizes.std(ddof=1) / sizes.mean())
+        sizes = seen[allocated(study).declared.unit].value_counts()
+        cv = float(sizes.std() / sizes.mean())
     return ThisStudy(
         chosen=chosen,
         adjusted=_posteriors(fit, units, priors),
@@ -94,7 +95,7 @@ def this_study(study: Study, tables: pd.DataFrame, ask: Question, priors: list[P
         df=df,
         retest=_retest(fit, plain, ask.level),
         recruited=len(observed),
-        lost=float(observed[ask.value].isna().mean()),
+        lost=1.0 - len(seen) / len(observed),
         cv=cv,
         taken=X.X.shape[-1] - 2,
     )

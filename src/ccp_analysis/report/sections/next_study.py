@@ -215,18 +215,23 @@ def _of_outcome(source: Source, outcome: str) -> Iterator[str]:
     if sd is None:
         return
     places = decimals(sd["estimate"] / 10.0)
-    parts = []
-    for prior in asked.priors:
-        icc = one_of(source, Term.INTRACLASS, outcome, level=prior.id)
-        if icc is not None:
-            parts.append(f"{number(icc['estimate'], 3)} ({limits(icc, 3)}; {prior.label})")
+    found = [(p, one_of(source, Term.INTRACLASS, outcome, level=p.id)) for p in asked.priors]
+    parts = [
+        f"{number(icc['estimate'], 3)} ({limits(icc, 3)}; {prior.label})"
+        for prior, icc in found
+        if icc is not None
+    ]
+    between = [icc["df"] for _, icc in found if icc is not None]
     name, level = source.name(outcome), level_of(source)
     text = (
         f"{name}: the residual standard deviation is {estimate(sd, places)} ({level} credible "
         f"interval {limits(sd, places)})"
     )
     if parts:
-        text += f", the intraclass correlation of {unit}s {listed(parts, 'or')}"
+        text += (
+            f", the intraclass correlation of {unit}s, on {number(between[0])} degrees of freedom, "
+            f"{listed(parts, 'or')}"
+        )
     retest = one_of(source, Term.RETEST, outcome)
     lost = one_of(source, Term.LOST, outcome)
     if retest is not None:
@@ -286,7 +291,7 @@ def _cheapest(source: Source, outcome: str) -> str:
     )
     if best is not None:
         text += f"; at the median of the correlation {number(best['estimate'])} would be"
-    return f"{text}. {_costs(source)}"
+    return f"{text}."
 
 
 def _assumed(source: Source) -> Iterator[str]:

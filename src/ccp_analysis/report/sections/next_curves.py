@@ -47,15 +47,10 @@ def difference(row: Row) -> str:
     return quantity(row["estimate"], places, row["scale"])
 
 
-def spoken_of(source: Source, outcome: str) -> int:
-    """Return of how many people of a cluster is spoken: the cheapest number, else the middle."""
-    asked = asked_of(source)
-    costs = {
-        people: row["estimate"]
-        for people in asked.people
-        if (row := cost_of(source, outcome, people)) is not None
-    }
-    return min(costs, key=lambda n: costs[n]) if costs else asked.people[len(asked.people) // 2]
+def spoken_of(source: Source) -> int:
+    """Return of how many people of a cluster text and figure speak: the middle number."""
+    people = asked_of(source).people
+    return people[len(people) // 2]
 
 
 def cost_of(source: Source, outcome: str, people: int) -> Row | None:
@@ -74,14 +69,14 @@ def first_of(source: Source) -> str:
 
 def draw(source: Source) -> Figure:
     """Draw power and assurance over pairs and over people."""
-    asked, outcome, (pair, unit) = asked_of(source), first_of(source), called(source)
+    asked, (pair, unit) = asked_of(source), called(source)
     figure = Figure(figsize=(WIDTH, 3.7))
     if source.study.clusters is None:
         axes = figure.add_axes((0.09, 0.15, 0.86, 0.62))
         _curves(source, axes, {n: asked.named(n) for n in asked.people})
         axes.set_xlabel("People recruited in each arm", color=INK)
         return figure
-    people = spoken_of(source, outcome)
+    people = spoken_of(source)
     left = figure.add_axes((0.09, 0.15, 0.385, 0.62))
     _curves(source, left, {n: asked.named(people, n) for n in asked.pairs})
     left.set_xlabel(f"{pair}s, {people} people in each {unit}", color=INK)

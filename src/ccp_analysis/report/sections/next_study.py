@@ -168,7 +168,7 @@ def in_brief(source: Source) -> str:
         return ""
     asked, (pair, unit) = asked_of(source), called(source)
     wanted, clusters = asked.power[0], source.study.clusters is not None
-    people = spoken_of(source, outcome) if clusters else 0
+    people = spoken_of(source) if clusters else 0
     term = Term.REQUIRED_PAIRS if clusters else Term.REQUIRED
     where = {"threshold": wanted, "subgroup": asked.named(people) if clusters else ""}
     power, assured = (
@@ -263,7 +263,7 @@ def _bound(source: Source, outcome: str) -> str:
 def _without(source: Source, outcome: str) -> str:
     """Say what other correlations with the baseline would change."""
     asked, (pair, unit) = asked_of(source), called(source)
-    size = asked.named(spoken_of(source, outcome))
+    size = asked.named(spoken_of(source))
     where = {"threshold": asked.power[0], "level": asked.priors[0].id}
     parts = []
     for retest in asked.retest:
@@ -280,17 +280,20 @@ def _without(source: Source, outcome: str) -> str:
 def _cheapest(source: Source, outcome: str) -> str:
     """Say which size costs least."""
     asked, unit = asked_of(source), called(source)[1]
-    people = spoken_of(source, outcome)
-    row = cost_of(source, outcome, people)
-    if row is None:
+    costs = {n: row for n in asked.people if (row := cost_of(source, outcome, n)) is not None}
+    if not costs:
         return ""
+    people = min(costs, key=lambda n: costs[n]["estimate"])
     best = one_of(source, Term.CHEAPEST_PEOPLE, outcome, level=asked.priors[0].id)
     text = (
         f"Of the sizes tried, {people} people in each {unit} are the cheapest for an assurance of "
-        f"{asked.power[0]:.0%}, at {pounds(source, row['estimate'], -3)}"
+        f"{asked.power[0]:.0%}, at {pounds(source, costs[people]['estimate'], -3)}"
     )
     if best is not None:
-        text += f"; at the median of the correlation {number(best['estimate'])} would be"
+        text += (
+            f"; the formula that does not count degrees of freedom has {number(best['estimate'])}, "
+            "at the median of what is known of the correlation"
+        )
     return f"{text}."
 
 

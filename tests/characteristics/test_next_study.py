@@ -21,7 +21,9 @@ POWER, ASSURANCE = "power of the next trial", "assurance"
 
 def rows_of(study, **where: object) -> pd.DataFrame:
     rows = pd.read_parquet(study / "data/derived/results/next_study.parquet")
-    return rows[np.logical_and.reduce([rows[k] == v for k, v in where.items()] or [True])]
+    return rows[
+        np.logical_and.reduce([rows["term"] != "", *(rows[k] == v for k, v in where.items())])
+    ]
 
 
 def value(rows: pd.DataFrame, **where: object) -> float:
@@ -169,8 +171,8 @@ def test_faults_are_said_before_the_first_job(ccp_study, old, new, sentence):
 
 
 def test_clusters_are_not_asked_about_where_there_are_none(btheb_study):
-    people = "  people: [50, 100, 150, 200]\n"
-    btheb_study.change("config/analysis.yaml", people, f"{people}  pairs: [5, 10]\n")
+    people = "  people: [50, 100, 150, 200]"
+    btheb_study.change("config/analysis.yaml", people, f"  pairs: [5, 10]\n{people}")
     with inside(btheb_study.path):
         (found,) = before.faults(Trial())
     assert "next_study.pairs is of clusters" in found

@@ -116,9 +116,9 @@ class NextStudy(Strict):
                     f"next_study.outcomes: the difference of '{sought.outcome}' has no source; "
                     "expected where it comes from"
                 )
-        for value in self.retest:
-            if value >= 1:
-                yield f"next_study.retest: {value:g} found; expected correlations below 1"
+        for retest in self.retest:
+            if retest >= 1:
+                yield f"next_study.retest: {retest:g} found; expected correlations below 1"
 
 
 def next_study_faults(asked: NextStudy | None, outcomes: set[str]) -> Iterator[str]:

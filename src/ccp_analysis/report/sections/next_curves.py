@@ -56,6 +56,8 @@ def spoken_of(source: Source) -> int:
 def cost_of(source: Source, outcome: str, people: int) -> Row | None:
     """Return what a trial of so many people in each cluster costs, where it is enough."""
     asked = asked_of(source)
+    if source.economics is None:
+        return None
     where = {"threshold": asked.power[0], "level": asked.priors[0].id}
     return one_of(source, Term.TRIAL_COST, outcome, subgroup=asked.named(people), **where)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -63,7 +64,11 @@ def run(
     rows: Rows = []
     for sought in asked.outcomes:
         outcome = next(o for o in plan.outcomes if o.id == sought.outcome)
-        head = {"analysis": NEXT_STUDY, "role": Role.DESCRIPTIVE, "outcome": outcome.id}
+        head: dict[str, Any] = {
+            "analysis": NEXT_STUDY,
+            "role": Role.DESCRIPTIVE,
+            "outcome": outcome.id,
+        }
         head |= {"model": Model.ANCOVA, "inference": Inference.NONE}
         try:
             entry, visit = compared_at(plan, study, outcome.id)

@@ -191,7 +191,7 @@ def _sizes(asked: Next) -> Iterator[tuple[str, Size]]:
     """Yield the sizes that are tried, with their names."""
     for people in asked.asked.people:
         for pairs in asked.asked.pairs if asked.clusters else [None]:
-            yield asked.asked.named(people, pairs), asked.size(people, pairs)
+            yield asked.asked.named(people, pairs or 0), asked.size(people, pairs)
 
 
 def _grid(asked: Next) -> Iterator[dict[str, Any]]:
@@ -224,13 +224,15 @@ def _grid(asked: Next) -> Iterator[dict[str, Any]]:
 def _needed(asked: Next) -> Iterator[dict[str, Any]]:
     """Yield how many pairs, or people, bring the power or assurance that is wanted."""
     most = asked.asked.most_pairs
-    every = [(*key, chance, "") for key, chance in asked.chances.items()]
+    every: list[tuple[str, str, str, Chance, str]] = [
+        (*key, chance, "") for key, chance in asked.chances.items()
+    ]
     for retest in asked.asked.retest:
         first = asked.asked.priors[0].id
         of = asked.known.unadjusted[first].scaled(1.0 - retest**2)
         beside = f", correlation with the baseline {retest:g}"
-        chance = partial(asked.assured, of)
-        every.append((Term.ASSURANCE, Inference.POSTERIOR, first, chance, beside))
+        without = partial(asked.assured, of)
+        every.append((Term.ASSURANCE, Inference.POSTERIOR, first, without, beside))
     tried = asked.asked.people if asked.clusters else [0]
     for people, one, wanted in product(tried, every, asked.asked.power):
         _, inference, level, chance, beside = one

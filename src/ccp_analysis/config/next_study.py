@@ -91,7 +91,7 @@ class NextStudy(Strict):
     """What a trial costs, for the cheapest size; of a study with clusters alone."""
 
     @staticmethod
-    def named(people: int, pairs: int | None = None) -> str:
+    def named(people: int, pairs: int = 0) -> str:
         """Return how rows of the results call a size."""
         return f"{pairs} pairs, {people} people" if pairs else f"{people} people"
 

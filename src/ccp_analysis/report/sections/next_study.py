@@ -51,7 +51,7 @@ def _lines(source: Source) -> Iterator[Line]:
             if not rows_of(source, Term.DETECTABLE_DIFFERENCE, outcome=outcome):
                 continue
             group, pair = f"{name}: the difference that is found", called(source)[0]
-            for pairs in asked.pairs or [None]:
+            for pairs in asked.pairs or [0]:
                 for people in asked.people:
                     size = f"{pairs} {pair}s, {people}" if pairs else f"{people}"
                     named = asked.named(people, pairs)

@@ -77,6 +77,7 @@ PARTS = (
     + ["descriptive", "balance"]
     + ["economics"] * bool(COSTS)
     + ["implementation"] * bool(IMPLEMENTATION)
+    + ["next_study"] * bool(PLAN.next_study)
 )
 ITEMS = [path.as_posix() for path in files_of(Trial())]
 CAPTIONS = layout.CAPTIONS.as_posix()
@@ -413,6 +414,31 @@ rule implement:
         "python -m ccp_analysis.cli implement --participants {input.participants} "
         "{params.exposed} {params.delivered} "
         "--results {output.results} --figures {output.figures} --log {log}"
+
+
+rule next_study:
+    input:
+        CONFIG["next_study"],
+        imputed=rules.impute.output.imputed,
+        intervention=[rules.cost.output.intervention] if ECONOMICS else [],
+    output:
+        f"{DERIVED}/results/next_study.parquet",
+    log:
+        "logs/next_study.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("next_study", CONFIG["next_study"]),
+        money=(
+            f"--intervention {DERIVED}/intervention.parquet --currency {ECONOMICS.currency}"
+            if ECONOMICS
+            else ""
+        ),
+    message:
+        "Asking how large a next trial should be"
+    shell:
+        "python -m ccp_analysis.cli next_study --imputed {input.imputed} {params.money} "
+        "--results {output} --log {log}"
 
 
 rule results:

@@ -181,7 +181,7 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
 
     assert changed(copy / "cleaning/score.py") == {"clean", "impute", "expose"}
     assert changed(copy / "imputation/chained.py") == {"impute", "expose"}
-    fits = {"analyse", "check", "sensitivity", "evaluate", "implement"}
+    fits = {"analyse", "check", "sensitivity", "evaluate", "implement", "next_study"}
     assert changed(copy / "models/random_intercept.py") == fits
     assert changed(copy / "report/words.py") == {"items", "report", "codebook"}
     assert changed(copy / "report/sections/costs.py") == {"items"}

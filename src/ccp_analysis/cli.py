@@ -28,6 +28,7 @@ COMMANDS = {
     "balance": "ccp_analysis.confounding.stage:run",
     "expose": "ccp_analysis.implementation.expose:run",
     "implement": "ccp_analysis.implementation.stage:run",
+    "next_study": "ccp_analysis.characteristics.next_stage:run",
     "results": "ccp_analysis.results.stage:run",
     "items": "ccp_analysis.report.stage:run",
     "report": "ccp_analysis.report.documents:run",

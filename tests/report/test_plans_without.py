@@ -72,7 +72,7 @@ def variants(fixture: str) -> dict[str, Config]:
     found = {name: without(plan, set(gone)) for gone, name in alike.items()}
     for part in ("checks", "families", "subgroups", "baseline_table", "estimands", "covariates"):
         found[part] = plan | {part: []}
-    for part in ("planned", "sensitivity"):
+    for part in ("planned", "sensitivity", "next_study"):
         found[part] = {key: value for key, value in plan.items() if key != part}
     for kind in ("delta", "reference_based"):
         found[kind] = plan | {"sensitivity": plan["sensitivity"] | {kind: []}}
@@ -84,6 +84,7 @@ def planned(source: Source, config: Config) -> Source:
     plan = Plan.model_validate(config)
     names = {a.id for a in plan.analyses} | {f"checks_{name}" for name in plan.checks}
     names |= {"descriptive", "events", "economics"} | ({"sample_size"} if plan.planned else set())
+    names |= {"next_study"} if plan.next_study else set()
     asked = plan.sensitivity
     names |= {entry.id for entry in (*asked.delta, *asked.reference_based)} if asked else set()
     families = {(family.id, family.analysis) for family in plan.families}
@@ -96,7 +97,7 @@ def planned(source: Source, config: Config) -> Source:
         if row["analysis"] in names
         and (
             not row["subgroup"]
-            or row["analysis"] in ("descriptive", "events")
+            or row["analysis"] in ("descriptive", "events", "next_study")
             or (row["analysis"], row["subgroup"].partition(", ")[0]) in subgroups
         )
     ]

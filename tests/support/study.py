@@ -107,6 +107,7 @@ class StudyFolder:
             ("evaluate", layout.ECONOMICS.is_file()),
             ("expose", layout.IMPLEMENTATION.is_file()),
             ("implement", layout.IMPLEMENTATION.is_file()),
+            ("next_study", load_plan().next_study is not None),
             ("results", True),
         ):
             if there:
@@ -174,6 +175,11 @@ def options_of(command: str, analysis: str = "ancova") -> dict[str, Any]:
             people | contacts | (tables("costs", "prices") if money else {}) | exposed
         ),
         "implement": lambda: people | exposed | delivered | made("implementation"),
+        "next_study": lambda: (
+            tables("imputed")
+            | ({"intervention": DERIVED / "intervention.parquet"} if money else {})
+            | {"results": results / "next_study.parquet"}
+        ),
         "results": lambda: {
             "parts": sorted(results.glob("*.parquet")),
             "out": layout.RESULTS,

@@ -14,6 +14,7 @@ from ccp_analysis.config.events import event_faults, unrecorded_faults
 from ccp_analysis.config.implementation import Implementation, misplaced
 from ccp_analysis.config.instruments import Instrument, Instruments, misvalued
 from ccp_analysis.config.models import CLUSTERED, WEIGHTED, WITHOUT_BASELINE
+from ccp_analysis.config.next_study import misplanned
 from ccp_analysis.config.plan import Analysis, Plan, sized
 from ccp_analysis.config.reading import Strict, among, place
 from ccp_analysis.config.salvage import salvage
@@ -75,17 +76,17 @@ def faults(trial: Trial) -> list[str]:
     if study and plan:
         more += [_analyses(study, plan), _pooling(study, plan), _design_variables(study, plan)]
         more.append(sized(plan.planned, study.clusters is not None))
+        more.append(misplanned(plan.next_study, study, ECONOMICS.is_file()))
     if study and economics:
         more += [_horizon(study, economics), _arms(study, economics)]
-    if plan and economics:
-        more.append(_outcomes(plan, economics))
     if economics:
+        more += [_outcomes(plan, economics)] if plan else []
         more.append(_missing_files(economics))
     if study and study.losses and dictionary is not None:
         more.append(event_faults(study.losses, dictionary))
     if study and plan and dictionary is not None:
         more.append(unrecorded_faults(plan.estimands, study.losses, dictionary))
-    if study and plan and dictionary is not None and scales is not None:
+    if study and plan and dictionary is not None and scales:
         known = Known(study, plan, dictionary, scales)
         more += [_variables(known), _reserved(known, economics), _ordinals(known)]
         more.append(misvalued(scales, dictionary, known.variables, plan.imputation.level))

@@ -20,6 +20,7 @@ from ccp_analysis.config.models import (
     SHIFTABLE,
     SUBGROUPED,
 )
+from ccp_analysis.config.next_study import NextStudy, next_study_faults
 from ccp_analysis.config.reading import Name, Strict, among, load, place
 from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
 from ccp_analysis.errors import StudyError
@@ -48,7 +49,7 @@ Model = Annotated[str, GetPydanticSchema(lambda _, schema_of: schema_of(Literal[
 # What the pipeline itself calls parts of the results.
 RESERVED = (
     *("balance", "descriptive", "dose_response", "economics", "implementation", "sample_size"),
-    *("sensitivity", "takers", "unmeasured"),
+    *("next_study", "sensitivity", "takers", "unmeasured"),
 )
 
 
@@ -209,6 +210,8 @@ class Plan(Strict):
     """What is done because arms were not allocated at random; of such a study alone."""
     planned: SampleSize | None = None
     """What the study was planned to detect."""
+    next_study: NextStudy | None = None
+    """How large a next trial of the same design should be; nothing is said where it is left out."""
     sensitivity: Sensitivity | None = None
     """How far the result leans on values being missing at random."""
 
@@ -227,6 +230,7 @@ class Plan(Strict):
         yield from among("checks", self.checks, ids, "analyses")
         if self.planned:
             yield from among("planned", [self.planned.outcome], known, "outcomes")
+        yield from next_study_faults(self.next_study, known)
         yield from self._of_sensitivity(known)
         named = [*ids, *(entry.id for entry in self._sensitivities())]
         yield from estimand_faults(self.estimands, self.estimand, named, known)

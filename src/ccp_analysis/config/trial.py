@@ -118,6 +118,7 @@ def configuration_files() -> dict[str, list[str]]:
         "expose": measures + plan + practice + (value_sets if levels else []),
         "implement": measures + plan + practice,
         "evaluate": measures + plan + money,
+        "next_study": measures + plan,
         "results": plan,
         "codebook": study + measures[1:],
         "items": list(dict.fromkeys([*study, *measures, *plan, *money, *practice, *held])),

@@ -40,6 +40,73 @@ class IntraclassInterval:
     moments: float
 
 
+@dataclass(frozen=True)
+class Strata:
+    """Sums of squares of y = X b + Z u + e between and within groups: all that data say of both.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        d_i, the eigenvalues of Z'(I - H)Z, shape (m, groups); 0 where the design has taken a
+        direction between groups.
+    squares : numpy.ndarray
+        t_i^2, of a normal variable with variance var_resid + d_i var_group, shape (m, groups); 0
+        where d_i is.
+    within : numpy.ndarray
+        Sum of squares within groups, var_resid times chi-square with `df_within`, shape (m,).
+    df_between, df_within : int
+        Degrees of freedom between and within groups that the design leaves.
+    """
+
+    values: np.ndarray
+    squares: np.ndarray
+    within: np.ndarray
+    df_between: int
+    df_within: int
+
+
+def strata(fit: OlsFit, groups: np.ndarray) -> Strata:
+    """Split the residual sums of squares of fits into parts between and within groups.
+
+    Parameters
+    ----------
+    fit : OlsFit
+        Least squares fits of y on X, in one table or in m imputed ones (leading axis).
+    groups : array_like of int
+        Group of each row, shape (n,).
+
+    Returns
+    -------
+    Strata
+
+    Raises
+    ------
+    ValueError
+        If the design leaves no degree of freedom between or within groups.
+    """
+    X = np.broadcast_to(fit.X, fit.residuals.shape + fit.X.shape[-1:])
+    n, p = X.shape[-2:]
+    basis = np.broadcast_to(fit.basis, X.shape).reshape(-1, n, p)
+    residuals = fit.residuals.reshape(-1, n)
+    clusters = grouping(groups, n)
+    taken = clusters.sums(basis)
+    between = np.diag(clusters.sizes.astype(float)) - taken @ np.swapaxes(taken, -1, -2)
+    values, vectors = np.linalg.eigh(between)
+    kept = values > ABSORBED * clusters.sizes.max()
+    df_between = int(kept.sum(axis=-1).min())
+    df_within = n - p - df_between
+    if df_between < 1 or df_within < 1:
+        raise ValueError(
+            f"The design leaves {df_between} degrees of freedom between and {df_within} within "
+            "groups; an intraclass correlation needs both."
+        )
+    sums = clusters.sums(residuals[..., None])[..., 0]
+    along = (np.swapaxes(vectors, -1, -2) @ sums[..., None])[..., 0]
+    squares = np.where(kept, along**2 / np.where(kept, values, 1.0), 0.0)
+    within = np.square(residuals).sum(axis=-1) - squares.sum(axis=-1)
+    return Strata(np.where(kept, values, 0.0), squares, within, df_between, df_within)
+
+
 def intraclass_interval(
     fit: OlsFit, groups: np.ndarray, level: float = 0.95, *, negative: bool = False
 ) -> IntraclassInterval:
@@ -100,26 +167,10 @@ def intraclass_interval(
     >>> print(round(found.moments, 3))
     0.418
     """
-    X = np.broadcast_to(fit.X, fit.residuals.shape + fit.X.shape[-1:])
-    n, p = X.shape[-2:]
-    basis = np.broadcast_to(fit.basis, X.shape).reshape(-1, n, p)
-    residuals = fit.residuals.reshape(-1, n)
-    clusters = grouping(groups, n)
-    taken = clusters.sums(basis)
-    between = np.diag(clusters.sizes.astype(float)) - taken @ np.swapaxes(taken, -1, -2)
-    values, vectors = np.linalg.eigh(between)
-    kept = values > ABSORBED * clusters.sizes.max()
-    df_between = int(kept.sum(axis=-1).min())
-    df_within = n - p - df_between
-    if df_between < 1 or df_within < 1:
-        raise ValueError(
-            f"The design leaves {df_between} degrees of freedom between and {df_within} within "
-            "groups; an intraclass correlation needs both."
-        )
-    sums = clusters.sums(residuals[..., None])[..., 0]
-    along = (np.swapaxes(vectors, -1, -2) @ sums[..., None])[..., 0]
-    squares = np.where(kept, along**2 / np.where(kept, values, 1.0), 0.0)
-    within = (np.square(residuals).sum(axis=-1) - squares.sum(axis=-1)).mean() / df_within
+    parts = strata(fit, groups)
+    squares, values = parts.squares, parts.values
+    df_between, df_within = parts.df_between, parts.df_within
+    within = parts.within.mean() / df_within
 
     def pivot(ratio: float) -> float:
         return float((squares / (1.0 + ratio * values)).sum(axis=-1).mean()) / df_between / within
@@ -131,7 +182,7 @@ def intraclass_interval(
         for share in (1.0 - tail, tail)
     )
     truncated = not negative and pivot(0.0) < float(fdtri(df_between, df_within, 1.0 - tail))
-    ratio = (pivot(0.0) - 1.0) / (np.where(kept, values, 0.0).sum(axis=-1).mean() / df_between)
+    ratio = (pivot(0.0) - 1.0) / (values.sum(axis=-1).mean() / df_between)
     return IntraclassInterval(
         low=low / (1 + low),
         high=high / (1 + high),

@@ -39,6 +39,7 @@ from ccp_analysis.report.sections import (
     missed,
     missing,
     net_benefit,
+    next_study,
     not_randomised,
     outcomes,
     pairs,
@@ -92,6 +93,7 @@ MAIN: list[Section] = [
     deviations.SECTION,
     limits.SECTION,
     could_be.SECTION,
+    next_study.SECTION,
     failed.SECTION,
 ]
 # What a reviewer looks up.
@@ -108,6 +110,7 @@ APPENDIX: list[Part] = [
             intraclass.SECTION,
             unmeasured.DETAILS,
             could_be.DETAILS,
+            next_study.DETAILS,
         ],
     ),
     Part("Implementation", [implementation.DETAILS, received.DETAILS, takers.DETAILS]),

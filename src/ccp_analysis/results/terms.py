@@ -70,6 +70,8 @@ class Inference(StrEnum):
     DELETION_T = "deletion-t, bonferroni"
     SHAPIRO_WILK = "shapiro-wilk"
     NORMAL = "normal"
+    POSTERIOR = "posterior"
+    FISHER_Z = "fisher-z"
     NONE = "none"
 
     @property
@@ -186,6 +188,19 @@ class Term(StrEnum):
     DESIGN_EFFECT = "design effect"
     DETECTABLE_DIFFERENCE = "detectable difference"
     REQUIRED = "required participants"
+    # The next trial
+    SOUGHT = "difference to be found"
+    RETEST = "correlation with the baseline"
+    LOST = "share lost to follow-up"
+    SIZE_VARIATION = "coefficient of variation of cluster sizes"
+    NEXT_POWER = "power of the next trial"
+    ASSURANCE = "assurance"
+    MOST_ASSURANCE = "assurance with any number of people"
+    REQUIRED_PAIRS = "required pairs"
+    CLUSTER_COST = "cost of a cluster"
+    PERSON_COST = "cost of a person"
+    TRIAL_COST = "cost of the trial"
+    CHEAPEST_PEOPLE = "people of a cluster at least cost"
     # Costs and effects
     USERS = "users"
     MEAN_USE = "mean use"

@@ -14,6 +14,7 @@ OTHERS = {
     "balance": described.of_balance,
     "unmeasured": described.of_unmeasured,
     "sample_size": planned.of_sample_size,
+    "next_study": planned.of_next_study,
     "implementation": practice.of_practice,
     "dose_response": practice.of_exposure,
     "takers": practice.of_exposure,

@@ -198,6 +198,27 @@ def of_reference(facts: Facts, row: Row, entry: ReferenceBased) -> Basis:
     )
 
 
+def of_next_study(facts: Facts, row: Row) -> Basis:
+    """Return the basis of what a next trial like this one would find, and cost."""
+    outcome, asked = row["outcome"], facts.plan.next_study
+    says = "What a next trial of this design would find (next_study in config/analysis.yaml)"
+    if not row["visit"] or asked is None:
+        return Basis(f"{says}: this outcome says nothing of it, as the row's note tells")
+    value, baseline = f"{outcome}_{row['visit']}", f"{outcome}_{facts.study.baseline.id}"
+    covariates = list(facts.plan.covariates)
+    fill = design_of(facts) | {Part.BASELINE: [baseline], Part.COVARIATES: covariates}
+    return Basis(
+        f"{says}. The variances between and within clusters that are left by ANCOVA, on what was "
+        "observed, are known to their degrees of freedom: power is by the formula for so many "
+        "pairs and people at one variance, assurance is power averaged over what the variances "
+        f"may be, by the priors {', '.join(prior.id for prior in asked.priors)}",
+        formulas.ANCOVA,
+        value,
+        fill,
+        [value, baseline, *covariates],
+    )
+
+
 def of_sample_size(facts: Facts, row: Row) -> Basis:
     """Return the basis of planned and achieved numbers."""
     planned = facts.plan.planned

@@ -55,14 +55,17 @@ def matched(
     residual: bool = False,
 ) -> np.ndarray:
     """Take the value of one of the observed with the nearest predictions, or add its residual."""
-    fitted = np.broadcast_to(fitted, predicted.shape)
+    # Chains of one design share what is fitted to the observed, which is then sorted once.
+    shared = fitted.ndim < predicted.ndim
     drawn = np.zeros(predicted.shape)
     for d, missing in enumerate(column.missing):
         seen, gone = np.flatnonzero(~missing), np.flatnonzero(missing)
-        own, near = predicted[:, d, gone], fitted[:, d, seen]
-        chosen = draw_donors(near, own, rng.random(own.shape), donors)
+        own, near = predicted[:, d, gone], fitted[..., d, seen]
+        ranked, sought = (near[None], own.reshape(1, -1)) if shared else (near, own)
+        chosen = draw_donors(ranked, sought, rng.random(sought.shape), donors).reshape(own.shape)
         values = column.values[d, seen][chosen]
         if residual:
+            near = np.broadcast_to(near, (len(own), len(seen)))
             values = own + values - np.take_along_axis(near, chosen, axis=1)
         drawn[:, d, gone] = values
     return drawn

@@ -292,12 +292,12 @@ def _auxiliary(
 ) -> float:
     """Return the partial multiple correlation of the imputation model's other predictors."""
     rows = models[models["variable"] == ask.value]
-    rows = rows[rows["usable_share"] >= USABLE]
+    rows = rows[pd.to_numeric(rows["usable_share"], errors="coerce") >= USABLE]
     known = {ask.baseline, *ask.covariates}
     frame = every.frame
     others = [
         name
-        for name in rows["predictor"].dropna().unique()
+        for name in rows["predictor"].unique()
         if name not in known and name in frame and pd.api.types.is_numeric_dtype(frame[name])
     ]
     if not others:

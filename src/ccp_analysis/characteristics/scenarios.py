@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -47,11 +46,6 @@ class Scenario:
             return 0.0
         scores = size_scores(layout)[0][layout.team]
         return self.truth.effect_by_size * float(scores.mean())
-
-
-def slug(name: str) -> str:
-    """Return the name of a scenario as a part of file names."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def scenario(actual: Actual, name: str) -> Scenario | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 from pydantic import Field, model_validator
@@ -10,7 +11,8 @@ from ccp_analysis.config.reading import Strict
 
 BLOCK: Final = 20
 """Drawn studies that share a random stream."""
-
+WHOLE_BATCH: Final = 10
+"""Drawn studies of a job that imputes them by all models; some seconds each."""
 AT_ESTIMATE: Final = "as estimated"
 ScenarioName = Literal[
     "as estimated",
@@ -61,7 +63,9 @@ class Characteristics(Strict):
         return [AT_ESTIMATE] if form == "quick" else list(self.scenarios)
 
     def batches(self, form: str) -> list[tuple[str, int]]:
-        """Return the jobs of a form: scenario by its position, and number of the batch."""
+        """Return the jobs of a form, scenario and number of the batch; none where it is off."""
+        if form == "off":
+            return []
         draws = self.quick if form == "quick" else self.draws
         numbers = range(-(-draws // self.batch))
         return [(name, k) for name in self.scenarios_of(form) for k in numbers]
@@ -71,3 +75,8 @@ class Characteristics(Strict):
         draws = self.quick if form == "quick" else self.draws
         first, last = (min(at * self.batch, draws) // BLOCK for at in (batch, batch + 1))
         return range(first, last)
+
+
+def slug(name: str) -> str:
+    """Return the name of a scenario as a part of file names."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

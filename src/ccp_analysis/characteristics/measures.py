@@ -65,18 +65,21 @@ def mean(values: np.ndarray, less: float = 0.0) -> Measure:
 
 
 def measures(
-    estimate: np.ndarray, error: np.ndarray, df: np.ndarray, true: float, level: float
+    drawn: tuple[np.ndarray, np.ndarray, np.ndarray], true: float, level: float, seeks: bool
 ) -> dict[Term, Measure]:
     """Measure an analysis on draws whose true difference is known.
 
     Parameters
     ----------
-    estimate, error, df : numpy.ndarray
-        Of every drawn study; those without a standard error are left out.
+    drawn : tuple of numpy.ndarray
+        Estimate, standard error and degrees of freedom of every drawn study; those without a
+        standard error are left out.
     true : float
         The difference that the analysis estimates.
     level : float
         Confidence level.
+    seeks : bool
+        Whether there is a difference to be found.
 
     Returns
     -------
@@ -85,6 +88,7 @@ def measures(
         the share with the wrong sign and how much larger the estimates are than the truth (Gelman &
         Carlin 2014, Perspect Psychol Sci 9:641-651); coverage, bias and width of the intervals.
     """
+    estimate, error, df = drawn
     there = np.isfinite(error) & np.isfinite(df)
     if not there.any():
         return {}
@@ -98,6 +102,8 @@ def measures(
     }
     if not true:
         return {Term.TEST_LEVEL: share(rejects), **found}
+    if not seeks:
+        return found
     found[Term.POWER] = share(rejects)
     if rejects.any():
         found[Term.SIGN_ERROR] = share(estimate[rejects] * true < 0.0)

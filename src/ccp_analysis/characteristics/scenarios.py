@@ -11,6 +11,7 @@ from ccp_analysis.characteristics.actual import Actual
 from ccp_analysis.characteristics.trials import Truth, size_scores
 from ccp_analysis.config.characteristics import AT_ESTIMATE
 from ccp_analysis.config.models import Model
+from ccp_analysis.config.plan import Analysis
 
 # In residual standard deviations, or as a ratio of those of the arms.
 VARIED, BY_SIZE, UNEQUAL = 0.3, 0.3, 2.0
@@ -32,20 +33,25 @@ class Scenario:
     truth: Truth
     losses: Losses = "as in the study"
 
+    @property
+    def seeks(self) -> bool:
+        """Whether there is a difference to be found."""
+        return self.name.endswith(WITH_DIFFERENCE)
+
     def differences(self, actual: Actual) -> dict[str, float]:
         """Return the true difference of each analysis, in units of the outcome."""
+        truth = self.truth
         return {
-            entry.id: actual.sd * (self.truth.effect + self._of_sizes(actual, entry.model))
+            entry.id: actual.sd * (truth.effect + _of_sizes(actual, entry, truth.effect_by_size))
             for entry in actual.entries
         }
 
-    def _of_sizes(self, actual: Actual, model: str) -> float:
-        """Return what effects that go with size add: pairs count alike, or by their people."""
-        layout = actual.layout
-        if not self.truth.effect_by_size or model == Model.TEAM_MEANS:
-            return 0.0
-        scores = size_scores(layout)[0][layout.team]
-        return self.truth.effect_by_size * float(scores.mean())
+
+def _of_sizes(actual: Actual, entry: Analysis, by_size: float) -> float:
+    """Return what effects that go with size add: pairs count alike, or by their people."""
+    if not by_size or entry.model == Model.TEAM_MEANS:
+        return 0.0
+    return by_size * float(size_scores(actual.layout)[0][actual.layout.team].mean())
 
 
 def scenario(actual: Actual, name: str) -> Scenario | None:
@@ -68,6 +74,9 @@ def scenario(actual: Actual, name: str) -> Scenario | None:
         "effects that go with size": {"effect_by_size": BY_SIZE},
         "skewed outcome": {"skewed": True},
     }
+    if alone == "effects that go with size":
+        # No difference on the average that the primary analysis estimates.
+        effect -= _of_sizes(actual, actual.entry, BY_SIZE)
     truth = Truth(effect=effect, icc=icc, auxiliary=actual.auxiliary, **further.get(alone, {}))  # type: ignore[arg-type]
     losses: dict[str, Losses] = {"not missing at random": "not at random", "nothing lost": "none"}
     lost = losses.get(alone, "as in the study")

@@ -102,8 +102,10 @@ def _rows(
             own = found[(found["scenario"] == name) & (found["analysis"] == entry.id)]
             if own.empty:
                 continue
-            drawn = (own[c].to_numpy(dtype=float) for c in ("estimate", "std_error", "df"))
-            measured = measures(*drawn, differences[entry.id], level)
+            estimate, error, df = (
+                own[c].to_numpy(dtype=float) for c in ("estimate", "std_error", "df")
+            )
+            measured = measures((estimate, error, df), differences[entry.id], level, true.seeks)
             note = said(like, true, name, len(own), differences[entry.id])
             first = entry.id == like.entry.id
             for term, measure in measured.items():

@@ -17,6 +17,7 @@ from ccp_analysis.report.section import (
 from ccp_analysis.report.sections import (
     alike,
     chains,
+    characteristics,
     checklist,
     checks,
     congenial,
@@ -82,6 +83,7 @@ MAIN: list[Section] = [
     missing.SECTION,
     departures.SECTION,
     checks.SECTION,
+    characteristics.SECTION,
     setting.SECTION,
     costs.SECTION,
     net_benefit.SECTION,
@@ -119,7 +121,10 @@ APPENDIX: list[Part] = [
             departures.DETAILS,
         ],
     ),
-    Part("Checks of the models", [checks.DETAILS, left_out.SECTION, checks.OTHERS]),
+    Part(
+        "Checks of the models",
+        [checks.DETAILS, left_out.SECTION, checks.OTHERS, characteristics.DETAILS],
+    ),
     Part(
         "Costs and quality-adjusted life years",
         [

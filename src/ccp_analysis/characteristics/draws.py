@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.characteristics.actual import Actual, person_columns, within_teams
 from ccp_analysis.characteristics.imputing import Column, completed, matched, normal
 from ccp_analysis.characteristics.scenarios import Scenario, chances
@@ -20,8 +18,9 @@ from ccp_analysis.config.study import Study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.models.averaged import pool_by, rule_for
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.random_intercept import fit_random_intercept
+from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.team_level import paired_team_means
 from ccp_analysis.random import stream
@@ -140,10 +139,9 @@ def inferred(
     L = actual.design.contrasts[:1]
     if model == Model.MIXED:
         return kenward_roger(fit_random_intercept(X, y, team), L)
-    people = actual.people
-    if rows is not None:
-        people = replace(people, frame=people.frame.iloc[rows])
-    return allocated(study).infer(people, fit_ols(X, y), L)[0]
+    fit = fit_ols(X, y)
+    # As `allocation` has it; teams need no names here.
+    return classical(fit, L) if study.clusters is None else cluster_robust(fit, team, L)
 
 
 def _pooled(actual: Actual, entry: Analysis, found: Inference) -> Found:

@@ -89,7 +89,7 @@ def measures(
         Carlin 2014, Perspect Psychol Sci 9:641-651); coverage, bias and width of the intervals.
     """
     estimate, error, df = drawn
-    there = np.isfinite(error) & np.isfinite(df)
+    there = np.isfinite(error) & ~np.isnan(df)
     if not there.any():
         return {}
     estimate, error, df = estimate[there], error[there], df[there]

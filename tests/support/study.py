@@ -125,7 +125,7 @@ class StudyFolder:
 def options_of(command: str, analysis: str = "ancova") -> dict[str, Any]:
     """Return the options of a command for the study in the current folder, as its rule has them."""
     results, figures = DERIVED / "results", DERIVED / "figure_data"
-    quick = DERIVED / "characteristics/quick"
+    quick, batch = DERIVED / "characteristics/quick", int(analysis) if analysis.isdigit() else 0
     study, money = load_study(), layout.ECONOMICS.is_file()
 
     def tables(*names: str) -> dict[str, Path]:
@@ -183,8 +183,8 @@ def options_of(command: str, analysis: str = "ancova") -> dict[str, Any]:
         "characterise_batch": lambda: (
             tables("imputed")
             | models
-            | {"form": "quick", "scenario": "as_estimated", "batch": int(analysis)}
-            | {"drawn": quick / f"as_estimated.{analysis}.parquet"}
+            | {"form": "quick", "scenario": "as_estimated", "batch": batch}
+            | {"drawn": quick / f"as_estimated.{batch}.parquet"}
         ),
         "characterise": lambda: (
             tables("imputed")

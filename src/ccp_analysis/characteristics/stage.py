@@ -14,8 +14,7 @@ from ccp_analysis.characteristics.draws import STREAM
 from ccp_analysis.characteristics.measures import BAND, Measure, measures
 from ccp_analysis.characteristics.scenarios import FLAGGED, Scenario, scenario
 from ccp_analysis.characteristics.text import markdown
-from ccp_analysis.characteristics.whole import WHOLE
-from ccp_analysis.config.characteristics import AT_ESTIMATE
+from ccp_analysis.config.characteristics import AT_ESTIMATE, WHOLE
 from ccp_analysis.config.plan import Analysis, Outcome
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.results.table import results_table

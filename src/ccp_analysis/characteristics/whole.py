@@ -15,7 +15,7 @@ from ccp_analysis.characteristics.batch import progress
 from ccp_analysis.characteristics.draws import COLUMNS, STREAM
 from ccp_analysis.characteristics.scenarios import scenario
 from ccp_analysis.characteristics.trials import draw_given
-from ccp_analysis.config.characteristics import AT_ESTIMATE, WHOLE_BATCH
+from ccp_analysis.config.characteristics import AT_ESTIMATE, WHOLE, WHOLE_BATCH
 from ccp_analysis.config.plan import Analysis
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.imputation.completed import completed, read_people
@@ -23,8 +23,6 @@ from ccp_analysis.random import stream
 from ccp_analysis.results.terms import Term
 
 log = logging.getLogger(__name__)
-
-WHOLE = "as estimated, imputed by all models"
 
 
 def run(

@@ -14,6 +14,7 @@ BLOCK: Final = 20
 WHOLE_BATCH: Final = 10
 """Drawn studies of a job that imputes them by all models; some seconds each."""
 AT_ESTIMATE: Final = "as estimated"
+WHOLE: Final = "as estimated, imputed by all models"
 ScenarioName = Literal[
     "as estimated",
     "as estimated, with the difference",

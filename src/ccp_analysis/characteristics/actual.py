@@ -17,7 +17,7 @@ from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.models import Model
 from ccp_analysis.config.plan import Analysis, Outcome
 from ccp_analysis.config.trial import Trial
-from ccp_analysis.imputation.feasible import PER_DONOR
+from ccp_analysis.imputation.matching import PER_DONOR
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import OlsFit, RankDeficientError, fit_ols

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from functools import partial
 from operator import itemgetter
@@ -62,6 +63,13 @@ def _lines(source: Source, *, primary: bool) -> list[Line]:
     return lines
 
 
+def _label(source: Source, line: Line) -> str:
+    """Return what an analysis is called; with its id where another is called the same."""
+    names = [model_name(source, entry.id) for entry in source.plan.analyses]
+    name = model_name(source, line.analysis)
+    return name if names.count(name) == 1 else f"{name} ({line.analysis})"
+
+
 def _share(term: Term, line: Line) -> str | None:
     row = line.measures.get(term)
     if row is None:
@@ -84,11 +92,12 @@ def _columns(lines: list[Line], terms: dict[Term, str]) -> Iterator[Column[Line]
 
 def _notes(source: Source, lines: list[Line]) -> list[str]:
     """Say what was drawn, how it was imputed, and what the columns are."""
-    draws = {line.measures[Term.COVERAGE]["n"]: None for line in lines}
+    draws = sorted({line.measures[Term.COVERAGE]["n"] for line in lines})
+    ends = " to ".join(f"{number(n)}" for n in dict.fromkeys((draws[0], draws[-1])))
     method = source.plan.characteristics
     there = [line for line in lines if Term.POWER in line.measures]
     notes = [
-        f"{SIMULATED} of {listed([f'{number(n)}' for n in draws])} studies a scenario, from the "
+        f"{SIMULATED} of {ends} studies a scenario, from the "
         "random stream 'characteristics' of the plan's seed. People, teams and covariates are "
         "those of this study; values are lost as it lost them and imputed by the outcome's own "
         "imputation model, from the analysis's covariates, the teams and the other baseline "
@@ -127,7 +136,7 @@ def every_analysis(source: Source) -> Table[Line]:
         "What each analysis does in drawn studies whose truth is known",
         [
             Column("What is true", lambda line: f"{line.outcome}, {line.scenario}"),
-            Column("Analysis", lambda line: line.analysis, 26, "l"),
+            Column("Analysis", partial(_label, source), 30, "l"),
             *_columns(lines, SHARES | SIZES | ERRORS),
         ],
         lines,
@@ -149,6 +158,7 @@ def draw(source: Source) -> Figure:
     figure = Figure(figsize=(WIDTH, height))
     analyses = list(dict.fromkeys(line.analysis for line in lines))
     primary = {entry.id for entry in source.plan.analyses if entry.role == "primary"}
+    labels = list(dict.fromkeys(_label(source, line) for line in lines))
     looks = dict(zip(analyses, "Dos^v<>ph", strict=False))
     panels = {Term.TEST_LEVEL: (0.31, "Level of the test"), Term.POWER: (0.67, "Power")}
     for term, (left, label) in panels.items():
@@ -165,15 +175,16 @@ def draw(source: Source) -> Figure:
         axes.set_xlim(left=0)
         axes.set_xlabel(label, color=INK)
         axes.set_yticks(range(len(names)))
-        shown = [capitalised(name) for _, name in names] if term == Term.TEST_LEVEL else []
+        shown = [textwrap.fill(capitalised(name), 30) for _, name in names]
+        shown = shown if term == Term.TEST_LEVEL else []
         axes.set_yticklabels(shown or [""] * len(names), fontsize=7)
     axes = figure.axes[0]
     handles = [
-        axes.plot([], [], look, color=ACTIVE if one in primary else MUTED, label=one, ms=4)[0]
-        for one, look in looks.items()
+        axes.plot([], [], look, color=ACTIVE if one in primary else MUTED, label=label, ms=4)[0]
+        for (one, look), label in zip(looks.items(), labels, strict=False)
     ]
     figure.legend(
-        handles=handles, ncol=min(4, len(handles)), loc="upper center", frameon=False, fontsize=7
+        handles=handles, ncol=min(3, len(handles)), loc="upper center", frameon=False, fontsize=7
     )
     return figure
 

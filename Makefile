@@ -68,7 +68,7 @@ run: study environment ## set up, then run the study from raw data to the report
 	exec $(WITH) $(SNAKEMAKE) --cores $(CORES) $(ELSEWHERE)
 
 characteristics: study environment ## draw studies with a known truth in all scenarios (an hour), and analyse them as planned
-	@cd "$(STUDY)" && $(WITH) $(SNAKEMAKE) --cores $(CORES) --snakefile "$(CURDIR)/Snakefile" reports/characteristics.md
+	@$(WITH) $(SNAKEMAKE) --cores $(CORES) $(ELSEWHERE) -- reports/characteristics.md
 	@echo "Open $(STUDY)/reports/characteristics.md."
 
 test: lint ## set up, then the linters and the tests

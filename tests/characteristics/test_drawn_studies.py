@@ -161,6 +161,21 @@ def test_donors_are_the_same_whether_or_not_chains_share_what_is_fitted():
     np.testing.assert_array_equal(one, other)
 
 
+def test_a_category_that_nobody_seen_has_stops_no_study():
+    layout = Layout.of_pairs([[9, 8], [7, 9]])
+    rng = np.random.default_rng(3)
+    rare = np.zeros((2, layout.n))
+    rare[:, 4] = 1.0
+    missing = rng.random(rare.shape) < 0.2
+    missing[0, 4], missing[1, 4] = True, False
+    columns = [
+        Column(rare, np.zeros_like(missing)),
+        Column(rng.standard_normal(rare.shape), missing),
+    ]
+    filled = completed(columns, layout.team, 3, 1, rng)[-1]
+    assert np.isfinite(filled).all() and np.abs(filled).max() < 10
+
+
 def test_a_flagged_level_and_what_is_not_drawn_are_said(ccp_done, tmp_path):
     """Of a study whose drawn studies all reject; and of a primary analysis that is not drawn."""
     with inside(ccp_done.path):
@@ -173,9 +188,8 @@ def test_a_flagged_level_and_what_is_not_drawn_are_said(ccp_done, tmp_path):
         stage.run(**made, text=tmp_path / "r.md")
         table = pd.read_parquet(tmp_path / "r.parquet")
         source = ccp_done.source()
-        assert list(flagged(source)) == []
         rows = table[table["term"] == Term.TEST_LEVEL].to_dict("records")
-        wrong = replace(source, results=pd.concat([source.results, pd.DataFrame(rows)]))
+        wrong = replace(source, results=rows)
         other = entry.model_copy(update={"model": "logistic"})
         tables = pd.read_parquet(given["imputed"])
         with pytest.raises(NotDrawnError, match="by logistic"):
@@ -184,7 +198,8 @@ def test_a_flagged_level_and_what_is_not_drawn_are_said(ccp_done, tmp_path):
     assert [row["status"] for row in rows] == [Status.FLAGGED] and rows[0]["estimate"] == 1.0
     assert "**flagged**" in (tmp_path / "r.md").read_text()
     assert row["status"] == Status.REFUSED and row["note"].endswith("it is not drawn")
-    del wrong
+    assert list(flagged(source)) == []
+    assert "its 5% level is not kept" in "".join(flagged(wrong))
 
 
 def test_a_study_without_clusters_is_drawn(btheb_done):

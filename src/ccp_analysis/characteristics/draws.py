@@ -156,11 +156,15 @@ def _pooled(actual: Actual, entry: Analysis, found: Inference) -> Found:
 def _observed(
     study: Study, actual: Actual, entry: Analysis, outcomes: np.ndarray, lost: np.ndarray
 ) -> Found:
-    """Analyse the people who were seen, study by study."""
+    """Analyse the people who were seen, study by study; NaN where that cannot be done."""
     found = []
     for y, gone in zip(outcomes, lost, strict=True):
         rows = np.flatnonzero(~gone)
-        one = inferred(study, actual, entry.model, y[rows], rows)
+        try:
+            one = inferred(study, actual, entry.model, y[rows], rows)
+        except ValueError:  # as where a category is that of nobody who was seen
+            found.append([np.nan] * 3)
+            continue
         found.append([float(v[0]) for v in (one.estimate, one.std_error, one.df)])
     estimate, error, df = np.array(found).T
     return estimate, error, df

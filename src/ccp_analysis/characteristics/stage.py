@@ -91,7 +91,7 @@ def _rows(
     trial: Trial, like: Actual, outcome: Outcome, found: pd.DataFrame
 ) -> list[dict[str, Any]]:
     level, rows = trial.plan.confidence_level, []
-    inference = BY_MODEL if trial.study.clusters else {Model.ANCOVA: Inference.T}
+    inference = BY_MODEL if trial.study.clusters else {str(Model.ANCOVA): Inference.T}
     for name in found["scenario"].unique():
         true = scenario(like, AT_ESTIMATE if name == WHOLE else name)
         if true is None:

@@ -106,7 +106,8 @@ def _notes(source: Source, lines: list[Line]) -> list[str]:
         *["\N{DAGGER} all of the Monte Carlo interval lies outside 0.04 to 0.06."]
         * any(r["status"] == Status.FLAGGED for line in lines for r in line.measures.values()),
     ]
-    absent = [n for n in method.scenarios if n not in {line.scenario for line in lines}]
+    found = {line.scenario for line in lines}
+    absent: list[str] = [name for name in method.scenarios if name not in found]
     if method.form == "full" and absent:
         notes.append(f"Not drawn, as this study has not what it is about: {listed(absent)}.")
     return notes

@@ -227,7 +227,7 @@ def draw_given(
 def size_scores(layout: Layout) -> np.ndarray:
     """Return the people of each team's pair, standardised over the pairs, shape (1, T)."""
     people = np.bincount(layout.pair, weights=layout.sizes)
-    spread = people.std(ddof=1)
+    spread = people.std(ddof=1) if len(people) > 1 else 0.0
     scores = (people - people.mean()) / (spread if spread > 0 else 1.0)
     return scores[layout.pair][None]
 

@@ -53,7 +53,8 @@ def share(hits: np.ndarray) -> Measure:
     n, p, z = len(hits), float(np.mean(hits)), float(ndtri(0.5 + BAND / 2))
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
-    return Measure(p, (p * (1 - p) / n) ** 0.5, middle - half, middle + half, n)
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return Measure(p, (p * (1 - p) / n) ** 0.5, low, high, n)
 
 
 def mean(values: np.ndarray, less: float = 0.0) -> Measure:

@@ -199,7 +199,7 @@ def test_a_flagged_level_and_what_is_not_drawn_are_said(ccp_done, tmp_path):
     assert "**flagged**" in (tmp_path / "r.md").read_text()
     assert row["status"] == Status.REFUSED and row["note"].endswith("it is not drawn")
     assert list(flagged(source)) == []
-    assert "its 5% level is not kept" in "".join(flagged(wrong))
+    assert "its level, one in twenty, is not kept" in "".join(flagged(wrong))
 
 
 def test_a_study_without_clusters_is_drawn(btheb_done):

@@ -16,7 +16,7 @@ from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, OBSERVED, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source, among
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import capitalised, interval, listed, number
+from ccp_analysis.report.words import capitalised, interval, listed, number, percent
 from ccp_analysis.results.terms import Status, Term
 
 SHARES: dict[Term, str] = {
@@ -31,7 +31,6 @@ ERRORS: dict[Term, str] = {
 }
 AS_IT_SHOULD = (0.04, 0.06)  # where the level of a 5 % test is looked for
 LINE = 0.2  # inches
-SIMULATED = "Drawn studies; in brackets 95% Monte Carlo intervals"
 
 
 class Line(NamedTuple):
@@ -97,13 +96,14 @@ def _notes(source: Source, lines: list[Line]) -> list[str]:
     method = source.plan.characteristics
     there = [line for line in lines if Term.POWER in line.measures]
     notes = [
-        f"{SIMULATED} of {ends} studies a scenario, from the "
+        f"Drawn studies; in brackets {_level(lines[0].measures[Term.COVERAGE])} Monte Carlo "
+        f"intervals of {ends} studies a scenario, from the "
         "random stream 'characteristics' of the plan's seed. People, teams and covariates are "
         "those of this study; values are lost as it lost them and imputed by the outcome's own "
         "imputation model, from the analysis's covariates, the teams and the other baseline "
         "predictors as one score; the scale's limits and steps are left out.",
         *["Wrong sign and exaggeration are of the tests that reject."] * bool(there),
-        *["\N{DAGGER} all of the Monte Carlo interval lies outside 0.04 to 0.06."]
+        *["\N{DAGGER} all of the Monte Carlo interval lies outside four to six in a hundred."]
         * any(r["status"] == Status.FLAGGED for line in lines for r in line.measures.values()),
     ]
     found = {line.scenario for line in lines}
@@ -201,9 +201,9 @@ def _dot(axes: Axes, line: Line, term: Term, y: float, look: str, strong: bool) 
 
 def _legend(source: Source) -> tuple[str, str]:
     return (
-        "What the analyses do in drawn studies whose truth is known, with 95% Monte Carlo "
-        "intervals: share of tests that reject where there is no difference (shaded: 0.04 to "
-        "0.06), and where there is one. The primary analysis is blue.",
+        "What the analyses do in drawn studies whose truth is known, with Monte Carlo "
+        "intervals: share of tests that reject where there is no difference (shaded: four to six "
+        "in a hundred), and where there is one. The primary analysis is blue.",
         "Dot plot with one line for each scenario; the table of drawn studies has the numbers.",
     )
 
@@ -226,10 +226,14 @@ def _first(source: Source, own: list[Row], outcome: str) -> Iterator[str]:
     for row, cover in zip(levels, covered, strict=False):
         yield (
             f"{source.name(outcome)}: in {number(row['n'])} drawn studies without a difference "
-            f"the test of the primary analysis rejects in a share of {_band(row)}, where 0.05 is "
-            f"wanted, and its intervals hold the truth in {_band(cover)}; in brackets 95% Monte "
-            "Carlo intervals."
+            f"the test of the primary analysis rejects in a share of {_band(row)}, where one in "
+            f"twenty is wanted, and its intervals hold the truth in {_band(cover)}; in brackets "
+            f"{_level(row)} Monte Carlo intervals."
         )
+
+
+def _level(row: Row) -> str:
+    return f"{percent(row['conf_level'])}%"
 
 
 def _band(row: Row) -> str:
@@ -243,7 +247,7 @@ def flagged(source: Source) -> Iterator[str]:
             yield (
                 f"{source.name(row['outcome'])}: in drawn studies ({row['perspective']}) the test "
                 f"of {model_name(source, row['level'])} rejects in a share of {_band(row)} where "
-                "there is no difference: its 5% level is not kept."
+                "there is no difference: its level, one in twenty, is not kept."
             )
 
 

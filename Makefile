@@ -47,7 +47,7 @@ COMPILE := "$$uv" pip compile pyproject.toml --universal --generate-hashes --for
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-quick test-long lint validation docs site verify manifest explain golden plan lock-plan archive data lock clean environment workshop study synthetic synthetic-study
+.PHONY: help run characteristics test test-quick test-long lint validation docs site verify manifest explain golden plan lock-plan archive data lock clean environment workshop study synthetic synthetic-study
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,10 @@ run: study environment ## set up, then run the study from raw data to the report
 		$(WITH) $(SNAKEMAKE) --unlock $(ELSEWHERE) || exit 1; \
 	fi; \
 	exec $(WITH) $(SNAKEMAKE) --cores $(CORES) $(ELSEWHERE)
+
+characteristics: study environment ## draw studies with a known truth in all scenarios (an hour), and analyse them as planned
+	@$(WITH) $(SNAKEMAKE) --cores $(CORES) $(ELSEWHERE) -- reports/characteristics.md
+	@echo "Open $(STUDY)/reports/characteristics.md."
 
 test: lint ## set up, then the linters and the tests
 	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal --junitxml=.cache/tests.xml

@@ -11,6 +11,7 @@ sys.path.insert(0, str(SOURCE))
 
 from ccp_analysis import before, layout, mended, provenance
 from ccp_analysis.cli import faults_since
+from ccp_analysis.config.characteristics import WHOLE_BATCH, slug
 from ccp_analysis.config.economics import costed
 from ccp_analysis.config.trial import Trial, configuration_files, designed
 from ccp_analysis.errors import StudyError, denied
@@ -78,6 +79,7 @@ PARTS = (
     + ["economics"] * bool(COSTS)
     + ["implementation"] * bool(IMPLEMENTATION)
     + ["next_study"] * bool(PLAN.next_study)
+    + ["characteristics"] * (PLAN.characteristics.form != "off")
 )
 ITEMS = [path.as_posix() for path in files_of(Trial())]
 CAPTIONS = layout.CAPTIONS.as_posix()
@@ -111,6 +113,19 @@ def overview(path):
     )
 
 
+def drawn(form):
+    """Return what the jobs write that draw studies, each its part of them."""
+    where = f"{DERIVED}/characteristics/{form}"
+    paths = [
+        f"{where}/{slug(name)}.{batch}.parquet"
+        for name, batch in PLAN.characteristics.batches(form)
+    ]
+    if form == "full":
+        number = -(-PLAN.characteristics.whole // WHOLE_BATCH)
+        paths += [f"{DERIVED}/characteristics/whole/{k}.parquet" for k in range(number)]
+    return paths
+
+
 def version(command, read=()):
     """Return what a rule's result hangs on beside its inputs' dates: its code and what is in them."""
     return (
@@ -124,6 +139,9 @@ COSTED = costed(ECONOMICS)
 
 
 wildcard_constraints:
+    form="quick|full",
+    batch="[0-9]+",
+    scenario="[a-z0-9_]+",
     analysis="|".join(analysis.id for analysis in PLAN.analyses),
 
 
@@ -337,6 +355,100 @@ rule evaluate:
         "--prices {input.prices} --intervention {input.intervention} "
         "--participants {input.participants} --results {output.results} "
         "--figures {output.figures} --log {log}"
+
+
+# Studies are drawn batch by batch: a batch that failed is run again alone, and no number hangs on
+# how many there are or where they run.
+rule characterise_batch:
+    input:
+        CONFIG["characterise_batch"],
+        imputed=rules.impute.output.imputed,
+        models=rules.impute.output.models,
+    output:
+        f"{DERIVED}/characteristics/{{form}}/{{scenario}}.{{batch}}.parquet",
+    log:
+        "logs/characterise_{form}_{scenario}_{batch}.log",
+    retries: 1
+    conda:
+        "environment.yml"
+    params:
+        version=version("characterise_batch", CONFIG["characterise_batch"]),
+    message:
+        "Drawing studies ({wildcards.form} form, {wildcards.scenario}, batch {wildcards.batch})"
+    shell:
+        "python -m ccp_analysis.cli characterise_batch --form {wildcards.form} "
+        "--scenario {wildcards.scenario} --batch {wildcards.batch} --imputed {input.imputed} "
+        "--models {input.models} --drawn {output} --log {log}"
+
+
+rule characterise_whole:
+    input:
+        CONFIG["characterise_whole"],
+        imputed=rules.impute.output.imputed,
+        models=rules.impute.output.models,
+        participants=rules.clean.output.participants,
+        costs=COSTS,
+    output:
+        f"{DERIVED}/characteristics/whole/{{batch}}.parquet",
+    log:
+        "logs/characterise_whole_{batch}.log",
+    retries: 1
+    conda:
+        "environment.yml"
+    params:
+        version=version("characterise_whole", CONFIG["characterise_whole"]),
+        costed=COSTED,
+        costs=rules.impute.params.costs,
+    message:
+        "Drawing studies that all models impute (batch {wildcards.batch})"
+    shell:
+        "python -m ccp_analysis.cli characterise_whole --batch {wildcards.batch} "
+        "--participants {input.participants} --imputed {input.imputed} --models {input.models} "
+        "{params.costs} --drawn {output} --log {log}"
+
+
+rule characterise:
+    input:
+        CONFIG["characterise"],
+        imputed=rules.impute.output.imputed,
+        models=rules.impute.output.models,
+        drawn=drawn(PLAN.characteristics.form),
+    output:
+        f"{DERIVED}/results/characteristics.parquet",
+    log:
+        "logs/characterise.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("characterise", CONFIG["characterise"]),
+    message:
+        "Measuring the analyses on drawn studies"
+    shell:
+        "python -m ccp_analysis.cli characterise --drawn {input.drawn} "
+        "--imputed {input.imputed} --models {input.models} --results {output} --log {log}"
+
+
+# Asked for by `make characteristics`, whatever form the plan has.
+rule characterise_fully:
+    input:
+        CONFIG["characterise"],
+        imputed=rules.impute.output.imputed,
+        models=rules.impute.output.models,
+        drawn=drawn("full"),
+    output:
+        results=layout.CHARACTERISTICS[0].as_posix(),
+        text=layout.CHARACTERISTICS[1].as_posix(),
+    log:
+        "logs/characterise_fully.log",
+    conda:
+        "environment.yml"
+    params:
+        version=version("characterise", CONFIG["characterise"]),
+    message:
+        "Measuring the analyses on drawn studies, all scenarios"
+    shell:
+        "python -m ccp_analysis.cli characterise --drawn {input.drawn} "
+        "--imputed {input.imputed} --models {input.models} --results {output.results} --text {output.text} --log {log}"
 
 
 rule balance:

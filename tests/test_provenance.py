@@ -99,7 +99,9 @@ def test_a_command_uses_nothing_that_its_rule_does_not_fingerprint(ran, command,
     declared = configuration_files()[command]
     # Of the study rules have what they use as a parameter, and some of the evaluation.
     declared.append("config/study.yaml")
-    declared += ["config/economics.yaml"] * (command in ("cost", "impute", "expose"))
+    declared += ["config/economics.yaml"] * (
+        command in ("cost", "impute", "expose", "characterise_whole")
+    )
     read = {p for p in opened if ran / "config" in p.parents}
     assert read <= {ran / path for path in declared}
     if command != "clean":
@@ -179,9 +181,11 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
         before.update(prints())
         return {command for command in RULES if before[command] != old[command]}
 
-    assert changed(copy / "cleaning/score.py") == {"clean", "impute", "expose"}
-    assert changed(copy / "imputation/chained.py") == {"impute", "expose"}
+    imputing = {"impute", "expose", "characterise_whole"}
+    assert changed(copy / "cleaning/score.py") == {"clean", *imputing}
+    assert changed(copy / "imputation/chained.py") == imputing
     fits = {"analyse", "check", "sensitivity", "evaluate", "implement", "next_study"}
+    fits |= {"characterise_batch", "characterise_whole", "characterise"}
     assert changed(copy / "models/random_intercept.py") == fits
     assert changed(copy / "report/words.py") == {"items", "report", "codebook"}
     assert changed(copy / "report/sections/costs.py") == {"items"}

@@ -33,6 +33,8 @@ WORKBOOK = Path("reports/tables.xlsx")
 BROWSED = Path("reports/results.html")
 EXCHANGED = Path("reports/results.json")
 RELEASED = (WORKBOOK, BROWSED, EXCHANGED)
+# What the plan's analyses do in all scenarios of drawn studies, where that was asked for.
+CHARACTERISTICS = tuple(Path(f"reports/characteristics.{kind}") for kind in ("csv", "md"))
 DOCUMENTS = tuple(Path(f"reports/report.{kind}") for kind in ("html", "docx", "pdf"))
 PLANNED = tuple(Path(f"reports/plan.{kind}") for kind in ("html", "docx", "pdf"))
 CODEBOOK = tuple(Path(f"reports/codebook.{kind}") for kind in ("html", "csv"))

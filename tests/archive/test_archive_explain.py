@@ -103,6 +103,8 @@ def recount() -> Callable[[dict[str, Any], Explanation], int]:
         if row["population"] == Population.RATERS:
             rated = zip((participants, tables["practitioners"]), any_of, strict=True)
             return int(sum(table[names].notna().any(axis=1).sum() for table, names in rated))
+        if row["population"] == Population.DRAWN:
+            return len(pd.concat(map(pd.read_parquet, DERIVED.glob("characteristics/quick/*"))))
         if row["population"] == Population.PRACTITIONERS:
             table = tables["practitioners"]
         elif row["population"] == Population.RECRUITED:

@@ -21,8 +21,8 @@ REACH = ROOT / "tests/golden/reruns.csv"
 AFTER_RESULTS = {"results", "items", "report"}
 AFTER_ANALYSES = {"balance", "results", "items", "report"}
 AFTER_IMPUTATION = {
-    *("analyse", "check", "describe", "evaluate", "expose", "implement", "next_study"),
-    "sensitivity",
+    *("analyse", "characterise_batch", "characterise", "check", "describe", "evaluate", "expose"),
+    *("implement", "next_study", "sensitivity"),
     *AFTER_ANALYSES,
 }
 

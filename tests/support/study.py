@@ -76,6 +76,14 @@ class StudyFolder:
     expose = partialmethod(run, "expose")
     implement = partialmethod(run, "implement")
 
+    def characterise(self) -> None:
+        """Draw the studies of the quick form, and measure the analyses on them."""
+        plan = load_plan().characteristics
+        for _, batch in plan.batches("quick" if plan.form != "off" else "off"):
+            self.run("characterise_batch", str(batch))
+        if plan.form != "off":
+            self.run("characterise")
+
     def up_to_imputation(self) -> None:
         self.clean()
         if layout.ECONOMICS.is_file():
@@ -100,6 +108,7 @@ class StudyFolder:
             self.analyse(analysis.id)
         for analysis in load_plan().checks:
             self.check(analysis)
+        self.characterise()
         for command, there in (
             ("sensitivity", True),
             ("describe", True),
@@ -117,6 +126,7 @@ class StudyFolder:
 def options_of(command: str, analysis: str = "ancova") -> dict[str, Any]:
     """Return the options of a command for the study in the current folder, as its rule has them."""
     results, figures = DERIVED / "results", DERIVED / "figure_data"
+    quick, batch = DERIVED / "characteristics/quick", int(analysis) if analysis.isdigit() else 0
     study, money = load_study(), layout.ECONOMICS.is_file()
 
     def tables(*names: str) -> dict[str, Path]:
@@ -171,6 +181,24 @@ def options_of(command: str, analysis: str = "ancova") -> dict[str, Any]:
             | {"parts": [results / f"{a.id}.parquet" for a in load_plan().analyses]}
             | made("balance")
         ),
+        "characterise_batch": lambda: (
+            tables("imputed")
+            | models
+            | {"form": "quick", "scenario": "as_estimated", "batch": batch}
+            | {"drawn": quick / f"as_estimated.{batch}.parquet"}
+        ),
+        "characterise": lambda: (
+            tables("imputed")
+            | models
+            | {"drawn": sorted(quick.glob("*.parquet"))}
+            | {"results": results / "characteristics.parquet"}
+        ),
+        "characterise_whole": lambda: (
+            done
+            | models
+            | (tables("costs", "prices") if money else {})
+            | {"batch": 0, "drawn": DERIVED / "characteristics/whole/0.parquet"}
+        ),
         "expose": lambda: (
             people | contacts | (tables("costs", "prices") if money else {}) | exposed
         ),
@@ -219,12 +247,13 @@ def copy_whole(source: Path, target: Path) -> StudyFolder:
 
 
 def copy_study(source: Path, target: Path) -> StudyFolder:
-    """Copy configuration and raw data, with two imputations after five iterations, 500 draws."""
+    """Copy configuration and raw data: two imputations, five iterations, 500 draws, 100 studies."""
     folder = copy_whole(source, target)
     if (target / layout.ECONOMICS).is_file():
         folder.change("config/economics.yaml", "draws: 5000", "draws: 500")
     folder.change("config/analysis.yaml", "imputations: 50", "imputations: 2")
     folder.change("config/analysis.yaml", "iterations: 20", "iterations: 5")
+    folder.change("config/analysis.yaml", "quick: 2000", "quick: 100")
     return folder
 
 

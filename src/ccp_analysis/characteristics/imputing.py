@@ -13,6 +13,9 @@ import numpy as np
 
 from ccp_analysis.imputation.matching import draw_donors
 
+# Least eigenvalue of correlations that can be solved, and the share of squares added to others.
+WEAK, RIDGE = 1e-9, 1e-2
+
 # From predictions (m, draws, n) by drawn and by estimated coefficients, and residual SDs.
 Draw = Callable[["Column", np.ndarray, np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
@@ -55,14 +58,17 @@ def matched(
     residual: bool = False,
 ) -> np.ndarray:
     """Take the value of one of the observed with the nearest predictions, or add its residual."""
-    fitted = np.broadcast_to(fitted, predicted.shape)
+    # Chains of one design share what is fitted to the observed, which is then sorted once.
+    shared = fitted.ndim < predicted.ndim
     drawn = np.zeros(predicted.shape)
     for d, missing in enumerate(column.missing):
         seen, gone = np.flatnonzero(~missing), np.flatnonzero(missing)
-        own, near = predicted[:, d, gone], fitted[:, d, seen]
-        chosen = draw_donors(near, own, rng.random(own.shape), donors)
+        own, near = predicted[:, d, gone], fitted[..., d, seen]
+        ranked, sought = (near[None], own.reshape(1, -1)) if shared else (near, own)
+        chosen = draw_donors(ranked, sought, rng.random(sought.shape), donors).reshape(own.shape)
         values = column.values[d, seen][chosen]
         if residual:
+            near = np.broadcast_to(near, (len(own), len(seen)))
             values = own + values - np.take_along_axis(near, chosen, axis=1)
         drawn[:, d, gone] = values
     return drawn
@@ -138,7 +144,7 @@ def _drawn(
     apart = np.where(there[..., None], Z - onto @ Z_mean, 0.0)
     y_apart = np.where(there, y - y_mean @ sums, 0.0)
     across = np.swapaxes(apart, -1, -2)
-    gram = across @ apart
+    gram = _sound(across @ apart)
     coef = np.linalg.solve(gram, across @ y_apart[..., None])[..., 0]
     residual = y_apart - (apart @ coef[..., None])[..., 0]
     df = there.sum(axis=-1) - Z.shape[-1] - onto.shape[1]
@@ -155,3 +161,19 @@ def _drawn(
 
     predicted, fitted = predictions(slope, scatter), predictions(coef, 0.0)
     return np.where(column.missing, draw(column, predicted, fitted, sigma, rng), y)
+
+
+def _sound(gram: np.ndarray) -> np.ndarray:
+    """Add a ridge to cross-products (..., q, q) that cannot be solved.
+
+    A rare category may be seen in nobody, or in all of a team, in some of the trials: its slope is
+    then of the size of a residual.
+    """
+    q = gram.shape[-1]
+    diagonal = np.diagonal(gram, axis1=-2, axis2=-1)
+    alive = diagonal > WEAK
+    scale = np.sqrt(np.where(alive, diagonal, 1.0))
+    scaled = gram / (scale[..., :, None] * scale[..., None, :])
+    weak = np.linalg.eigvalsh(scaled)[..., 0] < WEAK
+    ridge = np.where(weak[..., None], np.where(alive, RIDGE * diagonal, 1.0), 0.0)
+    return gram + ridge[..., None] * np.eye(q)

@@ -6,7 +6,7 @@ the baseline within teams' arms; all that is drawn is synthetic.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit
@@ -161,7 +161,7 @@ def draw(layout: Layout, truth: Truth, draws: int, rng: np.random.Generator) -> 
     noise = _residuals(truth, rng, (draws, n)) * np.where(layout.active, truth.sd_ratio, 1.0)
     by_pair = truth.effect_by_pair * rng.standard_normal((draws, layout.pair.max() + 1))
     slopes = truth.retest + truth.slope_by_team * rng.standard_normal((draws, count))
-    effect = truth.effect + by_pair[:, layout.pair] + truth.effect_by_size * _size_scores(layout)
+    effect = truth.effect + by_pair[:, layout.pair] + truth.effect_by_size * size_scores(layout)
     effect = np.broadcast_to(effect[:, layout.team], (draws, n))
     if truth.interaction:
         effect = effect + truth.interaction * covariates[..., 0]
@@ -186,10 +186,48 @@ def _residuals(truth: Truth, rng: np.random.Generator, shape: tuple[int, int]) -
     return (1.0 - truth.icc) ** 0.5 * plain
 
 
-def _size_scores(layout: Layout) -> np.ndarray:
+def draw_given(
+    layout: Layout, truth: Truth, expected: np.ndarray, draws: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw outcomes of people of whom the baseline and covariates are known, the same in all draws.
+
+    Parameters
+    ----------
+    layout : Layout
+        The same for all of them.
+    truth : Truth
+        What holds in each; slopes and interactions of covariates are in what is expected.
+    expected : numpy.ndarray
+        Mean of each person in the reference arm, in residual standard deviations, shape (n,).
+    draws : int
+        How many.
+    rng : numpy.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    outcome, auxiliary, apart : numpy.ndarray
+        Shape (draws, n): outcomes; a standard normal variable whose correlation with what sets
+        people of a team apart is `Truth.auxiliary`; and the latter, of unit variance but for
+        `Truth.sd_ratio`.
+    """
+    count, n = len(layout.pair), layout.n
+    between = truth.icc**0.5 * rng.standard_normal((draws, count))
+    apart = _residuals(replace(truth, icc=0.0), rng, (draws, n))
+    r = truth.auxiliary
+    auxiliary = r * apart + (1.0 - r**2) ** 0.5 * rng.standard_normal((draws, n))
+    apart = apart * np.where(layout.active, truth.sd_ratio, 1.0)
+    by_pair = truth.effect_by_pair * rng.standard_normal((draws, int(layout.pair.max()) + 1))
+    effect = truth.effect + by_pair[:, layout.pair] + truth.effect_by_size * size_scores(layout)
+    of_team = between + effect * layout.arm
+    outcome = expected + of_team[:, layout.team] + (1.0 - truth.icc) ** 0.5 * apart
+    return outcome, auxiliary, apart
+
+
+def size_scores(layout: Layout) -> np.ndarray:
     """Return the people of each team's pair, standardised over the pairs, shape (1, T)."""
     people = np.bincount(layout.pair, weights=layout.sizes)
-    spread = people.std(ddof=1)
+    spread = people.std(ddof=1) if len(people) > 1 else 0.0
     scores = (people - people.mean()) / (spread if spread > 0 else 1.0)
     return scores[layout.pair][None]
 
@@ -252,3 +290,26 @@ def lose(layout: Layout, baseline: np.ndarray, loss: Loss, rng: np.random.Genera
         if not again.any():
             return lost
         lost[again] = rng.random((int(again.sum()), layout.n)) < chance[again]
+
+
+def lose_by(layout: Layout, chance: np.ndarray, least: int, rng: np.random.Generator) -> np.ndarray:
+    """Return who is lost by chances of their own, shape (draws, n).
+
+    Parameters
+    ----------
+    layout : Layout
+        For teams.
+    chance : numpy.ndarray
+        Chance of being lost, shape (draws, n).
+    least : int
+        People of every team who stay: teams in which fewer would are drawn again.
+    rng : numpy.random.Generator
+        Source of random numbers.
+    """
+    lost = rng.random(chance.shape) < chance
+    teams = layout.teams
+    while True:
+        short = ((~lost) @ teams < least)[:, layout.team]
+        if not short.any():
+            return lost
+        lost[short] = rng.random(int(short.sum())) < chance[short]

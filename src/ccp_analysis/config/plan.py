@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, GetPydanticSchema, model_validator
 
+from ccp_analysis.config.characteristics import Characteristics
 from ccp_analysis.config.confounding import Confounding
 from ccp_analysis.config.estimands import Estimand, estimand_faults
 from ccp_analysis.config.imputation import ImputationPlan
@@ -48,8 +49,8 @@ class Outcome(Strict):
 Model = Annotated[str, GetPydanticSchema(lambda _, schema_of: schema_of(Literal[PLANNED]))]
 # What the pipeline itself calls parts of the results.
 RESERVED = (
-    *("balance", "descriptive", "dose_response", "economics", "implementation", "sample_size"),
-    *("next_study", "sensitivity", "takers", "unmeasured"),
+    *("balance", "characteristics", "descriptive", "dose_response", "economics", "implementation"),
+    *("next_study", "sample_size", "sensitivity", "takers", "unmeasured"),
 )
 
 
@@ -214,6 +215,8 @@ class Plan(Strict):
     """How large a next trial of the same design should be; nothing is said where it is left out."""
     sensitivity: Sensitivity | None = None
     """How far the result leans on values being missing at random."""
+    characteristics: Characteristics = Characteristics()
+    """What the planned analyses do in drawn studies whose truth is known."""
 
     def references(self) -> Iterator[str]:
         """Yield analyses, outcomes and ids that are named and do not stand in the plan."""

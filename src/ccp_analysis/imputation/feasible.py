@@ -17,6 +17,7 @@ import numpy as np
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.linear import MATCHED
+from ccp_analysis.imputation.matching import PER_DONOR
 from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.imputation.predictors import Choice, choose_predictors
 from ccp_analysis.imputation.rules import method_of
@@ -26,9 +27,6 @@ PER_PREDICTOR = 10
 
 RESIDUAL_DF = 5
 """Fewest observed values beyond the number of coefficients."""
-
-PER_DONOR = 10
-"""Observed values for each donor of the pool: there are fewer donors where fewer were observed."""
 
 FEW_TO_MATCH = 30
 """Fewer observed values are matched only where they are at least the share `MOST_OBSERVED`."""

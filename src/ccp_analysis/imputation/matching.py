@@ -7,6 +7,9 @@ import numpy as np
 GRID = 1e9
 """Predictions, in standard deviations of the variable, are rounded to multiples of 1 / GRID."""
 
+PER_DONOR = 10
+"""Observed values for each donor of the pool: there are fewer donors where fewer were observed."""
+
 
 def draw_donors(
     observed: np.ndarray, missing: np.ndarray, uniform: np.ndarray, donors: int

@@ -21,18 +21,15 @@ from ccp_analysis.models.mixed_algebra import (
 from ccp_analysis.models.mixed_layout import VisitLayout, visit_layout
 from ccp_analysis.models.mixed_moments import VisitMoments, visit_moments
 from ccp_analysis.models.mixed_pieces import MixedPieces
+from ccp_analysis.models.mixed_start import start
 from ccp_analysis.models.mixed_structures import (
     Joint,
-    nearest_proper,
     structure_of_people,
     structure_of_teams,
 )
 from ccp_analysis.models.newton import Slopes, minimise
 from ccp_analysis.models.ols import OlsFit, fit_ols
-from ccp_analysis.models.symmetric import multiplicity, unpack
 
-# Shares of the variance that team effects are tried with before the search.
-TEAM_SHARES = (0.02, 0.2, 0.6)
 # Shares of compound symmetry in the starting covariance, tried one after the other.
 STARTS = (0.0, 0.4, 0.8)
 # Smallest eigenvalue of the correlations at which a person's covariance is called singular.
@@ -284,14 +281,14 @@ def _search(problem: _Problem, skip: np.ndarray) -> tuple[np.ndarray, ...]:
     With few people at the same visits the likelihood may grow without bound towards a singular
     covariance beside an optimum that a start further from it finds.
     """
-    free = _start(problem, STARTS[0])
+    free = start(problem, STARTS[0])
     converged, steps = np.zeros(skip.shape, dtype=bool), np.zeros(skip.shape, dtype=int)
     open_fits = np.flatnonzero(~skip)
     for share in STARTS:
         if open_fits.size == 0:
             break
         rest = problem.take(open_fits)
-        found, arrived, taken = minimise(rest, _start(rest, share))
+        found, arrived, taken = minimise(rest, start(rest, share))
         arrived &= ~_collapsed(rest, found)
         free[open_fits], converged[open_fits] = found, arrived
         steps[open_fits] += taken
@@ -304,36 +301,6 @@ def _collapsed(problem: _Problem, free: np.ndarray) -> np.ndarray:
     person, _ = problem.joint.covariances(free)
     least = least_eigenvalue(of_patterns(problem.moments, person)).min(axis=-1)
     return least <= SINGULAR_CORRELATION
-
-
-def _start(problem: _Problem, share: float) -> np.ndarray:
-    """Return free coordinates near the covariances that pairs of visits show, shape (B, K).
-
-    The share is that of a compound symmetric covariance with half the variance between people.
-    """
-    moments, joint = problem.moments, problem.joint
-    v = moments.visits
-    together = np.einsum("s,sa,sb->ab", moments.people, moments.seen, moments.seen)
-    crossed = unpack(moments.outcome.sum(axis=1) / multiplicity(v), v)
-    rough = crossed / np.maximum(together, 1.0)
-    empty = np.diagonal(rough, axis1=-2, axis2=-1).sum(axis=-1) <= 0.0
-    rough = nearest_proper(np.where(empty[:, None, None], np.eye(v), rough))
-    sd = np.sqrt(np.diagonal(rough, axis1=-2, axis2=-1))
-    plain = sd[:, :, None] * sd[:, None, :] * (0.5 + 0.5 * np.eye(v))
-    rough = (1.0 - share) * rough + share * plain
-    if joint.team is None:
-        return joint.person.start(rough)
-    level = np.trace(rough, axis1=-2, axis2=-1)[:, None, None] / v
-    effects = level * (0.5 * np.eye(v) + 0.5)
-    starts = [
-        np.concatenate(
-            [joint.person.start((1.0 - part) * rough), joint.team.start(part * effects)], axis=-1
-        )
-        for part in TEAM_SHARES
-    ]
-    values = np.stack([problem.value(start) for start in starts])
-    best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)
-    return np.stack(starts)[best, np.arange(len(best))]
 
 
 def _at_optimum(

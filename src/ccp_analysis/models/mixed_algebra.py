@@ -38,6 +38,8 @@ def least_eigenvalue(matrix: np.ndarray) -> np.ndarray:
     """
     diagonal = np.diagonal(matrix, axis1=-2, axis2=-1)
     usable = np.isfinite(matrix).all(axis=(-2, -1)) & (diagonal > 0.0).all(axis=-1)
+    if matrix.shape[-1] == 1:
+        return np.where(usable, 1.0, 0.0)
     scale = 1.0 / np.sqrt(np.where(usable[..., None], diagonal, 1.0))
     scaled = scale[..., :, None] * matrix * scale[..., None, :]
     scaled = np.where(usable[..., None, None], scaled, np.eye(matrix.shape[-1]))

@@ -259,7 +259,11 @@ class _Adjusted:
 
     def scores(self, fit: OlsFit) -> np.ndarray:
         """Return Q_g'e_g, shape (..., G, p)."""
-        return self.clusters.sums(fit.basis * fit.residuals[..., None])
+        if fit.basis.ndim > 2:
+            return self.clusters.sums(fit.basis * fit.residuals[..., None])
+        # A design that the batch shares: one product for each cluster.
+        rows = np.split(self.clusters.order, self.clusters.starts[1:])
+        return np.stack([fit.residuals[..., own] @ fit.basis[own] for own in rows], axis=-2)
 
     def contributions(self, fit: OlsFit, contrasts: np.ndarray) -> Contributions:
         """Return what each cluster adds to contrasts (..., k, p)."""

@@ -17,6 +17,7 @@ from ccp_analysis.report.section import (
 from ccp_analysis.report.sections import (
     alike,
     chains,
+    characteristics,
     checklist,
     checks,
     congenial,
@@ -84,6 +85,7 @@ MAIN: list[Section] = [
     missing.SECTION,
     departures.SECTION,
     checks.SECTION,
+    characteristics.SECTION,
     setting.SECTION,
     costs.SECTION,
     net_benefit.SECTION,
@@ -124,7 +126,10 @@ APPENDIX: list[Part] = [
             departures.DETAILS,
         ],
     ),
-    Part("Checks of the models", [checks.DETAILS, left_out.SECTION, checks.OTHERS]),
+    Part(
+        "Checks of the models",
+        [checks.DETAILS, left_out.SECTION, checks.OTHERS, characteristics.DETAILS],
+    ),
     Part(
         "Costs and quality-adjusted life years",
         [

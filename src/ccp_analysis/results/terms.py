@@ -43,6 +43,7 @@ class Population(StrEnum):
     EXPOSURE_KNOWN = "exposure-and-follow-up-known"
     PRACTITIONERS = "practitioners"
     RATERS = "practitioners-and-participants"
+    DRAWN = "drawn-studies"
 
 
 class Inference(StrEnum):
@@ -201,6 +202,14 @@ class Term(StrEnum):
     PERSON_COST = "cost of a person"
     TRIAL_COST = "cost of the trial"
     CHEAPEST_PEOPLE = "people of a cluster at least cost"
+    # What the analyses do in drawn studies whose truth is known
+    TEST_LEVEL = "level of the test"
+    COVERAGE = "coverage of the interval"
+    POWER = "power of the test"
+    BIAS = "bias"
+    INTERVAL_WIDTH = "width of the interval"
+    SIGN_ERROR = "share of findings with the wrong sign"
+    SIZE_ERROR = "exaggeration of findings"
     # Costs and effects
     USERS = "users"
     MEAN_USE = "mean use"

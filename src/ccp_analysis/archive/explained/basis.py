@@ -12,7 +12,7 @@ from ccp_analysis.archive.explained.facts import Facts, Row
 from ccp_analysis.config.formulas import Fill, Formula, Part
 from ccp_analysis.results.terms import Population, Term
 
-Who = Literal["analysed", "recruited", "not analysed", "practitioners", "raters"]
+Who = Literal["analysed", "recruited", "not analysed", "practitioners", "raters", "drawn"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Basis:
         Variable and code of those left out.
     lived : bool
         Whether what the dead used is known: nothing.
+    draws : int
+        How many studies were drawn, where these are what is counted.
     fewer : int
         How many more are left out one by one.
     each_visit : bool
@@ -75,6 +77,7 @@ class Basis:
     groups: Sequence[tuple[str, str]] = ()
     without: tuple[str, str] | None = None
     lived: bool = False
+    draws: int = 0
     fewer: int = 0
     each_visit: bool = False
     others: Sequence[str] = ()
@@ -152,17 +155,19 @@ class Counted:
     start: int | None
     left_out: list[LeftOut]
     n: int | None
-    of_rows: bool = False
+    counts: str = "people"
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is written for programs."""
         left = [{"why": o.why, "n": o.n, "lacking": o.lacking} for o in self.left_out]
-        unit = "people and visits" if self.of_rows else "people"
-        return {"of": self.of, "start": self.start, "left_out": left, "n": self.n, "counts": unit}
+        told = {"of": self.of, "start": self.start, "left_out": left}
+        return told | {"n": self.n, "counts": self.counts}
 
 
 def count(facts: Facts, basis: Basis) -> Counted:
     """Count who a row rests on, in the derived tables."""
+    if basis.who == "drawn":
+        return Counted("studies drawn", basis.draws, [], basis.draws, "drawn studies")
     if basis.who == "raters":
         users, staff = (_among(facts, basis, who) for who in ("recruited", "practitioners"))
         both = [one.n for one in (users, staff) if one.n is not None]
@@ -196,7 +201,8 @@ def _among(facts: Facts, basis: Basis, who: str) -> Counted:
         n -= basis.fewer
     if basis.each_visit:
         n = sum(int((there & _has(facts, basis, who, name)).sum()) for name in basis.any_of)
-    return Counted(of, len(table), left, n, basis.each_visit)
+    unit = "people and visits" if basis.each_visit else "people"
+    return Counted(of, len(table), left, n, unit)
 
 
 Step = tuple[str, Any, dict[str, np.ndarray]]

@@ -15,6 +15,7 @@ OTHERS = {
     "unmeasured": described.of_unmeasured,
     "sample_size": planned.of_sample_size,
     "next_study": planned.of_next_study,
+    "characteristics": planned.of_drawn,
     "implementation": practice.of_practice,
     "dose_response": practice.of_exposure,
     "takers": practice.of_exposure,

@@ -110,6 +110,13 @@ MEANS: dict[str, str] = {
     T.PERSON_COST: "what a person costs the trial",
     T.TRIAL_COST: "what a trial of that size costs",
     T.CHEAPEST_PEOPLE: "with how many people of a cluster the trial costs least",
+    T.TEST_LEVEL: "how often the test rejects where there is no difference",
+    T.COVERAGE: "how often the interval has the true difference in it",
+    T.POWER: "how often the test rejects where there is a difference",
+    T.BIAS: "by how much the estimates are off the true difference on average",
+    T.INTERVAL_WIDTH: "how wide intervals are on average",
+    T.SIGN_ERROR: "how often a finding has the wrong sign",
+    T.SIZE_ERROR: "how many times larger than the truth a finding is on average",
     T.USERS: "the share of people who used a service",
     T.MEAN_USE: "the mean use of a service",
     T.SD_OF_USE: "the standard deviation of the use of a service",
@@ -171,6 +178,7 @@ OF_WHOM: dict[str, str] = {
     Population.NOT_ANALYSED: "those recruited without a baseline interview",
     Population.EXPOSURE_KNOWN: "those with an exposure and a follow-up",
     Population.PRACTITIONERS: "practitioners",
+    Population.DRAWN: "studies that were drawn, none of which took place",
     Population.RATERS: "practitioners and participants who rated it",
 }
 

@@ -11,6 +11,7 @@ from ccp_analysis.archive.explained.basis import (
 )
 from ccp_analysis.archive.explained.facts import Facts, Row
 from ccp_analysis.config import formulas
+from ccp_analysis.config.characteristics import WHOLE
 from ccp_analysis.config.formulas import Formula, Part
 from ccp_analysis.config.models import LONGITUDINAL, WEIGHTED, WITHOUT_BASELINE, Model
 from ccp_analysis.config.plan import Analysis
@@ -216,6 +217,27 @@ def of_next_study(facts: Facts, row: Row) -> Basis:
         value,
         fill,
         [value, baseline, *covariates],
+    )
+
+
+def of_drawn(facts: Facts, row: Row) -> Basis:
+    """Return the basis of what an analysis does in studies that were drawn."""
+    asked, analysis = facts.plan.characteristics, facts.plan.analysis(row["level"])
+    base = of_analysis(facts, row, analysis)
+    draws = asked.draws if asked.form == "full" else asked.quick
+    if row["perspective"] == WHOLE:
+        draws = asked.whole
+    return Basis(
+        f"A simulation: studies with the teams, covariates, losses and variances of this one are "
+        f"drawn, of which the truth is known ('{row['perspective']}'), imputed and analysed as "
+        f"the analysis '{analysis.id}' of the plan is, and the results counted",
+        base.formula,
+        base.y,
+        base.fill,
+        base.needed,
+        who="drawn",
+        draws=draws,
+        stream=("characteristics", row["outcome"]),
     )
 
 

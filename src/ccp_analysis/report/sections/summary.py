@@ -32,7 +32,7 @@ from ccp_analysis.report.money import (
     row_of,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
-from ccp_analysis.report.sections import alike, deviations, harms, unmeasured
+from ccp_analysis.report.sections import alike, characteristics, deviations, harms, unmeasured
 from ccp_analysis.report.sections.checks import ASSUMED, along_baseline
 from ccp_analysis.report.sections.costs import side_of
 from ccp_analysis.report.sections.departures import tips_inside
@@ -181,6 +181,7 @@ def _flagged(source: Source) -> Iterator[str]:
     yield from followed
     if slow := unmixed(source):
         yield slow
+    yield from characteristics.flagged(source)
     yield from tips_inside(source)
     yield from deviations.flagged(source)
 

@@ -62,8 +62,10 @@ def found(layout: Layout, icc: float, effects: np.ndarray, rng: np.random.Genera
 
 def size_of(layout: Layout) -> Size:
     """Return the size as the formulas take it."""
-    sizes = layout.sizes
-    return Size(sizes.mean() * (1.0 - LOST), len(sizes) // 2, float(sizes.std() / sizes.mean()))
+    sizes = layout.sizes.reshape(-1, 2)
+    weights = sizes.prod(axis=1) / sizes.sum(axis=1)
+    cv, kept = weights.std() / weights.mean(), 2.0 * weights.mean() / sizes.mean()
+    return Size(sizes.mean() * (1.0 - LOST), len(sizes), float(cv), float(kept))
 
 
 def powers(

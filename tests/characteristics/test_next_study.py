@@ -49,11 +49,13 @@ def test_power_is_that_of_the_variances_sizes_and_losses_in_the_data(ccp_done, s
     between, within = (value(mixed, term=f"variance: {part}") for part in ("team", "residual"))
     people = pd.read_parquet(ccp_done / "data/derived/imputed.parquet").query("imputation == 0")
     seen = people.dropna(subset=["social_capital_month6"])
-    lost, sizes = 1.0 - len(seen) / len(people), seen["team"].value_counts()
-    cv = sizes.std() / sizes.mean()
+    lost = 1.0 - len(seen) / len(people)
+    first, second = seen.groupby(["arm", "trust"]).size().unstack().to_numpy()
+    weights = first * second / (first + second)
+    cv, kept = weights.std(ddof=1) / weights.mean(), 4.0 * weights.mean() * 5 / len(seen)
     assert value(social, term="share lost to follow-up") == pytest.approx(lost)
     for pairs, n in ((8, 15), (20, 30)):
-        variance = 2.0 * (within / ((1 - lost) * n) + (1 + cv**2) * between) / pairs
+        variance = 2.0 * (within / ((1 - lost) * n * kept) + (1 + cv**2) * between) / pairs
         found = value(social, term=POWER, level=POINT, subgroup=f"{pairs} pairs, {n} people")
         assert found == pytest.approx(power(2.5, variance, pairs - 1), abs=1e-8)
 

@@ -110,9 +110,23 @@ def test_assurance_stays_below_one_whatever_the_number_of_people(parts):
     assert fewest(lambda n: assurance(2.0, Size(n, 8, 0.3), known), 0.9, 2, 10**6) is None
 
 
+def test_the_variance_is_that_of_least_squares_with_fixed_pairs():
+    """Of teams as unequal as they come, by the covariance matrix of the estimate."""
+    sizes = np.array([[3, 19], [14, 12], [8, 2], [25, 20]])
+    people, icc = sizes.sum(), 0.07
+    team = np.repeat(np.arange(8), sizes.ravel())
+    X = np.column_stack([team % 2, *(team // 2 == k for k in range(4))]).astype(float)
+    between = (team[:, None] == team).astype(float)
+    row = np.linalg.pinv(X)[0]
+    expected = row @ (icc * between + (1.0 - icc) * np.eye(people)) @ row
+    weights = sizes.prod(axis=1) / sizes.sum(axis=1)
+    cv, kept = weights.std() / weights.mean(), 2.0 * weights.mean() / (people / 8)
+    assert Size(people / 8, 4, cv, kept).variance(icc) == pytest.approx(expected, rel=1e-12)
+
+
 def test_cheapest_people_make_the_variance_times_the_cost_least():
-    best, people = cheapest_people(3000, 250, 0.04, 0.3), np.arange(5.0, 60.0, 0.001)
-    spent = (3000 + 250 * people) * Size(people, 7, 0.3).variance(0.04)
+    best, people = cheapest_people(3000, 250, 0.04, 0.3, 0.9), np.arange(5.0, 60.0, 0.001)
+    spent = (3000 + 250 * people) * Size(people, 7, 0.3, 0.9).variance(0.04)
     assert people[spent.argmin()] == pytest.approx(best, abs=1e-3)
     assert cheapest_people(3000, 250, 0.0) == np.inf
 

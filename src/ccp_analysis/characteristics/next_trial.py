@@ -81,7 +81,7 @@ class Next:
         analysed = people * (1.0 - self.known.lost)
         if not self.clusters:
             return Size(analysed, taken=self.known.taken)
-        return Size(analysed, pairs, self.known.cv)
+        return Size(analysed, pairs, self.known.cv, self.known.kept)
 
     def power(self, icc: float, size: Size) -> float:
         """Return the power at the estimated standard deviation and a known correlation."""
@@ -179,6 +179,7 @@ def _learnt(asked: Next) -> Iterator[dict[str, Any]]:
     yield {"term": Term.LOST, "scale": "proportion", "estimate": known.lost, "n": known.recruited}
     if asked.clusters:
         yield {"term": Term.SIZE_VARIATION, "scale": "ratio", "estimate": known.cv}
+        yield {"term": Term.KEPT, "scale": "ratio", "estimate": known.kept}
 
 
 def _median(quantile: Callable[[float], float], level: float) -> dict[str, float]:
@@ -329,6 +330,7 @@ def _cheap(asked: Next, needed: Rows) -> Iterator[dict[str, Any]]:
             yield row | {"status": Status.REFUSED, "note": note}
             continue
         # Who is lost costs as much as who is analysed.
-        best = cheapest_people(priced.pair / 2.0, priced.person / analysed, icc, asked.known.cv)
+        unequal = (asked.known.cv, asked.known.kept)
+        best = cheapest_people(priced.pair / 2.0, priced.person / analysed, icc, *unequal)
         note = f"recruited, at an intraclass correlation of {icc:.3f}"
         yield row | {"estimate": best / analysed, "note": note}

@@ -42,8 +42,9 @@ class ThisStudy:
         People with a baseline interview.
     lost : float
         Share of people with a baseline interview whose outcome is missing.
-    cv : float
-        Coefficient of variation of the clusters' sizes at follow-up.
+    cv, kept : float
+        Coefficient of variation of the pairs' weights at follow-up, and their mean for 1 of pairs
+        of equal clusters.
     taken : int
         Columns of covariates.
     """
@@ -59,6 +60,7 @@ class ThisStudy:
     recruited: int
     lost: float
     cv: float
+    kept: float
     taken: int
 
 
@@ -77,14 +79,14 @@ def this_study(study: Study, tables: pd.DataFrame, ask: Question, priors: list[P
     plain = fitted(fit_ols, without.columns, without.X[0], y)
     units = allocated(study).units(chosen)
     sd, icc, upper, df, cv = float(fit.sigma2) ** 0.5, 0.0, 0.0, (0, fit.df_resid), 0.0
+    kept = 1.0
     if units is not None:
         mixed = fitted(fit_random_intercept, X.columns, X.X[0], y, units)
         total = float(mixed.var_group + mixed.var_resid)
         sd, icc = total**0.5, float(mixed.var_group) / total
         limits = intraclass_interval(fit, units, ask.level)
         upper, df = limits.high, (limits.df_between, limits.df_within)
-        sizes = seen[allocated(study).declared.unit].value_counts()
-        cv = float(sizes.std() / sizes.mean())
+        cv, kept = _weights(study, seen)
     return ThisStudy(
         chosen=chosen,
         adjusted=_posteriors(fit, units, priors),
@@ -97,8 +99,19 @@ def this_study(study: Study, tables: pd.DataFrame, ask: Question, priors: list[P
         recruited=len(observed),
         lost=1.0 - len(seen) / len(observed),
         cv=cv,
+        kept=kept,
         taken=X.X.shape[-1] - 2,
     )
+
+
+def _weights(study: Study, seen: pd.DataFrame) -> tuple[float, float]:
+    """Return how pairs' weights vary, and their mean for 1 of pairs of equal clusters."""
+    clusters = allocated(study).declared
+    keys = [clusters.pair, study.arms.variable]
+    sizes = seen.groupby([*keys, clusters.unit], observed=True).size()
+    arms = sizes.groupby(level=keys).mean().unstack().dropna()
+    weights = arms.prod(axis=1) / arms.sum(axis=1)
+    return float(weights.std() / weights.mean()), float(weights.mean() / (sizes.mean() / 2.0))
 
 
 def _posteriors(

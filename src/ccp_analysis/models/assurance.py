@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -27,7 +27,9 @@ class Size:
     pairs : int, optional
         Pairs of clusters, one of each pair in either arm; None where people are allocated.
     cv : float
-        Coefficient of variation of the clusters' sizes.
+        Coefficient of variation of the pairs' weights n1 n0 / (n1 + n0).
+    kept : float
+        Mean of these weights for 1 of pairs of equal clusters, at most 1.
     taken : int
         Degrees of freedom that covariates take where people are allocated.
     """
@@ -35,6 +37,7 @@ class Size:
     people: float
     pairs: int | None = None
     cv: float = 0.0
+    kept: float = 1.0
     taken: int = 0
 
     @property
@@ -47,21 +50,25 @@ class Size:
 
         Notes
         -----
-        2 ((1 - icc) / m + (1 + cv^2) icc) / pairs for m people of a cluster: the design effect for
-        unequal clusters 1 + ((1 + cv^2) m - 1) icc of Eldridge, Ashby & Kerry (2006, Int J
-        Epidemiol 35:1292-1300). The residual variance is that beside the baseline: the factor 1 -
-        retest^2 of Teerenstra et al. (2012, Stat Med 31:2169-2178) stands in it already; pairs take
-        what they share of it (Hayes & Moulton 2017, chapter 7).
+        2 ((1 - icc) / (m kept) + (1 + cv^2) icc) / pairs for m people of a cluster. Least squares
+        with fixed pairs weighs these by w = n1 n0 / (n1 + n0), so that its variance is 2 icc sum
+        w^2 / (sum w)^2 + (1 - icc) / sum w; with alike pairs of unequal clusters that is near the
+        design effect 1 + ((1 + cv^2) m - 1) icc of Eldridge, Ashby & Kerry (2006, Int J Epidemiol
+        35:1292-1300). The residual variance is that beside the baseline: the factor 1 - retest^2 of
+        Teerenstra et al. (2012, Stat Med 31:2169-2178) stands in it already; pairs take what they
+        share of it (Hayes & Moulton 2017, chapter 7).
         """
         icc = np.asarray(icc, dtype=float)
         if self.pairs is None:
             return 2.0 / self.people * np.ones_like(icc)
-        return 2.0 * ((1.0 - icc) / self.people + (1.0 + self.cv**2) * icc) / self.pairs
+        return (
+            2.0 * ((1.0 - icc) / (self.people * self.kept) + (1.0 + self.cv**2) * icc) / self.pairs
+        )
 
     @property
     def floor(self) -> Size:
         """The same pairs with any number of people in each cluster."""
-        return Size(np.inf, self.pairs, self.cv)
+        return replace(self, people=np.inf)
 
 
 @lru_cache(maxsize=512)
@@ -184,7 +191,9 @@ def fewest(chance: Callable[[int], float], wanted: float, least: int, most: int)
     return high
 
 
-def cheapest_people(cluster: float, person: float, icc: float, cv: float = 0.0) -> float:
+def cheapest_people(
+    cluster: float, person: float, icc: float, cv: float = 0.0, kept: float = 1.0
+) -> float:
     """Return how many analysed people of a cluster make a difference of given precision cheapest.
 
     Parameters
@@ -193,13 +202,13 @@ def cheapest_people(cluster: float, person: float, icc: float, cv: float = 0.0) 
         Cost of a cluster, and of each analysed person in it.
     icc : float
         Intraclass correlation, above 0.
-    cv : float
-        Coefficient of variation of the clusters' sizes.
+    cv, kept : float
+        As in `Size`.
 
     Returns
     -------
     float
-        sqrt(cluster / person (1 - icc) / (icc (1 + cv^2))) (Raudenbush 1997, Psychol Methods
+        sqrt(cluster / person (1 - icc) / (icc (1 + cv^2) kept)) (Raudenbush 1997, Psychol Methods
         2:173-185); infinite where nothing lies between clusters.
 
     Examples
@@ -210,4 +219,4 @@ def cheapest_people(cluster: float, person: float, icc: float, cv: float = 0.0) 
     """
     if icc <= 0.0:
         return np.inf
-    return float((cluster / person * (1.0 - icc) / (icc * (1.0 + cv**2))) ** 0.5)
+    return float((cluster / person * (1.0 - icc) / (icc * (1.0 + cv**2) * kept)) ** 0.5)

@@ -227,15 +227,19 @@ def two_stage(reduced: ReducedForms) -> Inference:
 
     by = exposure[..., None, None]
     adjusted, scores = combined(parts.adjusted, -2) / by, combined(parts.scores, -2) / by
-    slopes, weights = combined(parts.coef, -2), parts.weights[..., :1, :, :]
+    slopes, weights = combined(parts.coef, -3), parts.weights[..., :1, :, :]
     # What a cluster has of the exposure itself, at coefficients common to all imputations.
-    whole = parts.scores[..., 1, :] + (weights[..., 0, :, :] @ parts.coef[..., 1, :, None])[..., 0]
+    of_exposure = (weights[..., 0, :, :] * parts.coef[..., 1, :, :]).sum(axis=-1)
+    whole = parts.scores[..., 1, :] + of_exposure
     weights = np.concatenate([weights, whole[..., None, :, None]], axis=-1) / by[..., None]
     added = Contributions(
         adjusted=adjusted,
         scores=scores,
         weights=weights,
-        coef=np.concatenate([slopes, ratio[..., None, None]], axis=-1),
+        coef=np.concatenate(
+            [slopes, np.broadcast_to(ratio[..., None, None, None], (*slopes.shape[:-1], 1))],
+            axis=-1,
+        ),
     )
     variance = np.square(adjusted).sum(axis=-1)
     lost = found.used_up and found.used_up.part((..., slice(0, 1)), found.estimate.shape)
@@ -337,9 +341,8 @@ def anderson_rubin_averaged(reduced: ReducedForms, level: float = 0.95) -> Ratio
     scale = np.sqrt(np.square(parts.adjusted.mean(axis=0)).sum(axis=-1))
     scale = np.where(scale > 0.0, scale, 1.0)
     by = scale[..., None]
-    scaled = replace(
-        parts, adjusted=parts.adjusted / by, scores=parts.scores / by, coef=parts.coef / by
-    )
+    coef = parts.coef / by[..., None]
+    scaled = replace(parts, adjusted=parts.adjusted / by, scores=parts.scores / by, coef=coef)
     shared = averaged.covariance(
         Inference(found.estimate / scale, found.std_error, found.df, contributions=scaled)
     )

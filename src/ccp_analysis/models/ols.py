@@ -37,6 +37,31 @@ class RankDeficientError(ValueError):
 
 
 @dataclass(frozen=True)
+class Absorbed:
+    """Groups whose indicators are in a model, centred, but in no array of its design.
+
+    Attributes
+    ----------
+    groups : Grouping
+        Group of each row; H of them.
+    column : numpy.ndarray
+        Value of each row in the column of its own group, in an orthonormal basis; shape (..., n).
+    size : numpy.ndarray
+        Root of the sum of squares of each group's indicator, shape (..., H).
+    means : numpy.ndarray
+        Means of the other columns within groups, shape (..., H, p - 1).
+    effects : numpy.ndarray
+        What a group has where all other columns are zero, shape (..., H).
+    """
+
+    groups: Grouping
+    column: np.ndarray
+    size: np.ndarray
+    means: np.ndarray
+    effects: np.ndarray
+
+
+@dataclass(frozen=True)
 class OlsFit:
     """Least squares fits of a batch.
 
@@ -62,6 +87,9 @@ class OlsFit:
         because the outcome is fitted exactly.
     note : numpy.ndarray of str
         One plain sentence where the fit failed, else empty; shape (...).
+    absorbed : Absorbed, optional
+        Of a fit by `absorbed.fit_absorbed`: `basis` (..., n, p - 1) then begins behind the columns
+        of the groups, and `inverse` (..., p, H + p - 1) leads from both.
     """
 
     coef: np.ndarray
@@ -73,6 +101,7 @@ class OlsFit:
     inverse: np.ndarray
     status: np.ndarray
     note: np.ndarray
+    absorbed: Absorbed | None = None
 
     @property
     def bread(self) -> np.ndarray:
@@ -203,7 +232,7 @@ def fit_ols(X: np.ndarray, y: np.ndarray) -> OlsFit:
     usable = finite_design & full_rank
     inverse = np.linalg.inv(np.where(usable[..., None, None], triangle, np.eye(p)))
     inverse = np.where(usable[..., None, None], inverse, np.nan)
-    scores, residuals = _project(basis, np.where(finite_outcome[..., None], y, 0.0))
+    scores, residuals = project(basis, np.where(finite_outcome[..., None], y, 0.0))
     exact = _length(residuals) <= EXACT_TOLERANCE * _length(y)
     solved = np.broadcast_to(finite & usable, batch)
     residuals = np.where(exact[..., None], 0.0, residuals)
@@ -278,7 +307,7 @@ def _length(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(vectors).sum(axis=-1))
 
 
-def _project(basis: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def project(basis: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return Q'y and (I - QQ')y."""
     scores = times(y, basis)
     residuals = y - times(scores, np.swapaxes(basis, -1, -2))

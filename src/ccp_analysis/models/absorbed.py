@@ -24,7 +24,7 @@ from ccp_analysis.models.ols import (
 def fit_absorbed(
     X: np.ndarray, y: np.ndarray, groups: np.ndarray, weights: np.ndarray | None = None
 ) -> OlsFit | None:
-    """Fit linear models with an effect of each group by least squares, weighted or not.
+    r"""Fit linear models with an effect of each group by least squares, weighted or not.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def fit_absorbed(
     -----
     Frisch & Waugh (1933): what the groups' means leave of each column is decomposed. With
     orthonormal columns u_h of the groups and Q_W R of what is left of the columns W, means
-    :math:`\\bar w_h`, the coefficients are b = R^-1 Q_W'y and
-    :math:`\\sum_h (n_h / n) (\\bar y_h - \\bar w_h'b)`.
+    :math:`\bar w_h`, the coefficients are b = R^-1 Q_W'y and
+    :math:`\sum_h (n_h / n) (\bar y_h - \bar w_h'b)`.
     """
     X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
     n, r = X.shape[-2], X.shape[-1] - 1

@@ -22,8 +22,8 @@ class Contributions:
     scores : numpy.ndarray
         L (X'X)^-1 X_g'e_g, which add up to zero, shape (..., k, G).
     weights : numpy.ndarray
-        L (X'X)^-1 X_g'X_g, shape (..., k, G, p): of all columns, where they add up to L, or of those
-        that a cluster touches.
+        L (X'X)^-1 X_g'X_g, shape (..., k, G, p): of all columns, where they add up to L, or of
+        those that a cluster touches.
     coef : numpy.ndarray
         Coefficients of the fits, shape (..., k or 1, G or 1, p).
     """
@@ -68,7 +68,7 @@ def contributions(
     Parameters
     ----------
     scores, adjusted : numpy.ndarray
-        Q_g'e_g and its adjusted form, shape (..., G, q), in the q columns that each cluster touches.
+        Q_g'e_g and its adjusted form in the q columns that a cluster touches, shape (..., G, q).
     squares : numpy.ndarray
         Q_g'Q_g, shape (..., G, q, q).
     parts : tuple of numpy.ndarray

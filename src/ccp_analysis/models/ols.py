@@ -140,8 +140,12 @@ class Grouping:
 
     def squares(self, values: np.ndarray) -> np.ndarray:
         """Return each group's cross-products: (..., n, k) to (..., G, k, k)."""
+        values = values[..., self.order, :]
         # Column by column, so that memory stays that of `values` and not k times as much.
-        columns = [self.sums(values * values[..., j, None]) for j in range(values.shape[-1])]
+        columns = [
+            np.add.reduceat(values * values[..., j, None], self.starts, axis=-2)
+            for j in range(values.shape[-1])
+        ]
         return np.stack(columns, axis=-1)
 
 

@@ -119,8 +119,9 @@ class Compared:
         """Fit sums of cost and effect with weights (k, 2): arrays (m, k, 3), and the inference.
 
         Where each outcome has a design of its own, both regressions stand side by side: the
-        contribution of a cluster to a sum is the sum of its contributions. Both outcomes are brought to a standard deviation of one, which
-        only the degrees of freedom see. Without clusters people are the clusters.
+        contribution of a cluster to a sum is the sum of its contributions. Both outcomes are
+        brought to a standard deviation of one, which only the degrees of freedom see. Without
+        clusters people are the clusters.
         """
         weights = np.asarray(weights, dtype=float)
         values = self.values(COST, effect)

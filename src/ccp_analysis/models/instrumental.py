@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ccp_analysis.models import averaged
+from ccp_analysis.models.absorbed import fit_absorbed
 from ccp_analysis.models.contributions import Contributions
 from ccp_analysis.models.inference import Inference, inference
 from ccp_analysis.models.ols import EXACT, NOT_FINITE, fit_ols
@@ -85,7 +86,12 @@ class Strength:
 
 
 def reduced_forms(
-    y: np.ndarray, exposure: np.ndarray, X: np.ndarray, arm: np.ndarray, groups: np.ndarray
+    y: np.ndarray,
+    exposure: np.ndarray,
+    X: np.ndarray,
+    arm: np.ndarray,
+    groups: np.ndarray,
+    pairs: np.ndarray | None = None,
 ) -> ReducedForms:
     """Regress outcome and exposure of people on the arm of their cluster.
 
@@ -94,11 +100,13 @@ def reduced_forms(
     y, exposure : array_like
         Shape (..., n); the exposure is binary (0, 1) or a number.
     X : array_like
-        Covariates, indicators of pairs and an intercept, without the arm, shape (..., n, p).
+        An intercept and covariates, without the arm, shape (..., n, p).
     arm : array_like of int
         Arm of each person, 0 (reference) or 1, shape (n,).
     groups : array_like of int
         Cluster of each person, shape (n,).
+    pairs : array_like of int, optional
+        Pair of clusters of each person, 0 to H - 1, each with an effect in the model; shape (n,).
 
     Returns
     -------
@@ -117,9 +125,15 @@ def reduced_forms(
     X, arm = np.asarray(X, dtype=float), np.asarray(arm)
     _check_arm(arm, y.shape[-1])
     column = np.broadcast_to(arm[:, None], (*X.shape[:-1], 1))
-    design = np.concatenate([X, column], axis=-1)
-    fit = fit_ols(design[..., None, :, :], np.stack([y, exposure], axis=-2))
-    found = cluster_robust(fit, groups, np.eye(design.shape[-1])[-1:]).part((..., 0))
+    design, both = np.concatenate([X, column], axis=-1), np.stack([y, exposure], axis=-2)
+    fit = fit_absorbed(design[..., None, :, :], both, pairs) if pairs is not None else None
+    if fit is None:
+        if pairs is not None:
+            between = np.equal.outer(pairs, np.arange(1, pairs.max() + 1)).astype(float)
+            between = np.broadcast_to(between, (*X.shape[:-1], between.shape[-1]))
+            design = np.concatenate([X, between, column], axis=-1)
+        fit = fit_ols(design[..., None, :, :], both)
+    found = cluster_robust(fit, groups, np.eye(fit.coef.shape[-1])[-1:]).part((..., 0))
     # An exposure that the arm and the covariates determine is no fault.
     ours = np.where(fit.note[..., 1] == EXACT, "", fit.note[..., 1])
     note = np.where(fit.note[..., 0] == "", ours, fit.note[..., 0])

@@ -158,7 +158,7 @@ class LinearTarget(Target):
         return everyone[:, self.obs] + self.of_block(chains, shared)
 
     def of_block(self, chains: Chains, shared: np.ndarray) -> np.ndarray:
-        """What the block, with coefficients (m, f), adds to observed rows, (m, n1)."""
+        """Return what the block, with coefficients (m, f), adds to observed rows, (m, n1)."""
         if chains.pattern is None:
             return shared @ chains.block[np.ix_(self.obs, self.shared)].T
         inside, lines = chains.pattern

@@ -100,6 +100,19 @@ class Design:
         between = np.broadcast_to(between, (len(self.own), *between.shape))
         return np.concatenate([self.own[..., :2], between, self.own[..., 2:]], axis=-1)
 
+    def part(self, stay: np.ndarray) -> Design:
+        """Return the design of some of the rows, centred at what they have in the mean."""
+        own = self.own[:, stay]
+        own[..., 2:] -= own[..., 2:].mean(axis=(0, 1))
+        if self.pair is None:
+            return Design(own, self.columns)
+        left = groups(np.array(self.pair.names, dtype=object)[self.pair.codes[stay]])
+        between = self.columns[2 : len(self.pair.names) + 1]
+        of = dict(zip(self.pair.names[1:], between, strict=True))
+        kept = [of.get(name, name) for name in left.names[1:]]
+        columns = [*self.columns[:2], *kept, *self.columns[len(self.pair.names) + 1 :]]
+        return Design(own, columns, left)
+
     @property
     def contrasts(self) -> np.ndarray:
         """Those of the coefficients of `X`; shape (3, p)."""

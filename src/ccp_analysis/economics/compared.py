@@ -27,6 +27,7 @@ from ccp_analysis.economics.outcomes import (
 )
 from ccp_analysis.errors import status_of
 from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.robust import sums_of_outcomes
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Term
 
@@ -126,6 +127,9 @@ class Compared:
         weights = np.asarray(weights, dtype=float)
         values = self.values(COST, effect)
         if not self.own:
+            if self.study.clusters and (np.ptp(values, axis=2) > 0.0).all():
+                found, method = self.fit_all(values)
+                return sums_of_outcomes(found, weights), method
             return self.fit_all((weights[:, :, None] * values[:, None]).sum(axis=2))
         size = values.std(axis=(0, 2))
         size = np.where(size > 0.0, size, 1.0)

@@ -14,7 +14,7 @@ from ccp_analysis.economics.compared import Compared, contrast
 from ccp_analysis.economics.left_out import sums
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.intraclass import intraclass_interval
-from ccp_analysis.models.ols import classical, fit_ols
+from ccp_analysis.models.ols import classical
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Model, Term
 
@@ -67,7 +67,7 @@ def error_rows(data: Compared, thresholds: list[float]) -> Rows:
     if units is None:
         return rows
     for k, one in enumerate(every):
-        alike = intraclass_interval(fit_ols(data.X.X, y[:, k]), units, data.level)
+        alike = intraclass_interval(least_squares(data.X, y[:, k]), units, data.level)
         row = {"term": Term.INTRACLASS, "estimate": alike.moments, "note": ANOVA, **one.head}
         row |= {"conf_low": alike.low, "conf_high": alike.high, "conf_level": data.level}
         rows += _of(data, {**row, "scale": "proportion"}, terms.Inference.F)

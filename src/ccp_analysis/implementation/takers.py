@@ -93,8 +93,9 @@ def _of_people(scope: Scope, chosen: Sample, ask: Question) -> Rows:
     units = allocated(scope.study).units(chosen)
     groups = np.arange(chosen.n) if units is None else units
     arm = chosen.stacked(ACTIVE)[0].astype(int)
+    pairs = whole.pair.codes if whole.pair else None
     y, exposure = chosen.stacked(ask.value), chosen.stacked(EXPOSURE)
-    reduced = reduced_forms(y, exposure, X, arm, groups, whole.pair and whole.pair.codes)
+    reduced = reduced_forms(y, exposure, X, arm, groups, pairs)
     _require(reduced)
     rows = _rows(scope, chosen, ask, reduced)
     return complete(rows, scope.study, chosen, ask, Model.TSLS, Inference.CR2)

@@ -146,20 +146,51 @@ def cluster_robust_together(
     contrasts = [as_contrasts(L, fit.coef.shape[-1]) for L, fit in zip(Ls, fits, strict=True)]
     each = list(zip(blocks, contrasts, strict=True))
     directions = [L @ block.fit.inverse for block, L in each]
-    working = sum(np.square(d).sum(axis=-1) for d in directions)
+    working = np.sum([np.square(d).sum(axis=-1) for d in directions], axis=0)
     df, identified = _satterthwaite_df(blocks, directions, working)
-    parts = sum(
-        parts_used_up(b.own, b.local.take(d)) for b, d in zip(blocks, directions, strict=True)
-    )
-    lost = added_up(parts, working, blocks[0].codes)
+    parts = [parts_used_up(b.own, b.local.take(d)) for b, d in zip(blocks, directions, strict=True)]
+    lost = added_up(np.sum(parts, axis=0), working, blocks[0].codes)
     added = joined([block.contributions(L) for block, L in each])
     found = inference(
-        sum(linear(L, block.fit.coef) for block, L in each),
+        np.sum([linear(L, block.fit.coef) for block, L in each], axis=0),
         np.square(added.adjusted).sum(axis=-1),
         np.where(identified, df, np.nan),
         lost,
     )
     return replace(found, contributions=added)
+
+
+def sums_of_outcomes(found: Inference, weights: np.ndarray) -> Inference:
+    """Infer from weighted sums of outcomes that were fitted on one design.
+
+    Parameters
+    ----------
+    found : Inference
+        By clusters, arrays of shape (m, o, c): c contrasts of o outcomes in m data sets.
+    weights : array_like
+        Of the outcomes in each sum, shape (k, o).
+
+    Returns
+    -------
+    Inference
+        Arrays of shape (m, k, c). What a cluster contributes is linear in the outcome, and degrees
+        of freedom depend on the design alone.
+    """
+    parts = found.by_cluster
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        return np.einsum("ko,mo...->mk...", np.asarray(weights, dtype=float), values)
+
+    added = replace(
+        parts,
+        adjusted=summed(parts.adjusted),
+        scores=summed(parts.scores),
+        coef=summed(parts.coef),
+    )
+    variance = np.square(added.adjusted).sum(axis=-1)
+    used = found.used_up and found.used_up.part((slice(None), [0]), found.estimate.shape)
+    result = inference(summed(found.estimate), variance, found.df[:, :1], used)
+    return replace(result, contributions=added)
 
 
 def cluster_robust_f(
@@ -339,7 +370,7 @@ def _satterthwaite_df(
 
     Arrays of shape (..., k).
     """
-    own, shared, gram = 0.0, 0.0, _Gram()
+    own, shared, gram = np.zeros(()), np.zeros(()), _Gram()
     for block, direction in zip(blocks, directions, strict=True):
         # (..., G, k, q): K_g l for every cluster and contrast; then S_g K_g l = Q_g'w_g.
         adjusted = block.local.take(direction) @ block.factors

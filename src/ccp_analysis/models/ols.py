@@ -12,6 +12,8 @@ from ccp_analysis.models.inference import Inference, as_contrasts, inference, li
 RANK_TOLERANCE = 1e-10
 # An outcome is fitted exactly when its residuals are shorter than this share of it.
 EXACT_TOLERANCE = 1e-12
+# Rows to a group from which its cross-products are made by themselves.
+LARGE = 8
 
 NOT_FINITE = "The outcome or the design has values that are missing or infinite."
 DEPENDENT = "Columns of the design depend on the columns before them."
@@ -141,6 +143,9 @@ class Grouping:
     def squares(self, values: np.ndarray) -> np.ndarray:
         """Return each group's cross-products: (..., n, k) to (..., G, k, k)."""
         values = values[..., self.order, :]
+        if len(self.order) >= LARGE * len(self.sizes):
+            parts = np.split(values, self.starts[1:], axis=-2)
+            return np.stack([np.swapaxes(part, -1, -2) @ part for part in parts], axis=-3)
         # Column by column, so that memory stays that of `values` and not k times as much.
         columns = [
             np.add.reduceat(values * values[..., j, None], self.starts, axis=-2)

@@ -27,7 +27,7 @@ from ccp_analysis.economics.outcomes import (
 )
 from ccp_analysis.errors import status_of
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.robust import sums_of_outcomes
+from ccp_analysis.models.outcomes import sums_of_outcomes
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Term
 

@@ -100,6 +100,14 @@ def fit_absorbed(
     )
 
 
+def with_indicators(X: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """Return a design (..., n, p) with the indicators of all groups but the first behind it."""
+    if groups is None:
+        return X
+    between = np.equal.outer(groups, np.unique(groups)[1:]).astype(float)
+    return np.concatenate([X, np.broadcast_to(between, X.shape[:-1] + between.shape[-1:])], axis=-1)
+
+
 def _sums(groups: Grouping, values: np.ndarray) -> np.ndarray:
     """Sum (..., n) by group: (..., H)."""
     return groups.sums(values[..., None])[..., 0]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ccp_analysis.models import averaged
-from ccp_analysis.models.absorbed import fit_absorbed
+from ccp_analysis.models.absorbed import fit_absorbed, with_indicators
 from ccp_analysis.models.contributions import Contributions
 from ccp_analysis.models.inference import Inference, inference
 from ccp_analysis.models.ols import EXACT, NOT_FINITE, fit_ols
@@ -126,12 +126,9 @@ def reduced_forms(
     _check_arm(arm, y.shape[-1])
     column = np.broadcast_to(arm[:, None], (*X.shape[:-1], 1))
     design, both = np.concatenate([X, column], axis=-1), np.stack([y, exposure], axis=-2)
-    fit = fit_absorbed(design[..., None, :, :], both, pairs) if pairs is not None else None
+    fit = None if pairs is None else fit_absorbed(design[..., None, :, :], both, pairs)
     if fit is None:
-        if pairs is not None:
-            between = np.equal.outer(pairs, np.arange(1, pairs.max() + 1)).astype(float)
-            between = np.broadcast_to(between, (*X.shape[:-1], between.shape[-1]))
-            design = np.concatenate([X, between, column], axis=-1)
+        design = np.concatenate([with_indicators(X, pairs), column], axis=-1)
         fit = fit_ols(design[..., None, :, :], both)
     found = cluster_robust(fit, groups, np.eye(fit.coef.shape[-1])[-1:]).part((..., 0))
     # An exposure that the arm and the covariates determine is no fault.
@@ -243,17 +240,14 @@ def two_stage(reduced: ReducedForms) -> Inference:
     adjusted, scores = combined(parts.adjusted, -2) / by, combined(parts.scores, -2) / by
     slopes, weights = combined(parts.coef, -3), parts.weights[..., :1, :, :]
     # What a cluster has of the exposure itself, at coefficients common to all imputations.
-    of_exposure = (weights[..., 0, :, :] * parts.coef[..., 1, :, :]).sum(axis=-1)
-    whole = parts.scores[..., 1, :] + of_exposure
+    whole = parts.scores[..., 1, :] + (weights[..., 0, :, :] * parts.coef[..., 1, :, :]).sum(-1)
     weights = np.concatenate([weights, whole[..., None, :, None]], axis=-1) / by[..., None]
+    last = np.broadcast_to(ratio[..., None, None, None], (*slopes.shape[:-1], 1))
     added = Contributions(
         adjusted=adjusted,
         scores=scores,
         weights=weights,
-        coef=np.concatenate(
-            [slopes, np.broadcast_to(ratio[..., None, None, None], (*slopes.shape[:-1], 1))],
-            axis=-1,
-        ),
+        coef=np.concatenate([slopes, last], axis=-1),
     )
     variance = np.square(adjusted).sum(axis=-1)
     lost = found.used_up and found.used_up.part((..., slice(0, 1)), found.estimate.shape)

@@ -30,6 +30,8 @@ import psutil
 ROOT = Path(__file__).parents[1]
 CORES = 2
 LIMIT = 1.15
+# As the Snakefile has it.
+KEPT = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
 # Memory is looked at so often.
 EVERY = 0.05
 
@@ -99,7 +101,7 @@ def held(family: psutil.Process) -> int:
 
 def each(folder: Path, only: list[str]) -> dict[str, dict[str, float]]:
     """Measure the command of each job, and one that does nothing."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**os.environ, **KEPT, "PYTHONPATH": str(ROOT / "src")}
     (folder / "logs").mkdir(exist_ok=True)
     nothing = [sys.executable, "-m", "ccp_analysis.cli", "analyse", "--help"]
     found = {"(nothing)": measure(nothing, folder, environment)}

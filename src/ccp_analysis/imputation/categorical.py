@@ -58,7 +58,7 @@ class CategoricalTarget(Target):
             present, codes = np.unique(chains.pattern[0].codes[everyone], return_inverse=True)
             if len(np.unique(codes[self.obs_in])) == len(present) > 1:
                 self.patterned, self.codes = len(own), codes
-                self.lines = chains.pattern[1][np.ix_(present, own)]
+                self.lines = chains.pattern[1][np.ix_(present, np.array(own))]
         if model.method == "logreg":
             self.levels, category = np.unique(self.values, return_inverse=True)
         else:

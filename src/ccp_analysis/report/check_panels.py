@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -154,7 +155,12 @@ def _cook(_: Source, axes: Axes, points: pd.DataFrame) -> None:
     own = _of(points, "cook")
     as_image = len(own) > MANY_MARKS
     axes.vlines(own["x"], 0, own["y"], color=MUTED, linewidth=0.5, rasterized=as_image)
-    dots = {"linestyle": "none", "marker": "o", "markersize": 2.2, "rasterized": as_image}
+    dots: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 2.2,
+        "rasterized": as_image,
+    }
     axes.plot(own["x"], own["y"], color=INK, **dots)
     if len(own):
         axes.axhline(4 / len(own), color=SMOOTH, linewidth=0.7, linestyle=":")

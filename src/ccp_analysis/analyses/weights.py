@@ -91,9 +91,8 @@ def _weights(
 ) -> Weights:
     """Weigh people by columns (m, n, p) given as bytes, by which repeated weights are known."""
     X = np.frombuffer(columns).reshape(shape)
-    of_people = [
-        None if codes is None else np.frombuffer(codes, dtype=int) for codes in (arm, pair)
-    ]
+    people = np.frombuffer(arm, dtype=int)
+    pairs = None if pair is None else np.frombuffer(pair, dtype=int)
     if model == Model.OVERLAP:
-        return overlap_weights(X, *of_people, names=list(names), limit=limit)
-    return entropy_weights(X, *of_people, target="all", names=list(names), limit=limit)
+        return overlap_weights(X, people, pairs, names=list(names), limit=limit)
+    return entropy_weights(X, people, pairs, target="all", names=list(names), limit=limit)

@@ -154,13 +154,8 @@ def _cook(_: Source, axes: Axes, points: pd.DataFrame) -> None:
     own = _of(points, "cook")
     as_image = len(own) > MANY_MARKS
     axes.vlines(own["x"], 0, own["y"], color=MUTED, linewidth=0.5, rasterized=as_image)
-    dots: dict[str, Any] = {
-        "linestyle": "none",
-        "marker": "o",
-        "markersize": 2.2,
-        "rasterized": as_image,
-    }
-    axes.plot(own["x"], own["y"], color=INK, **dots)
+    [dots] = axes.plot(own["x"], own["y"], linestyle="none", marker="o", markersize=2.2, color=INK)
+    dots.set_rasterized(as_image)
     if len(own):
         axes.axhline(4 / len(own), color=SMOOTH, linewidth=0.7, linestyle=":")
     axes.set_ylim(bottom=0)

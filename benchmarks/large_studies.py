@@ -132,11 +132,9 @@ def table(found: dict[int, dict[str, dict[str, float]]]) -> str:
     sizes = sorted(found)
     largest = found[sizes[-1]]
     heads = [f"{size:,} people" for size in sizes]
-    lines = [
-        "| job | " + " | ".join(f"s, {head}" for head in heads) + " | "
-        + " | ".join(f"GiB, {head}" for head in heads) + " | exponent of time | exponent of the last step |",
-        "|---|" + "---:|" * (2 * len(sizes) + 2),
-    ]  # fmt: skip
+    columns = ["job", *(f"s, {head}" for head in heads), *(f"GiB, {head}" for head in heads)]
+    columns += ["exponent", "of the last step"]
+    lines = ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(columns) - 1)]
     for name in sorted(largest, key=lambda name: -largest[name]["processor"]):
         times = {size: found[size][name]["processor"] for size in sizes if name in found[size]}
         if len(times) < len(sizes):

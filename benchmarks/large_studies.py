@@ -23,6 +23,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -99,25 +100,24 @@ def held(family: psutil.Process) -> int:
     return total
 
 
-def each(folder: Path, only: list[str]) -> dict[str, dict[str, float]]:
-    """Measure the command of each job, and one that does nothing."""
+def each(folder: Path, only: list[str]) -> Iterator[tuple[str, dict[str, float]]]:
+    """Measure the command of each job, and one that does nothing, one after the other."""
     environment = {**os.environ, **KEPT, "PYTHONPATH": str(ROOT / "src")}
     (folder / "logs").mkdir(exist_ok=True)
     nothing = [sys.executable, "-m", "ccp_analysis.cli", "analyse", "--help"]
-    found = {"(nothing)": measure(nothing, folder, environment)}
+    yield "(nothing)", measure(nothing, folder, environment)
     for name, command in commands(folder).items():
         if only and name not in only and name.removeprefix("analyse_") not in only:
             continue
         words = command.split()
-        found[name] = measure([sys.executable, *words[1:]], folder, environment)
-        line = found[name]
+        line = measure([sys.executable, *words[1:]], folder, environment)
         print(
             f"{folder.name:>8} {name:28} {line['seconds']:7.1f} s {line['processor']:7.1f} s "
             f"{line['gib']:6.2f} GiB {'' if not line['status'] else 'FAILED'}",
             file=sys.stderr,
             flush=True,
         )
-    return found
+        yield name, line
 
 
 def exponent(times: dict[int, float], nothing: float, sizes: list[int]) -> float:
@@ -166,9 +166,10 @@ def main() -> None:
         people, teams = map(int, size.split(":"))
         folder = out / str(people)
         draw(folder, people, teams)
-        kept.setdefault(str(people), {}).update(each(folder, asked.only))
-        if asked.kept:
-            asked.kept.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+        for name, line in each(folder, asked.only):
+            kept.setdefault(str(people), {})[name] = line
+            if asked.kept:
+                asked.kept.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     print(f"load of the machine at the end: {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores\n")
     print(table({int(size): jobs for size, jobs in kept.items()}))
     for people in asked.whole:

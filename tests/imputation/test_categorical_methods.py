@@ -17,6 +17,8 @@ from ccp_analysis.imputation.categorical import (
     pseudo_observations,
 )
 from ccp_analysis.imputation.chained import Conditional, impute
+from ccp_analysis.imputation.rows import Patterned, Whole
+from ccp_analysis.models.ols import grouping
 
 DATA = Path(__file__).parent / "data"
 
@@ -265,3 +267,21 @@ def test_dependent_columns_are_found():
 def test_what_is_no_category_is_refused(data, plan, sentence):
     with pytest.raises(ValueError, match=sentence):
         impute(np.array(data), [plan], m=2, iterations=1, rng=np.random.default_rng(1))
+
+
+def test_patterns_of_fixed_columns_give_the_numbers_of_the_whole_design():
+    rng = np.random.default_rng(20261129)
+    m, n, teams = 3, 90, 7
+    codes = rng.permutation(np.arange(n) % teams)
+    lines = np.column_stack([np.ones(teams), rng.normal(size=(teams, 3))])
+    rest, added = rng.normal(size=(m, n, 2)), rng.normal(size=(m, 5, 6))
+    first = np.broadcast_to(lines[codes], (m, n, 4))
+    X = np.concatenate([np.concatenate([first, rest], axis=2), added], axis=1)
+    response = np.full((n + 5, 3), 1.0 / 3.0)
+    response[:n] = rng.integers(0, 3, n)[:, None] == np.arange(3)
+    weight = np.append(np.ones(n), np.full(5, 0.7))
+    patterned = Patterned(grouping(codes, n), lines, rest, Whole(added))
+    assert patterned.shape == X.shape
+    found, expected = (fit_multinomial(rows, response, weight) for rows in (patterned, X))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)

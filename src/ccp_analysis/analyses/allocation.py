@@ -5,18 +5,19 @@ Whatever differs between the two is asked here: factors of the design, units, in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from ccp_analysis.analyses.design import Sample
+from ccp_analysis.analyses.design import Sample, arm_contrasts
 from ccp_analysis.config.study import Clusters, Study
 from ccp_analysis.errors import RefusedError
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import OlsFit, classical
-from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
+from ccp_analysis.models.robust import cluster_robust_f, cluster_robust_together
 from ccp_analysis.models.small_sample import JointTest
 from ccp_analysis.models.used_up import UsedUp
 from ccp_analysis.models.weighted import WeightedFit, weighted_cluster_robust
@@ -69,8 +70,14 @@ class Allocation:
         """Return groups and kind of a robust variance: CR2, or another where each is alone."""
         return {"groups": self.units(chosen), "kind": "CR2" if self.clusters else alone}
 
-    def infer(self, chosen: Sample, fit: OlsFit, L: np.ndarray) -> tuple[Inference, str]:
-        """Infer by CR2 over the clusters, or by least squares; and name what was done."""
+    def infer(
+        self, chosen: Sample, fit: OlsFit, L: np.ndarray | None = None
+    ) -> tuple[Inference, str]:
+        """Infer by CR2 over the clusters, or by least squares; and name what was done.
+
+        By default of the difference between the arms and of the mean of each.
+        """
+        L = arm_contrasts(fit.coef.shape[-1]) if L is None else L
         if self.clusters is None:
             return classical(fit, L), terms.Inference.T
         return self.by_units(chosen, fit, L), terms.Inference.CR2
@@ -80,12 +87,19 @@ class Allocation:
 
         A fit in which everyone stands several times has these copies below one another.
         """
-        groups = np.tile(self._independent(chosen), fit.X.shape[-2] // chosen.n)
-        return self.named(chosen, cluster_robust(fit, groups, L, kind="CR2"))
+        return self.together(chosen, [fit], [L])
 
-    def weighted(self, chosen: Sample, fit: WeightedFit, L: np.ndarray) -> Inference:
-        """Infer by CR2 over the clusters, or over people, with weights taken as known."""
-        return self.named(chosen, weighted_cluster_robust(fit, self._independent(chosen), L))
+    def together(
+        self, chosen: Sample, fits: Sequence[OlsFit], Ls: Sequence[np.ndarray]
+    ) -> Inference:
+        """Infer from sums of contrasts of several models by CR2 over the clusters, or people."""
+        groups = np.tile(self._independent(chosen), fits[0].residuals.shape[-1] // chosen.n)
+        return self.named(chosen, cluster_robust_together(fits, groups, Ls, kind="CR2"))
+
+    def weighted(self, chosen: Sample, fit: WeightedFit) -> Inference:
+        """Infer of the arms by CR2, with weights taken as known."""
+        L, groups = arm_contrasts(fit.whitened.coef.shape[-1]), self._independent(chosen)
+        return self.named(chosen, weighted_cluster_robust(fit, groups, L))
 
     def jointly(self, chosen: Sample, fit: OlsFit, L: np.ndarray) -> JointTest:
         """Test contrasts at once by CR2 over the clusters, or over people (AHT)."""

@@ -13,6 +13,7 @@ from ccp_analysis.models.diagnostics import normal_scores
 
 COLUMNS = ["analysis", "outcome", "check", "x", "y", "label", "data_status"]
 SMOOTHED = 2 / 3  # share of the people in each local regression (Cleveland 1979)
+COURSE = 500  # values above which a smooth course has so many points
 Points = list[dict[str, Any]]
 
 
@@ -94,7 +95,14 @@ def _smooth(check: str, x: np.ndarray, y: np.ndarray, labels: list[str]) -> Poin
         if len(grid) < 3:
             continue
         with np.errstate(all="ignore"):  # ties leave local regressions without a slope
-            course = lowess(y[inside], x[inside], frac=SMOOTHED, xvals=grid)
+            if len(grid) > COURSE:
+                # Regressions at a step of the range, straight between: not one for each person.
+                step = np.ptp(grid) / COURSE
+                ends = lowess(y[inside], x[inside], frac=SMOOTHED, delta=step)
+                grid = np.linspace(grid[0], grid[-1], COURSE)
+                course = np.interp(grid, *ends.T)
+            else:
+                course = lowess(y[inside], x[inside], frac=SMOOTHED, xvals=grid)
         known = np.isfinite(course)
         points += _scatter(check, grid[known], course[known], [label] * int(known.sum()))
     return points

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ccp_analysis.analyses.allocation import allocated
-from ccp_analysis.analyses.design import Sample, design, sample
-from ccp_analysis.analyses.question import fitted, require_comparable
+from ccp_analysis.analyses.design import Design, Sample, design, sample
+from ccp_analysis.analyses.question import least_squares, require_comparable
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN
-from ccp_analysis.models.diagnostics import Residuals, classical_f, residuals_of
+from ccp_analysis.models.absorbed import fit_absorbed
+from ccp_analysis.models.diagnostics import (
+    ARM,
+    Residuals,
+    classical_f,
+    leave_one_out,
+    residuals_of,
+)
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.mixed import MixedFit
 from ccp_analysis.models.ols import classical, fit_ols
@@ -42,12 +49,10 @@ class Checked:
         The model.
     sample : Sample
         The people observed on everything the model uses.
-    X : numpy.ndarray, shape (n, p)
-        Design: intercept, arm, the rest centred.
+    found : Design
+        The design, of one table.
     y : numpy.ndarray, shape (n,)
         Outcome.
-    columns : list of str
-        What each column of the design is.
     baseline_name : str
         The outcome's baseline.
     level : float
@@ -57,11 +62,20 @@ class Checked:
     study: Study
     model: str
     sample: Sample
-    X: np.ndarray
+    found: Design
     y: np.ndarray
-    columns: list[str]
     baseline_name: str
     level: float
+
+    @cached_property
+    def X(self) -> np.ndarray:
+        """Design, shape (n, p): intercept, arm, the rest centred."""
+        return self.found.X[0]
+
+    @property
+    def columns(self) -> list[str]:
+        """What each column of the design is."""
+        return self.found.columns
 
     @property
     def baseline(self) -> int:
@@ -147,6 +161,18 @@ class Checked:
         fit = fit_ols(X, y)
         return allocated(self.study).named(self.sample, cluster_robust(fit, clusters, L))
 
+    def infer_without(self, units: np.ndarray) -> Inference:
+        """Infer the difference between the arms without each unit in turn; shape (U,)."""
+        pair = self.found.pair
+        if self.model == Model.ANCOVA and pair is not None:
+            # The pair of each person travels along as a last column.
+            X = np.column_stack([self.found.own[0], pair.codes])
+            try:
+                return leave_one_out(_absorbing, X, self.y, self.units, units)
+            except NotAbsorbedError:
+                pass  # what depends on what is said by the whole design
+        return leave_one_out(partial(self.infer, column=ARM), self.X, self.y, self.units, units)
+
     def infer_last(self, extra: np.ndarray) -> Inference:
         """Add one column to the design and infer its coefficient, shape (1,)."""
         X = np.column_stack([self.X, extra])
@@ -162,6 +188,18 @@ class Checked:
         if self.clusters is None:
             return classical_f(fit, L)
         return allocated(self.study).jointly(self.sample, fit, L)
+
+
+class NotAbsorbedError(ValueError):
+    """Pairs cannot be absorbed in a design."""
+
+
+def _absorbing(X: np.ndarray, y: np.ndarray, clusters: np.ndarray) -> Inference:
+    """Infer the difference by CR2 with the pairs in the last column absorbed."""
+    fit = fit_absorbed(X[:, :-1], y, X[:, -1].astype(int))
+    if fit is None:
+        raise NotAbsorbedError
+    return cluster_robust(fit, clusters, np.eye(fit.coef.shape[-1])[[ARM]])
 
 
 def fit_checked(
@@ -210,9 +248,9 @@ def fit_checked(
     chosen = sample(study, imputed, "observed", [value, baseline, *covariates])
     require_comparable(study, chosen, value)
     found = design(chosen, [baseline, *covariates], allocated(study).factors)
-    X, y = found.X[0], chosen.stacked(value)[0]
-    fitted(fit_ols, found.columns, X, y)
-    return Checked(study, model, chosen, X, y, found.columns, baseline, level)
+    y = chosen.stacked(value)
+    least_squares(found, y)
+    return Checked(study, model, chosen, found, y[0], baseline, level)
 
 
 def tested_row(term: str, inference: Inference, level: float, k: int = 0) -> Row:

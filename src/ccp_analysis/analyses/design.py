@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -76,25 +77,57 @@ class Design:
 
     Attributes
     ----------
-    X : numpy.ndarray, shape (m, n, p)
+    own : numpy.ndarray, shape (m, n, r)
         Intercept, indicator of the active arm, then covariates centred at their means.
     columns : list of str
-        What each column is.
+        What each column of `X` is.
+    pair : Groups or None
+        Groups of which all but the first have a centred indicator in `X`, behind the arm. With many
+        they are best absorbed (`question.least_squares`), and `X` is made for those who need it.
     """
 
-    X: np.ndarray
+    own: np.ndarray
     columns: list[str]
+    pair: Groups | None = None
+
+    @cached_property
+    def X(self) -> np.ndarray:
+        """All columns, shape (m, n, p)."""
+        if self.pair is None:
+            return self.own
+        between = self.pair.indicators[:, 1:]
+        between -= between.mean(axis=0)
+        between = np.broadcast_to(between, (len(self.own), *between.shape))
+        return np.concatenate([self.own[..., :2], between, self.own[..., 2:]], axis=-1)
+
+    def part(self, stay: np.ndarray) -> Design:
+        """Return the design of some of the rows, centred at what they have in the mean."""
+        own = self.own[:, stay]
+        own[..., 2:] -= own[..., 2:].mean(axis=(0, 1))
+        if self.pair is None:
+            return Design(own, self.columns)
+        left = groups(np.array(self.pair.names, dtype=object)[self.pair.codes[stay]])
+        between = self.columns[2 : len(self.pair.names) + 1]
+        of = dict(zip(self.pair.names[1:], between, strict=True))
+        kept = [of.get(name, name) for name in left.names[1:]]
+        columns = [*self.columns[:2], *kept, *self.columns[len(self.pair.names) + 1 :]]
+        return Design(own, columns, left)
 
     @property
     def contrasts(self) -> np.ndarray:
-        """Difference between the arms, and the adjusted mean of each; shape (3, p).
+        """Those of the coefficients of `X`; shape (3, p)."""
+        return arm_contrasts(len(self.columns))
 
-        Covariates being centred, the intercept is the adjusted mean of the reference arm at the
-        covariates' means (proportional weights).
-        """
-        L = np.zeros((3, len(self.columns)))
-        L[0, 1] = L[1, 0] = L[2, 0] = L[2, 1] = 1.0
-        return L
+
+def arm_contrasts(columns: int) -> np.ndarray:
+    """Return the difference between the arms, and the adjusted mean of each; shape (3, columns).
+
+    Covariates and indicators being centred, the intercept is the adjusted mean of the reference arm
+    at their means (proportional weights).
+    """
+    L = np.zeros((3, columns))
+    L[0, 1] = L[1, 0] = L[2, 0] = L[2, 1] = 1.0
+    return L
 
 
 @dataclass(frozen=True)
@@ -247,14 +280,20 @@ def design(data: Sample, covariates: list[str], factors: list[str]) -> Design:
     -------
     Design
     """
-    terms = [ACTIVE, *(f"C(`{f}`)" for f in factors), *(f"`{c}`" for c in covariates)]
-    named = [*factors, *(c for c in covariates if not is_numeric_dtype(data.frame[c]))]
+    pair = data.groups(factors[0]) if len(factors) == 1 else None
+    in_formula = [] if pair else factors
+    terms = [ACTIVE, *(f"C(`{f}`)" for f in in_formula), *(f"`{c}`" for c in covariates)]
+    named = [*in_formula, *(c for c in covariates if not is_numeric_dtype(data.frame[c]))]
     frame = data.frame.assign(**{name: groups(data.frame[name]).categories for name in named})
     matrix = model_matrix(" + ".join(terms), frame, na_action="raise")
-    X = matrix.to_numpy(dtype=float).reshape(data.m, data.n, -1)
+    own = matrix.to_numpy(dtype=float).reshape(data.m, data.n, -1)
     # At the mean over the imputations: coefficients then mean the same in all of them.
-    X[:, :, 2:] -= X[:, :, 2:].mean(axis=(0, 1))
-    return Design(X, list(matrix.columns))
+    own[:, :, 2:] -= own[:, :, 2:].mean(axis=(0, 1))
+    columns = list(matrix.columns)
+    between = [f"C(`{factors[0]}`)[T.{name}]" for name in pair.names[1:]] if pair else []
+    if not between:
+        return Design(own, columns)
+    return Design(own, [*columns[:2], *between, *columns[2:]], pair)
 
 
 def said(column: str) -> str:

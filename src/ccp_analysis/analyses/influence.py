@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from scipy.special import stdtrit
 
 from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.checked import Checked, Row, Rows, tested_row, verdict
 from ccp_analysis.analyses.models.team_means import teams_of
-from ccp_analysis.models.diagnostics import deletion_t, leave_one_out
+from ccp_analysis.models.diagnostics import deletion_t
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.team_level import paired_team_means
 from ccp_analysis.results import terms
@@ -194,9 +192,8 @@ def outlying_pair(checked: Checked, scale: str) -> Rows:
 
 def _left_out(checked: Checked, units: np.ndarray) -> tuple[Inference, Inference]:
     """Return the difference with everyone, shape (1,), and without each unit, shape (U,)."""
-    infer = partial(checked.infer, column=1)
-    whole = (checked.X, checked.y, checked.units)
-    return infer(*whole), leave_one_out(infer, *whole, units)
+    whole = checked.infer(checked.X, checked.y, checked.units, 1)
+    return whole, checked.infer_without(units)
 
 
 def _numbers_left(checked: Checked, out: np.ndarray) -> Row:

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.analyses.dependence import at_fault
-from ccp_analysis.analyses.design import Sample, sample
+from ccp_analysis.analyses.design import Design, Sample, sample
 from ccp_analysis.config.confounding import Confounding
 from ccp_analysis.config.study import Study
-from ccp_analysis.models.ols import DEPENDENT, RankDeficientError
+from ccp_analysis.models.absorbed import fit_absorbed
+from ccp_analysis.models.ols import DEPENDENT, OlsFit, RankDeficientError, fit_ols
 from ccp_analysis.results.terms import Pooling, Status
 
 
@@ -164,6 +165,36 @@ def fitted(fit: Callable[..., Any], columns: list[str], *arguments: Any, **optio
         raise ValueError(at_fault(columns, arguments[0], error.columns)) from error
     require_fits(found, lambda: at_fault(columns, arguments[0]))
     return found
+
+
+def least_squares(X: Design, y: np.ndarray, weights: np.ndarray | None = None) -> OlsFit:
+    """Fit a design by least squares, its pairs absorbed.
+
+    Parameters
+    ----------
+    X : Design
+        With coefficients as `arm_contrasts` asks of them, however many of its columns they have.
+    y : numpy.ndarray
+        Outcomes, shape (m, n) or (m, k, n).
+    weights : numpy.ndarray, optional
+        Shape (m, n): the fit is that of sqrt(w) y on sqrt(w) X.
+
+    Raises
+    ------
+    ValueError
+        As `fitted`.
+    """
+    lead = (slice(None), None) if y.ndim == 3 else (slice(None),)
+    if X.pair is not None:
+        found = fit_absorbed(X.own[lead], y, X.pair.codes, weights)
+        if found is not None:
+            return found
+    rows = X.X[lead]
+    if weights is not None:
+        root = np.sqrt(weights)
+        rows, y = root[..., None] * rows, root * y
+    fit: OlsFit = fitted(fit_ols, X.columns, rows, y)
+    return fit
 
 
 def require_fits(fit: Any, dependence: Callable[[], str] | None = None) -> None:

@@ -12,7 +12,7 @@ from ccp_analysis.analyses.allocation import allocated, require_inference
 from ccp_analysis.analyses.design import Sample, design, sample
 from ccp_analysis.analyses.jackknife import arm_means, jackknife
 from ccp_analysis.analyses.lost import delta_by_person, existing, strategy_by_person
-from ccp_analysis.analyses.question import Question, fitted, require_comparable
+from ccp_analysis.analyses.question import Question, least_squares, require_comparable
 from ccp_analysis.analyses.rows import Rows, arm_rows, complete, contrast_label, with_note
 from ccp_analysis.config.sensitivity import ReferenceBased, Scenario
 from ccp_analysis.config.study import Study, Visit
@@ -29,7 +29,6 @@ from ccp_analysis.imputation.reference import (
 )
 from ccp_analysis.layout import PLAN
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Model, Status, Term
 
@@ -320,8 +319,7 @@ def _drawn(
     for k, chosen in enumerate(everything.chosen):
         X = design(chosen, [ask.baseline, *ask.covariates], allocated(study).factors)
         y = values[:, :, everything.exists[:, k], k]
-        fit = fitted(fit_ols, X.columns, X.X[:, None], y)
-        inference, name = allocated(study).infer(chosen, fit, X.contrasts)
+        inference, name = allocated(study).infer(chosen, least_squares(X, y))
         require_inference(inference.part((..., [0])))
         found.append(inference)
     arrays = [

@@ -11,14 +11,13 @@ import pandas as pd
 
 from ccp_analysis.analyses.allocation import allocated, require_inference
 from ccp_analysis.analyses.comparison import compare
-from ccp_analysis.analyses.design import Design, Sample, design, sample
+from ccp_analysis.analyses.design import Design, Sample, arm_contrasts, design, sample
 from ccp_analysis.analyses.lost import INTERVIEWED, existing, reasons
-from ccp_analysis.analyses.question import Question, fitted
+from ccp_analysis.analyses.question import Question, least_squares
 from ccp_analysis.config.sensitivity import Delta
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.averaged import AVERAGED, pool_averaged, rule_for, variances
 from ccp_analysis.models.inference import Inference, standard_error
-from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.pooling import Pooled, pool
 from ccp_analysis.results.terms import Model, Term
 
@@ -168,8 +167,8 @@ def surface(
         As from `response`.
     """
     moved = (step * NODES) @ pattern
-    fit = fitted(fit_ols, X.columns, X.X[:, None], y[:, None, :] + moved)
-    L = X.contrasts[:1]
+    fit = least_squares(X, y[:, None, :] + moved)
+    L = arm_contrasts(fit.coef.shape[-1])[:1]
     found, name = allocated(study).infer(chosen, fit, L)
     require_inference(found)
     found = found.part(np.s_[..., 0])

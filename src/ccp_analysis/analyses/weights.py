@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -54,7 +55,8 @@ def weigh(study: Study, chosen: Sample, model: str, asked: Confounding, baseline
         If the smaller arm is too small for what is to be balanced, or in any imputation something
         stands in the way, which is named.
     """
-    X = design(chosen, balanced_by(asked, baseline), [])
+    # In an order of their own, so that outcomes which balance the same columns share the weights.
+    X = design(chosen, sorted(balanced_by(asked, baseline)), [])
     names = [said(column) for column in X.columns[2:]]
     arm = chosen.stacked(ACTIVE)[0].astype(int)
     fewest, needed = int(np.bincount(arm).min()), asked.people_per_column * len(names)
@@ -64,15 +66,33 @@ def weigh(study: Study, chosen: Sample, model: str, asked: Confounding, baseline
             f"which has {fewest}; expected fewer covariates in confounding"
         )
     pair = allocated(study).pairs(chosen)
-    limit = asked.largest_share
-    found: Weights
-    if model == Model.OVERLAP:
-        found = overlap_weights(X.X[..., 2:], arm, pair, names=names, limit=limit)
-    else:
-        found = entropy_weights(X.X[..., 2:], arm, pair, target="all", names=names, limit=limit)
+    columns = np.ascontiguousarray(X.own[..., 2:])
+    of_people = arm.tobytes(), None if pair is None else pair.astype(int).tobytes()
+    found = _weights(
+        model, columns.tobytes(), columns.shape, *of_people, tuple(names), asked.largest_share
+    )
     bad = found.status != Status.OK
     if bad.any():
         why = str(found.note[bad][0]).rstrip(".")
         where = f"in {bad.sum()} of {bad.size} imputations: " if chosen.imputed else ""
         raise RefusedError(f"{where}{why[0].lower()}{why[1:]}")
     return Weighed(found.weights, found.propensity, arm)
+
+
+@lru_cache(maxsize=2)
+def _weights(
+    model: str,
+    columns: bytes,
+    shape: tuple[int, ...],
+    arm: bytes,
+    pair: bytes | None,
+    names: tuple[str, ...],
+    limit: float,
+) -> Weights:
+    """Weigh people by columns (m, n, p) given as bytes, by which repeated weights are known."""
+    X = np.frombuffer(columns).reshape(shape)
+    people = np.frombuffer(arm, dtype=int)
+    pairs = None if pair is None else np.frombuffer(pair, dtype=int)
+    if model == Model.OVERLAP:
+        return overlap_weights(X, people, pairs, names=list(names), limit=limit)
+    return entropy_weights(X, people, pairs, target="all", names=list(names), limit=limit)

@@ -11,8 +11,8 @@ import numpy as np
 
 from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.comparison import POPULATIONS
-from ccp_analysis.analyses.design import Design, Sample, design, sample
-from ccp_analysis.analyses.question import Question, fitted, require_arms
+from ccp_analysis.analyses.design import Design, Sample, arm_contrasts, design, sample
+from ccp_analysis.analyses.question import Question, least_squares, require_arms
 from ccp_analysis.analyses.rows import Rows, complete, contrast_label
 from ccp_analysis.config.currencies import MONEY
 from ccp_analysis.config.plan import Plan
@@ -27,7 +27,7 @@ from ccp_analysis.economics.outcomes import (
 )
 from ccp_analysis.errors import status_of
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.models.outcomes import sums_of_outcomes
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Term
 
@@ -114,34 +114,32 @@ class Compared:
 
     def fit_all(self, y: np.ndarray) -> tuple[Inference, str]:
         """Fit outcomes (m, k, n) on the design: arrays (m, k, 3), and what the inference is."""
-        fit = fitted(fit_ols, self.X.columns, self.X.X[:, None], y)
-        return allocated(self.study).infer(self.chosen, fit, self.X.contrasts)
+        return allocated(self.study).infer(self.chosen, least_squares(self.X, y))
 
     def fit_sums(self, weights: np.ndarray, effect: str = QALY) -> tuple[Inference, str]:
         """Fit sums of cost and effect with weights (k, 2): arrays (m, k, 3), and the inference.
 
-        Where each outcome has a design of its own, both regressions are one with the two designs as
-        blocks, everyone standing twice: the contribution of a cluster to a sum is then the sum of
-        its contributions. Both outcomes are brought to a standard deviation of one, which
-        only the degrees of freedom see. Without clusters people are the clusters.
+        Where each outcome has a design of its own, both regressions stand side by side: the
+        contribution of a cluster to a sum is the sum of its contributions. Both outcomes are
+        brought to a standard deviation of one, which only the degrees of freedom see. Without
+        clusters people are the clusters.
         """
         weights = np.asarray(weights, dtype=float)
         values = self.values(COST, effect)
         if not self.own:
+            if self.study.clusters and (np.ptp(values, axis=2) > 0.0).all():
+                found, method = self.fit_all(values)
+                return sums_of_outcomes(found, weights), method
             return self.fit_all((weights[:, :, None] * values[:, None]).sum(axis=2))
         size = values.std(axis=(0, 2))
         size = np.where(size > 0.0, size, 1.0)
-        first, second = self.own
-        p, n = len(first.columns), self.chosen.n
-        X = np.zeros((self.chosen.m, 2 * n, p + len(second.columns)))
-        X[:, :n, :p], X[:, n:, p:] = first.X, second.X
-        y = (values / size[:, None]).reshape(len(X), 2 * n)
-        fit = fitted(fit_ols, [*first.columns, *second.columns], X, y)
-        blocks = (first.contrasts, second.contrasts)
+        values = values / size[:, None]
+        fits = [least_squares(X, values[:, k]) for k, X in enumerate(self.own)]
         parts = [
-            np.kron(w[:, None], block) for w, block in zip((weights * size).T, blocks, strict=True)
+            np.kron(w[:, None], arm_contrasts(fit.coef.shape[-1]))
+            for w, fit in zip((weights * size).T, fits, strict=True)
         ]
-        found = allocated(self.study).by_units(self.chosen, fit, np.concatenate(parts, axis=1))
+        found = allocated(self.study).together(self.chosen, fits, parts)
         places = np.arange(3 * len(weights)).reshape(-1, 3)
         return found.part((slice(None), places)), terms.Inference.CR2
 

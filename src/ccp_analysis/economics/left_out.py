@@ -13,15 +13,14 @@ import numpy as np
 
 from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import Sample
-from ccp_analysis.analyses.question import fitted, require_arms
+from ccp_analysis.analyses.question import least_squares, require_arms
 from ccp_analysis.analyses.rows import Rows, pooled_rows, with_note
-from ccp_analysis.economics.compared import MEASURES, Compared, attempt, contrast, on_design
+from ccp_analysis.economics.compared import MEASURES, Compared, attempt, contrast
 from ccp_analysis.economics.net_benefit import NET_BENEFIT
 from ccp_analysis.economics.outcomes import COST
 from ccp_analysis.economics.setting import Source
 from ccp_analysis.economics.use import SHARED
 from ccp_analysis.models.diagnostics import without_each
-from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.results.terms import Model, Term
 
 INFLUENCE = "influence only; imputed values stay those of everyone"
@@ -70,7 +69,7 @@ def influence_rows(data: Compared, thresholds: list[float]) -> Rows:
         lowest and the highest difference that leaving out one of them gives, whoever it is.
     """
     every, y = sums(data, thresholds)
-    fit = fitted(fit_ols, data.X.columns, data.X.X[:, None], y)
+    fit = least_squares(data.X, y)
     rows: Rows = []
     pairs = allocated(data.study).pairs(data.chosen)
     if pairs is not None:
@@ -88,14 +87,23 @@ def influence_rows(data: Compared, thresholds: list[float]) -> Rows:
     return rows
 
 
+def _told_of(data: Compared) -> list[str]:
+    """Return the columns by which people are compared: arms, clusters and outcomes."""
+    clusters = data.study.clusters
+    of_clusters = [clusters.unit, clusters.pair] if clusters else []
+    outcomes = [measure.value for measure in MEASURES]
+    return list(dict.fromkeys([data.study.arms.variable, *of_clusters, *outcomes]))
+
+
 def _refitted(data: Compared, stay: np.ndarray, which: list[Sum]) -> Rows:
     """Return the rows of those who stay; where they cannot be compared, each says why."""
+    whole = data.chosen.frame[_told_of(data)]
 
     def fit() -> Rows:
-        frame = data.chosen.frame[np.tile(stay, data.chosen.m)].reset_index(drop=True)
-        chosen = replace(data.chosen, frame=frame)
+        chosen = replace(data.chosen, frame=whole[np.tile(stay, data.chosen.m)])
         require_arms(data.study, chosen)
-        left = on_design(data.study, data.plan, data.evaluated, data.data, chosen)
+        own = tuple(X.part(stay) for X in data.own)
+        left = replace(data, chosen=chosen, X=data.X.part(stay), own=own)
         found, method = left.fit_sums(np.array([one.weights for one in which]))
         lines = pooled_rows(chosen, contrast(found, 0), data.level, needed=len(which))
         made = []

@@ -6,14 +6,15 @@ import numpy as np
 from scipy.special import chdtri
 
 from ccp_analysis.analyses.allocation import allocated
-from ccp_analysis.analyses.question import fitted
+from ccp_analysis.analyses.design import arm_contrasts
+from ccp_analysis.analyses.question import least_squares
 from ccp_analysis.analyses.rows import Rows, pooled_rows, with_note
 from ccp_analysis.economics.bootstrap import Draws
 from ccp_analysis.economics.compared import Compared, contrast
 from ccp_analysis.economics.left_out import sums
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.intraclass import intraclass_interval
-from ccp_analysis.models.ols import classical, fit_ols
+from ccp_analysis.models.ols import classical
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Model, Term
 
@@ -49,11 +50,13 @@ def error_rows(data: Compared, thresholds: list[float]) -> Rows:
     the same at the lower.
     """
     every, y = sums(data, thresholds)
-    fit = fitted(fit_ols, data.X.columns, data.X.X[:, None], y)
-    main, method = allocated(data.study).infer(data.chosen, fit, data.X.contrasts)
+    fit = least_squares(data.X, y)
+    main, method = allocated(data.study).infer(data.chosen, fit)
     each: list[tuple[Inference, str, str]] = [(main, method, "")]
     if data.study.clusters:
-        each.append((classical(fit, data.X.contrasts), terms.Inference.T, IGNORING))
+        each.append(
+            (classical(fit, arm_contrasts(fit.coef.shape[-1])), terms.Inference.T, IGNORING)
+        )
     rows: Rows = []
     for found, how, note in each:
         lines = pooled_rows(data.chosen, contrast(found, 0), data.level, needed=y.shape[1])
@@ -64,7 +67,9 @@ def error_rows(data: Compared, thresholds: list[float]) -> Rows:
     if units is None:
         return rows
     for k, one in enumerate(every):
-        alike = intraclass_interval(fit_ols(data.X.X, y[:, k]), units, data.level, negative=True)
+        alike = intraclass_interval(
+            least_squares(data.X, y[:, k]), units, data.level, negative=True
+        )
         row = {"term": Term.INTRACLASS, "estimate": alike.moments, "note": ANOVA, **one.head}
         row |= {"conf_low": alike.low, "conf_high": alike.high, "conf_level": data.level}
         rows += _of(data, {**row, "scale": "proportion"}, terms.Inference.F)

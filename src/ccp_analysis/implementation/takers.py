@@ -88,11 +88,14 @@ def takers_rows(
 def _of_people(scope: Scope, chosen: Sample, ask: Question) -> Rows:
     """Return all rows of regressions of people, with CR2 over the clusters."""
     factors = allocated(scope.study).factors
-    X = np.delete(design(chosen, [ask.baseline, *ask.covariates], factors).X, 1, axis=-1)
+    whole = design(chosen, [ask.baseline, *ask.covariates], factors)
+    X = np.delete(whole.own, 1, axis=-1)
     units = allocated(scope.study).units(chosen)
     groups = np.arange(chosen.n) if units is None else units
     arm = chosen.stacked(ACTIVE)[0].astype(int)
-    reduced = reduced_forms(chosen.stacked(ask.value), chosen.stacked(EXPOSURE), X, arm, groups)
+    pairs = whole.pair.codes if whole.pair else None
+    y, exposure = chosen.stacked(ask.value), chosen.stacked(EXPOSURE)
+    reduced = reduced_forms(y, exposure, X, arm, groups, pairs)
     _require(reduced)
     rows = _rows(scope, chosen, ask, reduced)
     return complete(rows, scope.study, chosen, ask, Model.TSLS, Inference.CR2)

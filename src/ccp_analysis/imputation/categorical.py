@@ -21,6 +21,8 @@ import numpy as np
 from ccp_analysis.imputation import Conditional
 from ccp_analysis.imputation.chains import Chains
 from ccp_analysis.imputation.linear import Target
+from ccp_analysis.imputation.rows import Patterned, Whole, on_patterns
+from ccp_analysis.models.ols import grouping
 
 STEPS = 60
 HALVINGS = 30
@@ -42,7 +44,21 @@ class CategoricalTarget(Target):
         self.mis_in, self.obs_in = (np.searchsorted(everyone, r) for r in (self.mis, self.obs))
         self.rows = everyone
         block = chains.block[np.ix_(everyone, [*chains.fixed, *self.complete])]
-        self.block = block[:, independent(block)]
+        kept = independent(block)
+        self.block = block[:, kept]
+        self.measures = _measures(self.block[None, :, 1:])
+        # How many of these columns are the same within a pattern; none where that is of no use.
+        self.patterned, self.codes, self.lines = (
+            0,
+            np.zeros(len(everyone), dtype=int),
+            block[:1, :0],
+        )
+        if chains.pattern is not None:
+            own = [k for k in kept if k < len(chains.fixed)]
+            present, codes = np.unique(chains.pattern[0].codes[everyone], return_inverse=True)
+            if len(np.unique(codes[self.obs_in])) == len(present) > 1:
+                self.patterned, self.codes = len(own), codes
+                self.lines = chains.pattern[1][np.ix_(present, np.array(own))]
         if model.method == "logreg":
             self.levels, category = np.unique(self.values, return_inverse=True)
         else:
@@ -88,16 +104,23 @@ class CategoricalTarget(Target):
         m, n0, K = len(chains.work), len(self.mis), len(self.levels)
         if K == 1:
             return np.zeros((m, n0), dtype=int)
-        X = np.empty((m, len(self.rows), self.block.shape[1] + len(self.varying)))
-        X[:, :, : self.block.shape[1]] = self.block
-        X[:, :, self.block.shape[1] :] = chains.work[:, self.rows[:, None], self.varying]
-        added = pseudo_observations(X)
-        design = np.concatenate([X[:, self.obs_in], added], axis=1)
+        varying = chains.work[:, self.rows[:, None], self.varying]
+        first = self.block[:, self.patterned :]
+        rest = np.empty((m, len(self.rows), first.shape[1] + len(self.varying)))
+        rest[:, :, : first.shape[1]] = first
+        rest[:, :, first.shape[1] :] = varying
+        added = _places(
+            *(
+                np.concatenate([np.repeat(own, m, axis=0), other], axis=1)
+                for own, other in zip(self.measures, _measures(varying), strict=True)
+            )
+        )
+        design = self.design(rest[:, self.obs_in], added)
         response = np.full((design.shape[1], K), 1.0 / K)
         response[: len(self.obs)] = self.category[:, None] == np.arange(K)
         weight = np.ones(design.shape[1])
         if added.shape[1]:
-            weight[len(self.obs) :] = X.shape[2] / added.shape[1]
+            weight[len(self.obs) :] = added.shape[2] / added.shape[1]
         try:
             estimate, root = fit_multinomial(design, response, weight, self.estimate)
         except np.linalg.LinAlgError:
@@ -108,9 +131,17 @@ class CategoricalTarget(Target):
         z = rng.standard_normal((m, root.shape[1], 1))
         deviation = np.linalg.solve(root.swapaxes(1, 2), z)[:, :, 0]
         beta = estimate + deviation.reshape(estimate.shape)
-        chance = probabilities(X[:, self.mis_in] @ beta.swapaxes(1, 2))
+        predictor = on_patterns(self.lines, self.codes[self.mis_in], rest[:, self.mis_in], beta)
+        chance = probabilities(predictor)
         below = np.cumsum(chance, axis=2)[:, :, :-1]
         return (rng.random((m, n0, 1)) > below).sum(axis=2)
+
+    def design(self, rest: np.ndarray, added: np.ndarray) -> Whole | Patterned:
+        """Return the observed rows, with what is not patterned of them (m, n1, d), and others."""
+        if not self.patterned:
+            return Whole(np.concatenate([rest, added], axis=1))
+        inside = grouping(self.codes[self.obs_in], len(self.obs))
+        return Patterned(inside, self.lines, rest, Whole(added))
 
 
 def pseudo_observations(X: np.ndarray) -> np.ndarray:
@@ -126,10 +157,21 @@ def pseudo_observations(X: np.ndarray) -> np.ndarray:
     ndarray
         For each predictor one row above and one below its mean.
     """
-    predictors = X[:, :, 1:]
-    m, _, p = predictors.shape
+    return _places(*_measures(X[:, :, 1:]))
+
+
+def _measures(predictors: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return mean, least, greatest and half a standard deviation of each predictor, (m, p)."""
+    if not predictors.shape[2]:
+        return (np.empty((len(predictors), 0)),) * 4
     mean, low, high = (f(axis=1) for f in (predictors.mean, predictors.min, predictors.max))
-    half = 0.5 * predictors.std(axis=1, ddof=1) if X.shape[1] > 1 else np.zeros_like(mean)
+    several = predictors.shape[1] > 1
+    half = 0.5 * predictors.std(axis=1, ddof=1) if several else np.zeros_like(mean)
+    return mean, low, high, half
+
+
+def _places(mean: np.ndarray, low: np.ndarray, high: np.ndarray, half: np.ndarray) -> np.ndarray:
+    m, p = mean.shape
     added = np.ones((m, p, 2, 1 + p))
     added[:, :, :, 1:] = mean[:, None, None, :]
     j = np.arange(p)
@@ -139,13 +181,16 @@ def pseudo_observations(X: np.ndarray) -> np.ndarray:
 
 
 def fit_multinomial(
-    X: np.ndarray, response: np.ndarray, weight: np.ndarray, start: np.ndarray | None = None
+    X: np.ndarray | Whole | Patterned,
+    response: np.ndarray,
+    weight: np.ndarray,
+    start: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit multinomial logistic regressions by maximum likelihood.
 
     Parameters
     ----------
-    X : ndarray, shape (m, n, q)
+    X : ndarray, Whole or Patterned, shape (m, n, q)
         Designs, intercept included.
     response : ndarray, shape (n, K)
         Share of each category in each row; rows sum to one.
@@ -170,13 +215,14 @@ def fit_multinomial(
     -----
     Newton's method; the log-likelihood is concave, and steps are halved until it rises.
     """
+    X = Whole(X) if isinstance(X, np.ndarray) else X
     m, _, q = X.shape
     others = response.shape[1] - 1
     beta = np.zeros((m, others, q)) if start is None else start
     value, chance = _likelihood(X, beta, response, weight)
     for _ in range(STEPS):
         residual = weight[:, None] * (response[:, 1:] - chance[:, :, 1:])
-        score = (residual.swapaxes(1, 2) @ X).reshape(m, -1)
+        score = X.products(residual).reshape(m, -1)
         information = _information(X, chance, weight)
         step = np.linalg.solve(information, score[:, :, None])[:, :, 0]
         # Twice what the likelihood can still gain: the squared length in standard errors.
@@ -195,10 +241,10 @@ def fit_multinomial(
 
 
 def _likelihood(
-    X: np.ndarray, beta: np.ndarray, response: np.ndarray, weight: np.ndarray
+    X: Whole | Patterned, beta: np.ndarray, response: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return log-likelihoods (m,) and probabilities (m, n, K)."""
-    predictor = X @ beta.swapaxes(1, 2)
+    predictor = X.times(beta)
     top = np.maximum(predictor.max(axis=2), 0.0)
     total = top + np.log(np.exp(-top) + np.exp(predictor - top[:, :, None]).sum(axis=2))
     fit = (response[:, 1:] * predictor).sum(axis=2) - total
@@ -212,14 +258,14 @@ def probabilities(predictor: np.ndarray) -> np.ndarray:
     return odds / odds.sum(axis=-1, keepdims=True)
 
 
-def _information(X: np.ndarray, chance: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _information(X: Whole | Patterned, chance: np.ndarray, weight: np.ndarray) -> np.ndarray:
     m, _, q = X.shape
     others = chance.shape[2] - 1
     information = np.empty((m, others, q, others, q))
     for a in range(others):
         for b in range(a + 1):
             share = weight * chance[:, :, a + 1] * ((a == b) - chance[:, :, b + 1])
-            piece = (X * share[:, :, None]).swapaxes(1, 2) @ X
+            piece = X.squares(share)
             information[:, a, :, b] = information[:, b, :, a] = piece
     information = information.reshape(m, others * q, others * q)
     inner = np.arange(others * q)

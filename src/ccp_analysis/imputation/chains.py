@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ccp_analysis.imputation import Conditional, Derived
+from ccp_analysis.models.ols import Grouping, grouping
+
+FEW_PATTERNS = 4  # so many people to each line of fixed columns make grouping worth while
 
 
 class Chains:
@@ -64,6 +67,7 @@ class Chains:
         self.position = {column: 1 + fixed.shape[1] + i for i, column in enumerate(used)}
         self.block = _standardised(np.column_stack([fixed, data[:, used]]))
         self.fixed = range(1 + fixed.shape[1])
+        self.pattern = _patterns(self.block[:, : len(self.fixed)])
         self.clusters = clusters
         self.between = _standardised(np.empty((len(data), 0)) if between is None else between)
         self.work = np.empty((m, len(data), len(self.slot)))
@@ -78,12 +82,29 @@ class Chains:
         """Compute derived variables and all cross-products afresh: round-off cannot build up."""
         self.derive(self.dirty, products=False)
         self.gram = self.work.swapaxes(1, 2) @ self.work
-        self.cross = self.block.T @ self.work
+        if self.pattern is None:
+            self.cross = self.block.T @ self.work
+            return
+        inside, lines = self.pattern
+        self.cross = np.concatenate(
+            [lines.T @ inside.sums(self.work), self.block[:, len(self.fixed) :].T @ self.work],
+            axis=1,
+        )
 
     def store(self, column: int, rows: np.ndarray, values: np.ndarray) -> None:
         """Put new values (m, rows) into a variable and renew its cross-products."""
         slot = self.slot[column]
+        before = self.work[:, rows, slot]
         self.put(column, rows, values)
+        if 2 * len(rows) < self.work.shape[1] and np.isfinite(before).all():
+            there = self.work[:, rows]
+            change = there[:, :, slot] - before
+            product = (change[:, None, :] @ there)[:, 0]
+            product[:, slot] += (change * before).sum(axis=1)
+            self.gram[:, slot, :] += product
+            self.gram[:, :, slot] = self.gram[:, slot, :]
+            self.cross[:, :, slot] += change @ self.block[rows]
+            return
         whole = np.ascontiguousarray(self.work[:, :, slot])
         product = (whole[:, None, :] @ self.work)[:, 0]
         self.gram[:, slot, :] = self.gram[:, :, slot] = product
@@ -134,6 +155,18 @@ class Chains:
         """Return all that a derived column is made of, directly or not."""
         own = set(self.derived[column].parts)
         return own.union(*(self._parts(p) for p in own if p in self.derived))
+
+
+def _patterns(fixed: np.ndarray) -> tuple[Grouping, np.ndarray] | None:
+    """Return rows grouped by what is fixed of them, and each group's (G, f); None of no use.
+
+    Indicators of teams are the same for all people of a team: what is computed of them is computed
+    once for each.
+    """
+    lines, codes = np.unique(fixed, axis=0, return_inverse=True)
+    if not 2 <= len(lines) <= len(fixed) / FEW_PATTERNS:
+        return None
+    return grouping(codes.ravel(), len(fixed)), lines
 
 
 def evaluate(derived: Derived, parts: np.ndarray, *, quick: bool = False) -> np.ndarray:

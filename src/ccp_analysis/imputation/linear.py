@@ -155,8 +155,16 @@ class LinearTarget(Target):
         coefficients = np.zeros((len(varying), chains.work.shape[2], 1))
         coefficients[:, self.varying[:-1], 0] = varying
         everyone = (chains.work @ coefficients)[:, :, 0]
-        everyone += shared @ chains.block[:, self.shared].T
-        return everyone[:, self.obs]
+        return everyone[:, self.obs] + self.of_block(chains, shared)
+
+    def of_block(self, chains: Chains, shared: np.ndarray) -> np.ndarray:
+        """Return what the block, with coefficients (m, f), adds to observed rows, (m, n1)."""
+        if chains.pattern is None:
+            return shared @ chains.block[np.ix_(self.obs, self.shared)].T
+        inside, lines = chains.pattern
+        count = len(chains.fixed)
+        added = (shared[:, :count] @ lines.T)[:, inside.codes[self.obs]]
+        return added + shared[:, count:] @ chains.block[np.ix_(self.obs, self.complete)].T
 
     def cross_products(self, chains: Chains, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cross-products over the observed rows: of predictors and target, and with the basis."""

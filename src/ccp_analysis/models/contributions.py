@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import EllipsisType
 
@@ -21,9 +22,10 @@ class Contributions:
     scores : numpy.ndarray
         L (X'X)^-1 X_g'e_g, which add up to zero, shape (..., k, G).
     weights : numpy.ndarray
-        L (X'X)^-1 X_g'X_g, which add up to L, shape (..., k, G, p).
+        L (X'X)^-1 X_g'X_g, shape (..., k, G, p): of all columns, where they add up to L, or of
+        those that a cluster touches.
     coef : numpy.ndarray
-        Coefficients of the fits, shape (..., 1, p) or (..., k, p).
+        Coefficients of the fits, shape (..., k or 1, G or 1, p).
     """
 
     adjusted: np.ndarray
@@ -33,18 +35,20 @@ class Contributions:
 
     def part(self, where: Index, shape: tuple[int, ...]) -> Contributions:
         """Return what an index of NumPy picks of the axes (..., k), first broadcast to a shape."""
-        places = np.arange(np.prod(shape)).reshape(shape)
-        at = places[where]
+        index = where if isinstance(where, tuple) else (where,)
+        if not any(part is Ellipsis for part in index):
+            index = (*index, *[slice(None)] * (len(shape) - len(index)))
 
         def picked(array: np.ndarray, behind: int) -> np.ndarray:
             own = array.shape[array.ndim - behind :]
-            return np.broadcast_to(array, shape + own).reshape(places.size, *own)[at]
+            at = (*index, *[slice(None)] * behind)
+            return np.ascontiguousarray(np.broadcast_to(array, shape + own)[at])
 
         return Contributions(
             picked(self.adjusted, 1),
             picked(self.scores, 1),
             picked(self.weights, 2),
-            picked(self.coef, 1),
+            picked(self.coef, 2),
         )
 
     def own(self) -> np.ndarray:
@@ -53,7 +57,7 @@ class Contributions:
         Shape (m, ..., k, G); over the clusters they add up to the contrast less that of b.
         """
         apart = self.coef - self.coef.mean(axis=0)
-        return self.scores + (self.weights @ apart[..., None])[..., 0]
+        return self.scores + (self.weights * apart).sum(axis=-1)
 
 
 def contributions(
@@ -64,20 +68,34 @@ def contributions(
     Parameters
     ----------
     scores, adjusted : numpy.ndarray
-        Q_g'e_g and its adjusted form, shape (..., G, p).
+        Q_g'e_g and its adjusted form in the q columns that a cluster touches, shape (..., G, q).
     squares : numpy.ndarray
-        Q_g'Q_g, shape (..., G, p, p).
+        Q_g'Q_g, shape (..., G, q, q).
     parts : tuple of numpy.ndarray
-        Contrasts (..., k, p), R^-1 of the design (..., p, p), and coefficients (..., p).
+        Contrasts in the basis (..., G or 1, k, q), what leads from coefficients to the basis
+        (..., G or 1, q, q), and coefficients (..., 1, G or 1, q).
     """
-    contrasts, inverse, coef = parts
-    directions = contrasts @ inverse
-    across = np.swapaxes(directions, -1, -2)
-    triangle = np.linalg.inv(inverse)
-    weights = directions[..., None, :, :] @ squares @ triangle[..., None, :, :]
+    directions, triangle, coef = parts
+    adjusted, scores = (
+        np.ascontiguousarray(np.swapaxes((directions @ part[..., None])[..., 0], -1, -2))
+        for part in (adjusted, scores)
+    )
+    weights = np.swapaxes(directions @ squares @ triangle, -2, -3)
+    return Contributions(adjusted, scores, np.ascontiguousarray(weights), coef)
+
+
+def joined(parts: Sequence[Contributions]) -> Contributions:
+    """Return the contributions to sums of contrasts of several models of the same clusters."""
+    if len(parts) == 1:
+        return parts[0]
+    number = parts[0].adjusted.shape[-1]
+    coef = [
+        np.broadcast_to(part.coef, (*part.coef.shape[:-2], number, part.coef.shape[-1]))
+        for part in parts
+    ]
     return Contributions(
-        adjusted=np.swapaxes(adjusted @ across, -1, -2),
-        scores=np.swapaxes(scores @ across, -1, -2),
-        weights=np.swapaxes(weights, -2, -3),
-        coef=coef[..., None, :],
+        adjusted=np.sum([part.adjusted for part in parts], axis=0),
+        scores=np.sum([part.scores for part in parts], axis=0),
+        weights=np.concatenate([part.weights for part in parts], axis=-1),
+        coef=np.concatenate(coef, axis=-1),
     )

@@ -10,13 +10,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from ccp_analysis.models.contributions import contributions
+from ccp_analysis.models.absorbed import localised
+from ccp_analysis.models.contributions import Contributions, contributions
 from ccp_analysis.models.inference import Inference, inference, quadratic
 from ccp_analysis.models.ols import OlsFit, grouping
-from ccp_analysis.models.used_up import OWN_TOLERANCE, own_directions, used_up
+from ccp_analysis.models.used_up import OWN_TOLERANCE, added_up, own_directions, parts_used_up
 
 # Eigenvalues below this share of the largest are rounding.
 ROUNDING = 1e-14
+# Weights count as inverse to the scale where they are so to this share.
+INVERSE = 1e-12
 
 
 class Clusters:
@@ -41,9 +44,19 @@ class Clusters:
     Attributes
     ----------
     adjusted, plain : numpy.ndarray
-        F_g r_g and Q_g'r_g, shape (..., G, p), clusters by their codes, here and below.
+        F_g r_g and Q_g'r_g in the q columns that a cluster touches, shape (..., G, q), clusters by
+        their codes, here and below.
     squares, own, crossed, bent : numpy.ndarray
-        Q_g'Q_g, F_g Psi_g F_g', F_g Q_g, F_g Psi_g Q_g, shape (..., G, p, p).
+        Q_g'Q_g, F_g Psi_g F_g', F_g Q_g, F_g Psi_g Q_g, shape (..., G, q, q).
+
+    Notes
+    -----
+    Where s = Psi^(-1/2), as of weights taken as known, B_g is the identity and
+
+        -A C' - C A' + C (Q'Psi Q) C',  A = Psi_g^(1/2) Q_g,  C = s_g Q_g,
+
+    so that only its part in the span V of A and C is decomposed, 2q by 2q:
+    B_g^(-1/2) A = V (V'B_g V)^(-1/2) V'A.
     """
 
     def __init__(
@@ -51,15 +64,18 @@ class Clusters:
     ) -> None:
         self.fit, self.scale, self.psi = fit, scale, psi
         self.groups = by_group = grouping(groups, fit.residuals.shape[-1])
+        self.local = localised(fit, by_group)
         self.codes = np.unique(groups)
-        basis = fit.basis
-        self.inner = None if psi is None else np.swapaxes(basis, -1, -2) @ (psi[..., None] * basis)
+        self.near = psi is not None and bool(
+            np.allclose(np.square(scale) * psi, 1.0, rtol=INVERSE, atol=0.0)
+        )
+        self.inner, self.whole = self._inner()
         pieces, places = [], []
         # Clusters of the same size make one stack.
         for size in np.unique(by_group.sizes):
             chosen = np.flatnonzero(by_group.sizes == size)
             rows = by_group.order[by_group.starts[chosen][:, None] + np.arange(size)]
-            pieces.append(self._pieces(rows))
+            pieces.append(self._pieces(rows, chosen))
             places.append(chosen)
         order = np.argsort(np.concatenate(places))
         joined = [
@@ -68,31 +84,63 @@ class Clusters:
         self.adjusted, self.plain = (part[..., 0] for part in joined[:2])
         self.squares, self.own, self.crossed, self.bent = joined[2:]
 
-    def _pieces(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _inner(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Return Q'Psi Q in the columns of each cluster (..., G or 1, q, q), and in all columns."""
+        if self.psi is None:
+            return None, None
+        basis, pairs = self.local.basis, self.local.pairs
+        if pairs is None or self.fit.absorbed is None:
+            whole = np.swapaxes(basis, -1, -2) @ (self.psi[..., None] * basis)
+            return whole[..., None, :, :], whole
+        each = self.fit.absorbed.groups.squares(np.sqrt(self.psi)[..., None] * basis)
+        count, r = each.shape[-3], each.shape[-1] - 1
+        common = each[..., 1:, 1:].sum(axis=-3)
+        whole = np.zeros((*each.shape[:-3], count + r, count + r))
+        inner = np.arange(count)
+        whole[..., inner, inner] = each[..., 0, 0]
+        whole[..., :count, count:] = each[..., 0, 1:]
+        whole[..., count:, :count] = np.swapaxes(each[..., 0, 1:], -1, -2)
+        whole[..., count:, count:] = common
+        each[..., 1:, 1:] = common[..., None, :, :]
+        return each[..., pairs.codes, :, :], whole
+
+    def _pieces(self, rows: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the attributes of clusters of one size, rows (G', n_g)."""
         Q, r, s = (
-            self.fit.basis[..., rows, :],
+            self.local.basis[..., rows, :],
             self.fit.residuals[..., rows, None],
             self.scale[..., rows],
         )
         across = np.swapaxes(Q, -1, -2)
-        left, PQ, root = np.eye(Q.shape[-2]) - Q @ across, Q, 1.0
-        if self.psi is not None and self.inner is not None:
-            psi = self.psi[..., rows]
-            PQ, root = psi[..., None] * Q, np.sqrt(psi)[..., None, :]
+        squares = across @ Q
+        if self.psi is None or self.inner is None:
+            left = s[..., :, None] * (np.eye(Q.shape[-2]) - Q @ across) * s[..., None, :]
+            F = across @ _inverse_root(left, squares) * s[..., None, :]
+            return F @ r, across @ r, squares, F @ np.swapaxes(F, -1, -2), F @ Q, F @ Q
+        psi = self.psi[..., rows]
+        PQ, root = psi[..., None] * Q, np.sqrt(psi)[..., None, :]
+        inner = self.inner if self.inner.shape[-3] == 1 else self.inner[..., chosen, :, :]
+        A, C = np.swapaxes(root, -1, -2) * Q, s[..., None] * Q
+        if self.near and Q.shape[-2] >= 2 * Q.shape[-1]:
+            F = np.swapaxes(_rooted(A, C, inner, squares), -1, -2) * s[..., None, :]
+        else:
             hat = PQ @ across
             left = np.eye(Q.shape[-2]) * psi[..., None] - hat - np.swapaxes(hat, -1, -2)
-            left = left + Q @ self.inner[..., None, :, :] @ across
-        left = s[..., :, None] * left * s[..., None, :]
-        squares = across @ Q
-        F = (across * root) @ _inverse_root(left, squares) * s[..., None, :]
+            left = s[..., :, None] * left * s[..., None, :] + C @ inner @ np.swapaxes(C, -1, -2)
+            F = np.swapaxes(A, -1, -2) @ _inverse_root(left, squares) * s[..., None, :]
         half = F * root
         return F @ r, across @ r, squares, half @ np.swapaxes(half, -1, -2), F @ Q, F @ PQ
 
+    def contributions(self, contrasts: np.ndarray) -> Contributions:
+        """Return what each cluster adds to contrasts (..., k, p)."""
+        directions = self.local.take(contrasts @ self.fit.inverse)
+        parts = (directions, self.local.triangle, self.local.coef)
+        return contributions(self.plain, self.adjusted, self.squares, parts)
+
     def covariance(self) -> np.ndarray:
         """Return the covariance of the coefficients, shape (..., p, p)."""
-        half = self.adjusted @ np.swapaxes(self.fit.inverse, -1, -2)
-        return np.swapaxes(half, -1, -2) @ half
+        half = self.contributions(np.eye(self.fit.coef.shape[-1])).adjusted
+        return half @ np.swapaxes(half, -1, -2)
 
     def infer(
         self,
@@ -105,12 +153,12 @@ class Clusters:
         What else each cluster contributes to them is `moved`, of shape (..., k, G).
         """
         directions = contrasts @ self.fit.inverse
-        parts = (contrasts, self.fit.inverse, self.fit.coef)
-        added = contributions(self.plain, self.adjusted, self.squares, parts)
+        added = self.contributions(contrasts)
         added = replace(added, adjusted=added.adjusted + moved)
         variance = np.square(added.adjusted).sum(axis=-1)
         own = own_directions(*np.linalg.eigh(self.squares))
-        lost = used_up(own, directions, self.codes)
+        parts = parts_used_up(own, self.local.take(directions))
+        lost = added_up(parts, np.square(directions).sum(axis=-1), self.codes)
         found = inference(estimate, variance, self._satterthwaite_df(directions), lost)
         return replace(found, contributions=added)
 
@@ -120,22 +168,35 @@ class Clusters:
         P_gh = [g = h] f_g'Psi_g f_g - u_g'v_h - v_g'u_h + u_g'(Q'Psi Q)u_h, with f_g = F_g'd,
         u_g = Q_g'f_g, v_g = Q_g'Psi_g f_g; tr(P)^2 / tr(P^2). NaN where nothing is identified.
         """
-        across = directions[..., None, :, :]
+        across = self.local.take(directions)
         own = np.swapaxes(quadratic(across, self.own), -1, -2)
-        u, v = (np.moveaxis(across @ part, -2, -3) for part in (self.crossed, self.bent))
+        u, v = (
+            self.local.spread(np.moveaxis(across @ part, -2, -3))
+            for part in (self.crossed, self.bent)
+        )
         P = u @ np.swapaxes(u, -1, -2)
         whole = np.square(directions).sum(axis=-1)
-        if self.inner is not None:
+        if self.whole is not None:
             mixed = u @ np.swapaxes(v, -1, -2)
             P = mixed + np.swapaxes(mixed, -1, -2)
-            P = P - u @ self.inner[..., None, :, :] @ np.swapaxes(u, -1, -2)
-            whole = quadratic(directions, self.inner)
+            P = P - u @ self.whole[..., None, :, :] @ np.swapaxes(u, -1, -2)
+            whole = quadratic(directions, self.whole)
         P = np.eye(own.shape[-1]) * own[..., None] - P
         trace = np.trace(P, axis1=-2, axis2=-1)
         identified = trace > OWN_TOLERANCE * whole
         df = trace**2 / np.where(identified, np.square(P).sum(axis=(-2, -1)), np.nan)
         # A form without negative eigenvalues has no fewer than one; rounding may take from it.
         return np.maximum(df, 1.0)
+
+
+def _rooted(A: np.ndarray, C: np.ndarray, inner: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Return B^(-1/2) A with B = I - A C' - C A' + C inner C', of clusters of one size."""
+    q = A.shape[-1]
+    span, triangle = np.linalg.qr(np.concatenate([A, C], axis=-1))
+    a, c = triangle[..., :q], triangle[..., q:]
+    hat = a @ np.swapaxes(c, -1, -2)
+    part = np.eye(2 * q) - hat - np.swapaxes(hat, -1, -2) + c @ inner @ np.swapaxes(c, -1, -2)
+    return span @ _inverse_root(part, squares) @ a
 
 
 def _inverse_root(matrix: np.ndarray, squares: np.ndarray) -> np.ndarray:

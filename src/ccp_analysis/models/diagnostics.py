@@ -345,8 +345,12 @@ def without_each(fit: OlsFit, column: int = ARM) -> np.ndarray:
     >>> print(without_each(fit_ols(np.ones((3, 1)), [1, 2, 6]), 0).round(3))
     [4.  3.5 1.5]
     """
-    left = 1.0 - np.square(fit.basis).sum(axis=-1)
-    weights = (fit.basis * fit.inverse[..., None, column, :]).sum(axis=-1)
+    weights = fit.basis @ fit.inverse[..., column, -fit.basis.shape[-1] :, None]
+    left, weights = 1.0 - np.square(fit.basis).sum(axis=-1), weights[..., 0]
+    if (absorbed := fit.absorbed) is not None:
+        own = absorbed.column
+        left = left - np.square(own)
+        weights = weights + own * fit.inverse[..., column, absorbed.groups.codes]
     change = weights * fit.residuals / np.where(left > OWN_TOLERANCE, left, np.nan)
     return fit.coef[..., column, None] - change
 

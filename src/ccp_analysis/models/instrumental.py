@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ccp_analysis.models import averaged
+from ccp_analysis.models.absorbed import fit_absorbed, with_indicators
 from ccp_analysis.models.contributions import Contributions
 from ccp_analysis.models.inference import Inference, inference
 from ccp_analysis.models.ols import EXACT, NOT_FINITE, fit_ols
@@ -85,7 +86,12 @@ class Strength:
 
 
 def reduced_forms(
-    y: np.ndarray, exposure: np.ndarray, X: np.ndarray, arm: np.ndarray, groups: np.ndarray
+    y: np.ndarray,
+    exposure: np.ndarray,
+    X: np.ndarray,
+    arm: np.ndarray,
+    groups: np.ndarray,
+    pairs: np.ndarray | None = None,
 ) -> ReducedForms:
     """Regress outcome and exposure of people on the arm of their cluster.
 
@@ -94,11 +100,13 @@ def reduced_forms(
     y, exposure : array_like
         Shape (..., n); the exposure is binary (0, 1) or a number.
     X : array_like
-        Covariates, indicators of pairs and an intercept, without the arm, shape (..., n, p).
+        An intercept and covariates, without the arm, shape (..., n, p).
     arm : array_like of int
         Arm of each person, 0 (reference) or 1, shape (n,).
     groups : array_like of int
         Cluster of each person, shape (n,).
+    pairs : array_like of int, optional
+        Pair of clusters of each person, 0 to H - 1, each with an effect in the model; shape (n,).
 
     Returns
     -------
@@ -117,9 +125,12 @@ def reduced_forms(
     X, arm = np.asarray(X, dtype=float), np.asarray(arm)
     _check_arm(arm, y.shape[-1])
     column = np.broadcast_to(arm[:, None], (*X.shape[:-1], 1))
-    design = np.concatenate([X, column], axis=-1)
-    fit = fit_ols(design[..., None, :, :], np.stack([y, exposure], axis=-2))
-    found = cluster_robust(fit, groups, np.eye(design.shape[-1])[-1:]).part((..., 0))
+    design, both = np.concatenate([X, column], axis=-1), np.stack([y, exposure], axis=-2)
+    fit = None if pairs is None else fit_absorbed(design[..., None, :, :], both, pairs)
+    if fit is None:
+        design = np.concatenate([with_indicators(X, pairs), column], axis=-1)
+        fit = fit_ols(design[..., None, :, :], both)
+    found = cluster_robust(fit, groups, np.eye(fit.coef.shape[-1])[-1:]).part((..., 0))
     # An exposure that the arm and the covariates determine is no fault.
     ours = np.where(fit.note[..., 1] == EXACT, "", fit.note[..., 1])
     note = np.where(fit.note[..., 0] == "", ours, fit.note[..., 0])
@@ -227,15 +238,16 @@ def two_stage(reduced: ReducedForms) -> Inference:
 
     by = exposure[..., None, None]
     adjusted, scores = combined(parts.adjusted, -2) / by, combined(parts.scores, -2) / by
-    slopes, weights = combined(parts.coef, -2), parts.weights[..., :1, :, :]
+    slopes, weights = combined(parts.coef, -3), parts.weights[..., :1, :, :]
     # What a cluster has of the exposure itself, at coefficients common to all imputations.
-    whole = parts.scores[..., 1, :] + (weights[..., 0, :, :] @ parts.coef[..., 1, :, None])[..., 0]
+    whole = parts.scores[..., 1, :] + (weights[..., 0, :, :] * parts.coef[..., 1, :, :]).sum(-1)
     weights = np.concatenate([weights, whole[..., None, :, None]], axis=-1) / by[..., None]
+    last = np.broadcast_to(ratio[..., None, None, None], (*slopes.shape[:-1], 1))
     added = Contributions(
         adjusted=adjusted,
         scores=scores,
         weights=weights,
-        coef=np.concatenate([slopes, ratio[..., None, None]], axis=-1),
+        coef=np.concatenate([slopes, last], axis=-1),
     )
     variance = np.square(adjusted).sum(axis=-1)
     lost = found.used_up and found.used_up.part((..., slice(0, 1)), found.estimate.shape)
@@ -337,9 +349,8 @@ def anderson_rubin_averaged(reduced: ReducedForms, level: float = 0.95) -> Ratio
     scale = np.sqrt(np.square(parts.adjusted.mean(axis=0)).sum(axis=-1))
     scale = np.where(scale > 0.0, scale, 1.0)
     by = scale[..., None]
-    scaled = replace(
-        parts, adjusted=parts.adjusted / by, scores=parts.scores / by, coef=parts.coef / by
-    )
+    coef = parts.coef / by[..., None]
+    scaled = replace(parts, adjusted=parts.adjusted / by, scores=parts.scores / by, coef=coef)
     shared = averaged.covariance(
         Inference(found.estimate / scale, found.std_error, found.df, contributions=scaled)
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import fdtri
 
+from ccp_analysis.models.absorbed import localised
 from ccp_analysis.models.ols import OlsFit, grouping
 
 # Share of the largest group's size below which the design has taken a direction between groups.
@@ -84,12 +85,12 @@ def strata(fit: OlsFit, groups: np.ndarray) -> Strata:
     ValueError
         If the design leaves no degree of freedom between or within groups.
     """
-    X = np.broadcast_to(fit.X, fit.residuals.shape + fit.X.shape[-1:])
-    n, p = X.shape[-2:]
-    basis = np.broadcast_to(fit.basis, X.shape).reshape(-1, n, p)
+    lead, n, p = fit.residuals.shape[:-1], fit.residuals.shape[-1], fit.inverse.shape[-1]
     residuals = fit.residuals.reshape(-1, n)
     clusters = grouping(groups, n)
-    taken = clusters.sums(basis)
+    local = localised(fit, clusters)
+    taken = local.spread(clusters.sums(local.basis))
+    taken = np.broadcast_to(taken, lead + taken.shape[-2:]).reshape(-1, *taken.shape[-2:])
     between = np.diag(clusters.sizes.astype(float)) - taken @ np.swapaxes(taken, -1, -2)
     values, vectors = np.linalg.eigh(between)
     kept = values > ABSORBED * clusters.sizes.max()

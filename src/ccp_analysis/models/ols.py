@@ -12,6 +12,8 @@ from ccp_analysis.models.inference import Inference, as_contrasts, inference, li
 RANK_TOLERANCE = 1e-10
 # An outcome is fitted exactly when its residuals are shorter than this share of it.
 EXACT_TOLERANCE = 1e-12
+# Rows to a group from which its cross-products are made by themselves.
+LARGE = 8
 
 NOT_FINITE = "The outcome or the design has values that are missing or infinite."
 DEPENDENT = "Columns of the design depend on the columns before them."
@@ -34,6 +36,31 @@ class RankDeficientError(ValueError):
             f"{listed} (from 0) depends on the columns before."
         )
         self.columns = columns
+
+
+@dataclass(frozen=True)
+class Absorbed:
+    """Groups whose indicators are in a model, centred, but in no array of its design.
+
+    Attributes
+    ----------
+    groups : Grouping
+        Group of each row; H of them.
+    column : numpy.ndarray
+        Value of each row in the column of its own group, in an orthonormal basis; shape (..., n).
+    size : numpy.ndarray
+        Root of the sum of squares of each group's indicator, shape (..., H).
+    means : numpy.ndarray
+        Means of the other columns within groups, shape (..., H, p - 1).
+    effects : numpy.ndarray
+        What a group has where all other columns are zero, shape (..., H).
+    """
+
+    groups: Grouping
+    column: np.ndarray
+    size: np.ndarray
+    means: np.ndarray
+    effects: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -62,6 +89,9 @@ class OlsFit:
         because the outcome is fitted exactly.
     note : numpy.ndarray of str
         One plain sentence where the fit failed, else empty; shape (...).
+    absorbed : Absorbed, optional
+        Of a fit by `absorbed.fit_absorbed`: `basis` (..., n, p - 1) then begins behind the columns
+        of the groups, and `inverse` (..., p, H + p - 1) leads from both.
     """
 
     coef: np.ndarray
@@ -73,6 +103,7 @@ class OlsFit:
     inverse: np.ndarray
     status: np.ndarray
     note: np.ndarray
+    absorbed: Absorbed | None = None
 
     @property
     def bread(self) -> np.ndarray:
@@ -111,8 +142,15 @@ class Grouping:
 
     def squares(self, values: np.ndarray) -> np.ndarray:
         """Return each group's cross-products: (..., n, k) to (..., G, k, k)."""
+        values = values[..., self.order, :]
+        if len(self.order) >= LARGE * len(self.sizes):
+            parts = np.split(values, self.starts[1:], axis=-2)
+            return np.stack([np.swapaxes(part, -1, -2) @ part for part in parts], axis=-3)
         # Column by column, so that memory stays that of `values` and not k times as much.
-        columns = [self.sums(values * values[..., j, None]) for j in range(values.shape[-1])]
+        columns = [
+            np.add.reduceat(values * values[..., j, None], self.starts, axis=-2)
+            for j in range(values.shape[-1])
+        ]
         return np.stack(columns, axis=-1)
 
 
@@ -203,7 +241,7 @@ def fit_ols(X: np.ndarray, y: np.ndarray) -> OlsFit:
     usable = finite_design & full_rank
     inverse = np.linalg.inv(np.where(usable[..., None, None], triangle, np.eye(p)))
     inverse = np.where(usable[..., None, None], inverse, np.nan)
-    scores, residuals = _project(basis, np.where(finite_outcome[..., None], y, 0.0))
+    scores, residuals = project(basis, np.where(finite_outcome[..., None], y, 0.0))
     exact = _length(residuals) <= EXACT_TOLERANCE * _length(y)
     solved = np.broadcast_to(finite & usable, batch)
     residuals = np.where(exact[..., None], 0.0, residuals)
@@ -278,7 +316,7 @@ def _length(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(vectors).sum(axis=-1))
 
 
-def _project(basis: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def project(basis: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return Q'y and (I - QQ')y."""
     scores = times(y, basis)
     residuals = y - times(scores, np.swapaxes(basis, -1, -2))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from ccp_analysis.models.contributions import Contributions, contributions
-from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear, quadratic
-from ccp_analysis.models.ols import OlsFit, grouping
+from ccp_analysis.models.absorbed import Local, localised
+from ccp_analysis.models.contributions import Contributions, contributions, joined
+from ccp_analysis.models.inference import Inference, as_contrasts, inference, linear
+from ccp_analysis.models.ols import Grouping, OlsFit, grouping
 from ccp_analysis.models.small_sample import JointTest
 from ccp_analysis.models.used_up import (
     LEAST_DF,
     OWN_TOLERANCE,
+    added_up,
     own_directions,
-    used_up,
+    parts_used_up,
     used_up_jointly,
 )
 
@@ -54,7 +57,7 @@ def cluster_covariance(fit: OlsFit, groups: np.ndarray, kind: str = "CR2") -> np
     has variance zero here, whatever the kind, because its residuals are zero. `cluster_robust` says
     how much of a contrast that is, and refuses.
     """
-    return _Adjusted(fit, groups, kind).covariance(fit)
+    return _Adjusted(fit, groups, kind).covariance()
 
 
 def cluster_robust(fit: OlsFit, groups: np.ndarray, L: np.ndarray, kind: str = "CR2") -> Inference:
@@ -108,13 +111,53 @@ def cluster_robust(fit: OlsFit, groups: np.ndarray, L: np.ndarray, kind: str = "
     >>> print(low.round(2), high.round(2))
     [-0.63] [5.86]
     """
-    contrasts = as_contrasts(L, fit.coef.shape[-1])
-    clusters, directions = _Adjusted(fit, groups, kind), contrasts @ fit.inverse
-    df, identified = _satterthwaite_df(directions, clusters.factors, clusters.squares)
-    lost = used_up(clusters.own, directions, clusters.codes)
-    variance = quadratic(contrasts, clusters.covariance(fit))
-    found = inference(linear(contrasts, fit.coef), variance, np.where(identified, df, np.nan), lost)
-    return replace(found, contributions=clusters.contributions(fit, contrasts))
+    return cluster_robust_together([fit], groups, [L], kind)
+
+
+def cluster_robust_together(
+    fits: Sequence[OlsFit], groups: np.ndarray, Ls: Sequence[np.ndarray], kind: str = "CR2"
+) -> Inference:
+    """Infer from sums of contrasts of several models of the same people.
+
+    Parameters
+    ----------
+    fits : sequence of OlsFit
+        Least squares fits of the same rows, of independent errors under the working model.
+    groups : array_like of int
+        Cluster of each row, shape (n,).
+    Ls : sequence of array_like
+        Contrasts of each, shape (k, p) or (..., k, p), whose sums are asked.
+    kind : {"CR0", "CR1", "CR1S", "CR2", "CR3"}
+        As in `cluster_covariance`.
+
+    Returns
+    -------
+    Inference
+        Arrays of shape (..., k), as of `cluster_robust` from one model in which everybody stands
+        once for each fit and the designs are blocks: there all that a cluster has is made of the
+        blocks, so that none is larger than one model's.
+
+    Raises
+    ------
+    ValueError
+        As `cluster_robust`.
+    """
+    blocks = [_Adjusted(fit, groups, kind) for fit in fits]
+    contrasts = [as_contrasts(L, fit.coef.shape[-1]) for L, fit in zip(Ls, fits, strict=True)]
+    each = list(zip(blocks, contrasts, strict=True))
+    directions = [L @ block.fit.inverse for block, L in each]
+    working = np.sum([np.square(d).sum(axis=-1) for d in directions], axis=0)
+    df, identified = _satterthwaite_df(blocks, directions, working)
+    parts = [parts_used_up(b.own, b.local.take(d)) for b, d in zip(blocks, directions, strict=True)]
+    lost = added_up(np.sum(parts, axis=0), working, blocks[0].codes)
+    added = joined([block.contributions(L) for block, L in each])
+    found = inference(
+        np.sum([linear(L, block.fit.coef) for block, L in each], axis=0),
+        np.square(added.adjusted).sum(axis=-1),
+        np.where(identified, df, np.nan),
+        lost,
+    )
+    return replace(found, contributions=added)
 
 
 def cluster_robust_f(
@@ -154,6 +197,8 @@ def cluster_robust_f(
     U_g = C_g S_g its pieces covary by B_gh = [g = h] C_g S_g C_g' - U_g U_h', and the sum of
     variances is that of (tr B_gh)^2 + tr(B_gh B_gh) over g and h.
     """
+    if fit.absorbed is not None:
+        raise ValueError("A joint test needs all columns of the design in one array.")
     contrasts = as_contrasts(L, fit.coef.shape[-1])
     q = contrasts.shape[-2]
     clusters, directions = _Adjusted(fit, groups, kind), contrasts @ fit.inverse
@@ -171,7 +216,7 @@ def cluster_robust_f(
     spread = pairs + (_spread(own - shared) - _spread(shared)).sum(axis=-1)
     eta = q * (q + 1) / spread
     estimate = linear(contrasts, fit.coef)
-    meat = contrasts @ clusters.covariance(fit) @ np.swapaxes(contrasts, -1, -2)
+    meat = contrasts @ clusters.covariance() @ np.swapaxes(contrasts, -1, -2)
     identified = np.linalg.matrix_rank(meat, hermitian=True) == q
     usable = identified & (eta - q + 1 >= LEAST_DF) & ~lost.refused[..., 0]
     solved = np.linalg.solve(
@@ -222,24 +267,28 @@ def hc3(fit: OlsFit) -> np.ndarray:
 
 
 class _Adjusted:
-    """Clusters with the factors of their scores.
+    """Clusters with the factors of their scores, in the q columns that each touches.
 
     Attributes
     ----------
+    fit, local : OlsFit, Local
+        What was fitted, and its form in these columns.
     codes : numpy.ndarray of int
         Code of each cluster, shape (G,).
     squares, factors, own : numpy.ndarray
         S_g, the factor of the scores, and the directions that the cluster alone identifies, each of
-        shape (..., G, p, p).
+        shape (..., G, q, q).
     """
 
     def __init__(self, fit: OlsFit, groups: np.ndarray, kind: str) -> None:
         if kind not in KINDS:
             raise ValueError(f"The covariance is one of {', '.join(KINDS)}, not {kind}.")
-        n, p = fit.X.shape[-2:]
-        self.clusters = clusters = grouping(groups, n)
+        n, p = fit.residuals.shape[-1], fit.inverse.shape[-1]
+        self.fit, self.clusters = fit, grouping(groups, n)
+        clusters = self.clusters
+        self.local = localised(fit, clusters)
         self.codes = np.unique(groups)
-        self.squares = clusters.squares(fit.basis)
+        self.squares = clusters.squares(self.local.basis)
         values, vectors = np.linalg.eigh(self.squares)
         self.own = own_directions(values, vectors)
         count = len(clusters.sizes)
@@ -249,27 +298,30 @@ class _Adjusted:
             "CR1S": count * (n - 1) / ((count - 1) * (n - p)),
         }
         if kind in scale:
-            self.factors = np.sqrt(scale[kind]) * np.eye(p)
+            self.factors = np.sqrt(scale[kind]) * np.eye(self.squares.shape[-1])
         else:
             self.factors = _power(values, vectors, -0.5 if kind == "CR2" else -1.0)
 
-    def covariance(self, fit: OlsFit) -> np.ndarray:
-        """Return the sandwich, shape (..., p, p)."""
-        return _sandwich(fit, (self.factors @ self.scores(fit)[..., None])[..., 0])
+    def covariance(self) -> np.ndarray:
+        """Return the sandwich of all coefficients, shape (..., p, p)."""
+        half = self.contributions(np.eye(self.fit.coef.shape[-1])).adjusted
+        return half @ np.swapaxes(half, -1, -2)
 
-    def scores(self, fit: OlsFit) -> np.ndarray:
-        """Return Q_g'e_g, shape (..., G, p)."""
-        if fit.basis.ndim > 2:
-            return self.clusters.sums(fit.basis * fit.residuals[..., None])
+    def scores(self) -> np.ndarray:
+        """Return Q_g'e_g, shape (..., G, columns)."""
+        basis, residuals = self.local.basis, self.fit.residuals
+        if basis.ndim > 2:
+            return self.clusters.sums(basis * residuals[..., None])
         # A design that the batch shares: one product for each cluster.
         rows = np.split(self.clusters.order, self.clusters.starts[1:])
-        return np.stack([fit.residuals[..., own] @ fit.basis[own] for own in rows], axis=-2)
+        return np.stack([residuals[..., own] @ basis[own] for own in rows], axis=-2)
 
-    def contributions(self, fit: OlsFit, contrasts: np.ndarray) -> Contributions:
+    def contributions(self, contrasts: np.ndarray) -> Contributions:
         """Return what each cluster adds to contrasts (..., k, p)."""
-        scores = self.scores(fit)
+        scores = self.scores()
         adjusted = (self.factors @ scores[..., None])[..., 0]
-        parts = (contrasts, fit.inverse, fit.coef)
+        directions = self.local.take(contrasts @ self.fit.inverse)
+        parts = (directions, self.local.triangle, self.local.coef)
         return contributions(scores, adjusted, self.squares, parts)
 
 
@@ -288,23 +340,58 @@ def _sandwich(fit: OlsFit, scores: np.ndarray) -> np.ndarray:
 
 
 def _satterthwaite_df(
-    directions: np.ndarray, factors: np.ndarray, squares: np.ndarray
+    blocks: Sequence[_Adjusted], directions: Sequence[np.ndarray], working: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return df of the contrasts (..., k, p) in the orthonormal basis, and whether they have any.
+    """Return df of the contrasts (..., k, p) in the orthonormal bases, and whether they have any.
 
     Arrays of shape (..., k).
     """
-    # (..., G, k, p): K_g l for every cluster and contrast; then S_g K_g l = Q_g'w_g.
-    adjusted = directions[..., None, :, :] @ factors
-    crossed = adjusted @ squares
-    own = (adjusted * crossed).sum(axis=-1)
-    shared = np.square(crossed).sum(axis=-1)
+    own, shared, gram = np.zeros(()), np.zeros(()), _Gram()
+    for block, direction in zip(blocks, directions, strict=True):
+        # (..., G, k, q): K_g l for every cluster and contrast; then S_g K_g l = Q_g'w_g.
+        adjusted = block.local.take(direction) @ block.factors
+        crossed = adjusted @ block.squares
+        own = own + (adjusted * crossed).sum(axis=-1)
+        shared = shared + np.square(crossed).sum(axis=-1)
+        gram.add(np.moveaxis(crossed, -2, -3), block.local)
     trace = (own - shared).sum(axis=-2)
-    by_contrast = np.moveaxis(crossed, -2, -3)
-    gram = np.swapaxes(by_contrast, -1, -2) @ by_contrast
-    trace_square = (own * (own - 2.0 * shared)).sum(axis=-2) + np.square(gram).sum(axis=(-2, -1))
-    working = np.square(directions).sum(axis=-1)
+    trace_square = (own * (own - 2.0 * shared)).sum(axis=-2) + gram.square()
     identified = trace > OWN_TOLERANCE * working
     df = trace**2 / np.where(identified, trace_square, np.nan)
     # A form without negative eigenvalues has no fewer than one; rounding may take something off.
     return np.maximum(df, 1.0), identified
+
+
+class _Gram:
+    """The sum over all pairs of clusters g, h of (c_g'c_h)^2, of vectors in all columns.
+
+    It is the sum of squares of sum_g c_g c_g', in which columns of different absorbed groups meet
+    nowhere: their part is made group by group.
+    """
+
+    def __init__(self) -> None:
+        self.alone: list[np.ndarray] = []
+        self.common: list[np.ndarray] = []
+        self.pairs: Grouping | None = None
+
+    def add(self, crossed: np.ndarray, local: Local) -> None:
+        """Add the columns of a model, (..., k, G, q)."""
+        if local.pairs is not None:
+            if self.pairs is not None and (self.pairs.codes != local.pairs.codes).any():
+                raise ValueError("Models that are inferred from together absorb the same groups.")
+            self.pairs = local.pairs
+            self.alone.append(crossed[..., :1])
+            crossed = crossed[..., 1:]
+        self.common.append(crossed)
+
+    def square(self) -> np.ndarray:
+        """Return the sum, shape (..., k)."""
+        common = np.concatenate(self.common, axis=-1)
+        total = np.square(np.swapaxes(common, -1, -2) @ common).sum(axis=(-2, -1))
+        if self.pairs is None:
+            return total
+        own = np.concatenate(self.alone, axis=-1)
+        for column in self.alone:
+            total = total + np.square(self.pairs.sums(column * own)).sum(axis=(-2, -1))
+            total = total + 2.0 * np.square(self.pairs.sums(column * common)).sum(axis=(-2, -1))
+        return total

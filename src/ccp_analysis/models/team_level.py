@@ -144,7 +144,7 @@ def paired_team_means(
         adjusted=spread[..., None, :] / (pairs * (pairs - 1)) ** 0.5,
         scores=differences[..., None, :] / pairs,
         weights=apart[..., None, :, :] / pairs,
-        coef=slope[..., None, :],
+        coef=slope[..., None, None, :],
     )
     return PairedTeams(
         slope=slope,

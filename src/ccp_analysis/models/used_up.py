@@ -91,8 +91,21 @@ def used_up(own: np.ndarray, directions: np.ndarray, codes: np.ndarray) -> UsedU
 
     Directions of different clusters are orthogonal (the S_g add up to the identity), so shares add.
     """
-    parts = np.square(directions[..., None, :, :] @ own).sum(axis=-1)
-    whole = np.square(directions).sum(axis=-1)[..., None, :]
+    parts = parts_used_up(own, directions[..., None, :, :])
+    return added_up(parts, np.square(directions).sum(axis=-1), codes)
+
+
+def parts_used_up(own: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Return the squared length (..., G, k) on directions of each cluster alone.
+
+    Contrasts (..., G or 1, k, q) are in the columns that each cluster touches.
+    """
+    return np.square(directions @ own).sum(axis=-1)
+
+
+def added_up(parts: np.ndarray, whole: np.ndarray, codes: np.ndarray) -> UsedUp:
+    """Return what is used up, from parts (..., G, k) of whole squared lengths (..., k)."""
+    whole = whole[..., None, :]
     return _largest(parts / np.where(whole > 0.0, whole, 1.0), codes)
 
 

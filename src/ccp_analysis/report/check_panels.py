@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ccp_analysis.config.plan import Outcome
 from ccp_analysis.report.cells import others
-from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, REFERENCE, WIDTH
+from ccp_analysis.report.drawing import ACTIVE, INK, MANY_MARKS, MUTED, REFERENCE, WIDTH
 from ccp_analysis.report.source import Source
 from ccp_analysis.results.terms import Term
 
@@ -93,6 +93,7 @@ def _scatter(source: Source, axes: Axes, points: pd.DataFrame) -> None:
             markeredgecolor=colour,
             markerfacecolor="none" if hollow else colour,
             alpha=0.85,
+            rasterized=len(points) > MANY_MARKS,
         )
 
 
@@ -147,8 +148,10 @@ def _baseline(source: Source, axes: Axes, points: pd.DataFrame) -> None:
 def _cook(_: Source, axes: Axes, points: pd.DataFrame) -> None:
     """Draw distances against leverage; who the people are stands in no document."""
     own = _of(points, "cook")
-    axes.vlines(own["x"], 0, own["y"], color=MUTED, linewidth=0.5)
-    axes.plot(own["x"], own["y"], linestyle="none", marker="o", markersize=2.2, color=INK)
+    as_image = len(own) > MANY_MARKS
+    axes.vlines(own["x"], 0, own["y"], color=MUTED, linewidth=0.5, rasterized=as_image)
+    [dots] = axes.plot(own["x"], own["y"], linestyle="none", marker="o", markersize=2.2, color=INK)
+    dots.set_rasterized(as_image)
     if len(own):
         axes.axhline(4 / len(own), color=SMOOTH, linewidth=0.7, linestyle=":")
     axes.set_ylim(bottom=0)

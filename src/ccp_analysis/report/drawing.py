@@ -38,6 +38,7 @@ STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ccp-analysis",
 }
+MANY_MARKS = 1000  # marks, one for each person, from which on an SVG has them as an image
 DOTS = 300  # per inch, of a PNG and of what is rasterised in an SVG
 FONT, FALLBACK = "'DejaVu Sans'", ", Verdana, sans-serif"  # as wide, where a reader has no DejaVu
 

@@ -6,11 +6,10 @@ import pandas as pd
 
 from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import design
-from ccp_analysis.analyses.question import Question, fitted, sample_for
+from ccp_analysis.analyses.question import Question, least_squares, sample_for
 from ccp_analysis.analyses.readings import with_readings
 from ccp_analysis.analyses.rows import Rows, arm_rows, complete, with_note
 from ccp_analysis.config.study import Study
-from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.results.terms import Model
 
 ANCOVA_ASSUMES = (
@@ -22,8 +21,8 @@ def ancova(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
     """Follow-up on arm, baseline, pair and covariates, by CR2; without clusters least squares."""
     chosen = sample_for(study, imputed, data, ask)
     X = design(chosen, [ask.baseline, *ask.covariates], allocated(study).factors)
-    fit = fitted(fit_ols, X.columns, X.X, chosen.stacked(ask.value))
-    inference, method = allocated(study).infer(chosen, fit, X.contrasts)
+    fit = least_squares(X, chosen.stacked(ask.value))
+    inference, method = allocated(study).infer(chosen, fit)
     rows = arm_rows(study, chosen, inference, ask.level)
     if not study.randomised:
         rows[:1] = with_note(rows[:1], ANCOVA_ASSUMES)

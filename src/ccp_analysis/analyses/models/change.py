@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.analyses.allocation import allocated
-from ccp_analysis.analyses.design import Sample, design
+from ccp_analysis.analyses.design import Sample, arm_contrasts, design
 from ccp_analysis.analyses.models.team_means import beside, failed, teams_of
-from ccp_analysis.analyses.question import Question, fitted, sample_for
+from ccp_analysis.analyses.question import Question, least_squares, sample_for
 from ccp_analysis.analyses.readings import with_readings
 from ccp_analysis.analyses.rows import (
     Rows,
@@ -21,7 +21,6 @@ from ccp_analysis.analyses.rows import (
     with_note,
 )
 from ccp_analysis.config.study import Study
-from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.team_level import PairedTeams, paired_team_means
 from ccp_analysis.results.terms import Inference, Model, Term
 
@@ -40,8 +39,8 @@ def change(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
     chosen = sample_for(study, imputed, data, ask)
     X = design(chosen, ask.covariates, allocated(study).factors)
     gain = chosen.stacked(ask.value) - chosen.stacked(ask.baseline)
-    fit = fitted(fit_ols, X.columns, X.X, gain)
-    inference, method = allocated(study).infer(chosen, fit, X.contrasts)
+    fit = least_squares(X, gain)
+    inference, method = allocated(study).infer(chosen, fit)
     rows = arm_rows(study, chosen, inference, ask.level, Term.ADJUSTED_MEAN_CHANGE)
     assumed = RANDOMISED if study.randomised else CHANGE_ASSUMES
     rows[:1] = with_note(rows[:1], assumed)
@@ -64,22 +63,18 @@ def change(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
 def lord_row(study: Study, chosen: Sample, ask: Question) -> dict[str, Any]:
     """Return ANCOVA's difference less that of the change score, and say whether they disagree.
 
-    Both models are one least squares fit with every person twice and the two designs side by side,
-    so that coefficients and CR2 covariances are those of the separate fits and the clusters (people
-    where there are none) carry their covariance.
+    Both models stand side by side, as in one fit with every person twice and the two designs as
+    blocks: coefficients and CR2 covariances are those of the separate fits, and the clusters
+    (people where there are none) carry their covariance.
     """
     covariates, pair = ask.covariates, allocated(study).factors
     adjusted = design(chosen, [ask.baseline, *covariates], pair)
     plain = design(chosen, covariates, pair)
-    p, q, n = len(adjusted.columns), len(plain.columns), chosen.n
-    X = np.zeros((chosen.m, 2 * n, p + q))
-    X[:, :n, :p], X[:, n:, p:] = adjusted.X, plain.X
     follow_up = chosen.stacked(ask.value)
-    y = np.concatenate([follow_up, follow_up - chosen.stacked(ask.baseline)], axis=-1)
-    fit = fitted(fit_ols, adjusted.columns + plain.columns, X, y)
-    L = np.zeros((1, p + q))
-    L[0, 1], L[0, p + 1] = 1.0, -1.0
-    inference = allocated(study).by_units(chosen, fit, L)
+    gain = follow_up - chosen.stacked(ask.baseline)
+    fits = [least_squares(adjusted, follow_up), least_squares(plain, gain)]
+    first, second = (arm_contrasts(fit.coef.shape[-1])[:1] for fit in fits)
+    inference = allocated(study).together(chosen, fits, [first, -second])
     [row] = pooled_rows(chosen, inference, ask.level)
     row |= {"term": Term.LORD, "level": contrast_label(study)}
     return with_note([row], _verdict(row, ask))[0]

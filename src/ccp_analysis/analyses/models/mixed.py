@@ -7,13 +7,13 @@ import pandas as pd
 
 from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import Sample, design
-from ccp_analysis.analyses.question import Question, fitted, sample_for
+from ccp_analysis.analyses.question import Question, fitted, least_squares, sample_for
 from ccp_analysis.analyses.readings import with_readings
 from ccp_analysis.analyses.rows import Rows, arm_rows, complete, intraclass_row, with_note
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.mixed import MixedFit
-from ccp_analysis.models.ols import OlsFit, fit_ols
+from ccp_analysis.models.ols import OlsFit
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.results.terms import Inference, Model, Status, Term
@@ -31,7 +31,7 @@ def mixed(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows
     groups = chosen.codes(study.clusters.unit)
     fit = fitted(fit_random_intercept, X.columns, X.X, chosen.stacked(ask.value), groups)
     rows = arm_rows(study, chosen, kenward_roger(fit, X.contrasts), ask.level)
-    ols = fit_ols(X.X, chosen.stacked(ask.value))
+    ols = least_squares(X, chosen.stacked(ask.value))
     rows += variance_rows(fit, ols, groups, study.clusters.unit_label, chosen, ask)
     rows = complete(rows, study, chosen, ask, Model.MIXED, Inference.KENWARD_ROGER)
     rows = with_readings(rows, study, ask, chosen)

@@ -9,14 +9,13 @@ import pandas as pd
 
 from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import Sample, design
-from ccp_analysis.analyses.question import Question, fitted, sample_for
+from ccp_analysis.analyses.question import Question, least_squares, sample_for
 from ccp_analysis.analyses.readings import with_readings
 from ccp_analysis.analyses.rows import Rows, arm_rows, complete, with_note
 from ccp_analysis.analyses.weights import Weighed, balanced_by, weigh
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.groups import groups
-from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.weighted import WeightedFit
 from ccp_analysis.results.terms import Average, Inference, Model, Term
 
@@ -45,10 +44,8 @@ def _weighted(study: Study, imputed: pd.DataFrame, data: str, ask: Question, mod
     chosen = sample_for(study, imputed, data, replace(ask, covariates=terms))
     X = design(chosen, terms, allocated(study).factors)
     weighed = weigh(study, chosen, model, ask.confounding, ask.baseline)
-    root = np.sqrt(weighed.weights)
-    y = root * chosen.stacked(ask.value)
-    fit = WeightedFit(fitted(fit_ols, X.columns, root[..., None] * X.X, y), weighed.weights)
-    inference = allocated(study).weighted(chosen, fit, X.contrasts)
+    whitened = least_squares(X, chosen.stacked(ask.value), weighed.weights)
+    inference = allocated(study).weighted(chosen, WeightedFit(whitened, weighed.weights))
     rows = [
         {**row, "average": WHOSE[model]} if row["term"] == Term.DIFFERENCE else row
         for row in arm_rows(study, chosen, inference, ask.level)

@@ -1,0 +1,184 @@
+"""Least squares with the indicators of many groups, which stand in no array.
+
+A cluster touches the indicator of its own group and the other columns only. So with p - 1 columns
+beside H groups nothing is larger than p by p, however many groups there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ccp_analysis.models.ols import (
+    EXACT_TOLERANCE,
+    RANK_TOLERANCE,
+    Absorbed,
+    Grouping,
+    OlsFit,
+    grouping,
+    project,
+)
+
+
+def fit_absorbed(
+    X: np.ndarray, y: np.ndarray, groups: np.ndarray, weights: np.ndarray | None = None
+) -> OlsFit | None:
+    r"""Fit linear models with an effect of each group by least squares, weighted or not.
+
+    Parameters
+    ----------
+    X : array_like
+        Design without the groups, shape (..., n, p), the intercept first.
+    y : array_like
+        Outcome, shape (..., n); leading axes broadcast as in `ols.fit_ols`.
+    groups : array_like of int
+        Group of each row, shape (n,), at least two.
+    weights : array_like, optional
+        Positive, shape (..., n).
+
+    Returns
+    -------
+    OlsFit or None
+        Coefficients of X where the groups' indicators are centred, as if these stood in the design;
+        the intercept is the mean of the groups' effects, weighted by rows. With weights the fit is
+        that of sqrt(w) y on sqrt(w) X, as in `weighted.fit_weighted`. None where any fit of the
+        batch would fail, be exact or depend on fewer columns: `fit_ols` says what is the matter.
+
+    Notes
+    -----
+    Frisch & Waugh (1933): what the groups' means leave of each column is decomposed. With
+    orthonormal columns u_h of the groups and Q_W R of what is left of the columns W, means
+    :math:`\bar w_h`, the coefficients are b = R^-1 Q_W'y and
+    :math:`\sum_h (n_h / n) (\bar y_h - \bar w_h'b)`.
+    """
+    X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
+    n, r = X.shape[-2], X.shape[-1] - 1
+    inside = grouping(groups, n)
+    rows = n - len(inside.sizes) - r
+    if rows < 1 or not (np.isfinite(X).all() and np.isfinite(y).all()):
+        return None
+    root = np.ones(n) if weights is None else np.sqrt(np.asarray(weights, dtype=float))
+    if not np.isfinite(root).all():
+        return None
+    size = np.sqrt(_sums(inside, root**2))
+    unit = root / size[..., inside.codes]
+    W, outcome = root[..., None] * X[..., 1:], root * y
+    onto = inside.sums(unit[..., None] * W)
+    left = W - unit[..., None] * onto[..., inside.codes, :]
+    basis, triangle = np.linalg.qr(left)
+    pivots = np.abs(np.diagonal(triangle, axis1=-2, axis2=-1))
+    if (pivots <= RANK_TOLERANCE * np.sqrt(np.square(W).sum(axis=-2))).any():
+        return None
+    level = _sums(inside, unit * outcome)
+    scores, residuals = project(basis, outcome - unit * level[..., inside.codes])
+    # What rounding has left of the groups' means.
+    residuals = residuals - unit * _sums(inside, unit * residuals)[..., inside.codes]
+    length = np.sqrt(np.square(residuals).sum(axis=-1))
+    if (length <= EXACT_TOLERANCE * np.sqrt(np.square(outcome).sum(axis=-1))).any():
+        return None
+    back = np.linalg.inv(triangle)
+    means, share = onto / size[..., None], inside.sizes / n
+    inverse = np.zeros((*back.shape[:-2], r + 1, len(share) + r))
+    inverse[..., 0, : len(share)] = share / size
+    inverse[..., 0, len(share) :] = -((share @ means)[..., None, :] @ back)[..., 0, :]
+    inverse[..., 1:, len(share) :] = back
+    slopes = (back @ scores[..., None])[..., 0]
+    effects = level / size - (means @ slopes[..., None])[..., 0]
+    coef = np.concatenate([(effects @ share)[..., None], slopes], axis=-1)
+    return OlsFit(
+        coef=coef,
+        residuals=residuals,
+        sigma2=np.square(residuals).sum(axis=-1) / rows,
+        df_resid=rows,
+        X=X,
+        basis=basis,
+        inverse=inverse,
+        status=np.full(coef.shape[:-1], "ok"),
+        note=np.full(coef.shape[:-1], ""),
+        absorbed=Absorbed(inside, unit, size, means, effects),
+    )
+
+
+def with_indicators(X: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """Return a design (..., n, p) with the indicators of all groups but the first behind it."""
+    if groups is None:
+        return X
+    between = np.equal.outer(groups, np.unique(groups)[1:]).astype(float)
+    return np.concatenate([X, np.broadcast_to(between, X.shape[:-1] + between.shape[-1:])], axis=-1)
+
+
+def _sums(groups: Grouping, values: np.ndarray) -> np.ndarray:
+    """Sum (..., n) by group: (..., H)."""
+    return groups.sums(values[..., None])[..., 0]
+
+
+@dataclass(frozen=True)
+class Local:
+    """A fit in the columns that each cluster touches, q of them.
+
+    Attributes
+    ----------
+    basis : numpy.ndarray
+        Orthonormal columns, the one of the row's own group first, shape (..., n, q).
+    triangle : numpy.ndarray
+        What leads from coefficients to the basis, shape (..., G or 1, q, q).
+    coef : numpy.ndarray
+        These coefficients, shape (..., 1, G or 1, q).
+    pairs : Grouping or None
+        Absorbed group of each cluster; None where nothing is absorbed and all columns are touched.
+    """
+
+    basis: np.ndarray
+    triangle: np.ndarray
+    coef: np.ndarray
+    pairs: Grouping | None
+
+    def take(self, directions: np.ndarray) -> np.ndarray:
+        """Return directions (..., k, P) in the columns of each cluster, (..., G or 1, k, q)."""
+        if self.pairs is None:
+            return directions[..., None, :, :]
+        count = len(self.pairs.sizes)
+        own = np.swapaxes(directions[..., self.pairs.codes], -1, -2)[..., None]
+        shared = np.broadcast_to(
+            directions[..., None, :, count:], (*own.shape[:-1], self.basis.shape[-1] - 1)
+        )
+        return np.concatenate([own, shared], axis=-1)
+
+    def spread(self, vectors: np.ndarray) -> np.ndarray:
+        """Return vectors of the clusters, (..., G, q), in all columns, (..., G, P)."""
+        if self.pairs is None:
+            return vectors
+        count = len(self.pairs.sizes)
+        whole = np.zeros((*vectors.shape[:-1], count + vectors.shape[-1] - 1))
+        whole[..., np.arange(len(self.pairs.codes)), self.pairs.codes] = vectors[..., 0]
+        whole[..., count:] = vectors[..., 1:]
+        return whole
+
+
+def localised(fit: OlsFit, clusters: Grouping) -> Local:
+    """Return a fit in the columns that each cluster touches.
+
+    Raises
+    ------
+    ValueError
+        If a cluster lies in two absorbed groups.
+    """
+    if (absorbed := fit.absorbed) is None:
+        triangle = np.linalg.inv(fit.inverse)[..., None, :, :]
+        return Local(fit.basis, triangle, fit.coef[..., None, None, :], None)
+    of = absorbed.groups.codes[clusters.order[clusters.starts]]
+    if (of[clusters.codes] != absorbed.groups.codes).any():
+        raise ValueError("A cluster lies in two of the groups that are absorbed; expected in one.")
+    lead = np.broadcast_to(absorbed.column[..., None], (*fit.basis.shape[:-1], 1))
+    r = fit.basis.shape[-1]
+    size = absorbed.size[..., of]
+    back = fit.inverse[..., 1:, -r:]
+    triangle = np.zeros((*back.shape[:-2], len(of), r + 1, r + 1))
+    triangle[..., 0, 0] = size
+    triangle[..., 0, 1:] = size[..., None] * absorbed.means[..., of, :]
+    triangle[..., 1:, 1:] = np.linalg.inv(back)[..., None, :, :]
+    effects = absorbed.effects[..., of, None]
+    slopes = np.broadcast_to(fit.coef[..., None, 1:], (*effects.shape[:-1], r))
+    coef = np.concatenate([effects, slopes], axis=-1)[..., None, :, :]
+    return Local(np.concatenate([lead, fit.basis], axis=-1), triangle, coef, grouping(of, len(of)))

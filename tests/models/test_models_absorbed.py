@@ -1,0 +1,176 @@
+"""Groups that are absorbed: the numbers of the model whose design has their indicators."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ccp_analysis.models.absorbed import fit_absorbed
+from ccp_analysis.models.averaged import covariance, imputations_for, pool_averaged, variances
+from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.ols import OlsFit, fit_ols
+from ccp_analysis.models.robust import (
+    KINDS,
+    cluster_covariance,
+    cluster_robust,
+    cluster_robust_together,
+)
+from ccp_analysis.models.weighted import WeightedFit, fit_weighted, weighted_cluster_robust
+
+CLOSE = {"rtol": 1e-10, "atol": 1e-12}
+M, PAIRS, OUTCOMES = 3, 6, 2
+
+
+class Study:
+    """Two teams in each of six pairs, of unequal size; three imputations of a covariate."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(20261129)
+        sizes = rng.integers(8, 20, 2 * PAIRS)
+        self.team = rng.permutation(np.repeat(np.arange(2 * PAIRS), sizes))
+        self.pair, arm = self.team // 2, self.team % 2
+        n = len(self.team)
+        age = rng.normal(50, 9, n)
+        baseline = np.where(rng.random(n) < 0.2, rng.normal(3, 1, (M, n)), rng.normal(3, 1, n))
+        own = np.stack([np.broadcast_to(v, (M, n)) for v in (np.ones(n), arm, age, baseline)], -1)
+        own[..., 2:] -= own[..., 2:].mean(axis=(0, 1))
+        indicators = (self.pair[:, None] == np.arange(1, PAIRS)).astype(float)
+        indicators = np.broadcast_to(indicators - indicators.mean(axis=0), (M, n, PAIRS - 1))
+        self.own = own
+        self.dense = np.concatenate([own[..., :2], indicators, own[..., 2:]], axis=-1)
+        between = rng.normal(0, 0.7, 2 * PAIRS)[self.team]
+        self.y = 0.5 * baseline[:, None] + between + rng.normal(0, 1, (M, OUTCOMES, n))
+        self.weights = rng.uniform(0.2, 3.0, (M, n))
+
+    def contrasts(self, columns: int) -> np.ndarray:
+        """Return the difference and the mean of each arm."""
+        L = np.zeros((3, columns))
+        L[0, 1] = L[1, 0] = L[2, 0] = L[2, 1] = 1.0
+        return L
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study()
+
+
+def absorbed(X: np.ndarray, y: np.ndarray, pair: np.ndarray, *weights: np.ndarray) -> OlsFit:
+    """Return a fit that was not left to another."""
+    fit = fit_absorbed(X, y, pair, *weights)
+    assert fit is not None
+    return fit
+
+
+def alike(found: Inference, expected: Inference) -> None:
+    """Compare two inferences, and all that is pooled from them."""
+    for name in ("estimate", "std_error", "df"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), **CLOSE)
+    np.testing.assert_allclose(found.used_up.share, expected.used_up.share, atol=1e-12)
+    for name in ("adjusted", "scores"):
+        ours, theirs = (getattr(one.by_cluster, name) for one in (found, expected))
+        np.testing.assert_allclose(ours, theirs, **CLOSE)
+    np.testing.assert_allclose(found.by_cluster.own(), expected.by_cluster.own(), **CLOSE)
+    for ours, theirs in zip(variances(found), variances(expected), strict=True):
+        np.testing.assert_allclose(ours, theirs, **CLOSE)
+    np.testing.assert_allclose(covariance(found), covariance(expected), **CLOSE)
+    pooled = [pool_averaged(one) for one in (found, expected)]
+    np.testing.assert_array_equal(
+        imputations_for(found, pooled[0]), imputations_for(expected, pooled[1])
+    )
+
+
+def test_a_fit_is_that_of_the_indicators(study: Study) -> None:
+    dense = fit_ols(study.dense[:, None], study.y)
+    fit = absorbed(study.own[:, None], study.y, study.pair)
+    kept = [0, 1, -2, -1]
+    np.testing.assert_allclose(fit.coef, dense.coef[..., kept], **CLOSE)
+    np.testing.assert_allclose(fit.residuals, dense.residuals, **CLOSE)
+    np.testing.assert_allclose(fit.sigma2, dense.sigma2, **CLOSE)
+    bread = dense.bread[..., kept, :][..., kept]
+    np.testing.assert_allclose(fit.bread, bread, **CLOSE)
+    assert fit.df_resid == dense.df_resid
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_clusters_touch_their_own_pair_alone(study: Study, kind: str) -> None:
+    dense = fit_ols(study.dense[:, None], study.y)
+    fit = absorbed(study.own[:, None], study.y, study.pair)
+    L = [study.contrasts(fit.coef.shape[-1]), study.contrasts(dense.coef.shape[-1])]
+    alike(
+        cluster_robust(fit, study.team, L[0], kind), cluster_robust(dense, study.team, L[1], kind)
+    )
+    kept = [0, 1, -2, -1]
+    whole = cluster_covariance(dense, study.team, kind)[..., kept, :][..., kept]
+    np.testing.assert_allclose(cluster_covariance(fit, study.team, kind), whole, **CLOSE)
+
+
+def test_cr2_is_the_formula_with_matrices_of_people(study: Study) -> None:
+    """V = sum_g (X'X)^-1 X_g'A_g e_g e_g'A_g X_g (X'X)^-1, A_g = (I - H_gg)^(-1/2)."""
+    X, y = study.dense[0], study.y[0, 0]
+    bread = np.linalg.inv(X.T @ X)
+    residuals = y - X @ bread @ (X.T @ y)
+    V = np.zeros_like(bread)
+    for team in np.unique(study.team):
+        here = X[study.team == team]
+        value, vector = np.linalg.eigh(np.eye(len(here)) - here @ bread @ here.T)
+        root = (vector / np.sqrt(value)) @ vector.T
+        part = bread @ here.T @ root @ residuals[study.team == team]
+        V += np.outer(part, part)
+    fit = absorbed(study.own[0], y, study.pair)
+    found = cluster_robust(fit, study.team, [0, 1, 0, 0])
+    np.testing.assert_allclose(found.std_error**2, V[1, 1], rtol=1e-10)
+
+
+def test_models_side_by_side_are_one_with_everybody_twice(study: Study) -> None:
+    y, n = study.y[:, 0], study.y.shape[-1]
+    gain = y - study.own[..., -1]
+    plain, p = np.delete(study.dense, -1, axis=-1), study.dense.shape[-1]
+    X = np.zeros((M, 2 * n, 2 * p - 1))
+    X[:, :n, :p], X[:, n:, p:] = study.dense, plain
+    L = np.zeros((1, 2 * p - 1))
+    L[0, 1], L[0, p + 1] = 1.0, -1.0
+    stacked = fit_ols(X, np.concatenate([y, gain], axis=-1))
+    expected = cluster_robust(stacked, np.tile(study.team, 2), L)
+    fits = [
+        absorbed(study.own, y, study.pair),
+        absorbed(np.delete(study.own, -1, axis=-1), gain, study.pair),
+    ]
+    apart = [np.array([[0.0, 1.0, 0.0, 0.0]]), np.array([[0.0, -1.0, 0.0]])]
+    alike(cluster_robust_together(fits, study.team, apart), expected)
+    fits = [fit_ols(study.dense, y), fit_ols(plain, gain)]
+    alike(cluster_robust_together(fits, study.team, [L[:, :p], L[:, p:]]), expected)
+
+
+def test_weights_taken_as_known(study: Study) -> None:
+    """The small decomposition, against that of whole clusters and the formula of the matrices."""
+    y, w = study.y[:, 0], study.weights
+    dense = fit_weighted(study.dense, y, w)
+    fit = WeightedFit(absorbed(study.own, y, study.pair, w), w)
+    np.testing.assert_allclose(fit.whitened.coef[..., 1], dense.whitened.coef[..., 1], **CLOSE)
+    L = [study.contrasts(study.own.shape[-1]), study.contrasts(study.dense.shape[-1])]
+    found = weighted_cluster_robust(fit, study.team, L[0])
+    alike(found, weighted_cluster_robust(dense, study.team, L[1]))
+    X, y, w = study.dense[1], y[1], w[1]
+    M1 = np.linalg.inv((X.T * w) @ X)
+    left = np.eye(len(y)) - X @ M1 @ X.T * w
+    variance = 0.0
+    for team in np.unique(study.team):
+        here = study.team == team
+        value, vector = np.linalg.eigh((left @ left.T)[np.ix_(here, here)])
+        root = (vector / np.sqrt(value)) @ vector.T
+        variance += ((M1 @ (X.T * w)[:, here] @ root @ (left @ y)[here])[1]) ** 2
+    np.testing.assert_allclose(found.std_error[1, 0] ** 2, variance, rtol=1e-10)
+
+
+def test_what_does_not_fit_is_left_to_the_whole_design(study: Study) -> None:
+    y = study.y[:, 0]
+    without = y.copy()
+    without[0, 0] = np.nan
+    assert fit_absorbed(study.own, without, study.pair) is None
+    constant = study.own.copy()
+    constant[0, :, 2] = study.pair
+    assert fit_absorbed(constant, y, study.pair) is None
+    assert fit_absorbed(study.own, study.own @ [1.0, 2.0, 3.0, 4.0], study.pair) is None
+    fit = absorbed(study.own, y, study.pair)
+    with pytest.raises(ValueError, match="two of the groups"):
+        cluster_robust(fit, np.arange(len(study.team)) % 5, [0, 1, 0, 0])

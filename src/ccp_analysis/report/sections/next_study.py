@@ -309,7 +309,7 @@ def _assumed(source: Source) -> Iterator[str]:
     if parts:
         verb = "are" if len(parts) > 1 or parts[0].startswith("the costs") else "is"
         yield f"{capitalised(listed(parts))} {verb} assumed for illustration, not known."
-    items = source.intervention.to_dict("records") if asked.costs else []
+    items = source.intervention.to_dict("records") if asked.costs and source.economics else []
     if asked.costs and asked.costs.intervention is None and any(map(_is_placeholder, items)):
         yield "What the intervention costs in a trial is of placeholders."
 

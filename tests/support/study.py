@@ -247,8 +247,12 @@ def copy_whole(source: Path, target: Path) -> StudyFolder:
 
 
 def copy_study(source: Path, target: Path) -> StudyFolder:
-    """Copy configuration and raw data: two imputations, five iterations, 500 draws, 100 studies."""
+    """Copy configuration and raw data: two imputations, five iterations, 500 draws, 100 studies.
+
+    The plan that was locked is another one and stays behind.
+    """
     folder = copy_whole(source, target)
+    shutil.rmtree(target / layout.LOCKED, ignore_errors=True)
     if (target / layout.ECONOMICS).is_file():
         folder.change("config/economics.yaml", "draws: 5000", "draws: 500")
     folder.change("config/analysis.yaml", "imputations: 50", "imputations: 2")

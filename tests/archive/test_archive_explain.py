@@ -263,6 +263,13 @@ def designs(monkeypatch: pytest.MonkeyPatch) -> list[set[frozenset[str]]]:
                 return fit(model, columns, *more, **by)
 
             monkeypatch.setattr(module, "fitted", recorded)
+        if hasattr(module, "least_squares"):
+
+            def squared(X: Any, *more: Any, fit: Any = module.least_squares) -> Any:
+                seen.append(variables_of(X.columns))
+                return fit(X, *more)
+
+            monkeypatch.setattr(module, "least_squares", squared)
     return seen
 
 

@@ -35,7 +35,8 @@ def test_the_items_are_those_of_the_guideline_in_its_order() -> None:
 
 def test_every_item_is_there_without_any_data(configured: str, capsys) -> None:
     run()
-    assert sorted(path.name for path in Path().iterdir()) == ["config", "reports"]
+    assert sorted(path.name for path in Path().iterdir()) == ["config", "data", "reports"]
+    assert not Path("data/raw").exists()
     page = Path("reports/plan.html").read_text(encoding="utf-8")
     main = unescape(page[page.index("<main") :])
     assert re.findall(r"<strong>(\d+[a-f]?) [A-Z]", main) == NUMBERS

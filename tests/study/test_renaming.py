@@ -45,6 +45,10 @@ def reduced(folder: Path, imputations: int = 3) -> None:
     seen.to_csv(folder / "data/raw/later.csv", index=False)
 
     plan["outcomes"] = [o for o in plan["outcomes"] if o["id"] in ("social_capital", "utility")]
+    left = {outcome["id"] for outcome in plan["outcomes"]}
+    sought = plan["next_study"]["outcomes"]
+    plan["next_study"]["outcomes"] = [entry for entry in sought if entry["outcome"] in left]
+    plan["characteristics"] = {"quick": 100}
     plan["imputation"] |= {"imputations": imputations, "iterations": 2}
     kept = ["ancova", "ancova_complete", "mixed", "team_means", "did", "change", "clda_observed"]
     plan["analyses"] = [entry for entry in plan["analyses"] if entry["id"] in kept]

@@ -118,7 +118,7 @@ def primary_of(trial: Trial) -> list[tuple[Outcome, Analysis]]:
         own = [
             a for a in plan.analyses if a.role == Role.PRIMARY and outcome in plan.outcomes_of(a)
         ]
-        found += [(outcome, own[0])] * bool(own)
+        found += [(outcome, entry) for entry in own[:1]]
     return found
 
 

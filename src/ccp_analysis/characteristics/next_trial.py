@@ -16,7 +16,7 @@ from ccp_analysis.config.next_study import POINT, UPPER, NextStudy, Prior, Sough
 from ccp_analysis.models.assurance import Size, assurance, cheapest_people, fewest
 from ccp_analysis.models.components import Components
 from ccp_analysis.models.inference import detected_multiple, power_of_t
-from ccp_analysis.results.terms import Inference, Status, Term
+from ccp_analysis.results.terms import Inference, Population, Status, Term
 
 Rows = list[dict[str, Any]]
 Chance = Callable[[Size], float]
@@ -176,7 +176,13 @@ def _learnt(asked: Next) -> Iterator[dict[str, Any]]:
         "conf_level": level,
         "note": "beside all else that is adjusted for; the interval takes people as independent",
     }
-    yield {"term": Term.LOST, "scale": "proportion", "estimate": known.lost, "n": known.recruited}
+    yield {
+        "term": Term.LOST,
+        "scale": "proportion",
+        "estimate": known.lost,
+        "population": Population.COMPLETED,
+        "n": known.recruited,
+    }
     if asked.clusters:
         yield {"term": Term.SIZE_VARIATION, "scale": "ratio", "estimate": known.cv}
         yield {"term": Term.KEPT, "scale": "ratio", "estimate": known.kept}
@@ -309,7 +315,7 @@ def _cheap(asked: Next, needed: Rows) -> Iterator[dict[str, Any]]:
     if priced is None:
         return
     money = {"scale": priced.scale, "inference": Inference.NONE}
-    yield {**money, "term": Term.CLUSTER_COST, "level": "intervention", "estimate": priced.pair / 2}
+    yield {**money, "term": Term.CLUSTER_COST, "estimate": priced.pair / 2}
     yield {**money, "term": Term.PERSON_COST, "estimate": priced.person}
     people = {asked.asked.named(n): n for n in asked.asked.people}
     for row in needed:

@@ -167,7 +167,8 @@ class Counted:
 def count(facts: Facts, basis: Basis) -> Counted:
     """Count who a row rests on, in the derived tables."""
     if basis.who == "drawn":
-        return Counted("studies drawn", basis.draws, [], basis.draws, "drawn studies")
+        there = None if facts.participants is None else basis.draws
+        return Counted("studies drawn", there, [], there, "drawn studies")
     if basis.who == "raters":
         users, staff = (_among(facts, basis, who) for who in ("recruited", "practitioners"))
         both = [one.n for one in (users, staff) if one.n is not None]

@@ -102,6 +102,7 @@ MEANS: dict[str, str] = {
     T.RETEST: "the correlation of the outcome with its baseline within arms",
     T.LOST: "the share of people lost before the follow-up",
     T.SIZE_VARIATION: "how unequal clusters are in size, as standard deviation over mean",
+    T.KEPT: "the share of precision that is kept with clusters of unequal size",
     T.NEXT_POWER: "the power of a next trial of that size, at one value of the variances",
     T.ASSURANCE: "the power averaged over what the variances may be",
     T.MOST_ASSURANCE: "the assurance that no number of people in so many clusters exceeds",

@@ -216,7 +216,7 @@ def of_next_study(facts: Facts, row: Row) -> Basis:
         formulas.ANCOVA,
         value,
         fill,
-        [value, baseline, *covariates],
+        [] if row["term"] == Term.LOST else [value, baseline, *covariates],
     )
 
 

@@ -16,7 +16,7 @@ from scipy import stats
 from small_trial import one, small
 
 from ccp_analysis.config.economics import Variation
-from ccp_analysis.economics.compared import compared
+from ccp_analysis.economics.compared import Compared, compared
 from ccp_analysis.economics.left_out import concentration_rows, influence_rows
 from ccp_analysis.economics.outcomes import BASELINE_COST, COST, QALY, evaluated
 from ccp_analysis.economics.setting import main_setting, setting_of
@@ -101,6 +101,50 @@ def test_each_outcome_has_the_design_it_would_have_alone():
         np.testing.assert_allclose(both.estimate[:, k], alone.estimate[:, 0], rtol=1e-9)
         np.testing.assert_allclose(both.std_error[:, k], alone.std_error[:, 0], rtol=1e-9)
         np.testing.assert_allclose(both.df[:, k], alone.df[:, 0], rtol=1e-8)
+
+
+def costing(cost) -> Compared:
+    """Return the people of the evaluation with other costs: of their number, arm and QALYs."""
+    data = data_of(small())
+    frame = data.chosen.frame.copy()
+    frame[COST] = cost(frame)
+    return replace(data, chosen=replace(data.chosen, frame=frame))
+
+
+def of_the_arm(frame):
+    return 100.0 * (frame["arm"] == "new")
+
+
+NO_ERROR_OF_ITS_OWN = {
+    "same for everyone": lambda frame: 7.0,
+    "of the arm": of_the_arm,
+    "of the arm in one table": lambda frame: np.where(
+        np.arange(len(frame)) < len(frame) // small_trial.M, of_the_arm(frame), frame[COST]
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NO_ERROR_OF_ITS_OWN)
+def test_net_benefit_is_fitted_where_costs_have_no_error_of_their_own(case):
+    data = costing(NO_ERROR_OF_ITS_OWN[case])
+    cost, qaly = np.moveaxis(data.values(COST, QALY), 1, 0)
+    worth = np.array([20_000.0, 30_000.0])
+    found, method = data.fit_sums(np.stack([-np.ones(2), worth], axis=1))
+    direct, _ = data.fit_all(worth[:, None] * qaly[:, None] - cost[:, None])
+    assert method == "cr2" and (found.std_error[..., 0] > 0.0).all()
+    np.testing.assert_allclose(found.estimate, direct.estimate, rtol=1e-12)
+    np.testing.assert_allclose(found.std_error, direct.std_error, rtol=1e-12)
+    with pytest.raises(ValueError, match="constant or fitted exactly"):
+        data.fit_sums(np.array([[-1.0, 0.0]]))
+
+
+def test_a_sum_that_is_fitted_exactly_fails_though_neither_outcome_is():
+    """Costs are what the QALYs are worth at one threshold, but for the arm."""
+    data = costing(lambda frame: 20_000.0 * frame[QALY] + of_the_arm(frame))
+    for worth in (10_000.0, 30_000.0):
+        assert (data.fit_sums(np.array([[-1.0, worth]]))[0].std_error[..., 0] > 0.0).all()
+    with pytest.raises(ValueError, match="constant or fitted exactly"):
+        data.fit_sums(np.array([[-1.0, 20_000.0]]))
 
 
 def test_what_is_assumed_is_said_of_each(ways):

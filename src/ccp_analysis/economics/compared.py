@@ -27,7 +27,8 @@ from ccp_analysis.economics.outcomes import (
 )
 from ccp_analysis.errors import status_of
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.outcomes import sums_of_outcomes
+from ccp_analysis.models.ols import OlsFit
+from ccp_analysis.models.outcomes import sums_nearly_exact, sums_of_outcomes
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Term
 
@@ -123,12 +124,18 @@ class Compared:
         contribution of a cluster to a sum is the sum of its contributions. Both outcomes are
         brought to a standard deviation of one, which only the degrees of freedom see. Without
         clusters people are the clusters.
+
+        Raises
+        ------
+        ValueError
+            If one of the sums is fitted exactly, in any of the tables. On one design it is no
+            matter whether cost or effect is, by itself.
         """
         weights = np.asarray(weights, dtype=float)
         values = self.values(COST, effect)
         if not self.own:
-            if self.study.clusters and (np.ptp(values, axis=2) > 0.0).all():
-                found, method = self.fit_all(values)
+            if self.study.clusters and (fit := self._fit_each(values, weights)) is not None:
+                found, method = allocated(self.study).infer(self.chosen, fit)
                 return sums_of_outcomes(found, weights), method
             return self.fit_all((weights[:, :, None] * values[:, None]).sum(axis=2))
         size = values.std(axis=(0, 2))
@@ -142,6 +149,14 @@ class Compared:
         found = allocated(self.study).together(self.chosen, fits, parts)
         places = np.arange(3 * len(weights)).reshape(-1, 3)
         return found.part((slice(None), places)), terms.Inference.CR2
+
+    def _fit_each(self, values: np.ndarray, weights: np.ndarray) -> OlsFit | None:
+        """Fit both outcomes; None where their sums have to be fitted to see which of them fail."""
+        try:
+            fit = least_squares(self.X, values)
+        except ValueError:  # one is fitted exactly, or the design is at fault: the sums will say
+            return None
+        return None if sums_nearly_exact(fit.residuals, values, weights) else fit
 
     def complete(self, rows: Rows, ask: Question, model: str, inference: str) -> Rows:
         """Fill in what all rows of a fit share."""

@@ -28,8 +28,8 @@ def test_what_could_be_found(clustered: Folder) -> None:
     [row] = clustered.rows("tables/detectable.csv")
     assert row["Minimum detectable difference"] == "3.46"
     assert row["MCID"] == "3"
-    assert row["In favour of New care"] == "excluded"
-    assert row["In favour of Usual care"] == "not excluded"
+    assert row["In favour of, New care"] == "excluded"
+    assert row["In favour of, Usual care"] == "not excluded"
 
 
 def test_planned_beside_achieved(clustered: Folder) -> None:
@@ -68,7 +68,7 @@ def test_subgroups(clustered: Folder) -> None:
 def test_visit_by_visit(plain: Folder) -> None:
     first, second = plain.rows("tables/visits.csv")
     assert first["Visit"] == "6 weeks"
-    assert first["Drug A, mean (90% CI)"] == "10.4 (9.1 to 11.7)"
+    assert first["Adjusted mean (90% CI), Drug A"] == "10.4 (9.1 to 11.7)"
     assert second["Difference (90% CI)"] == "−2.3 (−4.3 to −0.4)"
     assert second["p"] == "0.049"
 
@@ -76,7 +76,7 @@ def test_visit_by_visit(plain: Folder) -> None:
 def test_ratios(plain: Folder) -> None:
     [row] = plain.rows("tables/ratios.csv")
     assert row["Analysis"] == "Logistic regression, complete cases (supporting, model-based)"
-    assert row["Drug A, mean"] == "0.51"
+    assert row["Mean, Drug A"] == "0.51"
     assert row["Odds ratio (90% CI)"] == "0.50 (0.22 to 1.14)"
     assert row["Difference (90% CI)"] == "−0.15 (−0.34 to 0.03)"
 

@@ -18,8 +18,11 @@ ROOMS = ("analyses", "economics", "implementation", "report", "results")
 WORDS = {column: {str(word) for word in words} for column, words in VOCABULARY.items()}
 # Words that can be nothing else, wherever they stand as a text.
 CERTAIN = {str(term) for term in Term if " " in term} | {str(i) for i in Inference if "-" in i}
-# A label that is the same words, in a sentence or on an axis.
-LABELS = {("check_panels.py", "Cook's distance"), ("records.py", "Cronbach's alpha")}
+# A label that is the same words, in a sentence, on an axis or over a column.
+LABELS = {
+    *(("check_panels.py", "Cook's distance"), ("records.py", "Cronbach's alpha")),
+    *(("costs.py", "adjusted mean"), ("outcomes.py", "adjusted mean")),
+}
 
 
 def literals(tree: ast.Module) -> Iterator[tuple[int, str]]:

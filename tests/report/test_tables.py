@@ -26,7 +26,7 @@ def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> 
     second = set(reported.table_names(few))
     sensitivity = {"deltas", "scenarios", "estimands"}  # neither made-up plan has any
     every = first | second
-    assert len(every) == 50 and not every & sensitivity
+    assert len(every) == 51 and not every & sensitivity
     assert second - first == {"visits", "ratios", "consort"}
     assert every - second == {
         *("flow_by_cluster", "pair_differences", "not_randomised", "events"),

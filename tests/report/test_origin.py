@@ -37,7 +37,7 @@ NOT_DATA = [
     r"(?:Table|[Ff]igure) \d+",  # their numbers
     r"\b(?:19|20)\d\d\b",  # years: of the literature, of prices, of the data date
     r"Data as of \d+ \w+",  # the data date
-    r"N% (?:confidence interval|confidence intervals|interval|intervals|CI)|N% CI",  # the level
+    r"N% (?:(?:confidence |credible )?intervals?|CI)",  # the level
     r"N imputations(?: of N iterations)?|After N iterations|N donors|power of N",  # the plan
     r"(?:[Oo]ver|is|after) N months|N, N months",  # the horizon
     r"£N per QALY|the first 2,000 of N drawn|lasts N years?",  # the evaluation
@@ -47,14 +47,17 @@ NOT_DATA = [
     r"than 0\.1 (?:standard|after)|within 0\.1 shaded|near 1, they|more than 5%|at most 5%|4/n",
     r"1 SD (?:above|below)|fewer than 10 had|dearest (?:5|10)%|Year \d|N drawn",
     r"correlation of N|to the power N|equivalent annual cost at 3\.5%",
+    r"(?:with|tried,) N people in each|with N Trusts the|assurance of N%",  # sizes of a next trial
+    r"beta\(N, N\)|beta\(1, 1\)",  # and what is taken before the data
     r"costs times N|at most 1 and seldom below 0",  # the grid of the plan, what a utility is
     r"(?<=Software\. ).*",  # versions
-    r"program \d+\.\d+\.\d+, checksum \w+",
+    r"program \d+\.\d+\.\d+(?:, checksum \w+)?",
     r"Analysis plan \d\S*(?: of \d+ \w+)?|[Vv]ersion \d\S*|locked on \d+ \w+|checksum \w+",
     r"deviates from it in \d+ fields?(?:, \d+ without a reason)?",
 ]
-# Columns of tables that hold a configured number alone: deltas, thresholds, the MCID, prices.
-CONFIGURED = {"deltas", "net_benefit", "detectable", "prices"}
+# Columns of tables that hold a configured number alone: deltas, thresholds, the MCID, prices,
+# sizes and chances of a next trial.
+CONFIGURED = {"deltas", "net_benefit", "detectable", "prices", "next_study"}
 # Copies: of queries.csv, whose lines are named by its ids, and of fields of two configurations.
 COPIED = {"queries", "deviations"}
 
@@ -309,7 +312,9 @@ def as_number(text: str) -> float:
 
 def configured() -> tuple[set[str], set[float]]:
     """Return the texts with digits, and the numbers, of the configuration of a study."""
-    words, numbers = set(), {as_number(f"{load_plan().confidence_level * 100:g}")}
+    plan = load_plan()
+    chances = [plan.confidence_level, *(plan.next_study.power if plan.next_study else [])]
+    words, numbers = set(), {as_number(f"{chance * 100:g}") for chance in chances}
     for path in sorted(Path("config").rglob("*")):
         found: list[Any] = []
         if path.suffix == ".yaml":

@@ -87,7 +87,7 @@ def next_study(source: Source) -> Table[Line]:
     def cost(line: Line) -> str | None:
         where = {"threshold": line.wanted, "level": asked.priors[0].id, "subgroup": line.named}
         row = one_of(source, Term.TRIAL_COST, line.outcome, **where)
-        return number(row["estimate"] * 0.001 if row else None)
+        return number(row["estimate"] if row else None, -3)
 
     priors = [Column(f"Assurance: {p.label}", cell(p.id), 16) for p in asked.priors]
     clusters = source.study.clusters is not None
@@ -100,7 +100,7 @@ def next_study(source: Source) -> Table[Line]:
         *(priors if clusters else [Column("Assurance", cell(asked.priors[0].id), 14)]),
     ]
     if asked.costs and source.economics:
-        columns.append(Column(f"Cost ({CURRENCY[source.economics.currency]}1,000)", cost, 10))
+        columns.append(Column(f"Cost ({CURRENCY[source.economics.currency]})", cost, 10))
     records = list(_lines(source))
     return Table(
         f"{pair}s that a next trial needs" if clusters else "People that a next trial needs",

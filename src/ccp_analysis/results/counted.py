@@ -20,6 +20,8 @@ SINGLE = (
     *(Term.MINIMUM, Term.MAXIMUM, Term.COOK, Term.WITHOUT_PERSON, Term.LARGEST, Term.TOP_SHARE),
 )
 COUNTED = (Term.OBSERVED, Term.MISSING, Term.NUMBER, Term.EVENTS, Term.ABOVE_COOK, Term.EFFECTIVE)
+# Counts of a trial that is only thought of: of nobody, however small.
+IMAGINED = (Term.REQUIRED, Term.REQUIRED_PAIRS, Term.CHEAPEST_PEOPLE)
 SHARES = (Term.PROPORTION, Term.REACHED, Term.TOP_BOXES, Term.NAMED, Term.USERS, Term.LOST)
 USE = (Term.MEAN_USE, Term.SD_OF_USE, Term.MEAN_COST, Term.SD_OF_COST)
 BY_PAIR = (Term.PAIR_DIFFERENCE, Term.WITHOUT_PAIR, Term.CHANGE_WITHOUT_PAIR)

@@ -31,6 +31,8 @@ AVERAGES = (Term.MEAN, Term.SD, Term.MEDIAN, *SHARES)  # of a whole, as of its p
 _PEOPLE = re.compile(
     r"\b\d[\d,]*(?:\.\d+)?(?= (?:of \d+ )?(?:people|participants|persons?|practitioners|others)\b)"
 )
+# Degrees of freedom: with the clusters and what is adjusted for they make the number of people.
+_WITHIN = re.compile(r"\b\d[\d,]*(?= within clusters\b)")
 
 
 @dataclass
@@ -111,6 +113,7 @@ class _Guard:
                 row |= {"n_clusters": None} if row["model"] == Model.REPEATED else {}
                 digits = self.study.disclosure.digits
                 row |= {column: _rounded(row[column], digits) for column in VALUES}
+                row["note"] = _WITHIN.sub("some", row["note"])
             if at in few:
                 row |= dict.fromkeys(VALUES) | {"status": Status.SUPPRESSED.value, "note": FEW}
             if row["analysis"] == EVENTS:

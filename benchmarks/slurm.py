@@ -28,6 +28,7 @@ import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from textwrap import indent
 
 ROOT = Path(__file__).parents[1]
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel")
@@ -150,13 +151,9 @@ def snakemake(folder: Path, targets: list[str], *options: str) -> list[str]:
 
 def on_cluster(folder: Path) -> list[str]:
     """Return the command that draws the studies of a folder on the cluster, as users would."""
-    options = ["--workflow-profile", str(ROOT / "profiles/slurm"), "--slurm-no-account"]
-    options += [
-        "--slurm-status-command",
-        "squeue",
-        "--slurm-init-seconds-before-status-checks",
-        "5",
-    ]
+    options = ["--workflow-profile", str(ROOT / "profiles/slurm")]
+    # A cluster without accounts, and no long wait for jobs of seconds.
+    options += ["--slurm-status-command=squeue", "--slurm-init-seconds-before-status-checks=5"]
     return snakemake(folder, AFTER, *options)
 
 
@@ -235,13 +232,15 @@ def main() -> int:
             shutil.copytree(here, there)
             shutil.copytree(here, cancelled)
             seconds = run(snakemake(here, AFTER, "--cores", "1"), environment, base / "here.log")
-            print(f"One core of this machine: {seconds:.0f} s.", flush=True)
+            print(f"One core of this machine: {seconds:.0f} s.\n", flush=True)
             seconds = run(on_cluster(there), environment, base / "there.log")
-            print(f"{asked(environment, 'sinfo', '--version').strip()}, one node: {seconds:.0f} s.")
+            version = asked(environment, "sinfo", "--version").strip()
+            print(f"{version}, one node: {seconds:.0f} s.\n", flush=True)
             number = run_and_cancel(on_cluster(cancelled), environment, base / "cancelled.log")
-            states = asked(environment, "squeue", "--states=all", "--noheader", "--format=%i %T %k")
+            listed = ("squeue", "--states=all", "--sort=i", "--format=%.4i %.10T %.8m  %k")
+            jobs = asked(environment, *listed)
         print(f"Job {number} was cancelled while it ran; the run went on and ended well.")
-        print("\nWhat SLURM has of all jobs:\n\n" + states)
+        print("\nWhat SLURM has of all jobs:\n\n" + indent(jobs, "    "))
         one, *others = (digests(folder) for folder in (here, there, cancelled))
         print("| file | SHA-256 on one core | by SLURM | by SLURM, one job cancelled |")
         print("|---|---|---|---|")

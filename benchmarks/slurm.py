@@ -202,7 +202,8 @@ def run_and_cancel(command: list[str], environment: dict[str, str], log: Path) -
             running = asked(environment, *names).strip().partition("\n")[0]
         asked(environment, "scancel", running)
         code = child.wait()
-    if code or not running:
+    ended = ("squeue", "--noheader", "--states=all", f"--jobs={running}", "--format=%T")
+    if code or asked(environment, *ended).strip() != "CANCELLED":
         sys.exit(
             f"The run of which job {running} was cancelled ended with {code}:\n{log.read_text()}"
         )

@@ -131,6 +131,9 @@ def cluster(folder: Path, cores: int) -> Iterator[dict[str, str]]:
         yield environment
     finally:
         asked(environment, "scancel", f"--user={getpass.getuser()}")
+        until = time.monotonic() + PATIENCE
+        while asked(environment, "squeue", "--noheader") and time.monotonic() < until:
+            time.sleep(1)
         for each in reversed(started):
             each.terminate()
         for each in reversed(started):

@@ -84,9 +84,10 @@ def test_the_text_has_the_summary(source: Source) -> None:
     assert "None" not in text
 
 
-# Not works that are cited: checklists by their year, the registration, sources of value sets.
+# Not works that are cited: checklists by their year, registrations, sources of value sets, dates.
 NAME = r"(?:van |von |Des |O')?[A-ZÀ-Ý][\w’-]*[a-zà-ÿ]"
-CITED = rf"({NAME})(?:(?:, {NAME})*,? and {NAME}| et al\.)?(?:'s)? \(?((?:19|20)\d\d)(?=[);.]| \()"
+ALSO = rf"(?:(?:, {NAME})*,? and {NAME}| et al\.)?"
+CITED = rf"(?<!\d )({NAME}){ALSO}(?:'s)? \(?((?:19|20)\d\d)(?=[);.]| \()"
 LISTED = rf"^({NAME}(?: [A-Z][a-z]\w+)?) [A-Z]{{1,4}}[ ,][^(]*\((\d{{4}})\)"
 
 

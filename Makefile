@@ -78,7 +78,7 @@ test-quick: workshop ## set up, then the tests that need no whole study and no s
 	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal -m "not pipeline and not study and not simulation"
 
 test-long: workshop ## run long simulations for hours (LONG="weighting ..."); .cache/evidence has what they print
-	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal -m simulation --long
+	$(WITH) $(BIN)/python -m pytest -n auto --dist worksteal -m "simulation or long" --long
 	@mkdir -p .cache/evidence; for name in $(LONG); do \
 		echo "benchmarks/$$name.py"; \
 		printf 'Printed on %s by the code of commit %s.\n\n' "$$(date +%F)" "$$(git rev-parse --short HEAD)" \

@@ -360,7 +360,7 @@ PLANS = {
     "outcome of the analysis": (
         "model: ancova, visit: month6, data: imputed}",
         "model: ancova, visit: month6, data: imputed, outcomes: [recovry]}",
-        "config/analysis.yaml, line 59: analysis 'ancova': 'recovry' is not one of the outcomes; "
+        "config/analysis.yaml, line 62: analysis 'ancova': 'recovry' is not one of the outcomes; "
         "most like it: 'recovery'",
     ),
     "covariate": (
@@ -403,7 +403,7 @@ PLANS = {
     "reserved name": (
         "id: did,",
         "id: sample_size,",
-        "none of balance, descriptive, dose_response, economics",
+        "none of balance, characteristics, descriptive, dose_response",
     ),
     "repeated with clusters": (
         "analyses:",

@@ -165,6 +165,7 @@ def test_a_raw_file_replaced_by_an_older_one_is_noticed(done: Project) -> None:
         os.utime(path, (dates.st_atime, dates.st_mtime))
 
 
+@pytest.mark.long
 def test_one_core_elsewhere_gives_the_same_bytes(
     done: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -262,6 +263,7 @@ def test_bad_input_is_said_before_the_first_job(tmp_path: Path, faults: list[Fau
     assert not (project.folder / "reports").exists()
 
 
+@pytest.mark.long
 def test_altered_files_are_made_anew_with_the_same_bytes(done: Project) -> None:
     """An intermediate, a caption and a document, with their old dates; all else stays."""
     before, flow = outputs(done), done.folder / "data/derived/flow.json"

@@ -12,7 +12,7 @@ from ccp_analysis.implementation.scope import has_code, number
 CONTACTS = "contacts"  # variable that holds how many there were
 
 
-def variable_of(asked: Implementation, name: Exposed) -> str:
+def variable_of(asked: Implementation, name: str) -> str:
     """Return the variable from which an exposure is made; empty where there is none."""
     if name == "uptake":
         return asked.reach.variable

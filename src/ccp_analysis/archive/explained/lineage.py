@@ -12,8 +12,9 @@ from ccp_analysis.archive.explained.facts import Facts
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.rules import asked_about, variables_of
+from ccp_analysis.implementation.exposures import CONTACTS
 
-COST, CONTACTS = "cost", "contacts"
+COST = "cost"
 _WORD = re.compile(r"[A-Za-z_]\w*")
 READ = re.compile(r"^read as .*")  # what it was read as is a value of somebody
 FEWER = "fewer than {}"

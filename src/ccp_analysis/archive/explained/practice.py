@@ -10,9 +10,8 @@ from ccp_analysis.config import formulas
 from ccp_analysis.config.formulas import Part
 from ccp_analysis.config.implementation import Implementation, Rating
 from ccp_analysis.config.models import Model
+from ccp_analysis.implementation.exposures import variable_of
 from ccp_analysis.results.terms import Population, Term
-
-CONTACTS = "contacts"  # how many there were, as the tables with exposures call it
 
 
 def of_exposure(facts: Facts, row: Row) -> Basis:
@@ -22,7 +21,7 @@ def of_exposure(facts: Facts, row: Row) -> Basis:
     name = row["subgroup"] if takers else row["level"]
     entry = next(a for a in plan.analyses if a.model == Model.ANCOVA)
     value, baseline = f"{row['outcome']}_{entry.visit}", f"{row['outcome']}_{study.baseline.id}"
-    variable = exposed_by(asked, name)
+    variable = variable_of(asked, name)
     fill = design_of(facts) | {
         Part.BASELINE: [baseline],
         Part.COVARIATES: list(plan.covariates),
@@ -69,15 +68,6 @@ def asked_of(facts: Facts) -> Implementation:
     if facts.implementation is None:
         raise ValueError("asked of a study without config/implementation.yaml")
     return facts.implementation
-
-
-def exposed_by(asked: Implementation, name: str) -> str:
-    """Return the variable of which an exposure is made."""
-    if name == "uptake":
-        return asked.reach.variable
-    if name == "dose":
-        return CONTACTS
-    return asked.fidelity.variable if asked.fidelity else ""
 
 
 def of_practice(facts: Facts, row: Row) -> Basis:

@@ -107,7 +107,13 @@ ITEMS = (
         unless=HARMS,
     ),
     Item("12", "Measurement of outcomes", "How they were measured", (METHODS,), ("scales",)),
-    Item("13", "Valuation of outcomes", "By whose values", (MONEY, METHODS), ("economic_means",)),
+    Item(
+        "13",
+        "Valuation of outcomes",
+        "By whose values and how",
+        (MONEY, METHODS),
+        ("economic_means",),
+    ),
     Item(
         "14",
         "Measurement and valuation of resources and costs",
@@ -119,35 +125,36 @@ ITEMS = (
     Item(
         "15",
         "Currency, price date and conversion",
-        "Currency, price year, and how prices came to it",
+        "Dates of use and prices, currency, and how prices came to its year",
         (MONEY, RESOURCES),
         ("prices",),
     ),
     Item(
         "16",
         "Rationale and description of model",
-        "Which decision model, and why",
+        "Which decision model, why, and where it can be had",
         (METHODS,),
         said="Not applicable, as there is none: ",
     ),
     Item(
         "17",
         "Analytics and assumptions",
-        "How data were analysed, and what is assumed",
+        "How data were analysed, transformed and extrapolated, what is assumed, and how any "
+        "model was validated",
         (METHODS, MISSING),
         ("imputation_models",),
     ),
     Item(
         "18",
         "Heterogeneity",
-        "How results vary between kinds of people",
+        "By what methods results are given for kinds of people",
         (LIMITS,),
         ("subgroups",),
     ),
     Item(
         "19",
         "Distributional effects",
-        "Who gains and who loses",
+        "Who gains and who loses, and whether some groups have priority",
         (LIMITS,),
         ("subgroups", "budget_impact"),
     ),
@@ -163,7 +170,7 @@ ITEMS = (
     Item(
         "22",
         "Study parameters",
-        "All inputs with their sources",
+        "All inputs with their sources, ranges and distributions",
         (RESOURCES,),
         ("resource_use", "prices"),
     ),
@@ -177,7 +184,7 @@ ITEMS = (
     Item(
         "24",
         "Effect of uncertainty",
-        "What changes the findings",
+        "What changes the findings, discount rate and horizon too",
         (VARIED,),
         ("economic_sensitivity",),
         ("tornado", "departures"),
@@ -186,11 +193,11 @@ ITEMS = (
     Item(
         "26",
         "Findings, limitations, generalisability, current knowledge",
-        "What was found, how far it reaches, and what it may mean",
+        "What was found, how far it reaches, whether it is fair, and what it may mean",
         (SUMMARY, LIMITS),
         left="what it means for people, policy and practice",
     ),
-    Item("27", "Source of funding", "Who paid, and what part they had"),
+    Item("27", "Source of funding", "Who paid, what part they had, and other support"),
     Item("28", "Conflicts of interest", "Of the authors"),
 )
 

@@ -84,7 +84,7 @@ ITEMS = (
     Item(
         "13",
         "Intervention and comparator",
-        "What was given in each arm, so that others could do it",
+        "What was given in each arm, so that others could do it, and where more of it is",
         tables=MADE,
         left="what was given, how, by whom, where and how often,",
     ),
@@ -201,6 +201,13 @@ ITEMS = (
 # Numbers of the extension are those of the statement of 2010, which it was written for.
 CLUSTERS = (
     Item("C1a", "Clusters: title", "Says that clusters were randomised"),
+    Item(
+        "C1b",
+        "Clusters: abstract",
+        "Clusters in eligibility, aims, outcomes, allocation, numbers and results",
+        (SUMMARY,),
+        left="what a structured abstract has to say of clusters",
+    ),
     Item("C2a", "Clusters: rationale", "Why clusters were allocated"),
     Item("C2b", "Clusters: objectives", "Whether they are about clusters, people or both"),
     Item(
@@ -228,7 +235,11 @@ CLUSTERS = (
         left="how uncertain the correlation assumed was",
     ),
     Item("C8b", "Clusters: restrictions", "Strata or pairs of clusters"),
-    Item("C9", "Clusters: concealment", "Whether of clusters, people or both"),
+    Item(
+        "C9",
+        "Clusters: concealment",
+        "That clusters were allocated; whether hidden from clusters, people or both",
+    ),
     Item("C10a", "Clusters: who", "Who made the sequence, enrolled clusters and assigned them"),
     Item("C10b", "Clusters: people", "How people came into clusters: all of them, or a sample"),
     Item("C10c", "Clusters: consent", "Of whom, and before or after allocation"),
@@ -283,10 +294,7 @@ def allocated(of: Configured) -> bool:
 def consort(source: Source, numbers: Numbers) -> Table[Item]:
     """Set out the checklist for randomised trials, with its extension where clusters were."""
     study = source.study
-    notes = [
-        "Items in our own short words, after Hopewell et al. (2025), from knowledge of the "
-        "published list rather than from a copy: compare it before it is submitted."
-    ]
+    notes = ["Items in our own short words, after Hopewell et al. (2025)."]
     if study.clusters:
         notes.append(
             "C, of the extension to trials of clusters (Campbell et al. 2012), numbered as the "

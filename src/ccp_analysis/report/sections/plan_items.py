@@ -111,7 +111,12 @@ METHODS = (
         "how it is decided who is in which arm",
     ),
     PlanItem("11", "Sample size", "how it was calculated, or where that is said", says.sample_size),
-    PlanItem("12", "Framework", "superiority, equivalence or non-inferiority", says.framework),
+    PlanItem(
+        "12",
+        "Framework",
+        "superiority, equivalence or non-inferiority, and for which comparisons",
+        says.framework,
+    ),
     PlanItem("13a", "Interim analyses", "which there are, and when", says.interim),
     PlanItem("13b", "Interim analyses", "adjustment of the level for them", says.no_interim_level),
     PlanItem("13c", "Interim analyses", "guidelines for stopping early"),
@@ -170,7 +175,12 @@ POPULATION = (
     PlanItem("25b", "Baseline characteristics", "how they are summarised", analysed.summarised),
 )
 ANALYSIS = (
-    PlanItem("26a", "Outcomes", "primary and secondary outcomes, and when", analysed.outcomes),
+    PlanItem(
+        "26a",
+        "Outcomes",
+        "primary and secondary outcomes, their order, and when",
+        analysed.outcomes,
+    ),
     PlanItem("26b", "Outcomes", "measures and units", analysed.in_table("Ranges and units")),
     PlanItem("26c", "Outcomes", "calculation or transformation", analysed.calculation),
     PlanItem("27a", "Analysis methods", "methods, and how effects are presented", analysed.methods),
@@ -179,7 +189,12 @@ ANALYSIS = (
     PlanItem("27d", "Analysis methods", "what is done if they do not hold", analysed.alternatives),
     PlanItem("27e", "Analysis methods", "sensitivity analyses", analysed.sensitivity),
     PlanItem("27f", "Analysis methods", "subgroup analyses", analysed.subgroups),
-    PlanItem("28", "Missing data", "how they are reported and handled", analysed.missing),
+    PlanItem(
+        "28",
+        "Missing data",
+        "how they are reported and handled, and what is assumed",
+        analysed.missing,
+    ),
     PlanItem("29", "Additional analyses", "whatever else is analysed", analysed.additional),
     PlanItem(
         "30",

@@ -30,7 +30,8 @@ ITEMS = (
     Item(
         "3",
         "Participants",
-        "Who was eligible at each level, and how and where they were recruited",
+        "Who was eligible at each level, how and where they were recruited, and where data were "
+        "collected",
         (PARTICIPANTS,),
         ("target_trial",),
         left="how and where people were recruited",
@@ -63,7 +64,7 @@ ITEMS = (
     Item(
         "7",
         "Sample size",
-        "How it was determined, and whether there were interim analyses",
+        "How it was determined, and whether there were interim analyses and rules for stopping",
         tables=("sample_size",),
         left="whether there were interim analyses",
     ),
@@ -77,7 +78,8 @@ ITEMS = (
     Item(
         "9",
         "Blinding",
-        "Whether those who took part, gave the intervention and assessed outcomes knew the arm",
+        "Whether those who took part, gave the intervention and assessed outcomes knew the arm, "
+        "and how blinding was done and assessed",
     ),
     Item(
         "10",
@@ -143,7 +145,13 @@ ITEMS = (
         tables=("methods", "subgroups", "deltas", "scenarios", "economic_sensitivity"),
         left="which were planned before the data were seen",
     ),
-    Item("19", "Adverse events", "Harms and unintended effects in each arm", (), (HARMS,)),
+    Item(
+        "19",
+        "Adverse events",
+        "Harms and unintended effects in each arm, with differences and intervals",
+        (),
+        (HARMS,),
+    ),
     Item(
         "20",
         "Interpretation",
@@ -156,11 +164,12 @@ ITEMS = (
     Item(
         "21",
         "Generalisability",
-        "How far findings hold for other people, places and times",
+        "How far findings hold in view of who took part, intervention, follow-up, compliance and "
+        "place",
         (LIMITS,),
         left="for which other people and places it may hold",
     ),
-    Item("22", "Overall evidence", "Findings in view of what else is known"),
+    Item("22", "Overall evidence", "Findings in view of what else is known, and of theory"),
 )
 
 
@@ -171,7 +180,10 @@ def trend(source: Source, numbers: Numbers) -> Table[Item]:
         ITEMS,
         source.study.statements.get("trend", {}),
         numbers,
-        ["Items in our own short words, after Des Jarlais et al. (2004)."],
+        [
+            "Items in our own short words, after Des Jarlais et al. (2004); 9 to 17 from knowledge "
+            "of the published list rather than from a copy: compare these before it is submitted."
+        ],
         "statements.trend of config/study.yaml",
     )
 

@@ -219,11 +219,11 @@ def stari(source: Source, numbers: Numbers) -> Table[Item]:
         registered | stated(source, "stari"),
         numbers,
         [
-            "Items in our own short words, after Pinnock et al. (2017); 12 to 27 from knowledge of "
-            "the published list rather than from a copy: compare these before it is submitted. The "
-            "strategy is what was done to bring the intervention into practice; both are asked "
-            "about, each as a strand of its own. The TIDieR checklist has more on the description "
-            "of the intervention."
+            "Items in our own short words, after Pinnock et al. (2017); from the twelfth on from "
+            "knowledge of the published list rather than from a copy: compare these before it is "
+            "submitted. The strategy is what was done to bring the intervention into practice; "
+            "both are asked about, each as a strand of its own. The TIDieR checklist has more on "
+            "the description of the intervention."
         ],
         "statements.stari of config/implementation.yaml",
     )

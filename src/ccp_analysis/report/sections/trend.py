@@ -181,8 +181,9 @@ def trend(source: Source, numbers: Numbers) -> Table[Item]:
         source.study.statements.get("trend", {}),
         numbers,
         [
-            "Items in our own short words, after Des Jarlais et al. (2004); 9 to 17 from knowledge "
-            "of the published list rather than from a copy: compare these before it is submitted."
+            "Items in our own short words, after Des Jarlais et al. (2004); the ninth to the "
+            "seventeenth from knowledge of the published list rather than from a copy: compare "
+            "these before it is submitted."
         ],
         "statements.trend of config/study.yaml",
     )

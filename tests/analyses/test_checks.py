@@ -113,11 +113,11 @@ CASES = [
 
 
 @pytest.mark.parametrize(("design", "violated"), CASES)
-def test_a_planted_violation_is_flagged(design, violated):
-    """In nine of ten draws at least."""
-    rng = stream(20261124, "planted", design, violated)
-    found = [flags(table_of(design, draw(rng, violated=violated))) for _ in range(10)]
-    assert sum(PLANTED[violated] in flagged for flagged in found) >= 9
+def test_a_planted_violation_is_flagged(design, violated, long):
+    """In nine of ten draws at least; in all of the first four."""
+    rng, draws = stream(20261124, "planted", design, violated), 10 if long else 4
+    found = [flags(table_of(design, draw(rng, violated=violated))) for _ in range(draws)]
+    assert sum(PLANTED[violated] in flagged for flagged in found) >= draws - long
 
 
 # Terms, the rate of false flags they are to keep, at intraclass correlations of 0 to 0.1. That a

@@ -137,7 +137,7 @@ LEVELS = {
 
 @pytest.mark.parametrize("design", DESIGNS)
 def test_clean_draws_are_flagged_no_more_often_than_stated(design, long, capsys, monkeypatch):
-    draws = 200 if long else 50
+    draws = 200 if long else 30
     # Never flagged, and most of the time.
     monkeypatch.delitem(checks.WITH_CLUSTERS, "difference without one cluster")
     rng = stream(20261124, "clean", design)

@@ -88,14 +88,16 @@ test-long: workshop ## run long simulations for hours (LONG="weighting ..."); .c
 	done
 
 lint: workshop ## set up, then the linters alone
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(WITH) $(BIN)/snakefmt --check Snakefile
-	$(WITH) $(SNAKEMAKE) --lint
-	$(WITH) $(BIN)/lint-imports --no-cache
-	$(WITH) $(BIN)/mypy --cache-dir "$(CURDIR)/.cache/mypy"
-	$(WITH) $(BIN)/python tools/budget.py
-	$(WITH) $(BIN)/python tools/configuration.py --check
+	@$(WITH) $(BIN)/mypy --cache-dir "$(CURDIR)/.cache/mypy" & types=$$!; \
+	set -ex; trap 'wait $$types' EXIT; \
+	$(BIN)/ruff check .; \
+	$(BIN)/ruff format --check .; \
+	$(WITH) $(BIN)/snakefmt --check Snakefile; \
+	$(WITH) $(SNAKEMAKE) --lint; \
+	$(WITH) $(BIN)/lint-imports --no-cache; \
+	$(WITH) $(BIN)/python tools/budget.py; \
+	$(WITH) $(BIN)/python tools/configuration.py --check; \
+	trap - EXIT; wait $$types
 
 validation: environment ## list every requirement with its tests, references, tolerances and last results
 	@$(WITH) $(BIN)/python tools/validation.py

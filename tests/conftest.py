@@ -10,7 +10,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from hypothesis import settings
-from support.study import BTHEB, CCP, DERIVED, StudyFolder, copy_study, inside, once, run_reduced
+from support.project import Project, run_watched
+from support.study import (
+    BTHEB,
+    CCP,
+    DERIVED,
+    ROOT,
+    StudyFolder,
+    copy_study,
+    inside,
+    once,
+    report_by,
+    run_reduced,
+)
 
 from ccp_analysis.results.table import read_results
 
@@ -21,13 +33,13 @@ settings.load_profile("project")
 
 # What runs a study, or a copy of one that was run: too slow for every keystroke.
 RUN = {
+    "run_whole",
     "done",
     "ccp_reported",
     "btheb_reported",
     "ccp_done",
     "btheb_done",
     "copy_of_ccp",
-    "another_ccp",
     "results_of",
     "ccp_study",
 }
@@ -56,6 +68,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.get_closest_marker("pipeline") is None)
 
 
+@pytest.fixture(scope="session")
+def run_whole(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The whole Connecting People study, run once by Snakemake; not to be changed."""
+    return Project(once(tmp_path_factory, "whole", run_watched))
+
+
+@pytest.fixture(scope="session")
+def done(run_whole: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """This worker's own copy of the study that was run, to be edited."""
+    folder = tmp_path_factory.mktemp("first") / "project"
+    return Project(shutil.copytree(run_whole.folder, folder))
+
+
 @pytest.fixture
 def ccp_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
     """The CCP study, reduced, as the current folder."""
@@ -68,12 +93,6 @@ def btheb_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
     """Beat the Blues, reduced, as the current folder."""
     monkeypatch.chdir(tmp_path)
     return copy_study(BTHEB, tmp_path)
-
-
-@pytest.fixture(scope="session")
-def another_ccp(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], StudyFolder]:
-    """Return what makes one more copy of the CCP study, reduced, to be changed and run."""
-    return lambda: copy_study(CCP, tmp_path_factory.mktemp("another_ccp"))
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +117,19 @@ def ccp_done(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
 def btheb_done(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     """Beat the Blues, reduced, with all its results; not to be changed."""
     return StudyFolder(once(tmp_path_factory, "btheb", partial(run_reduced, BTHEB)))
+
+
+@pytest.fixture(scope="session")
+def ccp_reported(run_whole: Project) -> StudyFolder:
+    """The whole CCP study with its report; not to be changed."""
+    return StudyFolder(run_whole.folder)
+
+
+@pytest.fixture(scope="session")
+def btheb_reported(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
+    """Beat the Blues, reduced, with its report, by a process of its own; not to be changed."""
+    make = partial(report_by, ROOT, BTHEB)
+    return StudyFolder(once(tmp_path_factory, "btheb_reported", make))
 
 
 @pytest.fixture(scope="session")

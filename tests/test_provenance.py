@@ -8,11 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.study import ROOT, inside, options_of
+from support.project import Project
+from support.study import ROOT, StudyFolder, inside, options_of
 
 from ccp_analysis import provenance
 from ccp_analysis.cli import BY_HAND, COMMANDS
@@ -21,106 +22,97 @@ from ccp_analysis.config.trial import TOLD, configuration_files, designed
 
 PACKAGE = Path(provenance.__file__).parent
 D = "data/derived"
-MADE = "made"
 RULES = [command for command in COMMANDS if command not in BY_HAND]
+# No part of a run; its command is given what its rule gives it, on the reduced study.
+BY_REQUEST = "characterise_whole"
 
 
-def options(command: str) -> list[str]:
-    """Return what a rule gives to its command on the study in the current folder."""
-    found = []
-    for name, value in options_of(command, "mixed").items():
-        found += [
-            f"--{name.replace('_', '-')}",
-            *map(str, value if isinstance(value, list) else [value]),
-        ]
-    return found
+@dataclass(frozen=True)
+class Ran:
+    """A process of a command: in which study, by which code, and what it kept of itself."""
+
+    study: Path
+    package: Path
+    given: list[str]
+    modules: set[str]
+    opened: set[Path]
 
 
-# Libraries are loaded once; each command then runs in a fork that has nothing of this package.
-DRIVER = """
-import json, os, sys
-import formulaic, matplotlib, numpy, pandas, pyarrow.parquet, pydantic, scipy.stats, yaml
-assert not [name for name in sys.modules if name.startswith("ccp_analysis")]
-
-def run(command, options):
-    opened = set()
-    def hook(event, arguments):
-        if event == "open" and isinstance(arguments[0], str):
-            opened.add(os.path.abspath(arguments[0]))
-    sys.addaudithook(hook)
-    from ccp_analysis.cli import main
-    status = main([command, *options, "--log", f"made/{command}.log"])
-    modules = [m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "ccp_analysis"]
-    with open(f"made/{command}.json", "w") as file:
-        json.dump({"status": status, "modules": modules, "opened": sorted(opened)}, file)
-
-os.makedirs("made", exist_ok=True)
-for command, options in json.loads(sys.argv[1]).items():
-    child = os.fork()
-    if child == 0:
-        run(command, options)
-        os._exit(0)
-    os.waitpid(child, 0)
-"""
+def inside_of(paths: set[Path], folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in paths if folder in path.parents}
 
 
 @pytest.fixture(scope="module")
-def ran(ccp_done, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("provenance") / "study"
-    shutil.copytree(ccp_done.path, folder)
-    with inside(folder):
-        given = {command: options(command) for command in RULES}
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, json.dumps(given)],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "OPENBLAS_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def ran(run_whole: Project, ccp_done: StudyFolder, tmp_path_factory) -> dict[str, list[Ran]]:
+    """Every process of the whole run, by command, and one of what is run by request."""
+    study, source = tmp_path_factory.mktemp("provenance") / "study", run_whole.folder / "src"
+    shutil.copytree(ccp_done.path, study)
+    with inside(study):
+        given = [f"--{n}={v}" for n, v in options_of(BY_REQUEST).items()]
+    command = [sys.executable, "-m", "ccp_analysis.cli", BY_REQUEST, *given, "--log=logs/whole.log"]
+    env = os.environ | {"PYTHONPATH": str(source), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=study, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return folder
+    found: dict[str, list[Ran]] = {}
+    for folder in (run_whole.folder, study):
+        for file in sorted((folder / "watched").glob("*.json")):
+            kept = json.loads(file.read_text())
+            options = [part for option in kept["given"] for part in option.split("=")]
+            found.setdefault(file.name.partition(".")[0], []).append(
+                Ran(
+                    folder,
+                    source / "ccp_analysis",
+                    options,
+                    set(kept["modules"]),
+                    set(map(Path, kept["opened"])),
+                )
+            )
+    return found
 
 
 @pytest.mark.parametrize("command", RULES)
 def test_a_command_uses_nothing_that_its_rule_does_not_fingerprint(ran, command, monkeypatch):
-    log = ran / MADE / f"{command}.log"
-    found = json.loads((ran / MADE / f"{command}.json").read_text())
-    assert found["status"] == 0, log.read_text()
-    covered = set(provenance.modules_of(command))
-    imported = {Path(module) for module in found["modules"]}
-    assert imported <= covered
-    assert PACKAGE / "cli.py" in imported
-    opened = {Path(path) for path in found["opened"]}
-    assets = {p for p in opened if PACKAGE in p.parents and p.suffix not in (".py", ".pyc")}
-    assert assets <= covered
+    covered = inside_of(set(provenance.modules_of(command)), PACKAGE)
+    for one in ran[command]:
+        imported = inside_of(set(map(Path, one.modules)), one.package)
+        assert imported <= covered
+        assert Path("cli.py") in imported
+        assets = inside_of(one.opened, one.package)
+        assert {path for path in assets if path.suffix not in (".py", ".pyc")} <= covered
 
-    monkeypatch.chdir(ran)
-    declared = configuration_files()[command]
-    # Of the study rules have what they use as a parameter, and some of the evaluation.
-    declared.append("config/study.yaml")
-    declared += ["config/economics.yaml"] * (
-        command in ("cost", "impute", "expose", "characterise_whole")
-    )
-    read = {p for p in opened if ran / "config" in p.parents}
-    assert read <= {ran / path for path in declared}
-    if command != "clean":
-        assert not {p for p in opened if ran / "data/raw" in p.parents}
-    given = {ran / option for option in options(command)}
-    # What is not yet whole has another name, which begins with a point, as the folder of checksums.
-    derived = {p for p in opened if ran / D in p.parents}
-    derived = {p for p in derived if not any(n[0] == "." for n in p.relative_to(ran).parts)}
-    assert all(given & {path, *path.parents} for path in derived), derived
+        monkeypatch.chdir(one.study)
+        declared = configuration_files()[command]
+        # Of the study rules have what they use as a parameter, and some of the evaluation.
+        declared.append("config/study.yaml")
+        declared += ["config/economics.yaml"] * (
+            command in ("cost", "impute", "expose", "characterise_whole")
+        )
+        opened = inside_of(one.opened, one.study)
+        assert {path for path in opened if path.parts[0] == "config"} <= set(map(Path, declared))
+        if command != "clean":
+            assert not {path for path in opened if path.parts[:2] == ("data", "raw")}
+        # What is not yet whole has another name, which begins with a point, as the folder of
+        # checksums.
+        given = set(map(Path, one.given))
+        derived = {path for path in opened if Path(D) in path.parents}
+        derived = {path for path in derived if not any(name[0] == "." for name in path.parts)}
+        assert all(given & {path, *path.parents} for path in derived), derived
+
+
+def test_what_tests_give_to_a_command_its_rule_gives_it(ran, ccp_done):
+    with inside(ccp_done.path):
+        for command in RULES:
+            ours = {f"--{name.replace('_', '-')}" for name in options_of(command)}
+            assert ours <= set(ran[command][0].given), command
 
 
 def test_what_a_rule_declares_it_reads(ran, monkeypatch):
     """No rule reruns for a file that its command never opens."""
-    monkeypatch.chdir(ran)
-    files = configuration_files()
     for command in RULES:
-        if command != "items":
-            opened = json.loads((ran / MADE / f"{command}.json").read_text())["opened"]
-            assert {str(ran / path) for path in files[command]} <= set(opened), command
+        monkeypatch.chdir(ran[command][0].study)
+        files = set(map(Path, configuration_files()[command]))
+        opened = set().union(*(inside_of(one.opened, one.study) for one in ran[command]))
+        assert files <= opened or command == "items", command
 
 
 def test_what_is_said_of_a_study_in_its_report_alone_is_read_by_no_other_rule(monkeypatch):
@@ -167,10 +159,8 @@ def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(provenance, "PACKAGE", copy)
     monkeypatch.setattr(provenance, "LOCK", tmp_path / "requirements.lock")
-    monkeypatch.setattr(ast, "parse", cache(ast.parse))  # most modules stay as they are
 
-    def prints() -> dict[str, str]:
-        provenance._imports.cache_clear()
+    def prints() -> dict[str, str]:  # what a module imports is kept: only comments are added
         return {command: provenance.code_fingerprint(command) for command in RULES}
 
     before = prints()

@@ -202,7 +202,7 @@ def test_families_are_adjusted_as_by_r(method):
     assert set(table["family"]) == {""}
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.sampled_from(["holm", "hochberg"]))
 def test_adjusting_raises_p_values_and_keeps_their_order(p_values, method):
     outcomes = "abcdefgh"[: len(p_values)]

@@ -80,7 +80,7 @@ def test_the_templates_ask_by_members():
 
 
 @pytest.mark.pipeline
-def test_a_word_renamed_is_renamed_in_everything(tmp_path):
+def test_a_word_renamed_is_renamed_in_everything(btheb_reported, tmp_path):
     # The second study as it is, and by a copy of the code in which some words are others.
     renamed = {
         Term.DETECTABLE: "least detectable difference",
@@ -99,8 +99,8 @@ def test_a_word_renamed_is_renamed_in_everything(tmp_path):
         text = text.replace(f'= "{word}"', f'= "{new}"')
     words.write_text(text, encoding="utf-8")
     made = {}
-    for kind, code in (("plain", ROOT), ("renamed", tmp_path)):
-        reports = report_by(code, BTHEB, tmp_path / kind)
+    other_reports = report_by(tmp_path, BTHEB, tmp_path / "study")
+    for kind, reports in (("plain", btheb_reported / "reports"), ("renamed", other_reports)):
         made[kind] = {
             path.name: path.read_bytes()
             for path in reports.rglob("*")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from support import reported
+from support.study import CCP, StudyFolder, copy_study, once
 
 from ccp_analysis.errors import StudyError
 from ccp_analysis.results.table import read_results
@@ -87,12 +89,6 @@ def of_costs(folder) -> None:
             write(folder, file, service, "0")
 
 
-def run(folder) -> None:
-    folder.change("config/economics.yaml", "draws: 500", "draws: 100")
-    with contextlib.chdir(folder.path):
-        folder.all_results()
-
-
 def report(folder) -> str:
     made = folder.source()
     with contextlib.chdir(folder.path):
@@ -103,19 +99,30 @@ def report(folder) -> str:
 
 
 @pytest.fixture(scope="module")
-def outcomes(another_ccp):
-    folder = another_ccp()
-    of_outcomes(folder)
-    run(folder)
-    return folder
+def outcomes(tmp_path_factory):
+    def run(path: Path) -> None:
+        folder = copy_study(CCP, path)
+        of_outcomes(folder)
+        folder.change("config/economics.yaml", "draws: 500", "draws: 100")
+        with contextlib.chdir(path):
+            folder.all_results()
+
+    return StudyFolder(once(tmp_path_factory, "damaged_outcomes", run))
 
 
 @pytest.fixture(scope="module")
-def costs(another_ccp):
-    folder = another_ccp()
-    of_costs(folder)
-    run(folder)
-    return folder
+def costs(ccp_done, tmp_path_factory):
+    """Run again what costs go into; all else is as it was."""
+
+    def run(path: Path) -> None:
+        folder = StudyFolder(shutil.copytree(ccp_done.path, path, dirs_exist_ok=True))
+        of_costs(folder)
+        with contextlib.chdir(path):
+            folder.up_to_imputation()
+            folder.evaluate()
+            folder.run("results")
+
+    return StudyFolder(once(tmp_path_factory, "damaged_costs", run))
 
 
 def results(folder, **where: object) -> pd.DataFrame:

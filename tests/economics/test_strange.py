@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from support.study import CCP, copy_study, inside, once
 
 from ccp_analysis import before
 from ccp_analysis.config.strange import Strange
@@ -25,15 +26,15 @@ STANDS = "placeholder in place of a published source"
 
 
 @pytest.fixture(scope="module")
-def participants(another_ccp, tmp_path_factory) -> Path:
+def participants(tmp_path_factory) -> Path:
     """The cleaned table of the study, made once."""
-    kept = tmp_path_factory.mktemp("cleaned") / "participants.parquet"
-    with pytest.MonkeyPatch.context() as patch:
-        folder = another_ccp()
-        patch.chdir(folder.path)
-        folder.clean()
-        shutil.copy(DERIVED / "participants.parquet", kept)
-    return kept
+
+    def clean(path: Path) -> None:
+        folder = copy_study(CCP, path)
+        with inside(path):
+            folder.clean()
+
+    return once(tmp_path_factory, "cleaned", clean) / DERIVED / "participants.parquet"
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from visits_data import draw
 
 from ccp_analysis.models.mixed import fit_mixed
-from ccp_analysis.models.mixed_layout import require_team_by_visit
 from ccp_analysis.models.ols import RankDeficientError
 from ccp_analysis.models.small_sample import kenward_roger, kenward_roger_f, satterthwaite
 
@@ -142,15 +141,3 @@ def test_kenward_roger_needs_reml(data):
     X, y, person, visit, _ = data
     with pytest.raises(ValueError, match="needs a fit by REML"):
         kenward_roger(fit_mixed(X, y, person, visit, method="ML"), np.eye(7))
-
-
-def test_an_arm_of_teams_needs_team_by_visit(data):
-    _, _, person, visit, team = data
-    arm = team % 2
-    for structure in (None, "intercept"):
-        with pytest.raises(ValueError, match="property of the team and there are several visits"):
-            require_team_by_visit(arm, team, visit, structure)
-        require_team_by_visit(person % 2, team, visit, structure)
-        require_team_by_visit(arm, team, np.zeros(len(team)), structure)
-    require_team_by_visit(np.array(["a", "b"])[arm], team, visit, "cs")
-    require_team_by_visit(arm, team, visit, "us")

@@ -71,14 +71,6 @@ def clustered(arm=True):
     return X, table["y"].to_numpy(), *codes
 
 
-def nested_shape(name):
-    """Return X, y and both levels of groups."""
-    table = pd.read_csv(DATA / "nested.csv")
-    table = table[table["shape"] == name]
-    X = np.column_stack([np.ones(len(table)), table["arm"], table["x"], table["z"]])
-    return X, table["y"].to_numpy(), [table["outer"].to_numpy(), table["inner"].to_numpy()]
-
-
 def draw(
     seed, people=40, visits=3, batch=(), teams=6, team_sd=0.5, shared_design=True, missing=0.2
 ):

@@ -1,51 +1,46 @@
-"""Two made-up studies and their reports."""
+"""Made-up studies and their reports."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from made_up import Folder, make
-from support.study import StudyFolder, inside, once
+from made_up import VILE, Folder, make
+from support.study import once
+
+
+def made_up(
+    factory: pytest.TempPathFactory, name: str, study: str, queries: int = 0, **other: Any
+) -> Folder:
+    """Return a made-up study with its report; if wanted, with so many queries and one more."""
+
+    def make_it(folder: Path) -> None:
+        study_folder = make(study, folder / "study", **other)
+        if queries:
+            header, first, *_ = study_folder.text("queries.csv").splitlines()
+            more = [first.replace("Q0001", f"Q{n:04d}") for n in range(1, queries + 1)]
+            last = more[0].replace("Q0001", f"Q{queries + 1:04d}").replace("note", "error")
+            text = "\n".join([header, *more, last]) + "\n"
+            (study_folder.path / "queries.csv").write_text(text)
+        study_folder.report()
+
+    return Folder(once(factory, name, make_it) / "study")
 
 
 @pytest.fixture(scope="session")
 def clustered(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """Synthetic, in clusters, with costs, one follow-up: the finished report."""
-    folder = make("clustered", tmp_path_factory.mktemp("clustered") / "study")
-    folder.report()
-    return folder
+    return made_up(tmp_path_factory, "clustered", "clustered")
 
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """Public, without clusters, costs, queries or missing values, two follow-ups."""
-    folder = make("plain", tmp_path_factory.mktemp("plain") / "study")
-    folder.report()
-    return folder
-
-
-def reported(factory: pytest.TempPathFactory, done: StudyFolder, name: str) -> StudyFolder:
-    """Return a copy of a study that was run, with its report."""
-
-    def make_it(folder: Path) -> None:
-        shutil.copytree(done.path, folder, dirs_exist_ok=True)
-        with inside(folder):
-            StudyFolder(folder).report()
-
-    return StudyFolder(once(factory, name, make_it))
+    return made_up(tmp_path_factory, "plain", "plain")
 
 
 @pytest.fixture(scope="session")
-def ccp_reported(tmp_path_factory: pytest.TempPathFactory, ccp_done: StudyFolder) -> StudyFolder:
-    """The CCP study, reduced, with its report; not to be changed."""
-    return reported(tmp_path_factory, ccp_done, "ccp_reported")
-
-
-@pytest.fixture(scope="session")
-def btheb_reported(
-    tmp_path_factory: pytest.TempPathFactory, btheb_done: StudyFolder
-) -> StudyFolder:
-    """Beat the Blues, reduced, with its report; not to be changed."""
-    return reported(tmp_path_factory, btheb_done, "btheb_reported")
+def vile(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """The first one, its primary outcome called what no document may obey, with 31 queries."""
+    return made_up(tmp_path_factory, "vile", "clustered", queries=30, label=VILE)

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import zipfile
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,7 @@ class Cells:
 def is_printed(said: str, value: float | str) -> bool:
     """Return whether a text is a number as the report prints it: rounded, its sign or its size."""
     if isinstance(value, str):
-        return said in value
+        return said.replace(",", "") in value.replace(",", "")
     shown = re.sub(r"[^\d.<>]", "", said)
     if shown[:1] in ("<", ">"):
         return value < 0.001 if said[0] == "<" else value > 0.99
@@ -173,14 +174,18 @@ def is_printed(said: str, value: float | str) -> bool:
 
 @pytest.fixture(scope="module", params=["ccp_reported", "btheb_reported"])
 def folder(request: pytest.FixtureRequest) -> Path:
-    """A shipped study, reduced, with its report."""
+    """A shipped study with its report."""
     return request.getfixturevalue(request.param).path
 
 
-@pytest.fixture
-def page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
+@pytest.fixture(autouse=True)
+def _here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    return Page(Path("reports/report.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    return Page((folder / "reports/report.html").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -218,13 +223,20 @@ def test_a_number_without_its_place_is_found(folder: Path, page: Page) -> None:
     assert len(links) == len(page.links) and found == len(links[::97])
 
 
-def leading_nowhere(page: Page) -> list[tuple[str, str, str]]:
-    """Return table, number and text of what is neither traced nor known to be no data."""
+@cache
+def no_data(folder: Path) -> tuple[re.Pattern[str], list[re.Pattern[str]], set[float], set[str]]:
+    """Return what finds words and sentences that are no data, configured numbers, checklists."""
     words, numbers = configured()
     either = re.compile("|".join(map(re.escape, sorted(words, key=len)[::-1])), re.IGNORECASE)
     said = [pattern.replace("N", r"[−-]?(\d[\d,]*(?:\.\d+)?)") for pattern in NOT_DATA]
     allowed = [re.compile(pattern) for pattern in said]
     lists = {item.name for item in tables_of(Trial()) if isinstance(item, Checklist)}
+    return either, allowed, numbers, lists
+
+
+def leading_nowhere(page: Page) -> list[tuple[str, str, str]]:
+    """Return table, number and text of what is neither traced nor known to be no data."""
+    either, allowed, numbers, lists = no_data(Path.cwd())
 
     def known(found: re.Match[str]) -> str:
         return "" if all(as_number(g) in numbers for g in found.groups() if g) else found[0]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,11 @@ Change = Callable[[Config], Config]
 
 
 def plan_of(fixture: str) -> Config:
+    return copy.deepcopy(read_plan(fixture))
+
+
+@cache
+def read_plan(fixture: str) -> Config:
     text = (STUDIES[fixture] / "config/analysis.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(text)
 
@@ -60,16 +67,24 @@ def without(plan: Config, gone: set[str]) -> Config:
     return plan | left
 
 
+def analyses_of(fixture: str) -> list[str]:
+    return [entry["id"] for entry in plan_of(fixture)["analyses"]]
+
+
 def variants(fixture: str) -> dict[str, Config]:
     plan = plan_of(fixture)
     every = plan["analyses"]
-    groups = {entry["id"]: {entry["id"]} for entry in every}
+    groups = {f"every second from {k}": {e["id"] for e in every[k::2]} for k in (0, 1)}
     for key in ("model", "data", "role"):
         for value in dict.fromkeys(entry[key] for entry in every):
             groups[f"{key} {value}"] = {e["id"] for e in every if e[key] == value}
     groups["all but the first"] = {entry["id"] for entry in every[1:]}
-    alike = {frozenset(gone): name for name, gone in groups.items() if len(gone) < len(every)}
-    found = {name: without(plan, set(gone)) for gone, name in alike.items()}
+    groups |= {entry["id"]: {entry["id"]} for entry in every}
+    found, seen = {}, set()
+    for name, gone in groups.items():
+        if len(gone) < len(every) and frozenset(gone) not in seen:
+            seen.add(frozenset(gone))
+            found[name] = without(plan, gone)
     for part in ("checks", "families", "subgroups", "baseline_table", "estimands", "covariates"):
         found[part] = plan | {part: []}
     for part in ("planned", "sensitivity", "next_study"):
@@ -109,9 +124,16 @@ def sources(ccp_done, btheb_done) -> dict[str, Source]:
     return {"ccp_done": ccp_done.source(), "btheb_done": btheb_done.source()}
 
 
-@pytest.mark.parametrize(
-    ("fixture", "name"), [(fixture, name) for fixture in STUDIES for name in variants(fixture)]
-)
+def cases() -> list[Any]:
+    """All variants; those without a single analysis, others of its model left, are for --long."""
+    return [
+        pytest.param(fixture, name, marks=pytest.mark.long if name in analyses_of(fixture) else ())
+        for fixture in STUDIES
+        for name in variants(fixture)
+    ]
+
+
+@pytest.mark.parametrize(("fixture", "name"), cases())
 def test_there_is_a_report_without(sources, fixture, name):
     text = report(planned(sources[fixture], variants(fixture)[name]))
     if name == "model team-means":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from matplotlib.text import Text
 from special import VILE, Special, run
 from support import reported
-from support.study import StudyFolder, inside
+from support.study import StudyFolder, inside, once
 
 from ccp_analysis.report.drawing import TALL, WIDTH
 from ccp_analysis.report.pages import TEMPLATES
@@ -85,9 +86,14 @@ STUDIES = {
 }
 
 
+def special(name: str, factory: pytest.TempPathFactory) -> StudyFolder:
+    made = once(factory, f"special_{name[:4]}", lambda path: run(STUDIES[name], path / "study"))
+    return StudyFolder(made / "study")
+
+
 @pytest.fixture(scope="module", params=STUDIES)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
-    return run(STUDIES[request.param], tmp_path_factory.mktemp("special") / request.param[:4])
+    return special(request.param, tmp_path_factory)
 
 
 def read(source: Source) -> str:
@@ -188,8 +194,11 @@ def test_documents_know_how_high_a_figure_may_be() -> None:
 
 
 @pytest.mark.parametrize("name", ["many outcomes", "teams"])
-def test_documents_are_made(name: str, tmp_path: Path) -> None:
-    folder = run(STUDIES[name], tmp_path / "study")
+def test_documents_are_made(
+    name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    made = special(name, tmp_path_factory)
+    folder = StudyFolder(shutil.copytree(made.path, tmp_path / "study"))
     with inside(folder.path):
         folder.run("items")
         folder.run("report")

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -183,14 +184,18 @@ def meaning(key: Key) -> str:
     name, *way = key
     if name not in FILES:
         return ""
-    schema = FILES[name].model_json_schema()
-    if FILES[name] is Column:
-        way = way[1:]
+    schema = _schema(FILES[name])
+    way = way[1:] if FILES[name] is Column else way
     said, nodes = "", [schema]
     for step in way:
         nodes = [inner for node in nodes for inner in _within(node, step, schema.get("$defs", {}))]
         said = next((node["description"] for node in nodes if node.get("description")), said)
     return " ".join(said.split())
+
+
+@cache
+def _schema(model: type[BaseModel]) -> Values:
+    return model.model_json_schema()
 
 
 def _within(node: Values, step: str, parts: Values) -> Iterator[Values]:
@@ -203,7 +208,9 @@ def _within(node: Values, step: str, parts: Values) -> Iterator[Values]:
         yield node["properties"][step]
     else:
         patterns = node.get("patternProperties", {}).values()
-        for inner in (node.get("items"), node.get("additionalProperties"), *patterns):
-            if isinstance(inner, dict):
-                # The entry itself says nothing: what its list says of it stands.
-                yield {key: value for key, value in inner.items() if key != "description"}
+        # The entry itself says nothing: what its list says of it stands.
+        yield from (
+            {key: value for key, value in inner.items() if key != "description"}
+            for inner in (node.get("items"), node.get("additionalProperties"), *patterns)
+            if isinstance(inner, dict)
+        )

@@ -152,40 +152,6 @@ def visit_layout(
     return VisitLayout(X, y, people, at, visits, teams)
 
 
-def require_team_by_visit(
-    arm: np.ndarray, team: np.ndarray, visit: np.ndarray, team_structure: str | None
-) -> None:
-    """Refuse a longitudinal model of a team-level arm that has no team x visit effects.
-
-    A constant team effect cancels from a contrast between arms that is a change over visits, which
-    then is judged by the differences between people, not between teams.
-
-    Parameters
-    ----------
-    arm, team, visit : array_like
-        Of each row, shape (n,).
-    team_structure : str or None
-        Covariance of team effects over visits: "us" and "cs" contain team x visit, "intercept" and
-        None do not.
-
-    Raises
-    ------
-    ValueError
-        If there are several visits, no team has both arms, and team x visit is missing.
-    """
-    if team_structure in ("us", "cs"):
-        return
-    teams, team_of = np.unique(team, return_inverse=True)
-    arms, arm_of = np.unique(arm, return_inverse=True)
-    arms_of_teams = len(np.unique(team_of * len(arms) + arm_of))
-    if len(np.unique(visit)) > 1 and arms_of_teams == len(teams):
-        raise ValueError(
-            "The arm is a property of the team and there are several visits: the model needs a "
-            "team x visit effect (team_structure cs or us), or people are counted as if they had "
-            "been allocated one by one."
-        )
-
-
 def _codes(values: np.ndarray, n: int, what: str) -> np.ndarray:
     codes = np.asarray(values)
     if codes.shape != (n,) or not np.issubdtype(codes.dtype, np.integer):

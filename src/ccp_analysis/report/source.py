@@ -6,6 +6,8 @@ import math
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from ccp_analysis.results.table import read_results
 from ccp_analysis.results.terms import Role, Status, Term, require_known
 
 Row = dict[str, Any]
+INDEXED = ("analysis", "outcome", "term", "subgroup")
 CURRENCY = {code: one.symbol for code, one in CURRENCIES.items()}
 MONEY = {
     "cost": "Total cost of services",
@@ -65,12 +68,9 @@ class Source:
         Chains and values of the imputation and maps of deltas.
     patterns, losses : pandas.DataFrame
         Which values are missing together, and who was lost.
-    draws : pandas.DataFrame
-        Bootstrap draws of the economic evaluation: differences in cost and QALYs of each.
-    balance : pandas.DataFrame
-        Propensities of people, and contours of unmeasured confounding.
-    practice : pandas.DataFrame
-        Fidelity of people, and shares of answers.
+    draws, balance, practice : pandas.DataFrame
+        Bootstrap draws of the evaluation: differences in cost and QALYs; propensities of people
+        and contours of unmeasured confounding; fidelity of people and shares of answers.
     prices, intervention : pandas.DataFrame
         The prices of services, and the items that the intervention itself costs.
     compared : Compared
@@ -101,13 +101,20 @@ class Source:
     intervention: pd.DataFrame = field(default_factory=pd.DataFrame)
     compared: Compared = Compared()
 
+    @cached_property
+    def _by(self) -> dict[tuple[str, object], list[Row]]:
+        """The rows by what stands in the columns that are asked for most."""
+        found: dict[tuple[str, object], list[Row]] = {}
+        for row, name in product(self.results, INDEXED):
+            found.setdefault((name, row[name]), []).append(row)
+        return found
+
     def rows(self, **where: object) -> list[Row]:
         """Return the rows of the results whose columns have the values given, in their order."""
-        found = list(self.results)
         for column, value in where.items():
             require_known(column, value)
-            found = [row for row in found if row[column] == value]
-        return found
+        groups = [self._by.get((name, where[name]), []) for name in INDEXED if name in where]
+        return among(min(groups, key=len, default=self.results), **where)
 
     def one(self, **where: object) -> Row | None:
         """Return the one such row, None where there is none; ValueError if there are several."""
@@ -133,8 +140,7 @@ class Source:
     @property
     def imputes(self) -> bool:
         """Whether anything reported rests on imputed values."""
-        entries = self.plan.analyses
-        return self.economics is not None or any(e.data == "imputed" for e in entries)
+        return self.economics is not None or any(e.data == "imputed" for e in self.plan.analyses)
 
     @property
     def primary(self) -> list[Outcome]:
@@ -261,14 +267,10 @@ def load(
 
     Parameters
     ----------
-    results : Path
-        The results table.
-    flow : Path
-        The participant flow, JSON.
-    queries, models : Path, optional
-        Data queries and imputation models, CSV.
-    scales : Path, optional
-        Reliability, floor and ceiling of the scales, CSV.
+    results, flow : Path
+        The results table, and the participant flow, JSON.
+    queries, models, scales : Path, optional
+        Data queries, imputation models, and reliability, floor and ceiling of the scales, CSV.
     points : Path, optional
         Folder with the points of the figures: those of the checks that the plan asks for are
         expected there, those of the imputation, of deltas and of the bootstrap may be.

@@ -256,6 +256,7 @@ VOCABULARY: Final[dict[str, type[StrEnum]]] = {
     "average": Average,
     "term": Term,
 }
+_TEXTS: Final = {words: {str(word) for word in words} for words in VOCABULARY.values()}
 
 
 def require_known(column: str, value: object) -> None:
@@ -282,6 +283,6 @@ def require_known(column: str, value: object) -> None:
         return
     whole = str(value)
     stem, parted, _ = whole.partition(OF)
-    known = {str(word) for word in (PARTED if parted and words is Term else words)}
+    known = PARTED if parted and words is Term else _TEXTS[words]
     if (stem if parted else whole) not in known:
         raise ValueError(f"'{whole}' is not one of the words for '{column}' ({words.__name__})")

@@ -1,4 +1,4 @@
-"""A copy of the project with a reduced study (m = 2), and Snakemake run in it."""
+"""A copy of the project with a study, and Snakemake run in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from support.study import ROOT
+
 CODE = ["Snakefile", "Makefile", "environment.yml", "requirements.lock", "profiles", "src"]
 BIN = Path(sys.executable).parent
 
@@ -53,7 +54,7 @@ class Project:
 
 
 def copy_project(folder: Path, study: str = ".", analyses: list[str] | None = None) -> Project:
-    """Copy the code and a study, reduced; if wanted, with some of its analyses alone."""
+    """Copy the code and a study; if wanted, with some of its analyses alone, of 2 imputations."""
     for name in CODE:
         source = ROOT / name
         if source.is_dir():
@@ -62,17 +63,20 @@ def copy_project(folder: Path, study: str = ".", analyses: list[str] | None = No
             shutil.copy(source, folder / name)
     shutil.copytree(ROOT / study / "config", folder / "config")
     shutil.copytree(ROOT / study / "data" / "raw", folder / "data" / "raw")
-    path = folder / "config" / "analysis.yaml"
-    text = re.sub(r"imputations: \d+", "imputations: 2", path.read_text(encoding="utf-8"))
-    path.write_text(re.sub(r"iterations: \d+", "iterations: 3", text), encoding="utf-8")
-    money = folder / "config" / "economics.yaml"
-    if money.is_file():
-        text = money.read_text(encoding="utf-8").replace("draws: 5000", "draws: 500")
-        money.write_text(text, encoding="utf-8")
     if analyses:
+        path = folder / "config" / "analysis.yaml"
         plan = yaml.safe_load(path.read_text(encoding="utf-8"))
         plan["analyses"] = [entry for entry in plan["analyses"] if entry["id"] in analyses]
+        plan["imputation"] |= {"imputations": 2, "iterations": 3}
         kept = ("seed", "confidence_level", "estimand", "outcomes", "covariates")
         kept += ("imputation", "analyses")
         path.write_text(yaml.safe_dump({key: plan[key] for key in kept}), encoding="utf-8")
     return Project(folder)
+
+
+def run_watched(folder: Path) -> None:
+    """Run the whole Connecting People study; each command keeps what it imports and opens."""
+    project = copy_project(folder)
+    shutil.copy(Path(__file__).with_name("watch.py"), folder / "src/sitecustomize.py")
+    result = project.run("--cores", "4")
+    assert result.returncode == 0, result.stdout + result.stderr

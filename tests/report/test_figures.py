@@ -9,6 +9,7 @@ from support import reported
 
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report import drawing, stage
+from ccp_analysis.report.catalogue import figures_of
 
 
 def test_every_figure_is_there_twice(clustered: Folder, plain: Folder) -> None:
@@ -35,6 +36,12 @@ def _names(folder: Folder) -> list[str]:
     return reported.figure_names(source)
 
 
+def _draw_all(folder: Folder, out: Path) -> None:
+    source = folder.source()
+    for item in figures_of(source):
+        stage.draw(source, item, out)
+
+
 def _said(figure) -> str:
     texts = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
     return "\n".join(texts)
@@ -48,7 +55,7 @@ def stamped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_synthetic_figures_say_so(clustered: Folder, tmp_path: Path, stamped: list[str]) -> None:
-    stage.draw_share(clustered.source, tmp_path, 1, 0)
+    _draw_all(clustered, tmp_path)
     assert len(stamped) == len(_names(clustered))
     assert all("SYNTHETIC DATA" in text for text in stamped)
 
@@ -65,12 +72,12 @@ def test_no_type_is_smaller_than_seven_points(
 
     monkeypatch.setattr(drawing, "save", smallest)
     for folder in (clustered, plain):
-        stage.draw_share(folder.source, tmp_path, 1, 0)
+        _draw_all(folder, tmp_path)
     assert {name: size for name, size in sizes.items() if size < 7} == {}
 
 
 def test_other_figures_do_not(plain: Folder, tmp_path: Path, stamped: list[str]) -> None:
-    stage.draw_share(plain.source, tmp_path, 1, 0)
+    _draw_all(plain, tmp_path)
     assert len(stamped) == len(_names(plain))
     assert not any("SYNTHETIC" in text for text in stamped)
 

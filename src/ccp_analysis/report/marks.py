@@ -16,6 +16,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, SupportsIndex
 
+from ccp_analysis.results.terms import Status
+
 # A place is written with the characters of a private plane of Unicode, one for each of its own.
 _PLANE = 0xF0000
 _END = chr(_PLANE)
@@ -99,6 +101,17 @@ class Withheld(float):
 
 SUPPRESSED = "[suppressed]"
 WITHHELD = Withheld("nan")
+
+
+def withheld(part: Any) -> Any:
+    """Put what is printed for a number in the place of those of the flow that are not shown."""
+    if isinstance(part, dict):
+        return {
+            key: value if key == "suppressed" else withheld(value) for key, value in part.items()
+        }
+    if isinstance(part, list):
+        return [withheld(value) for value in part]
+    return WITHHELD if part == Status.SUPPRESSED else part
 
 
 def _alone(number: Any) -> Any:

@@ -7,6 +7,7 @@ when it is written (`results.table`) and when it is asked for.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from ccp_analysis.config.models import Model as Model
@@ -282,6 +283,10 @@ def require_known(column: str, value: object) -> None:
         return
     whole = str(value)
     stem, parted, _ = whole.partition(OF)
-    known = {str(word) for word in (PARTED if parted and words is Term else words)}
-    if (stem if parted else whole) not in known:
+    if (stem if parted else whole) not in _known(words, bool(parted)):
         raise ValueError(f"'{whole}' is not one of the words for '{column}' ({words.__name__})")
+
+
+@cache
+def _known(words: type[StrEnum], parted: bool) -> set[str]:
+    return {str(word) for word in (PARTED if parted and words is Term else words)}

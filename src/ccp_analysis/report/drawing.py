@@ -274,11 +274,11 @@ def save(figure: Figure, out: Path, name: str) -> None:
     figure.set_dpi(DOTS)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    few = _few_colours(np.asarray(canvas.buffer_rgba()).view(np.uint32)[..., 0])
+    few = few_colours(np.asarray(canvas.buffer_rgba()).view(np.uint32)[..., 0])
     files.write_whole(out / f"{name}.png", lambda path: few.save(path, dpi=(DOTS, DOTS)))
 
 
-def _few_colours(pixels: npt.NDArray[np.uint32]) -> Image.Image:
+def few_colours(pixels: npt.NDArray[np.uint32]) -> Image.Image:
     """Return an image of 256 colours of its own; colours are chosen of a sample that has them all.
 
     Most pixels are as the one before them: colours are looked for where they change.

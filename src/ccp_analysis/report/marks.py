@@ -16,8 +16,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, SupportsIndex
 
-from ccp_analysis.results.terms import Status
-
 # A place is written with the characters of a private plane of Unicode, one for each of its own.
 _PLANE = 0xF0000
 _END = chr(_PLANE)
@@ -103,15 +101,16 @@ SUPPRESSED = "[suppressed]"
 WITHHELD = Withheld("nan")
 
 
-def withheld(part: Any) -> Any:
-    """Put what is printed for a number in the place of those of the flow that are not shown."""
+def withheld(part: Any, word: str) -> Any:
+    """Put what is printed for a number in the place of those that a word stands for."""
     if isinstance(part, dict):
         return {
-            key: value if key == "suppressed" else withheld(value) for key, value in part.items()
+            key: value if key == "suppressed" else withheld(value, word)
+            for key, value in part.items()
         }
     if isinstance(part, list):
-        return [withheld(value) for value in part]
-    return WITHHELD if part == Status.SUPPRESSED else part
+        return [withheld(value, word) for value in part]
+    return WITHHELD if part == word else part
 
 
 def _alone(number: Any) -> Any:

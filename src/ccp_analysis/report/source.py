@@ -327,7 +327,7 @@ def load(
         instruments=load_instruments(),
         dictionary=load_dictionary(study),
         results=_records(table),
-        flow=withheld(files.read_json(flow)),
+        flow=withheld(files.read_json(flow), Status.SUPPRESSED),
         queries=pd.concat(listed, ignore_index=True) if listed else pd.DataFrame(),
         models=_text(models, "missing", "r_hat", "r_hat_sd"),
         scales=_text(scales, *SCALED),

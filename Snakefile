@@ -692,15 +692,12 @@ rule codebook:
 onsuccess:
     for line in lines_of(PLAN, layout.FLOW):
         print(line)
-    # Where it is asked for some files alone there may be no table yet.
-    if layout.RESULTS.is_file():
+    # Where it is asked for some files alone there may be no report, or one of an earlier run.
+    found = sorted(layout.RESULTS.parent.iterdir())
+    made = [path for path in found if path.is_file() and path.stat().st_mtime >= STARTED]
+    if layout.DOCUMENTS[0] in made:
         print(not_estimated(layout.RESULTS), end="")
-    print(
-        f"{STUDY.title}: done in {time.time() - STARTED:.0f} s; open "
-        f"{layout.DOCUMENTS[0].resolve()}"
-    )
-
-
-onerror:
-    for fault in faults_since(Path("logs"), STARTED):
-        print(f"The run stopped: {fault}", file=sys.stderr)
+        said = f"; open {layout.DOCUMENTS[0].resolve()}"
+    else:
+        said = f"; made {', '.join(map(str, made))}" if made else ""
+    print(f"{STUDY.title}: done in {time.time() - STARTED:.0f} s{said}")

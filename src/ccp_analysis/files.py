@@ -16,13 +16,13 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import DERIVED, RECORDS, RESULTS
+
+if TYPE_CHECKING:  # slow to import: who reads or writes a table does so
+    import pandas as pd
 
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 NUMBER = re.compile(r"\s*[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*")
@@ -108,11 +108,16 @@ def read_json(path: Path) -> Any:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """Return a table that a rule wrote as CSV, every cell as text."""
+    import pandas as pd
+
     return pd.read_csv(io.BytesIO(read_bytes(path)), dtype=str, keep_default_na=False)
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Return a table that a rule wrote as Parquet; the checksum of each page is compared too."""
+    import pandas as pd
+    import pyarrow as pa
+
     try:
         return pd.read_parquet(io.BytesIO(read_bytes(path)), page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid) as error:
@@ -151,6 +156,8 @@ def write_csv(path: Path, table: pd.DataFrame, bom: bool = False) -> None:
     With a byte order mark a spreadsheet takes the letters of a table for people for what they are.
     Text that a spreadsheet would take for a formula is escaped (see `escaped`).
     """
+    import pandas as pd
+
     safe = table.rename(columns=lambda name: escaped(name) if isinstance(name, str) else name)
     quoting = csv.QUOTE_MINIMAL
     for name, kind in safe.dtypes.items():

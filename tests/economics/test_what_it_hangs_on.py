@@ -115,6 +115,19 @@ def of_the_arm(frame):
     return 100.0 * (frame["arm"] == "new")
 
 
+def test_exact_costs_stop_no_row_of_qalys_with_a_baseline_of_its_own():
+    data, alone = data_of(small(), "own_baseline"), np.array([[0.0, 1.0]])
+    expected, _ = data.fit_sums(alone)
+    frame = data.chosen.frame.assign(**{COST: of_the_arm})
+    exact = replace(data, chosen=replace(data.chosen, frame=frame))
+    found, method = exact.fit_sums(alone)
+    assert method == "cr2"
+    for name in ("estimate", "std_error", "df"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-9)
+    with pytest.raises(ValueError, match="exact"):
+        exact.fit_sums(alone[:, ::-1])
+
+
 NO_ERROR_OF_ITS_OWN = {
     "same for everyone": lambda frame: 7.0,
     "of the arm": of_the_arm,

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
 from made_up import Folder, make
 from support import reported
 
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report import drawing, stage
+from ccp_analysis.report.catalogue import figures_of
+from ccp_analysis.report.inlined import with_figures
 
 
 def test_every_figure_is_there_twice(clustered: Folder, plain: Folder) -> None:
@@ -30,9 +34,41 @@ def test_figures_are_the_same_bytes_again(
         assert path.read_bytes() == (tmp_path / "figures" / path.name).read_bytes(), path.name
 
 
+def test_a_picture_has_colours_of_its_own() -> None:
+    # Few colours stay what they are; of many every one is near to one that is kept.
+    step = np.arange(1 << 12, dtype=np.uint32)
+    smooth = (step // 16) | (step % 64 * 4) << 8 | 0xFF808000
+    for colours, far in ((smooth[:200], 0), (smooth, 16)):
+        pixels = np.repeat(colours, 3).reshape(len(colours), 3)
+        few = np.asarray(drawing.few_colours(pixels).convert("RGB")).astype(int)
+        asked = pixels[..., None].view(np.uint8)[..., :3].astype(int)
+        assert np.abs(few - asked).max() <= far
+
+
+def test_names_within_a_figure_are_its_own_and_labels_stay(tmp_path: Path) -> None:
+    label = '<text> id="x" url(#y)</text>'
+    svg = f'<svg xmlns="s" width="9pt" viewBox="0 0 9 9"><a id="x"/><use href="#x"/>{label}</svg>\n'
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.svg").write_text(f"<?xml?>\n{svg.replace('9pt', name)}")
+    images = [f'<img src="{n}.svg" class="inline-svg" style="" alt="A"/>' for n in ("one", "two")]
+    page = with_figures("".join(images).replace('"/>', '" />'), tmp_path)
+    first, second = sorted(set(re.findall(r"svg_[0-9a-f]{20}", page)))
+    for own in (first, second):
+        assert page.count(f'<svg id="{own}" role="img" aria-label="A"') == 1
+        assert page.count(f'<a id="{own}_x"/><use href="#{own}_x"/>{label}</svg>') == 1
+    assert 'viewBox="0 0 9 9"' in page
+    assert "xml" not in page
+
+
 def _names(folder: Folder) -> list[str]:
     source = folder.source()
     return reported.figure_names(source)
+
+
+def _draw_all(folder: Folder, out: Path) -> None:
+    source = folder.source()
+    for item in figures_of(source):
+        stage.draw(source, item, out)
 
 
 def _said(figure) -> str:
@@ -48,7 +84,7 @@ def stamped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_synthetic_figures_say_so(clustered: Folder, tmp_path: Path, stamped: list[str]) -> None:
-    stage.draw_share(clustered.source, tmp_path, 1, 0)
+    _draw_all(clustered, tmp_path)
     assert len(stamped) == len(_names(clustered))
     assert all("SYNTHETIC DATA" in text for text in stamped)
 
@@ -65,12 +101,12 @@ def test_no_type_is_smaller_than_seven_points(
 
     monkeypatch.setattr(drawing, "save", smallest)
     for folder in (clustered, plain):
-        stage.draw_share(folder.source, tmp_path, 1, 0)
+        _draw_all(folder, tmp_path)
     assert {name: size for name, size in sizes.items() if size < 7} == {}
 
 
 def test_other_figures_do_not(plain: Folder, tmp_path: Path, stamped: list[str]) -> None:
-    stage.draw_share(plain.source, tmp_path, 1, 0)
+    _draw_all(plain, tmp_path)
     assert len(stamped) == len(_names(plain))
     assert not any("SYNTHETIC" in text for text in stamped)
 

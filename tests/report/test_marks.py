@@ -68,8 +68,14 @@ def test_numbers_are_numbers_still() -> None:
         (percent(told(0.125, "abcdefgh.estimate")), "12"),
         (p_value(told(0.0002, "abcdefgh.p_value")), "<0.001"),
         (quantity(ESTIMATE, 2, "points"), "−0.04 points"),
-        (with_p({"p_value": told(0.0002, "abcdefgh.p_value")}), "p < 0.001"),
-        (with_p({"p_value": told(0.25, "abcdefgh.p_value")}), "p = 0.25"),
+        (
+            with_p({"p_value": told(0.0002, "abcdefgh.p_value")}),
+            "p\N{NO-BREAK SPACE}<\N{NO-BREAK SPACE}0.001",
+        ),
+        (
+            with_p({"p_value": told(0.25, "abcdefgh.p_value")}),
+            "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.25",
+        ),
         (interval(ESTIMATE, told(2.0, "abcdefgh.conf_high"), 1), "0.0 to 2.0"),
         (f"{N} of {N:,}", "151 of 151"),
     ],

@@ -129,7 +129,7 @@ class Compared:
         ------
         ValueError
             If one of the sums is fitted exactly, in any of the tables. On one design it is no
-            matter whether cost or effect is, by itself.
+            matter whether cost or effect is, by itself; on two it is where a sum has both.
         """
         weights = np.asarray(weights, dtype=float)
         values = self.values(COST, effect)
@@ -141,11 +141,15 @@ class Compared:
         size = values.std(axis=(0, 2))
         size = np.where(size > 0.0, size, 1.0)
         values = values / size[:, None]
-        fits = [least_squares(X, values[:, k]) for k, X in enumerate(self.own)]
-        parts = [
-            np.kron(w[:, None], arm_contrasts(fit.coef.shape[-1]))
-            for w, fit in zip((weights * size).T, fits, strict=True)
-        ]
+        fits, parts = [], []
+        for X, y, w in zip(self.own, np.moveaxis(values, 1, 0), (weights * size).T, strict=True):
+            try:
+                fits.append(least_squares(X, y))
+            except ValueError:
+                if w.any():  # what is in none of the sums may be fitted exactly
+                    raise
+                continue
+            parts.append(np.kron(w[:, None], arm_contrasts(fits[-1].coef.shape[-1])))
         found = allocated(self.study).together(self.chosen, fits, parts)
         places = np.arange(3 * len(weights)).reshape(-1, 3)
         return found.part((slice(None), places)), terms.Inference.CR2

@@ -285,10 +285,11 @@ def model_name(source: Source, analysis: str) -> str:
 
 
 def with_p(row: Row) -> str:
-    """Write a p-value as in ``p = 0.57``."""
+    """Write a p-value as in ``p = 0.57``, on one line."""
     shown = p_value(row["p_value"]) or ""
     sign = plain(shown)[:1]
-    return f"p {shown.replace(sign, f'{sign} ')}" if sign in ("<", ">") else f"p = {shown}"
+    said = shown.replace(sign, f"{sign} ") if sign in ("<", ">") else f"= {shown}"
+    return f"p {said}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def multiplicity(source: Source) -> bool:

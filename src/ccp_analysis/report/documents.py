@@ -20,6 +20,7 @@ from ccp_analysis import files
 from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report.head import Head, head_of
+from ccp_analysis.report.inlined import with_figures
 from ccp_analysis.report.marks import plain
 from ccp_analysis.report.pages import TEMPLATES, page_of_results, with_origins
 from ccp_analysis.report.word import finished, reference_document
@@ -115,13 +116,14 @@ def write_documents(
                     raise StudyError(f"{path}: the file is missing; expected a figure there.")
                 (folder / "figures" / path.name).write_bytes(files.read_bytes(path))
         # Side by side: pandoc is a process of its own, and Typst leaves the interpreter free.
-        with ThreadPoolExecutor() as pool:
+        # The PDF takes as long as the two others.
+        with ThreadPoolExecutor(2) as pool:
             written = [
                 pool.submit(files.write_whole, target, partial(write, markdown, head, folder))
                 for target, write in (
+                    (pdf, to_pdf),
                     (html, partial(to_html, origins=behind)),
                     (docx, to_docx),
-                    (pdf, to_pdf),
                 )
             ]
         for each in written:
@@ -144,13 +146,14 @@ def to_html(markdown: str, head: Head, folder: Path, target: Path, origins: dict
     origins : dict
         What stands behind its numbers.
     """
-    options = ["--standalone", "--embed-resources", "--section-divs", "--toc", "--toc-depth=3"]
+    options = ["--standalone", "--section-divs", "--toc", "--toc-depth=3"]
     options += ["--shift-heading-level-by=1"]  # the title is the one heading of level 1
     options += [f"--template={TEMPLATES / 'report.html'}", "--default-image-extension=svg"]
     for variable, name in (("style-sheet", "style.css"), ("page-script", "page.js")):
         options += [f"--variable={variable}={(TEMPLATES / name).read_text(encoding='utf-8')}"]
     _pandoc("html5", markdown, head, folder, target, [*options, "--number-sections"], "en-GB")
-    linked = with_origins(target.read_text(encoding="utf-8"), origins)
+    page = with_figures(target.read_text(encoding="utf-8"), folder)
+    linked = with_origins(page, origins)
     target.write_text(linked, encoding="utf-8", newline="\n")
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 from PIL import Image
@@ -39,6 +42,7 @@ STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "ccp-analysis",
 }
 MANY_MARKS = 1000  # marks, one for each person, from which on an SVG has them as an image
+SAMPLED = 100  # pixels for one of the sample that colours are chosen of
 DOTS = 300  # per inch, of a PNG and of what is rasterised in an SVG
 FONT, FALLBACK = "'DejaVu Sans'", ", Verdana, sans-serif"  # as wide, where a reader has no DejaVu
 
@@ -267,14 +271,31 @@ def save(figure: Figure, out: Path, name: str) -> None:
     figure.savefig(drawn, format="svg", dpi=DOTS, metadata=nobody)
     text = drawn.getvalue().replace(FONT, FONT + FALLBACK)
     files.write_text(out / f"{name}.svg", text.replace("<text ", '<text xml:space="preserve" '))
-    dots = io.BytesIO()
-    figure.savefig(dots, format="png", dpi=DOTS, pil_kwargs={"compress_level": 0})
-    few = (
-        Image.open(dots)
-        .convert("RGB")
-        .quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    )
+    figure.set_dpi(DOTS)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    few = few_colours(np.asarray(canvas.buffer_rgba()).view(np.uint32)[..., 0])
     files.write_whole(out / f"{name}.png", lambda path: few.save(path, dpi=(DOTS, DOTS)))
+
+
+def few_colours(pixels: npt.NDArray[np.uint32]) -> Image.Image:
+    """Return an image of 256 colours of its own; colours are chosen of a sample that has them all.
+
+    Most pixels are as the one before them: colours are looked for where they change.
+    """
+    flat = pixels.ravel()
+    starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
+    often = np.diff(starts, append=len(flat))
+    colours, which = np.unique(flat[starts], return_inverse=True)
+    times = np.bincount(which, often).astype(int) // SAMPLED + 1
+    sample = np.repeat(colours, times).view(np.uint8).reshape(1, -1, 4)[..., :3]
+    chosen = Image.fromarray(sample).quantize(
+        256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
+    index = np.asarray(chosen)[0, np.cumsum(times) - 1]
+    few = Image.fromarray(np.repeat(index[which], often).reshape(pixels.shape))
+    few.putpalette(chosen.getpalette() or [])
+    return few
 
 
 def nothing() -> Figure:

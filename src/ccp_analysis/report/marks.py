@@ -101,6 +101,18 @@ SUPPRESSED = "[suppressed]"
 WITHHELD = Withheld("nan")
 
 
+def withheld(part: Any, word: str) -> Any:
+    """Put what is printed for a number in the place of those that a word stands for."""
+    if isinstance(part, dict):
+        return {
+            key: value if key == "suppressed" else withheld(value, word)
+            for key, value in part.items()
+        }
+    if isinstance(part, list):
+        return [withheld(value, word) for value in part]
+    return WITHHELD if part == word else part
+
+
 def _alone(number: Any) -> Any:
     """Return a number without its place."""
     return int.__int__(number) if isinstance(number, int) else float.__float__(number)

@@ -24,7 +24,7 @@ from ccp_analysis.config.plan import Analysis, Outcome, Plan, load_plan
 from ccp_analysis.config.study import Clusters, Study, load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
-from ccp_analysis.report.marks import WITHHELD
+from ccp_analysis.report.marks import WITHHELD, withheld
 from ccp_analysis.results.families import headline
 from ccp_analysis.results.table import read_results
 from ccp_analysis.results.terms import Role, Status, Term, require_known
@@ -100,6 +100,8 @@ class Source:
     prices: pd.DataFrame = field(default_factory=pd.DataFrame)
     intervention: pd.DataFrame = field(default_factory=pd.DataFrame)
     compared: Compared = Compared()
+    # Labels that were asked for, by names.
+    _labels: dict[str, str] = field(default_factory=dict, init=False)
 
     @cached_property
     def _by(self) -> dict[tuple[str, object], list[Row]]:
@@ -178,6 +180,11 @@ class Source:
 
     def outcome(self, name: str) -> str:
         """Return the label of an outcome, instrument or variable, as tables show it."""
+        if name not in self._labels:
+            self._labels[name] = self._label(name)
+        return self._labels[name]
+
+    def _label(self, name: str) -> str:
         for outcome in self.plan.outcomes:
             if outcome.id == name and outcome.label:
                 return outcome.label
@@ -316,7 +323,7 @@ def load(
         instruments=load_instruments(),
         dictionary=load_dictionary(study),
         results=_records(table),
-        flow=_withheld(files.read_json(flow)),
+        flow=withheld(files.read_json(flow), Status.SUPPRESSED),
         queries=pd.concat(listed, ignore_index=True) if listed else pd.DataFrame(),
         models=_text(models, "missing", "r_hat", "r_hat_sd"),
         scales=_text(scales, *SCALED),
@@ -335,17 +342,6 @@ def load(
         intervention=_parquet(intervention),
         compared=compared(Trial()),
     )
-
-
-def _withheld(part: Any) -> Any:
-    """Put what is printed for a number in the place of those of the flow that are not shown."""
-    if isinstance(part, dict):
-        return {
-            key: value if key == "suppressed" else _withheld(value) for key, value in part.items()
-        }
-    if isinstance(part, list):
-        return [_withheld(value) for value in part]
-    return WITHHELD if part == Status.SUPPRESSED else part
 
 
 def entries_of(source: Source, *models: str) -> list[Analysis]:

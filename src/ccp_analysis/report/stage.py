@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -109,12 +109,14 @@ def run(
     """
     prices_of = (prices, intervention, price_queries)
     read = partial(load, results, flow, queries, models, scales, points, *prices_of)
-    drawn: list[Future[None]] = []
     # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
     with ProcessPoolExecutor(processes) as pool:
-        for share in range(processes):
-            drawn.append(pool.submit(draw_share, read, figures, processes, share))
+        for _ in range(processes):
+            pool.submit(_own, read)
         source = guarded(read())
+        items = figures_of(source)
+        _require_points(source, items)
+        drawn = [pool.submit(_draw, read, figures, at) for at in range(len(items))]
         report = Report(traced(source), data, code)
         for name, table in report.tables.items():
             files.write_csv(
@@ -131,29 +133,47 @@ def run(
         files.write_text(exchanged, as_json(source, shown, values))
         write = partial(workbook.write, head=head_of(source.study), tables=shown, values=values)
         files.write_whole(book, write)
-        for future in drawn:
-            future.result()
+        for at in reversed(range(len(items))):
+            if drawn[at].cancel():  # nobody has begun it
+                draw(source, items[at], figures)
+            else:
+                drawn[at].result()
 
 
-def draw_share(read: Callable[[], Source], out: Path, shares: int, share: int) -> None:
-    """Draw every so many of the figures, from one of them on."""
-    source = guarded(read())
-    items = figures_of(source)
+_OWN: list[Source] = []  # what a process that draws has read
+
+
+def _own(read: Callable[[], Source]) -> None:
+    """Read what is drawn, once in a process."""
+    if not _OWN:
+        _OWN.append(guarded(read()))
+
+
+def _draw(read: Callable[[], Source], out: Path, at: int) -> None:
+    """Draw one of the figures in a process of its own."""
+    _own(read)
+    draw(_OWN[0], figures_of(_OWN[0])[at], out)
+
+
+def draw(source: Source, item: FigureItem, out: Path) -> None:
+    """Draw a figure; nothing else than what is read changes a byte of it."""
+    with matplotlib.rc_context():
+        # What a user has set up for matplotlib must not either.
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(drawing.STYLE)
+        figure = item.draw(source) if item.there(source) else drawing.nothing()
+        if source.study.data_status == "synthetic":
+            drawing.stamp(figure, source.study.data_label)
+        drawing.save(figure, out, item.name)
+
+
+def _require_points(source: Source, items: list[FigureItem]) -> None:
     if (
         source.points.empty
         and not source.study.guarded
         and any(item.name.startswith("check_") and item.there(source) for item in items)
     ):
         raise StudyError("--points: there are checks; expected the folder of their points.")
-    with matplotlib.rc_context():
-        # What a user has set up for matplotlib must not change a byte.
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(drawing.STYLE)
-        for item in items[share::shares]:
-            figure = item.draw(source) if item.there(source) else drawing.nothing()
-            if source.study.data_status == "synthetic":
-                drawing.stamp(figure, source.study.data_label)
-            drawing.save(figure, out, item.name)
 
 
 CHECKSUM = 12  # characters of a checksum that are printed

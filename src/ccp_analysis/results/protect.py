@@ -6,8 +6,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import lil_array
+import scipy  # reads a part of it when that is first used
 
 Key = tuple[Hashable, ...]
 Relation = dict[Key, int]  # coefficients of a sum that is zero
@@ -204,7 +203,7 @@ class _Program:
     ) -> None:
         place = {key: at for at, key in enumerate(cells)}
         known = np.zeros(len(relations))
-        matrix = lil_array((len(relations), len(cells)))
+        matrix = scipy.sparse.lil_array((len(relations), len(cells)))
         for at, relation in enumerate(relations):
             for key, coefficient in relation.items():
                 if key in place:
@@ -212,16 +211,16 @@ class _Program:
                 else:
                     known[at] -= coefficient * counts.values[key]
         self.size = len(cells)
-        self.rules = LinearConstraint(matrix.tocsr(), known, known)
+        self.rules = scipy.optimize.LinearConstraint(matrix.tocsr(), known, known)
         least = [int(counts.uses[key] > 0 and counts.values[key] > 0) for key in cells]
-        self.within = Bounds(np.array(least, dtype=float), np.full(self.size, most))
+        self.within = scipy.optimize.Bounds(np.array(least, dtype=float), np.full(self.size, most))
 
     def moved(self, aim: dict[int, float], true: np.ndarray) -> set[int]:
         """Return where the solution that is furthest in a direction is not the true one."""
         direction = np.zeros(self.size)
         for at, sign in aim.items():
             direction[at] = sign
-        solved = milp(
+        solved = scipy.optimize.milp(
             direction,
             constraints=self.rules,
             bounds=self.within,

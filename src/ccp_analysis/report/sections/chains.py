@@ -75,7 +75,7 @@ def imputed_outcomes(source: Source) -> list[str]:
     """Return the follow-ups of the primary outcomes whose chains and values are there."""
     if source.traces.empty or source.values.empty:
         return []
-    there = set(source.traces["variable"]) & set(source.values["variable"])
+    there = set(source.traces["variable"].unique()) & set(source.values["variable"].unique())
     names = [f"{o.id}_{v.id}" for o in source.primary for v in source.study.follow_ups]
     return [name for name in names if name in there]
 

@@ -220,6 +220,7 @@ def draw_barriers(source: Source) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     axes.grid(axis="x", color=RULE, linewidth=0.3)
+    axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
     return figure
 

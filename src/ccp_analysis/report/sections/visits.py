@@ -85,9 +85,9 @@ def draw_visits(source: Source) -> Figure:
     """Draw adjusted means at every visit with intervals, a panel for each analysis."""
     shown_panels = _panels(source)
     columns = min(2, max(1, len(shown_panels)))
-    lines = max(1, -(-len(shown_panels) // columns))
-    figure = Figure(figsize=(WIDTH, panel(2.5, lines, 0.5) * lines + 0.5))
-    grid = figure.subplots(lines, columns, squeeze=False, sharey="all").ravel()
+    deep = max(1, -(-len(shown_panels) // columns))
+    figure = Figure(figsize=(WIDTH, panel(2.5, deep, 0.5) * deep + 0.5))
+    grid = figure.subplots(deep, columns, squeeze=False, sharey="all").ravel()
     months = {visit.id: visit.months for visit in source.study.visits}
     shift = max(months.values()) * 0.008
     for axes, (analysis, outcome) in zip(grid, shown_panels, strict=False):
@@ -113,10 +113,14 @@ def draw_visits(source: Source) -> Figure:
         axes.grid(axis="y", color=RULE, linewidth=0.4)
         axes.set_axisbelow(True)
         axes.set_ylabel(textwrap.fill(source.name(outcome), 30))
-    for axes in grid[len(shown_panels) :]:
+    empty = grid[len(shown_panels) :]
+    for axes in empty:
         axes.axis("off")
     if shown_panels:
-        grid[0].legend(loc="best", edgecolor="none", framealpha=0.9, fontsize=7)
+        # A panel that is left over has the legend.
+        lines, labels = grid[0].get_legend_handles_labels()
+        where, place = (empty[0], "center left") if len(empty) else (grid[0], "best")
+        where.legend(lines, labels, loc=place, edgecolor="none", framealpha=0.9, fontsize=7)
     figure.tight_layout(rect=(0, 0.4 / figure.get_figheight() * 0.4, 1, 1))
     return figure
 

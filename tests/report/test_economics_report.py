@@ -435,8 +435,7 @@ def test_the_standing_of_the_value_set_is_quoted(clustered: Folder) -> None:
 def test_what_the_intervals_allow(clustered: Folder) -> None:
     text = section(markdown(clustered))
     assert (
-        "was −£1,234 (95% confidence interval −4,400 to 1,931; "
-        "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.25; ANCOVA, imputed; "
+        "was −£1,234 (95% confidence interval −4,400 to 1,931; p = 0.25; ANCOVA, imputed; "
         "40 participants in 4 wards, 5 imputations). The data are compatible with costs from "
         "£4,400 lower to £1,931 higher with New care."
     ) in text
@@ -447,8 +446,7 @@ def test_what_the_intervals_allow(clustered: Folder) -> None:
     assert "compatible with QALYs from 0.027 fewer to 0.052 more with New care" in text
     assert (
         "At £20,000 per QALY the net monetary benefit, New care minus Usual care, was £1,480 per "
-        "participant (95% confidence interval −1,801 to 4,762; "
-        "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.21; probability that it is "
+        "participant (95% confidence interval −1,801 to 4,762; p = 0.21; probability that it is "
         "above zero 0.89). The data are compatible with a loss of up to £1,801 and with a gain of "
         "up to £4,762 with New care"
     ) in text

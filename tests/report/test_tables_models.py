@@ -87,7 +87,7 @@ def test_checks_in_words(clustered: Folder) -> None:
     slope = found["The slope on the baseline is the same in both arms"]
     assert slope[:2] == ("0.012", "flagged")
     assert slope[2] == "The slopes on the baseline differ between the arms"
-    assert found["People whose Cook's distance is above 4/n"][1] == "3"
+    assert found["People with Cook's distance above 4/n"][1] == "3"
     assert found["No site stands out"][1:] == (
         "could not be made",
         "There are fewer than three pairs",

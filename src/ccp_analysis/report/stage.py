@@ -294,14 +294,19 @@ class Report:
     def _set(self, name: str, table: Table[Any]) -> Markdown:
         return to_markdown(table, name, f"Table {self.numbers.tables[name]}", self.files)
 
-    def figure(self, name: str) -> Markdown:
-        """Return a figure with caption and alternative text; nothing where there is none."""
+    def figure(self, name: str, more: str = "") -> Markdown:
+        """Return a figure with caption and alternative text; nothing where there is none.
+
+        With ``.here`` it stays between the paragraphs where the template has it.
+        """
         if name not in self.figures:
             return Markdown("")
         caption, alternative = self.figures[name].legend(self.source)
         label = f"**Figure {self.numbers.figures[name]}.** {escape(caption)}"
         quoted = plain(alternative).replace("\\", "/").replace('"', "'")
-        return Markdown(f'![{label}](figures/{name}){{#fig-{name} alt="{quoted}" width=100%}}')
+        return Markdown(
+            f'![{label}](figures/{name}){{#fig-{name} {more} alt="{quoted}" width=100%}}'
+        )
 
     def ref_table(self, name: str) -> Markdown:
         """Return a link to a table by its number."""

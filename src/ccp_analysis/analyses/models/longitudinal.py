@@ -68,9 +68,10 @@ def did(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
     difference, *rows = pooled_rows(chosen, inference, ask.level)
     note = RANDOMISED if study.randomised else CHANGE_ASSUMES
     if not chosen.imputed:
+        given = "arm, visit, pair and covariates" if study.clusters else "arm, visit and covariates"
         note += (
-            "; people seen at one visit contribute, as if the other were missing at random given "
-            "arm, visit, pair and covariates"
+            "; people seen at one visit contribute, as if the other were missing at random "
+            f"given {given}"
         )
     difference |= {"term": Term.DIFFERENCE, "level": contrast_label(study), "note": note}
     for row, (visit, arm) in zip(

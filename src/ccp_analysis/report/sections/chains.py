@@ -98,7 +98,9 @@ def draw_imputation(source: Source) -> Figure:
     for place, ((left, right), name) in enumerate(zip(grid, names, strict=True)):
         _chains(left, source.traces[source.traces["variable"] == name])
         _values(source, right, source.values[source.values["variable"] == name], name)
-        left.set_ylabel("\n".join(textwrap.wrap(source.variable(name), 32)), fontsize=7)
+        stem, comma, visit = source.variable(name).rpartition(", ")
+        label = textwrap.wrap(stem + comma.strip(), 32)
+        left.set_ylabel("\n".join([*label, visit]), fontsize=7)
         if place == 0:
             titles = ("Mean of the imputed values", "Observed and imputed values")
             for axes, title in zip((left, right), titles, strict=True):

@@ -94,13 +94,15 @@ def _notes(source: Source, lines: list[Line]) -> list[str]:
     draws = sorted({line.measures[Term.COVERAGE]["n"] for line in lines})
     ends = " to ".join(f"{number(n)}" for n in dict.fromkeys((draws[0], draws[-1])))
     method = source.plan.characteristics
+    people = "People, teams" if source.study.clusters else "People"
+    teams = ", the teams" if source.study.clusters else ""
     there = [line for line in lines if Term.POWER in line.measures]
     notes = [
         f"Drawn studies; in brackets {_level(lines[0].measures[Term.COVERAGE])} Monte Carlo "
         f"intervals of {ends} studies a scenario, from the "
-        "random stream 'characteristics' of the plan's seed. People, teams and covariates are "
+        f"random stream 'characteristics' of the plan's seed. {people} and covariates are "
         "those of this study; values are lost as it lost them and imputed by the outcome's own "
-        "imputation model, from the analysis's covariates, the teams and the other baseline "
+        f"imputation model, from the analysis's covariates{teams} and the other baseline "
         "predictors as one score; the scale's limits and steps are left out.",
         *["Wrong sign and exaggeration are of the tests that reject."] * bool(there),
         *["\N{DAGGER} all of the Monte Carlo interval lies outside four to six in a hundred."]

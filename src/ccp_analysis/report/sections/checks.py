@@ -37,7 +37,7 @@ ASSUMED: dict[str, str] = {
 # Whom the result hangs on, which is no assumption.
 FRAGILE: dict[str, str] = {
     Term.COOK: "No single person carries the fit",
-    Term.ABOVE_COOK: "People whose Cook's distance is above 4/n",
+    Term.ABOVE_COOK: "People with Cook's distance above 4/n",
     Term.OUTLYING_PAIR: "No {pair} stands out",
 }
 WITHOUT = (

@@ -196,7 +196,7 @@ def _mcid(source: Source) -> list[str]:
     names = listed(list(dict.fromkeys(unknown)))
     if unknown:
         paragraphs.append(
-            f"No minimal clinically important difference is declared for {names}: what their "
+            f"No minimal clinically important difference is declared for {names}: what the "
             "intervals mean for people is not said here."
         )
     return paragraphs

@@ -49,10 +49,9 @@ def files_read(source: Source) -> Table[dict[str, Any]]:
         Column("Of these analysed", of("of_itt", "with_participants"), 14),
         Column("Not analysed", of("of_others", "without_participants"), 14),
     ]
-    note = (
-        "Rows are analysed if they are of people with a baseline interview; of a file of "
-        "clusters or practitioners, if the cluster has participants."
-    )
+    note = "Rows are analysed if they are of people with a baseline interview"
+    if source.study.clusters:
+        note += "; of a file of clusters or practitioners, if the cluster has participants"
     return Table(
         "Files read, and what became of their rows",
         [
@@ -64,7 +63,7 @@ def files_read(source: Source) -> Table[dict[str, Any]]:
             *account * bool(accounts),
         ],
         [accounts.get(entry["file"], {}) | entry for entry in source.flow["files"]],
-        notes=[note] * bool(accounts),
+        notes=[f"{note}."] * bool(accounts),
     )
 
 

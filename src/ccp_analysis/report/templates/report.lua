@@ -193,7 +193,7 @@ function Figure(figure)
   elseif web then
     -- A link makes a figure large in its place, and needs no script.
     local name, large = label(figure.caption.long), 'large-' .. figure.identifier
-    figure = figure:walk{Image = function(found) found.classes:insert('inline-svg') return found end}
+    figure = figure:walk{Image = function(found) found.classes = {'inline-svg'} return found end}
     figure.content = region(figure.content, name, ' id="' .. large .. '"')
     figure.caption.long:insert(pandoc.RawBlock('html', string.format(
       '<p class="downloads"><a class="enlarge" href="#%s">Enlarge %s</a>'
@@ -203,7 +203,8 @@ function Figure(figure)
   -- Pandoc's Typst has no alternative text.
   local alt = pandoc.utils.stringify(image.caption):gsub('\\', '/'):gsub('"', '\'')
   local caption = pandoc.Blocks{pandoc.RawBlock('typst', string.format(
-    '#figure(fitted("%s", "%s"), kind: image, placement: auto, caption: [', image.src, alt))}
+    '#figure(fitted("%s", "%s"), kind: image, placement: %s, caption: [', image.src, alt,
+    image.classes:includes('here') and 'none' or 'auto'))}
   caption:extend(figure.caption.long)
   caption:insert(pandoc.RawBlock('typst', ']) <' .. figure.identifier .. '>'))
   return caption

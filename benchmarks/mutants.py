@@ -135,14 +135,19 @@ def of_code(called: dict[str, list[int]]) -> list[Mutant]:
             tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
             places = [(file, node, kind) for node, kind in sites(tree, {*lines})]
             found.setdefault(room, []).extend(places)
-    mutants = []
+    mutants, taken = [], set[ast.AST]()
     for number in range(CODE):
         room = sorted(found)[number % len(found)]
         chance = random.Random(f"{SEED} {number}")
         # Kinds alike, or most would be constants.
         kinds = sorted({kind for *_, kind in found[room]})
         kind = kinds[chance.randrange(len(kinds))]
-        file, node, _ = chance.choice([place for place in found[room] if place[2] == kind])
+        places = [place for place in found[room] if place[2] == kind]
+        file, node, _ = chance.choice(places)
+        if node in taken:
+            others = [place for place in found[room] if place[1] not in taken]
+            file, node, kind = chance.choice(others)
+        taken.add(node)
 
         def change(path: Path, node: ast.AST = node) -> None:
             path.write_text(mutate(path.read_text(encoding="utf-8"), node), encoding="utf-8")

@@ -152,8 +152,9 @@ def of_code(called: dict[str, list[int]]) -> list[Mutant]:
         def change(path: Path, node: ast.AST = node) -> None:
             path.write_text(mutate(path.read_text(encoding="utf-8"), node), encoding="utf-8")
 
-        line = node.lineno  # type: ignore[attr-defined]
-        mutants.append(Mutant(f"{kind}: {file}, line {line}", file, change, of_code=True))
+        where = f"{file}, line {node.lineno}"  # type: ignore[attr-defined]
+        where += f", of {' '.join(ast.unparse(node).split())[:60]}"
+        mutants.append(Mutant(f"{kind}: {where}", file, change, of_code=True))
     return mutants
 
 
@@ -446,17 +447,18 @@ def by_tests(mutant: Mutant, top: Path) -> str:
     before = path.read_bytes()
     try:
         mutant.change(path)
-        failed = first_failed(top, [str(top / test.relative_to(ROOT)) for test in tests])
+        ours = [str(top / test.relative_to(ROOT)) for test in tests]
+        failed = first_failed(top, ours, "not study") or first_failed(top, ours, "study")
         path.write_text(unparsed(before.decode()), encoding="utf-8")
         return f"tests: {failed}" if failed and not first_failed(top, [failed]) else ""
     finally:
         path.write_bytes(before)
 
 
-def first_failed(top: Path, tests: list[str]) -> str:
-    """Run tests, quick ones, until one fails; return its name."""
+def first_failed(top: Path, tests: list[str], kind: str = "") -> str:
+    """Run tests of a kind until one fails; return its name."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    command += ["-m", "not pipeline and not simulation and not study", *tests]
+    command += ["-m", f"not pipeline and not simulation{f' and {kind}' * bool(kind)}", *tests]
     done = subprocess.run(command, cwd=top, capture_output=True, text=True, check=False)
     failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", done.stdout, re.MULTILINE)
     return failed[1] if failed else ""

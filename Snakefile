@@ -1,5 +1,6 @@
 # Raw files → clean → cost → impute → analyse → report, for the study in the current folder
 # (or in that of --directory). config/ says what the study is; nothing here knows it by name.
+import logging
 import sys
 import time
 from pathlib import Path
@@ -19,6 +20,9 @@ from ccp_analysis.files import fingerprint
 from ccp_analysis.removed import lines_of
 from ccp_analysis.report.catalogue import files_of, shelves
 from ccp_analysis.results.table import not_estimated
+
+# Snakemake's own log on a full disk hides no sentence behind how it could not be written.
+logging.raiseExceptions = False
 
 # Neither activation nor installation is needed: commands use this Python and this copy of the code.
 # Memory of large arrays is kept for the next ones: asked of the system each time, and filled with
@@ -45,7 +49,8 @@ try:
     before.check_rights([*RAW, *sum(CONFIG.values(), [])])
     # Not while another run is at work, whose files are half there.
     if workflow.is_main_process and not any(Path(".snakemake/locks").glob("*")):
-        for sentence in mended.set_aside():
+        looks = mended.only_looks(sys.argv[1:])
+        for sentence in mended.noticed() if looks else mended.set_aside():
             print(sentence, file=sys.stderr)
 except OSError as error:
     raise WorkflowError(denied(error)) from None

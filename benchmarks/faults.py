@@ -8,10 +8,12 @@ them, is run once undisturbed. Then runs of it are
   all of them at once have to be made anew, and a command has to refuse what is altered while
   a run is at work;
 - let run into a full disk at ten moments (a small tmpfs; needs the rights of root);
+- started twice, one while the other is at work and both at once;
+- started where a folder or the disk may only be read, or a file not even that;
 
 each followed by one that is left alone. All files of ``reports`` and ``data/derived`` are compared.
 
-    python benchmarks/faults.py [kills] [flips] [disk]
+    python benchmarks/faults.py [kills] [flips] [disk] [twice] [readonly]
 """
 
 from __future__ import annotations
@@ -26,42 +28,37 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from ccp_analysis import mended
+from ccp_analysis import layout, mended
 
 ROOT = Path(__file__).parents[1]
 KILLS, MOMENTS = 50, 10
 ANALYSES = ("ancova", "mixed", "overlap")
-# In the order in which they can first run, by what Snakemake says of a job.
+DRAWN = {"form": "full", "quick": 40, "draws": 40, "whole": 20, "batch": 20}
+DRAWN |= {"scenarios": ["as estimated"]}
+# What Snakemake says of a job of each rule but the first, which makes nothing itself.
 RULES = {
-    "clean": "Cleaning the raw files",
-    "cost": "Costing service use",
-    "codebook": "Writing the codebook",
-    "impute": "Imputing what is missing",
-    "expose": "Imputing exposures along",
-    "evaluate": "Comparing costs",
-    "analyse": "Fitting",
-    "check": "Checking the assumptions",
-    "describe": "Describing the participants",
-    "sensitivity": "Asking what values not missing",
-    "implement": "Asking how it was put into practice",
-    "balance": "Asking how alike",
-    "results": "Putting the results table",
-    "items": "Writing tables, figures",
-    "report": "Writing the report",
+    name: re.compile(re.sub(r"\\{[^}]*\\}", ".+", re.escape(message)))
+    for name, message in re.findall(
+        r'^rule (\w+):\n(?:(?!rule ).*\n)*?    message:\n        "(.*)"',
+        (ROOT / "Snakefile").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
 }
 COMMAND = (
     *(sys.executable, "-P", "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
     *("--cores", "1", "--workflow-profile", "none", "--rerun-incomplete"),
+    *("--", "all", str(layout.CHARACTERISTICS[1])),
 )
 
 
 def small_study(folder: Path) -> None:
-    """Copy the study, so reduced that a run of all rules takes half a minute."""
+    """Copy the study, so reduced that a run of all rules takes a minute."""
     for part in ("config", "data/raw"):
         shutil.copytree(ROOT / part, folder / part)
     plan_file, money = folder / "config/analysis.yaml", folder / "config/economics.yaml"
@@ -69,6 +66,7 @@ def small_study(folder: Path) -> None:
     plan["imputation"] |= {"imputations": 2, "iterations": 3}
     plan["analyses"] = [entry for entry in plan["analyses"] if entry["id"] in ANALYSES]
     plan["checks"] = ["ancova"]
+    plan["characteristics"] = DRAWN
     plan_file.write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
     text = money.read_text(encoding="utf-8")
     money.write_text(text.replace("draws: 5000", "draws: 500"), encoding="utf-8")
@@ -80,19 +78,25 @@ def environment() -> dict[str, str]:
     }
 
 
-def run(folder: Path) -> tuple[int, str]:
-    """Run the study; return the exit status and what was said."""
-    unlock(folder)
-    done = subprocess.run(
-        COMMAND,
+def start(folder: Path, *before: str, **how: Any) -> subprocess.Popen[str]:
+    """Start a run of the study."""
+    return subprocess.Popen(
+        [*before, *COMMAND],
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        **how,
     )
-    return done.returncode, done.stdout
+
+
+def run(folder: Path, *before: str) -> tuple[int, str]:
+    """Run the study; return the exit status and what was said."""
+    unlock(folder)
+    with start(folder, *before) as process:
+        said = process.communicate()[0]
+    return process.returncode, said
 
 
 def unlock(folder: Path) -> None:
@@ -128,15 +132,7 @@ def killed(folder: Path, pass_by: int, share: float, took: dict[str, float]) -> 
     The rule is empty where the run came to its end.
     """
     unlock(folder)
-    process = subprocess.Popen(
-        COMMAND,
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    process = start(folder, start_new_session=True)
     rule, ended = "", -1
     assert process.stdout is not None
     for line in process.stdout:
@@ -156,21 +152,14 @@ def killed(folder: Path, pass_by: int, share: float, took: dict[str, float]) -> 
 def rule_of(line: str) -> str:
     """Return the rule of a job that begins, by what Snakemake says of it."""
     said = re.match(r"Job \d+: (.*)", line)
-    return next((name for name in RULES if said and said[1].startswith(RULES[name])), "")
+    return next((name for name in RULES if said and RULES[name].fullmatch(said[1])), "")
 
 
 def durations(folder: Path) -> tuple[dict[str, float], int]:
     """Run a study undisturbed, job by job; return how long each rule takes, and how many jobs."""
     small_study(folder)
     took, jobs, rule, began = {}, 0, "", time.perf_counter()
-    with subprocess.Popen(
-        COMMAND,
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    with start(folder) as process:
         assert process.stdout is not None
         said = []
         for line in process.stdout:
@@ -275,38 +264,108 @@ def command_in(folder: Path, command: tuple[str, ...]) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def disk(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
-    """Let runs fill a small disk at ten moments, and make a little more room each time."""
-    if os.geteuid() != 0:
-        print("Full disk: not tried, which needs the rights of root.")
-        return []
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """Mount a disk of 64 MiB that is memory; False where that is not allowed."""
     folder.mkdir(exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        print("Full disk: not tried, as no tmpfs can be mounted here.")
-        return []
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        print("Not tried, as no tmpfs can be mounted here (it needs the rights of root).")
+        yield False
+        return
     try:
         small_study(folder)
-        start = used(folder)
+        yield True
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def disk(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
+    """Let runs fill a small disk at ten moments, and make a little more room each time."""
+    faults, full = [], 0
+    with small_disk(folder) as mounted:
+        if not mounted:
+            return []
+        begin = used(folder)
         needed = sum(len(content) // 4096 * 4096 + 4096 for content in undisturbed.values())
-        faults, full = [], 0
         for moment in range(MOMENTS):
-            resize(folder, start + int(needed * (moment + chance.random()) / (MOMENTS + 1)))
+            resize(folder, begin + int(needed * (moment + chance.random()) / (MOMENTS + 1)))
             status, said = run(folder)
             full += status != 0
-            sentence = next((line for line in said.splitlines() if "No space left" in line), "")
+            sentence = next((line for line in said.splitlines() if FULL in line), "")
             print(f"Full disk {moment + 1}: exit {status}; {sentence.strip()[:150]}")
-            if not status or not sentence:
+            if not status or not sentence or "Traceback" in said:
                 faults.append(
-                    f"moment {moment + 1}: exit {status} without a sentence: {said[-500:]}"
+                    f"moment {moment + 1}: exit {status} without a sentence: {said[-1500:]}"
                 )
-            unlock(folder)
-        resize(folder, start + 4 * needed)
+        resize(folder, begin + 4 * needed)
         found = same(folder, undisturbed)
         print(f"The disk was full {full} times; with room again {len(found)} files differ.")
         return faults + found
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+FULL = "make room on the disk and run it again"
+
+
+def twice(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
+    """Start a run while another one is at work, then two at the same moment."""
+    small_study(folder)
+    faults = []
+    first = start(folder)
+    assert first.stdout is not None
+    at_work = next(name for name in map(rule_of, first.stdout) if name)
+    with start(folder) as second:
+        said = second.communicate()[0]
+    first.communicate()
+    sentence = next((line for line in said.splitlines() if "cannot be locked" in line), "")
+    print(f"Started during {at_work}: exit {second.returncode}; {sentence}")
+    if not second.returncode or not sentence or rule_of_any(said) or first.returncode:
+        faults.append(f"two runs, {first.returncode} and {second.returncode}: {said[-1500:]}")
+    faults += same(folder, undisturbed)
+    shutil.rmtree(folder)
+    small_study(folder)
+    both = [start(folder), start(folder)]
+    ended = [process.communicate()[0] and process.returncode for process in both]
+    found = same(folder, undisturbed)
+    print(f"Started at once: exit {ended}; after the next run {len(found)} files differ.")
+    return faults + found + [f"two runs at once ended with {ended}"] * (0 not in ended)
+
+
+def rule_of_any(said: str) -> str:
+    """Return the first rule of which a job began."""
+    return next((name for name in map(rule_of, said.splitlines()) if name), "")
+
+
+def readonly(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
+    """Start runs where something may not be written or read."""
+    faults = []
+
+    def refused(what: str, named: str, *before: str) -> None:
+        status, said = run(folder, *before)
+        sentence = next((line for line in said.splitlines() if named in line), "").strip()
+        print(f"{what}: exit {status}; {sentence}")
+        if not status or not sentence or "Traceback" in said or rule_of_any(said):
+            faults.append(f"{what}: exit {status} without a sentence: {said[-1500:]}")
+
+    with small_disk(folder) as mounted:
+        if not mounted:
+            return []
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        refused("A disk that may only be read", f"{folder}: ")
+        subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+        for name, rights in UNUSABLE.items():
+            path = folder / name
+            path.mkdir(parents=True, exist_ok=True) if not path.suffix else None
+            path.chmod(rights)
+            refused(f"{name} with the rights {rights:o}", name, *WITH_NO_RIGHT)
+            path.chmod(0o755)
+        return faults + same(folder, undisturbed)
+
+
+# Root that may not read and write whatever it likes.
+WITH_NO_RIGHT = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+UNUSABLE = {"reports": 0o555, "data/derived": 0o555, "logs": 0o555, "data/raw/teams.csv": 0}
+UNUSABLE |= {"config/study.yaml": 0, "config/analysis.yaml": 0}
 
 
 def used(folder: Path) -> int:
@@ -323,6 +382,8 @@ PARTS: dict[str, Callable[[Path, dict[str, bytes], random.Random], list[str]]] =
     "kills": kills,
     "flips": flips,
     "disk": disk,
+    "twice": twice,
+    "readonly": readonly,
 }
 
 

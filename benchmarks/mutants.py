@@ -6,9 +6,12 @@ compared as ``verify`` compares them, row by row. A fault counts as caught
 
 - by the run: it stops with a sentence or fails, or sees that a file is not as it was written;
 - by verify: a row is different, or on one side only;
-- by tests: those that name what was changed fail (``--tests``, for those left over).
+- by tests: one of those that name what was changed fails, and does not without the fault
+  (``--tests``, for those left over).
 
 The checksums of an archive, which name every changed file, are left out: they would catch all.
+First comes a control: all code is written anew from its syntax tree, as that of a fault is, without
+a fault. Nothing may be different then.
 
     PYTHONPATH=src:tests:benchmarks python benchmarks/mutants.py [--only N ...] [--tests]
 """
@@ -26,6 +29,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,6 +46,7 @@ CODE, OF_DATA = 60, 40
 ROOMS = ("analyses", "cleaning", "confounding", "economics", "imputation", "implementation")
 ROOMS += ("models", "results")
 SEED = 20261129
+PATIENCE = 900  # seconds: who has not ended by then is called caught
 LIBRARIES = ("formulaic", "linearmodels", "openpyxl", "pyarrow.parquet", "pydantic", "scipy.stats")
 LIBRARIES += ("statsmodels.api", "yaml", "pytest")
 DECISIONS = """\
@@ -130,20 +135,26 @@ def of_code(called: dict[str, list[int]]) -> list[Mutant]:
             tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
             places = [(file, node, kind) for node, kind in sites(tree, {*lines})]
             found.setdefault(room, []).extend(places)
-    mutants = []
+    mutants, taken = [], set[ast.AST]()
     for number in range(CODE):
         room = sorted(found)[number % len(found)]
         chance = random.Random(f"{SEED} {number}")
         # Kinds alike, or most would be constants.
         kinds = sorted({kind for *_, kind in found[room]})
         kind = kinds[chance.randrange(len(kinds))]
-        file, node, _ = chance.choice([place for place in found[room] if place[2] == kind])
+        places = [place for place in found[room] if place[2] == kind]
+        file, node, _ = chance.choice(places)
+        if node in taken:
+            others = [place for place in found[room] if place[1] not in taken]
+            file, node, kind = chance.choice(others)
+        taken.add(node)
 
         def change(path: Path, node: ast.AST = node) -> None:
             path.write_text(mutate(path.read_text(encoding="utf-8"), node), encoding="utf-8")
 
-        line = node.lineno  # type: ignore[attr-defined]
-        mutants.append(Mutant(f"{kind}: {file}, line {line}", file, change, of_code=True))
+        where = f"{file}, line {node.lineno}"  # type: ignore[attr-defined]
+        where += f", of {' '.join(ast.unparse(node).split())[:60]}"
+        mutants.append(Mutant(f"{kind}: {where}", file, change, of_code=True))
     return mutants
 
 
@@ -260,14 +271,17 @@ def leave(line: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
 
 
 def decide(folder: Path) -> None:
-    """Write five decisions on answers to the primary outcome."""
-    table = pd.read_csv(folder / "data/raw/followup.csv", dtype=str, keep_default_na=False)
+    """Misspell five answers to the primary outcome, and decide what they were."""
+    path = folder / "data/raw/followup.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
     text = DECISIONS
     for line in range(5):
-        row, item = table.iloc[3 + 7 * line], f"rgu_{3 + 4 * line:02}"
-        new = {"0": "1", "1": "0"}.get(row[item], "1")
-        text += f"followup.csv,,{row['participant']},{item},{row[item]},correct,{new},A. B.,"
-        text += "2020-01-01,form seen again\n"
+        item = f"rgu_{3 + 4 * line:02}"
+        row = table.index[table[item] != ""][3 + 7 * line]
+        text += f"followup.csv,,{table.at[row, 'participant']},{item},8,correct,"
+        text += f"{table.at[row, item]},A. B.,2020-01-01,form seen again\n"
+        table.at[row, item] = "8"
+    table.to_csv(path, index=False, lineterminator="\n")
     (folder / "config/decisions.csv").write_text(text, encoding="utf-8")
 
 
@@ -286,7 +300,7 @@ STEPS = (
     "expose",
     "implement",
 )
-STEPS += ("evaluate", "sensitivity", "results")
+STEPS += ("evaluate", "sensitivity", "next_study", "characterise_batch", "characterise", "results")
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -322,8 +336,12 @@ def steps(touched: set[str], code: set[str]) -> str:
         own_config = {*read[step], "config/study.yaml", "config/economics.yaml"}
         if not (changed or own & code or own_config & touched or step == "clean" and touched):
             continue
-        names = [a.id for a in plan.analyses] if step == "analyse" else [""]
-        for name in plan.checks if step == "check" else names:
+        jobs = {
+            "analyse": [analysis.id for analysis in plan.analyses],
+            "check": plan.checks,
+            "characterise_batch": [str(k) for _, k in plan.characteristics.batches("quick")],
+        }
+        for name in jobs.get(step, [""]):
             folder.run(step, name)
         new = outputs(Path())
         others = [name for name in new if new[name] != old.get(name)]
@@ -354,6 +372,7 @@ def in_child(work: Callable[[], str]) -> str:
     child = os.fork()
     if not child:
         os.close(read)
+        signal.alarm(PATIENCE)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             try:
                 said = work()
@@ -426,16 +445,46 @@ def by_tests(mutant: Mutant, top: Path) -> str:
         return ""
     path = top / mutant.file
     before = path.read_bytes()
-    mutant.change(path)
-    ours = [str(top / test.relative_to(ROOT)) for test in tests]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    command += ["-m", "not pipeline and not simulation and not study", *ours]
     try:
-        done = subprocess.run(command, cwd=top, capture_output=True, text=True, check=False)
+        mutant.change(path)
+        ours = [str(top / test.relative_to(ROOT)) for test in tests]
+        failed = first_failed(top, ours, "not study") or first_failed(top, ours, "study")
+        path.write_text(unparsed(before.decode()), encoding="utf-8")
+        return f"tests: {failed}" if failed and not first_failed(top, [failed]) else ""
     finally:
         path.write_bytes(before)
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    return f"tests: {failed[1]}" if failed else ""
+
+
+def first_failed(top: Path, tests: list[str], kind: str = "") -> str:
+    """Run tests of a kind until one fails; return its name."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    command += ["-m", f"not pipeline and not simulation{f' and {kind}' * bool(kind)}", *tests]
+    done = subprocess.run(command, cwd=top, capture_output=True, text=True, check=False)
+    failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", done.stdout, re.MULTILINE)
+    return failed[1] if failed else ""
+
+
+def unparsed(text: str) -> str:
+    return ast.unparse(ast.parse(text))
+
+
+def control(top: Path, undisturbed: Path) -> str:
+    """Run all steps again by code without a fault, written anew from its syntax tree."""
+    folder, code = top / "study", top / "src/ccp_analysis"
+    shutil.copytree(undisturbed, folder)
+    before = {path: path.read_bytes() for path in code.rglob("*.py")}
+    for path, text in before.items():
+        path.write_text(unparsed(text.decode()), encoding="utf-8")
+
+    def work() -> str:
+        os.chdir(folder)
+        return steps(set(), {path.relative_to(code).as_posix() for path in before})
+
+    try:
+        return in_child(work)
+    finally:
+        for path, content in before.items():
+            path.write_bytes(content)
 
 
 def main() -> int:
@@ -454,6 +503,7 @@ def main() -> int:
         for part in files:
             shutil.copy(ROOT / part, top / part)
         small_study(undisturbed)
+        words("form: full", "form: quick")(undisturbed / "config/analysis.yaml")
         decide(undisturbed)
         for module in [m for m in sys.modules if m.partition(".")[0] == "ccp_analysis"]:
             del sys.modules[module]  # ours are loaded by each process for itself
@@ -466,6 +516,11 @@ def main() -> int:
         said = in_child(lambda: first_run(undisturbed, calls))
         if said != "done":
             sys.exit(said)
+        if said := control(top, undisturbed):
+            sys.exit(f"The control is different without a fault: {said}")
+        print(
+            "  0 control: all code written anew without a fault | nothing is different", flush=True
+        )
         mutants = of_code(json.loads(calls.read_text())) + of_data()
         count: Counter[str] = Counter()
         left = []
@@ -478,8 +533,8 @@ def main() -> int:
                 said = by_tests(mutant, top)
             count[said.partition(":")[0] or "nothing"] += 1
             left += [] if said else [mutant.name]
-            words = " ".join(said.split())[:150] or "SURVIVED"
-            print(f"{number:3} {mutant.name} | {words}", flush=True)
+            short = " ".join(said.split())[:150] or "SURVIVED"
+            print(f"{number:3} {mutant.name} | {short}", flush=True)
     every = sum(count.values())
     print(f"\nCaught {every - count['nothing']} of {every}: {dict(count)}")
     print(*(f"left over: {name}" for name in left), sep="\n")

@@ -163,6 +163,16 @@ def test_a_file_that_the_system_refuses_is_a_sentence(
     assert said.count("\n") == 1
 
 
+def test_a_full_disk_in_the_words_of_another_program_is_a_sentence(ccp_study, capsys, monkeypatch):
+    def full(*_: object) -> None:
+        raise RuntimeError("pandoc, status 1: hPutBuf: exhausted (No space left on device)")
+
+    monkeypatch.setattr(cleaning, "participant_flow", full)
+    assert cli.main(CLEAN) == 1
+    said = capsys.readouterr().err
+    assert said == "clean: No space left on device; make room on the disk and run it again.\n"
+
+
 def test_a_module_that_cannot_be_imported_is_no_traceback_either(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(cli.COMMANDS, "clean", "ccp_analysis.cleaning.no_such_module:run")

@@ -12,7 +12,7 @@ import pytest
 
 from ccp_analysis import files, mended
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import ALTERED, CAPTIONS, DERIVED, RESULTS
+from ccp_analysis.layout import ALTERED, CAPTIONS, DERIVED, RERUN, RESULTS
 
 
 def test_a_failing_writer_leaves_the_older_file_and_nothing_else(tmp_path):
@@ -178,7 +178,10 @@ def test_altered_files_are_set_aside_and_asked_for_and_nothing_else(written):
     (DERIVED / ".0123456789abcdef.csv").write_text("half")
     record = files.record_of(DERIVED / "report.md")
     record.write_bytes(b"")
+    noticed = [line.partition(": it was")[0] for line in mended.noticed()]
+    assert (DERIVED / "flow.json").exists()
     said = mended.set_aside()
+    assert [line.partition(": it was")[0] for line in said] == noticed
     assert [line.partition(":")[0] for line in said] == [
         *("data/derived/captions/table.rst", "data/derived/flow.json", "data/derived/report.md"),
         "reports/results.csv",
@@ -191,6 +194,20 @@ def test_altered_files_are_set_aside_and_asked_for_and_nothing_else(written):
     files.write_json(DERIVED / "flow.json", {"a": [1, 2]})
     assert mended.set_aside() == []
     assert mended.wanted(made.__contains__) == sorted(made - {"data/derived/flow.json"})
+
+
+def test_what_a_killed_verification_left_goes_and_what_one_at_work_has_stays(written):
+    dead, alive = (Path(f"{RERUN}{name}") for name in ("dead", "alive"))
+    for folder in (dead, alive):
+        (folder / "data/raw").mkdir(parents=True)
+    held = mended.hold(alive)
+    assert mended.hold(alive) is None
+    mended.set_aside()
+    assert alive.is_dir()
+    assert not dead.exists()
+    os.close(held)
+    mended.clear()
+    assert not alive.exists()
 
 
 def test_what_no_run_wrote_has_no_record(written):

@@ -132,8 +132,13 @@ def check_rights(paths: Iterable[str]) -> None:
     refused = [path for path in dict.fromkeys(paths) if not _may(path, os.R_OK)]
     refused += [str(Path(path).absolute()) for path in WRITTEN if not _may(path, os.W_OK)]
     if refused:
-        errors = [OSError(errno.EACCES, os.strerror(errno.EACCES), path) for path in refused]
+        reasons = [errno.EROFS if _on_read_only(path) else errno.EACCES for path in refused]
+        errors = [OSError(n, os.strerror(n), p) for n, p in zip(reasons, refused, strict=True)]
         raise first_of([denied(error) for error in errors])
+
+
+def _on_read_only(path: str) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _may(path: str, mode: int) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import logging
+import os
 import sys
 import time
 from argparse import ArgumentParser
@@ -133,13 +135,18 @@ def _run(function: Callable[..., int | None], values: dict[str, Any], log: Path 
     try:
         _log_to(log)
         return int(function(**values) or 0)
-    except OSError as error:
-        if error.errno not in REFUSED:
+    except Exception as error:
+        refused = error if isinstance(error, OSError) and error.errno in REFUSED else None
+        full = os.strerror(errno.ENOSPC)
+        if refused is None and full in str(error):  # in the words of a program that was called
+            refused = OSError(errno.ENOSPC, full)
+        if refused is None:
             raise
-        raise StudyError(denied(error)) from error
+        raise StudyError(denied(refused)) from error
 
 
 def _log_to(path: Path | None) -> None:
+    logging.raiseExceptions = False  # a log on a full disk hides no sentence
     logging.captureWarnings(True)
     handlers: list[logging.Handler] = [logging.NullHandler()]
     logging.basicConfig(handlers=handlers, force=True)
@@ -168,7 +175,7 @@ def faults_since(folder: Path, moment: float) -> list[str]:
     faults = []
     for log in sorted(folder.glob("*.log")):
         if log.stat().st_mtime >= moment:
-            lines = log.read_text(encoding="utf-8").splitlines()
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
             ended = [line.partition(STOPPED)[2] for line in lines if STOPPED in line]
             faults += [f"{sentence} (details in {log})" for sentence in ended]
     return faults

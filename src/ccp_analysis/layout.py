@@ -19,6 +19,7 @@ LOCK = "lock.json"  # in each, beside copies of the files
 DERIVED = Path("data/derived")  # everything computed, for the next step
 RECORDS = DERIVED / ".sha256"  # of each file that a run wrote, its checksum
 ALTERED = DERIVED / "altered"  # what was changed after a run wrote it
+RERUN = DERIVED / "verify-"  # the beginning of the name of a folder in which a verification runs
 CAPTIONS = DERIVED / "captions"
 QUERIES = DERIVED / "queries.csv"
 FLOW = DERIVED / "flow.json"

@@ -9,10 +9,11 @@ import zipfile
 import numpy as np
 import openpyxl
 import pytest
+import typst
 from matplotlib import image
 
 from ccp_analysis.archive.artefacts import compare_files, same
-from ccp_analysis.archive.compared import DIFFERENT, EQUAL, IDENTICAL, LOST, NEW, UNREAD
+from ccp_analysis.archive.compared import DIFFERENT, EQUAL, IDENTICAL, LOST, NEW
 
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
@@ -55,7 +56,22 @@ def html(text: str, style: str = "") -> bytes:
     return f"<style>{style}</style><h2>Costs</h2><table><tr><td>{text}</td></tr></table>".encode()
 
 
+def pdf(text: str, day: int = 1) -> bytes:
+    dated = f"#set document(date: datetime(year: 2020, month: 1, day: {day}))"
+    return typst.compile(f"{dated}\nFirst\n#pagebreak()\n{text}".encode(), format="pdf")
+
+
 PAIRS = [
+    # Ligatures, brackets, what is escaped in PDF, and letters of another font.
+    (
+        "a.pdf",
+        pdf(r"*ffi* (a\\b) = 0.5 ∑"),
+        pdf(r"*ffi* (a\\b) = 0.5 ∑", 2),
+        pdf(r"*ffi* (a\\b) = 0.6 ∑"),
+        "page 2",
+        r" (a\b) = 0.5 ",
+        r" (a\b) = 0.6 ",
+    ),
     ("a.csv", b"x,y\n1,0.5\n", b'x,y\n1,"0.50"\n', b"x,y\n1,0.6\n", "line 2, y", "0.5", "0.6"),
     ("a.csv", b"x\n1\n", b"x\r\n1\r\n", b"x\n1\n2\n", "line 3", "4 parts", "6 parts"),
     ("a.json", b'{"n": [1, 0.5]}', b'{"n":[1,0.5]}', b'{"n": [2, 0.5]}', "/n/0", "1", "2"),
@@ -135,7 +151,8 @@ def test_files_that_are_missing_or_are_no_such_file(tmp_path):
     assert (found.comparison, found.reference) == (DIFFERENT, "cannot be read as json")
     for path, text in ((tmp_path / "a.pdf", "one"), (tmp_path / "b.pdf", "other")):
         path.write_text(text)
-    assert compare_files("a", tmp_path / "a.pdf", tmp_path / "b.pdf").comparison == UNREAD
+    found = compare_files("a", tmp_path / "a.pdf", tmp_path / "b.pdf")
+    assert (found.comparison, found.rerun) == (DIFFERENT, "ValueError: it has no pages")
 
 
 @pytest.mark.parametrize(

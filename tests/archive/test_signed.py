@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from small_repository import write
 
 from ccp_analysis import cli
-from ccp_analysis.archive import signed
+from ccp_analysis.archive import pack, signed
 from ccp_analysis.errors import StudyError
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="there is no ssh-keygen")
@@ -77,6 +78,18 @@ def test_the_data_are_compared_where_they_are(holder, tmp_path, capsys):
     shutil.copy(tmp_path / "people.csv", "data/raw/people.csv")
     assert check() == 0
     assert "Not here" not in capsys.readouterr().out
+
+
+def test_what_was_signed_goes_along_with_the_results_and_with_no_others(holder, tmp_path):
+    shutil.copy(tmp_path / "people.csv", "data/raw/people.csv")
+    pack.run(out=tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as packed:
+        top = packed.namelist()[0].partition("/")[0]
+        for path in (SIGNED, SIGNATURE):
+            assert packed.read(f"{top}/archived/{path.name}") == path.read_bytes()
+    write(Path("reports/report.html"), "another")
+    with pytest.raises(StudyError, match=r"^reports/provenance.json: it lists other results"):
+        pack.run(out=tmp_path / "b.zip")
 
 
 def changed(name: str) -> Callable[[Path], object]:

@@ -292,6 +292,29 @@ def test_parameters_scatter_as_the_fit_says():
     assert drawn.covariance[:, 0, 0].std() == pytest.approx(first, rel=0.1)
 
 
+class Centred:
+    """Draws covariances, and puts coefficients, drawn in three dimensions, at their mean."""
+
+    def standard_normal(self, shape: tuple[int, ...]) -> np.ndarray:
+        return np.zeros(shape) if len(shape) == 3 else np.random.default_rng(4).normal(size=shape)
+
+
+def test_coefficients_are_drawn_about_those_of_the_covariance_drawn():
+    """Their mean is generalised least squares by that covariance, person by person."""
+    people, _, _ = beat_the_blues()
+    model = fit_normal_model(people)
+    drawn = draw_parameters(model, 3, Centred())
+    for coef, covariance in zip(drawn.coef, drawn.covariance, strict=True):
+        left, right = 0.0, 0.0
+        for X, y in zip(model.design, people.outcome, strict=True):
+            seen = ~np.isnan(y)
+            weight = X[seen].T @ np.linalg.inv(covariance[np.ix_(seen, seen)])
+            left, right = left + weight @ X[seen], right + weight @ y[seen]
+        expected = np.linalg.solve(left, right)
+        assert_allclose(coef, expected, rtol=1e-9)
+        assert np.abs(coef - model.estimate.coef).max() > 1e-3
+
+
 def test_the_same_stream_gives_the_same_bytes():
     people, _, event = beat_the_blues()
     model = fit_normal_model(people)

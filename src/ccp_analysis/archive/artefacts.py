@@ -1,8 +1,8 @@
 """Two files of a study's reports: the same bytes, or the same text, cells and pixels, or different.
 
 A table is read by its cells, a document by its paragraphs and tables, a page by its visible text, a
-figure by its elements or pixels. Numbers printed in them are equal by `same`. A PDF is not read: it
-is made of the text and the figures of the page beside it, which are.
+figure by its elements or pixels, a PDF by the lines of its pages (its figures are those beside it).
+Numbers printed in them are equal by `same`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -30,7 +31,6 @@ from ccp_analysis.archive.compared import (
     LOST,
     NEW,
     TOLERANCE,
-    UNREAD,
 )
 
 NOTHING = 1e-10  # of any number of a table or document, in whatever units
@@ -41,6 +41,7 @@ EDGES = 1e-5
 LONG = 6  # digits from which on the last one may round either way
 
 Cell = tuple[str, str]
+_UNREADABLE = (ValueError, KeyError, SyntaxError, OSError, zipfile.BadZipFile, zlib.error)
 _NUMBER = re.compile(r"[-\u2212+]?\d[\d,]*(?:\.\d+)?(?:[eE][-\u2212+]?\d+)?")
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _UNSEEN = ("script", "style", "title")
@@ -71,8 +72,7 @@ def compare_files(name: str, old: Path, new: Path) -> Compared:
     Returns
     -------
     Compared
-        "identical" of bytes, "equal" of what is read in them, or "different"; "not compared" is a
-        PDF of other bytes.
+        "identical" of bytes, "equal" of what is read in them, or "different".
     """
     if not (old.is_file() and new.is_file()):
         return Compared(name, LOST if old.is_file() else NEW, differences=1)
@@ -80,11 +80,9 @@ def compare_files(name: str, old: Path, new: Path) -> Compared:
     if before == after:
         return Compared(name, IDENTICAL)
     kind = old.suffix.lower()
-    if kind == ".pdf":
-        return Compared(name, UNREAD, "bytes", f"{len(before):,} bytes", f"{len(after):,} bytes")
     try:
         found = _pixels(before, after) if kind == ".png" else _read(kind, before, after)
-    except (ValueError, KeyError, SyntaxError, OSError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         found = [("the file", f"cannot be read as {kind[1:]}", f"{type(error).__name__}: {error}")]
     if not found:
         return Compared(name, EQUAL)
@@ -239,6 +237,58 @@ def _media(before: bytes, after: bytes) -> list[tuple[str, str, str]]:
         ]
 
 
+_OBJECT = re.compile(rb"(\d+) 0 obj\s(.*?)\sendobj", re.DOTALL)
+_ESCAPED = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
+_CONTROL = dict(zip(b"nrtbf", b"\n\r\t\b\f", strict=True))
+# A font that is chosen, or a line in the font chosen last.
+_SHOWN = re.compile(
+    rb"/(f\d+) [\d.]+ Tf|\[((?:\((?:[^\\()]|\\.)*\)|<[0-9A-Fa-f]*>|[-\d.\s])*)\]\s*TJ", re.DOTALL
+)
+
+
+def _pdf(content: bytes) -> Iterator[Cell]:
+    """Read a PDF as typst writes it: fonts of two-byte glyphs, each with what it stands for."""
+    objects = dict(_OBJECT.findall(content))
+
+    def behind(key: bytes, body: bytes) -> bytes:
+        found = objects[(re.search(key + rb" (\d+) 0 R", body) or {1: b""})[1]]
+        head, _, stream = found.partition(b"stream\n")
+        return zlib.decompress(stream) if b"/FlateDecode" in head else found
+
+    def glyphs(body: bytes) -> dict[bytes, str]:
+        pairs = re.findall(rb"<([0-9A-F]{4})> <([0-9A-F]+)>\n", behind(b"/ToUnicode", body))
+        return {
+            bytes.fromhex(a.decode()): bytes.fromhex(b.decode()).decode("utf-16-be")
+            for a, b in pairs
+        }
+
+    fonts = {key: glyphs(body) for key, body in objects.items() if b"/Type0" in body}
+    pages = [body for body in objects.values() if re.search(rb"/Type\s*/Page\b", body)]
+    for number, page in enumerate(pages, start=1):
+        names = dict(re.findall(rb"/(f\d+) (\d+) 0 R", behind(b"/Resources", page)))
+        for name, line in _SHOWN.findall(behind(b"/Contents", page)):
+            if name:
+                font = fonts[names[name]]
+                continue
+            codes = b"".join(
+                map(_literal, re.findall(rb"\(((?:[^\\()]|\\.)*)\)|<(.*?)>", line, re.DOTALL))
+            )
+            text = (font[codes[at : at + 2]] for at in range(0, len(codes), 2))
+            yield f"page {number}", "".join(text)
+    if not pages:
+        raise ValueError("it has no pages")
+
+
+def _literal(found: tuple[bytes, bytes]) -> bytes:
+    """Return the bytes of a string of a PDF, in brackets or as hexadecimal digits."""
+    if found[1]:
+        return bytes.fromhex(found[1].decode())
+    return _ESCAPED.sub(
+        lambda m: bytes([int(m[1], 8) if m[1].isdigit() else _CONTROL.get(m[1][0], m[1][0])]),
+        found[0],
+    )
+
+
 def _svg(content: bytes) -> Iterator[Cell]:
     root = ElementTree.fromstring(content)  # noqa: S314 - of our own archive
     for number, element in enumerate(root.iter(), start=1):
@@ -269,5 +319,6 @@ READERS: dict[str, Callable[[bytes], Iterator[Cell]]] = {
     ".xlsx": _xlsx,
     ".html": _html,
     ".docx": _docx,
+    ".pdf": _pdf,
     ".svg": _svg,
 }

@@ -22,9 +22,8 @@ WITHOUT_UNITS = ("statistic", "p_value", "p_adjusted", "fmi")
 
 IDENTICAL, EQUAL, DIFFERENT = "identical", "equal", "different"
 LOST, NEW = "only in reference", "only in rerun"
-UNREAD = "not compared"
 # What stands against no verification.
-FINE = (IDENTICAL, EQUAL, UNREAD)
+FINE = (IDENTICAL, EQUAL)
 
 
 def compare(reference: pd.DataFrame, rerun: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 Raw files are read by the dictionary, as in cleaning; every other file as text. Names of people are
 looked for in raw files alone, since in prose anything may be called something. Figures as PNG and
-the report as PDF are not read: they are drawn of what the SVG and the HTML say.
+the report as PDF are not read: they are drawn of what the SVG and the HTML say; nor are signatures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ccp_analysis.cleaning.read import read_raw
 from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.study import Study
 
-PICTURES = (".png", ".pdf")
+UNREAD = (".png", ".pdf", ".sig")
 MARKUP = (".html", ".svg", ".xml")
 ZIPPED = (".docx", ".xlsx")
 TABLES = (".csv", ".tsv", ".txt", ".json", ".xlsx")
@@ -97,7 +97,7 @@ def identifiable(path: Path, data_date: dt.date | None = None) -> list[str]:
     data_date : datetime.date, optional
         Full dates many years before it can be dates of birth; they are looked for in tables alone.
     """
-    if path.suffix.lower() in PICTURES:
+    if path.suffix.lower() in UNREAD:
         return []
     if path.suffix.lower() not in TABLES:
         data_date = None

@@ -1,4 +1,4 @@
-"""What a run of a study starts from: the files that its configuration names, and no others."""
+"""What a run of a study starts from and what it makes: the files that its configuration names."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ccp_analysis.archive import CHECKSUMS, kept
+from ccp_analysis.archive import CHECKSUMS, RESULTS, kept
 from ccp_analysis.config.study import Study
-from ccp_analysis.config.trial import configuration_files
+from ccp_analysis.config.trial import Trial, configuration_files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import DECISIONS, STUDY
+from ccp_analysis.layout import CODEBOOK, DECISIONS, DOCUMENTS, RELEASED, STUDY
+from ccp_analysis.report.catalogue import files_of
 
 CONFIG = Path("config")
 RAW = Path("data/raw")
@@ -47,6 +48,21 @@ def input_files(study: Study) -> list[Path]:
         if not path.is_file():
             raise StudyError(f"{path}: the file is missing; the study's configuration names it.")
     return sorted({*config, *raw, *([RAW_README] if RAW_README.is_file() else [])})
+
+
+def report_files() -> list[Path]:
+    """Return the results table, tables, figures and documents that a run of the study makes.
+
+    Raises
+    ------
+    StudyError
+        If one is missing.
+    """
+    reports = [RESULTS, *files_of(Trial()), *RELEASED, *DOCUMENTS, *CODEBOOK]
+    for path in reports:
+        if not path.is_file():
+            raise StudyError(f"{path}: the file is missing; run `make run` first.")
+    return reports
 
 
 def _to_do() -> str:

@@ -21,13 +21,23 @@ from pathlib import Path, PurePosixPath
 
 from ccp_analysis import __version__, files
 from ccp_analysis import archive as package
-from ccp_analysis.archive import ARCHIVED_RESULTS, CHECKSUMS, MANIFEST, RESULTS, crate, readme, twin
+from ccp_analysis.archive import (
+    ARCHIVED_RESULTS,
+    CHECKSUMS,
+    MANIFEST,
+    RESULTS,
+    crate,
+    readme,
+    signed,
+    twin,
+)
 from ccp_analysis.archive.guarded import allowed_columns, identifiable, identifiable_study
 from ccp_analysis.archive.inputs import (
     input_files,
     kept_files,
     of_people,
     refuse_links,
+    report_files,
     unnamed_files,
 )
 from ccp_analysis.archive.zipped import manifest, write_zip
@@ -35,8 +45,7 @@ from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import CODEBOOK, DOCUMENTS, RELEASED, STUDY
-from ccp_analysis.report.catalogue import files_of
+from ccp_analysis.layout import STUDY
 
 # Without these an unpacked archive cannot run.
 NEEDED = ("Makefile", "Snakefile", "pyproject.toml", "requirements.lock")
@@ -157,7 +166,8 @@ def _instead(study: Study, place: PurePosixPath) -> dict[str, bytes]:
 def _contents(study: Study, place: PurePosixPath, withheld: bool) -> Chosen:
     """Return what is packed; StudyError where a link leads out or somebody could be identified."""
     chosen = repository_files(package.REPOSITORY, place, twin.place(study) if withheld else None)
-    own, reports = _study_files(study, chosen), _reports()
+    own, reports = _study_files(study, chosen), report_files()
+    reports += signed.carried(reports)
     if withheld:
         own = [path for path in own if path not in of_people(study)]
     refuse_links([*own, *reports], Path())
@@ -268,12 +278,3 @@ def _shared_files(where: str, chosen: Chosen) -> list[Path]:
     if faults := identifiable_study(study, own):
         raise first_of([f"{where}/{fault}" if where else fault for fault in faults])
     return own
-
-
-def _reports() -> list[Path]:
-    """Return the results table, tables, figures and documents that a run of the study makes."""
-    reports = [RESULTS, *files_of(Trial()), *RELEASED, *DOCUMENTS, *CODEBOOK]
-    for path in reports:
-        if not path.is_file():
-            raise StudyError(f"{path}: the file is missing; run `make run` first.")
-    return reports

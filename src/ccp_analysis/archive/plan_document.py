@@ -76,17 +76,7 @@ def run(*, html: Path = PLANNED[0], docx: Path = PLANNED[1], pdf: Path = PLANNED
 
 def source_of(trial: Trial) -> Source:
     """Return the source of a study of which there are no data yet: its configuration."""
-    return Source(
-        study=trial.study,
-        plan=trial.plan,
-        economics=trial.economics,
-        implementation=trial.implementation,
-        instruments=trial.instruments,
-        dictionary=trial.dictionary,
-        results=[],
-        flow={},
-        compared=compared(trial),
-    )
+    return Source.of(trial, compared=compared(trial))
 
 
 def head_of_plan(source: Source) -> Head:

@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import jinja2
-
 from ccp_analysis import __version__, layout
 from ccp_analysis import archive as package
 from ccp_analysis.archive import ARCHIVED_RESULTS, CHECKSUMS, twin
@@ -26,6 +24,7 @@ from ccp_analysis.archive.inputs import CONFIG, of_people
 from ccp_analysis.cli import COMMANDS
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.report.catalogue import sections_of
+from ccp_analysis.report.filled import environment
 from ccp_analysis.report.section import FigureItem
 
 NAME = "REPLICATION.md"
@@ -70,16 +69,10 @@ def text(trial: Trial, place: PurePosixPath, content: Mapping[str, bytes], withh
     withheld : bool
         Whether participants' data are left out.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["cell"] = lambda words: " ".join(str(words).split()).replace("|", "\\|")
+    templates = environment(TEMPLATES, autoescape=False)
+    templates.filters["cell"] = lambda words: " ".join(str(words).split()).replace("|", "\\|")
     study = trial.study
-    return environment.get_template("replication.md.j2").render(
+    return templates.get_template("replication.md.j2").render(
         study=study,
         sharing=study.sharing,
         ask=ask,

@@ -18,16 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from ccp_analysis import archive as package
-from ccp_analysis import files, provenance
+from ccp_analysis import files, mended, provenance
 from ccp_analysis.archive import ARCHIVED_RESULTS, RESULTS
-from ccp_analysis.archive.inputs import input_files, kept_files
+from ccp_analysis.archive.inputs import input_files, kept_files, report_files
 from ccp_analysis.archive.verify import snakemake
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import load_study
-from ccp_analysis.config.trial import Trial, configuration_files
+from ccp_analysis.config.trial import configuration_files
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import CODEBOOK, DOCUMENTS, RELEASED
-from ccp_analysis.report.catalogue import files_of
 
 FORMAT = "ccp-analysis provenance 1"
 NAMESPACE = "ccp-analysis"
@@ -52,10 +50,7 @@ def run(*, out: Path = OWN) -> None:
         If results or reports are missing, or are not those of this code and these inputs.
     """
     study = load_study()
-    reports = [RESULTS, *files_of(Trial()), *RELEASED, *DOCUMENTS, *CODEBOOK]
-    missing = next((path for path in reports if not path.is_file()), None)
-    if missing:
-        raise StudyError(f"{missing}: the file is missing; run `make run` first.")
+    reports = report_files()
     _require_up_to_date()
     content = {
         "format": FORMAT,
@@ -65,9 +60,7 @@ def run(*, out: Path = OWN) -> None:
         "program": provenance.program(),
         "code": code(),
         "environment": environment(),
-        "results": {
-            path.relative_to(RESULTS.parent).as_posix(): files.digest(path) for path in reports
-        },
+        "results": _digests(reports),
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True) + "\n"
     files.write_text(out, text)
@@ -75,12 +68,37 @@ def run(*, out: Path = OWN) -> None:
     print(f"  ssh-keygen -Y sign -f KEY -n {NAMESPACE} {out}")
 
 
+def carried(reports: list[Path]) -> list[Path]:
+    """Return what was signed of the results and its signature, as far as they are there.
+
+    Parameters
+    ----------
+    reports : list of Path
+        The results and reports that are packed.
+
+    Raises
+    ------
+    StudyError
+        If what was signed are other results.
+    """
+    if OWN.is_file() and _listed(OWN.read_bytes(), OWN)["results"] != _digests(reports):
+        raise StudyError(
+            f"{OWN}: it lists other results than are here; run `make manifest` and sign it again, "
+            "or take it away."
+        )
+    return [path for path in (OWN, OWN.with_name(f"{OWN.name}.sig")) if path.is_file()]
+
+
+def _digests(reports: list[Path]) -> dict[str, str]:
+    return {path.relative_to(RESULTS.parent).as_posix(): files.digest(path) for path in reports}
+
+
 def _require_up_to_date() -> None:
     """Stop unless a run would find nothing to do."""
     command = [*snakemake(Path.cwd(), 1), "--dry-run"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
-    if done.returncode or "Nothing to be done" not in said:
+    if done.returncode or "Nothing to be done" not in said or any(mended.altered()):
         raise StudyError(
             f"{RESULTS}: it is not what this code makes of these inputs; run `make run` first."
         )

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ccp_analysis import files, provenance
 from ccp_analysis.archive.artefacts import Compared
 from ccp_analysis.archive.compared import DIFFERENT, FINE, IDENTICAL, LOST, NEW
 from ccp_analysis.config.study import Study
+from ccp_analysis.report.filled import environment
 from ccp_analysis.report.pages import TEMPLATES as STYLES
 from ccp_analysis.results.table import KEY
 
@@ -132,14 +132,7 @@ def sentences(found: Verification) -> list[str]:
 
 def page(found: Verification) -> str:
     """Return the page: the summary, then what differs with both values."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    template = environment(TEMPLATES).get_template("verification.html.j2")
     study = found.study
     compared = _counted(found.rows["comparison"]) if found.rows is not None else {}
     artefacts = _counted(artefact.comparison for artefact in found.artefacts)
@@ -148,7 +141,7 @@ def page(found: Verification) -> str:
     found_kinds = {*compared, *artefacts, *(packed if found.listed else ())}
     kinds = [IDENTICAL, *sorted(found_kinds - {IDENTICAL, DIFFERENT, LOST, NEW})]
     kinds += [DIFFERENT, *sorted(found_kinds & {LOST, NEW})]
-    return environment.get_template("verification.html.j2").render(
+    return template.render(
         title=study.title if study else Path.cwd().name,
         label=study.data_label if study else "",
         synthetic=bool(study and study.data_status == "synthetic"),

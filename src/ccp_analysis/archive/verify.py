@@ -19,15 +19,14 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from ccp_analysis import archive as package
-from ccp_analysis import files
+from ccp_analysis import files, mended
 from ccp_analysis.archive import ARCHIVED_RESULTS, RESULTS, verification
-from ccp_analysis.archive.artefacts import Compared, compare_files
+from ccp_analysis.archive.artefacts import compare_files
 from ccp_analysis.archive.compared import (
     DIFFERENT,
     EQUAL,
@@ -35,7 +34,6 @@ from ccp_analysis.archive.compared import (
     IDENTICAL,
     LOST,
     NEW,
-    UNREAD,
     compare,
 )
 from ccp_analysis.archive.inputs import input_files
@@ -44,14 +42,14 @@ from ccp_analysis.cli import COMMANDS
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
-from ccp_analysis.layout import CODEBOOK, DERIVED, DOCUMENTS, RELEASED
+from ccp_analysis.layout import CODEBOOK, DERIVED, DOCUMENTS, RELEASED, RERUN
 from ccp_analysis.report.catalogue import files_of
 from ccp_analysis.results.table import COLUMNS, KEY
 
 COMPARISON = Path("logs/verification.csv")
 LOGS = Path("logs/verify")
 SHOWN = 5
-ORDER = [IDENTICAL, EQUAL, UNREAD, DIFFERENT, LOST, NEW]
+ORDER = [IDENTICAL, EQUAL, DIFFERENT, LOST, NEW]
 NAME = ("analysis", "outcome", "visit", "term", "level")
 
 _PROGRESS = re.compile(r"Job \d+: .+|\d+ of \d+ steps .+")
@@ -179,7 +177,6 @@ def _verify(
             found.step = f"comparing {name}"
             old, new = found.against.parent / name, folder / RESULTS.parent / name
             found.artefacts.append(compare_files(name, old, new))
-        found.artefacts = _pdf_by_its_page(found.artefacts)
 
 
 def _artefacts(folder: Path) -> list[str]:
@@ -187,17 +184,6 @@ def _artefacts(folder: Path) -> list[str]:
     planned = [*files_of(Trial()), *RELEASED, *DOCUMENTS, *CODEBOOK]
     names = sorted(path.relative_to(RESULTS.parent).as_posix() for path in planned)
     return names if any((folder / name).is_file() for name in names) else []
-
-
-def _pdf_by_its_page(artefacts: list[Compared]) -> list[Compared]:
-    """Call a PDF of other bytes different where nothing that it is made of has other bytes."""
-    made_of = [a for a in artefacts if a.name.endswith((".svg", DOCUMENTS[0].name))]
-    if not all(a.comparison == IDENTICAL for a in made_of):
-        return artefacts
-    return [
-        replace(a, comparison=DIFFERENT, differences=1) if a.comparison == UNREAD else a
-        for a in artefacts
-    ]
 
 
 def _reference(against: Path | None) -> Path:
@@ -264,7 +250,9 @@ def _clean_copy(study: Study) -> Iterator[Path]:
     """
     inputs = input_files(study)
     DERIVED.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="verify-", dir=DERIVED)).resolve()
+    mended.clear()
+    folder = Path(tempfile.mkdtemp(prefix=RERUN.name, dir=RERUN.parent)).resolve()
+    held = mended.hold(folder)
     try:
         for path in inputs:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -272,6 +260,8 @@ def _clean_copy(study: Study) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+        if held is not None:
+            os.close(held)
 
 
 def _rerun(command: list[str], folder: Path) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ccp_analysis import files
 from ccp_analysis.config.instruments import Instrument, load_instruments
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.errors import StudyError
+from ccp_analysis.report.filled import environment
 from ccp_analysis.report.head import Head
 from ccp_analysis.report.marks import WITHHELD
 from ccp_analysis.report.pages import TEMPLATES
@@ -154,15 +154,8 @@ def page(study: Study, instruments: dict[str, Instrument], table: pd.DataFrame) 
     head = Head(
         study.title, "Codebook", study.short_title, study.data_date, study.data_label, False
     )
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("codebook.html.j2").render(
+    template = environment(TEMPLATES).get_template("codebook.html.j2")
+    return template.render(
         study=study,
         date=head.written_date,
         chapters=chapters(study, instruments, table),

@@ -7,10 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ccp_analysis.config.study import Study
 from ccp_analysis.layout import BROWSED
+from ccp_analysis.report.filled import environment
 from ccp_analysis.report.marks import anchor, resolved
 from ccp_analysis.report.words import written_date
 
@@ -61,15 +60,8 @@ def page_of_results(study: Study, behind: dict[str, Any]) -> str:
     str
         Needs no other file and no network; without its script it is a table.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("results.html.j2").render(
+    template = environment(TEMPLATES).get_template("results.html.j2")
+    return template.render(
         study=study,
         date=written_date(study.data_date),
         heads=behind["heads"],

@@ -15,13 +15,13 @@ import pandas as pd
 
 from ccp_analysis import files
 from ccp_analysis.config.currencies import CURRENCIES
-from ccp_analysis.config.dictionary import Column, load_dictionary
-from ccp_analysis.config.economics import Economics, load_economics
-from ccp_analysis.config.implementation import Implementation, load_implementation
-from ccp_analysis.config.instruments import Instrument, load_instruments
+from ccp_analysis.config.dictionary import Column
+from ccp_analysis.config.economics import Economics
+from ccp_analysis.config.implementation import Implementation
+from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.locked import Compared, compared
-from ccp_analysis.config.plan import Analysis, Outcome, Plan, load_plan
-from ccp_analysis.config.study import Clusters, Study, load_study
+from ccp_analysis.config.plan import Analysis, Outcome, Plan
+from ccp_analysis.config.study import Clusters, Study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report.marks import WITHHELD, withheld
@@ -110,6 +110,12 @@ class Source:
         for row, name in product(self.results, INDEXED):
             found.setdefault((name, row[name]), []).append(row)
         return found
+
+    @classmethod
+    def of(cls, trial: Trial, **found: Any) -> Source:
+        """Return the source of a study, without results where none are given."""
+        known = ("study", "plan", "economics", "implementation", "instruments", "dictionary")
+        return cls(**{k: getattr(trial, k) for k in known} | {"results": [], "flow": {}} | found)
 
     def rows(self, **where: object) -> list[Row]:
         """Return the rows of the results whose columns have the values given, in their order."""
@@ -295,8 +301,8 @@ def load(
     StudyError
         If a file is missing, or the results are of a study of another data status.
     """
-    study = load_study()
-    plan = load_plan()
+    trial = Trial()
+    study, plan = trial.study, trial.plan
     drawn = [points / f"checks_{analysis}.parquet" for analysis in plan.checks if points]
     named = (results, flow, queries, models, scales, prices, intervention, price_queries)
     for path in (*named, *drawn):
@@ -309,19 +315,13 @@ def load(
             f"{results}: data status '{others[0]}' found; expected '{study.data_status}' as in "
             "config/study.yaml."
         )
-    economics = load_economics()
     listed = [
         _text(path).assign(line=lambda table: range(len(table)), listed=path.name)
         for path in (queries, price_queries)
         if path is not None
     ]
-    return Source(
-        study=study,
-        plan=plan,
-        economics=economics,
-        implementation=load_implementation(),
-        instruments=load_instruments(),
-        dictionary=load_dictionary(study),
+    return Source.of(
+        trial,
         results=_records(table),
         flow=withheld(files.read_json(flow), Status.SUPPRESSED),
         queries=pd.concat(listed, ignore_index=True) if listed else pd.DataFrame(),
@@ -335,12 +335,12 @@ def load(
         tipping=_points(points if plan.sensitivity else None, "tipping"),
         patterns=_points(points, "missing_patterns"),
         losses=_points(points, "losses"),
-        draws=_points(points if economics else None, "economics"),
+        draws=_points(points if trial.economics else None, "economics"),
         balance=_points(points, "balance"),
         practice=_points(points, "implementation"),
         prices=_parquet(prices),
         intervention=_parquet(intervention),
-        compared=compared(Trial()),
+        compared=compared(trial),
     )
 
 

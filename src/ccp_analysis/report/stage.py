@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ccp_analysis import __version__, files
 from ccp_analysis.errors import StudyError
@@ -18,6 +17,7 @@ from ccp_analysis.report import drawing, workbook
 from ccp_analysis.report.browse import content
 from ccp_analysis.report.catalogue import figures_of, parts_of
 from ccp_analysis.report.exchange import as_json
+from ccp_analysis.report.filled import environment
 from ccp_analysis.report.guarded import guarded
 from ccp_analysis.report.head import head_of
 from ccp_analysis.report.marks import numbered, plain
@@ -32,15 +32,8 @@ from ccp_analysis.report.traced import Values, traced
 from ccp_analysis.report.words import Markdown, escape, written_date
 from ccp_analysis.results.terms import Inference, Model, Pooling
 
-ENVIRONMENT = Environment(
-    loader=FileSystemLoader(TEMPLATES),
-    autoescape=False,  # `finalize` escapes for Markdown, which is stricter than for HTML
-    finalize=escape,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+# `finalize` escapes for Markdown, which is stricter than for HTML.
+ENVIRONMENT = environment(TEMPLATES, autoescape=False, finalize=escape)
 
 
 def run(

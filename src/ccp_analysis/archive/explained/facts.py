@@ -55,16 +55,7 @@ class Facts(Trial):
     @cached_property
     def labels(self) -> Source:
         """What things are called, as the report calls them."""
-        return Source(
-            study=self.study,
-            plan=self.plan,
-            economics=self.economics,
-            implementation=self.implementation,
-            instruments=self.instruments,
-            dictionary=self.dictionary,
-            results=[],
-            flow={},
-        )
+        return Source.of(self)
 
     @cached_property
     def columns(self) -> dict[str, list[Column]]:

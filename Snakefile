@@ -259,6 +259,8 @@ rule analyse:
         f"{DERIVED}/results/{{analysis}}.parquet",
     log:
         "logs/analyse_{analysis}.log",
+    # Balance waits for all of them, and the report for it.
+    priority: 1
     conda:
         "environment.yml"
     params:
@@ -351,7 +353,7 @@ rule evaluate:
     log:
         "logs/evaluate.log",
     # It takes longest of those that wait for the imputation, and so starts first.
-    priority: 1
+    priority: 2
     conda:
         "environment.yml"
     params:

@@ -15,6 +15,8 @@ from ccp_analysis.models.robust import (
     cluster_robust,
     cluster_robust_together,
 )
+from ccp_analysis.models.sur import fit_sur
+from ccp_analysis.models.sur_absorbed import fit_sur_absorbed
 from ccp_analysis.models.weighted import WeightedFit, fit_weighted, weighted_cluster_robust
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}
@@ -174,3 +176,27 @@ def test_what_does_not_fit_is_left_to_the_whole_design(study: Study) -> None:
     fit = absorbed(study.own, y, study.pair)
     with pytest.raises(ValueError, match="two of the groups"):
         cluster_robust(fit, np.arange(len(study.team)) % 5, [0, 1, 0, 0])
+
+
+def test_two_equations_with_absorbed_pairs(study: Study) -> None:
+    """Seemingly unrelated regressions, of unequal columns and units of unequal size."""
+    y1 = 100.0 * (study.y[:, 0] + np.random.default_rng(3).normal(size=study.y[:, 0].shape))
+    y2 = 0.5 * study.y[:, 0] + 0.4 * study.y[:, 1]
+    found = fit_sur_absorbed(study.own, y1, study.own[..., :-1], y2, study.pair)
+    assert found is not None
+    expected = fit_sur(study.dense, y1, study.dense[..., :-1], y2)
+    inferred = []
+    for fit in (found, expected):
+        p, q = fit.coef1.shape[-1], fit.coef2.shape[-1]
+        L = np.zeros((6, p + q))
+        L[:3, :p], L[3:, p:] = study.contrasts(p), study.contrasts(q)
+        inferred.append(cluster_robust(fit.working, np.tile(study.team, 2), L))
+    alike(*inferred)
+    for name in ("weights", "sigma", "correlation"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), **CLOSE)
+    p = study.dense.shape[-1]
+    slopes = np.array([1, p - 2, p - 1, p + 1, 2 * p - 2])
+    theirs = expected.covariance[:, slopes[:, None], slopes]
+    np.testing.assert_allclose(found.covariance, theirs, **CLOSE)
+    y2[0] = y1[0]
+    assert fit_sur_absorbed(study.own, y1, study.own, y2, study.pair) is None

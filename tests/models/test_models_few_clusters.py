@@ -11,6 +11,7 @@ import pytest
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.models.random_signs import random_sign_flip
 from ccp_analysis.models.robust import cluster_robust, cluster_robust_f
 from ccp_analysis.models.team_level import sign_flip, sign_flip_interval
 
@@ -124,6 +125,19 @@ def test_sign_flip_set_is_what_the_test_does_not_reject(case):
         differences = np.array(case["differences"]) - limit
         assert sign_flip(differences - inwards) > 1 - level
         assert sign_flip(differences + inwards) <= 1 - level
+
+
+def test_random_signs_agree_with_the_list_of_all():
+    differences = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48])
+    found = random_sign_flip(differences, 0.95, np.random.default_rng(1))
+    exact, (low, high, level) = sign_flip(differences), sign_flip_interval(differences, 0.95)
+    assert found.mc_low < exact < found.mc_high and found.level == pytest.approx(0.95, abs=1e-12)
+    assert found.p_value == pytest.approx(exact, abs=3 * found.mc_error)
+    # By 10,000 subsets a limit has an error of a sixteenth of the mean's standard error.
+    error = differences.std(ddof=1) / 15**0.5
+    assert level < 0.95 or max(abs(found.low - low), abs(found.high - high)) < 0.2 * error
+    none = random_sign_flip(np.full(30, 2.0), 0.95, np.random.default_rng(1))
+    assert none.p_value == 1e-4 and none.mc_low == 0.0
 
 
 def test_five_pairs_allow_a_level_of_ninety_four_percent():

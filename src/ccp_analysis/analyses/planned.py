@@ -33,6 +33,7 @@ def question_of(
         codes=codes_of(outcome.id, dictionary),
         pooling=entry.pooling or plan.pooling,
         confounding=plan.confounding,
+        seed=plan.seed,
     )
 
 

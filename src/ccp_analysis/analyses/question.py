@@ -53,6 +53,8 @@ class Question:
         Rule by which imputations are pooled.
     confounding : Confounding or None
         What weights are to balance, of a model that weighs people.
+    seed : int
+        Of the plan, where a test draws random numbers.
     """
 
     outcome: str
@@ -69,6 +71,7 @@ class Question:
     subgroup: str = ""
     pooling: str = Pooling.BARNARD_RUBIN
     confounding: Confounding | None = None
+    seed: int = 0
 
     @property
     def unit(self) -> str:

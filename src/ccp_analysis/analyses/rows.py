@@ -234,6 +234,7 @@ def complete(
     paired = model == Model.TEAM_MEANS or inference in (
         terms.Inference.PAIRED_T,
         terms.Inference.SIGN_FLIP,
+        terms.Inference.RANDOM_SIGN_FLIP,
     )
     whose = {"average": Average.CLUSTERS if paired else Average.PARTICIPANTS}
     return [

@@ -11,13 +11,14 @@ from ccp_analysis.analyses.allocation import allocated
 from ccp_analysis.analyses.design import ACTIVE, Design, Sample, design
 from ccp_analysis.analyses.models.team_means import teams_of
 from ccp_analysis.analyses.planned import question_of, visit_of
-from ccp_analysis.analyses.question import Question, sample_for
+from ccp_analysis.analyses.question import Question, least_squares, sample_for
 from ccp_analysis.characteristics.trials import Layout
 from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.models import Model
 from ccp_analysis.config.plan import Analysis, Outcome
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.imputation.matching import PER_DONOR
+from ccp_analysis.models.absorbed import fit_absorbed, with_indicators
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import OlsFit, RankDeficientError, fit_ols
@@ -153,15 +154,12 @@ def actual(
     ask = asked[entry.id]
     every = sample_for(study, tables, "imputed", ask)
     factors = allocated(study).factors
-    fits = fit_ols(
-        design(every, [ask.baseline, *ask.covariates], factors).X, every.stacked(ask.value)
-    )
+    completed = design(every, [ask.baseline, *ask.covariates], factors)
+    fits = least_squares(completed, every.stacked(ask.value))
     people = replace(every, frame=every.first, m=1)
     own = design(people, [ask.baseline, *ask.covariates], factors)
     layout = _layout(trial, people)
-    sd, icc = _variances(trial, fits, layout)
-    coef = fits.coef.mean(axis=0)
-    coef[1] = 0.0
+    sd, icc = _variances(trial, completed, fits, layout)
     observed = tables[tables["imputation"] == 0].set_index("participant")[ask.value]
     lost = observed.loc[people.frame["participant"]].isna().to_numpy()
     chance, losses = _chances(own, lost)
@@ -186,7 +184,7 @@ def actual(
         layout=layout,
         sd=sd,
         icc=icc,
-        expected=own.X[0] @ coef / sd,
+        expected=_expected(own, fits) / sd,
         chance=chance,
         losses=losses,
         least=min(LEAST, int(seen.min())),
@@ -237,12 +235,24 @@ def _layout(trial: Trial, people: Sample) -> Layout:
     return Layout(team, pair, arm)
 
 
-def _variances(trial: Trial, fits: OlsFit, layout: Layout) -> tuple[float, Share]:
+def _expected(own: Design, fits: OlsFit) -> np.ndarray:
+    """Return the mean of everyone in the reference arm, coefficients averaged over the tables."""
+    coef = fits.coef.mean(axis=0)
+    if fits.absorbed is None:
+        coef[1] = 0.0
+        return own.X[0] @ coef
+    effects = fits.absorbed.effects.mean(axis=0)[fits.absorbed.groups.codes]
+    return effects + own.own[0][:, 2:] @ coef[2:]
+
+
+def _variances(
+    trial: Trial, completed: Design, fits: OlsFit, layout: Layout
+) -> tuple[float, Share]:
     """Return residual SD and intraclass correlation, variances averaged over the imputations."""
     if trial.study.clusters is None:
         return float(np.mean(fits.sigma2)) ** 0.5, Share(0.0, 0.0, 0.0)
     y = fits.residuals
-    mixed = fit_random_intercept(fits.X, y, layout.team)
+    mixed = fit_random_intercept(completed.X, y, layout.team)
     known = mixed.status != Status.FAILED
     if not known.any():
         raise NotDrawnError(f"the variance between clusters is not known: {mixed.note.flat[0]}")
@@ -304,11 +314,14 @@ def _auxiliary(
         return 0.0
     further = np.stack([every.stacked(name) for name in others], axis=-1)
     X = own.X[0][:, person_columns(own)]
-    base = np.column_stack([layout.teams, X[:, within_teams(X, layout)]])
+    base = np.column_stack([np.ones(layout.n), X[:, within_teams(X, layout)]])
     base = np.broadcast_to(base, (every.m, *base.shape))
     y = every.stacked(ask.value)
     try:
-        fits = [fit_ols(Z, y) for Z in (base, np.concatenate([base, further], axis=-1))]
+        fits = [
+            fit_absorbed(Z, y, layout.team) or fit_ols(with_indicators(Z, layout.team), y)
+            for Z in (base, np.concatenate([base, further], axis=-1))
+        ]
     except ValueError:
         return 0.0
     ratio = np.nanmean(fits[1].sigma2 / fits[0].sigma2)  # one less the adjusted partial R squared

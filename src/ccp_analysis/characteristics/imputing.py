@@ -106,10 +106,11 @@ def completed(
     work = [np.broadcast_to(column.values, shape) for column in columns]
     waiting = [k for k, column in enumerate(columns) if column.missing.any()]
     for k in waiting:
+        noise = rng.standard_normal(shape)
+        if len(waiting) == 1:  # it is imputed from what is complete, wherever it starts
+            continue
         seen = np.where(columns[k].missing, np.nan, columns[k].values)
-        start = np.nanmean(seen, axis=1)[:, None] + np.nanstd(seen, axis=1)[
-            :, None
-        ] * rng.standard_normal(shape)
+        start = np.nanmean(seen, axis=1)[:, None] + np.nanstd(seen, axis=1)[:, None] * noise
         work[k] = np.where(columns[k].missing, start, work[k])
     onto = (team[:, None] == np.arange(team.max() + 1)).astype(float)
     for _ in range(iterations if len(waiting) > 1 else 1):
@@ -160,7 +161,9 @@ def _drawn(
         return own @ sums + (Z @ slopes[..., None])[..., 0]
 
     predicted, fitted = predictions(slope, scatter), predictions(coef, 0.0)
-    return np.where(column.missing, draw(column, predicted, fitted, sigma, rng), y)
+    drawn = draw(column, predicted, fitted, sigma, rng)
+    np.copyto(drawn, y, where=there)
+    return drawn
 
 
 def _sound(gram: np.ndarray) -> np.ndarray:

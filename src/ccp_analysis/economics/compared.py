@@ -104,6 +104,7 @@ class Compared:
             self.level,
             standardise=False,
             pooling=self.plan.pooling,
+            seed=self.plan.seed,
         )
 
     def ask_adjusted(self, outcome: str, scale: str, value: str) -> Question:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ccp_analysis.analyses.allocation import allocated
-from ccp_analysis.analyses.design import design
+from ccp_analysis.analyses.design import arm_contrasts, design
 from ccp_analysis.analyses.models.team_means import team_means
 from ccp_analysis.analyses.question import fitted, require_fits, require_varying
 from ccp_analysis.analyses.rows import Rows, arm_rows, contrast_label, pooled_rows, with_note
@@ -30,6 +30,7 @@ from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, sta
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.sur import fit_sur
+from ccp_analysis.models.sur_absorbed import fit_sur_absorbed
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Model, Term
 
@@ -74,13 +75,16 @@ def sur_rows(data: Compared) -> Rows:
         own = [measure.baseline] if measure.baseline in data.evaluated.adjust else []
         designs.append(design(chosen, [*own, *plan.covariates], allocated(study).factors))
     (X1, X2), (y1, y2) = designs, np.moveaxis(data.values(COST, QALY), 1, 0)
-    for X, y in ((X1, y1), (X2, y2)):  # each by itself says in its own terms why it cannot be
-        fitted(fit_ols, X.columns, X.X, y)
-    fit = fit_sur(X1.X, y1, X2.X, y2)
-    require_fits(fit)
-    p, q = len(X1.columns), len(X2.columns)
+    pairs = X1.pair
+    fit = pairs and fit_sur_absorbed(X1.own, y1, X2.own, y2, pairs.codes)
+    if not fit:
+        for X, y in ((X1, y1), (X2, y2)):  # each by itself says in its own terms why it cannot be
+            fitted(fit_ols, X.columns, X.X, y)
+        fit = fit_sur(X1.X, y1, X2.X, y2)
+        require_fits(fit)
+    p, q = fit.coef1.shape[-1], fit.coef2.shape[-1]
     L = np.zeros((6, p + q))
-    L[:3, :p], L[3:, p:] = X1.contrasts, X2.contrasts
+    L[:3, :p], L[3:, p:] = arm_contrasts(p), arm_contrasts(q)
     if study.clusters is None:
         found = classical(fit.working, L)
         df = np.repeat([chosen.n - p, chosen.n - q], 3)

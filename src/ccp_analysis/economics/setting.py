@@ -92,7 +92,7 @@ class Source:
 
     def arm(self) -> np.ndarray:
         """Return everyone's arm, shape (n,)."""
-        return self.tables[self.study.arms.variable].to_numpy(dtype=str)[: self.n]
+        return self.tables[self.study.arms.variable].iloc[: self.n].to_numpy(dtype=str)
 
 
 def source(

@@ -14,6 +14,7 @@ import numpy as np
 from ccp_analysis.imputation import Conditional
 from ccp_analysis.imputation.chains import Chains
 from ccp_analysis.imputation.matching import GRID, draw_donors
+from ccp_analysis.models.ols import Grouping, grouping
 
 RIDGE = 1e-5
 """Ridge, relative to the diagonal of the centred cross-products (the value of mice).
@@ -126,11 +127,18 @@ class LinearTarget(Target):
         self.shared = np.array([*chains.fixed, *self.complete])
         self.to_basis, self.rank = _orthonormal(chains.block[np.ix_(self.obs, self.shared)])
         self.block_mis = chains.block[np.ix_(self.mis, self.shared)]
+        # What is the same for all people of a pattern is multiplied once for it.
+        self.inside: Grouping | None = None
+        if chains.pattern is not None:
+            codes = chains.pattern[0].codes[self.mis]
+            if len(np.unique(codes)) > 1:
+                self.inside = grouping(codes, len(codes))
+                self.lines = chains.pattern[1][np.unique(codes)]
 
     def draw(self, chains: Chains, rng: np.random.Generator) -> tuple[np.ndarray, int]:
         """Draw parameters and missing values."""
         m, n0 = len(chains.work), len(self.mis)
-        rows = chains.work[:, self.mis[:, None], self.varying]
+        rows = np.take(chains.work, self.mis, axis=1)[:, :, self.varying]
         fit, draw, sigma, count = self.parameters(chains, rows, rng)
         predicted = rows[:, :, :-1] @ draw[1][:, :, None]
         predicted = predicted[:, :, 0] + draw[0] @ self.block_mis.T
@@ -175,8 +183,16 @@ class LinearTarget(Target):
             gram, cross = there.swapaxes(1, 2) @ there, block.T @ there
         else:
             gram = chains.gram[:, pick[:, None], pick] - rows.swapaxes(1, 2) @ rows
-            cross = chains.cross[:, self.shared[:, None], pick] - self.block_mis.T @ rows
+            cross = chains.cross[:, self.shared[:, None], pick] - self.with_block(chains, rows)
         return gram, self.to_basis.T @ cross
+
+    def with_block(self, chains: Chains, rows: np.ndarray) -> np.ndarray:
+        """Return cross-products (m, f, p) of the block with rows (m, n0, p) that are imputed."""
+        if self.inside is None:
+            return np.asarray(self.block_mis.T @ rows)
+        count = len(chains.fixed)
+        first = self.lines.T @ self.inside.sums(rows)
+        return np.concatenate([first, self.block_mis[:, count:].T @ rows], axis=1)
 
     def parameters(
         self, chains: Chains, rows: np.ndarray, rng: np.random.Generator

@@ -58,6 +58,9 @@ def draw_donors(
     row = np.arange(m)[:, None]
     ordered = ((keys >> bits) + row * (3 * span)).ravel()
     x = (np.clip(np.rint(missing * GRID), low, high) - low).astype(np.int64) + row * (3 * span)
+    # In ascending order, what is sought lies near what was found before it.
+    rank = np.argsort(x, axis=1)
+    x, uniform = (np.take_along_axis(values, rank, axis=1) for values in (x, uniform))
 
     start = np.searchsorted(ordered, x)
     first, last = row * n, row * n + n - k
@@ -78,4 +81,6 @@ def draw_donors(
     tie = np.minimum(((uniform * k - place) * ties).astype(np.int64), ties - 1)
     tied = np.where(tie < ties_below, below + tie, above + tie - ties_below)
     chosen = np.where(place < above - nearer, nearer + place, tied)
-    return (keys & ((1 << bits) - 1)).ravel()[chosen]
+    found = np.empty_like(chosen)
+    np.put_along_axis(found, rank, (keys & ((1 << bits) - 1)).ravel()[chosen], axis=1)
+    return found

@@ -192,6 +192,11 @@ def _pair_contrast(active: np.ndarray, pair: np.ndarray) -> np.ndarray:
 
 def independent_columns(X: np.ndarray) -> np.ndarray:
     """Return the columns of a design (n, p) that do not depend on the columns before them."""
+    lengths = np.linalg.norm(X, axis=0)
+    there = np.flatnonzero(lengths)
+    left = np.diagonal(np.linalg.qr(X[:, there] / lengths[there], mode="r"))
+    if len(left) == len(there) and (np.abs(left) > RANK_TOLERANCE).all():
+        return there
     kept, basis = [], np.empty((len(X), 0))
     for j, column in enumerate(X.T):
         left = column

@@ -179,29 +179,74 @@ def impute_resampled(
     if np.isinf(data).any():
         raise ValueError("The data must be finite, or NaN where missing.")
     values = gather(data, rows)
-    targets = [
-        _Target(column, data, rows) for column in np.flatnonzero(missing.any(axis=0)).tolist()
-    ]
-    targets = [target for target in targets if target.draw.size]
-    if not targets:
+    if not (missing[rows] & (rows >= 0)[..., None]).any():
         return values
     centre, scale = np.nanmean(data, axis=0), np.nanstd(data, axis=0)
     constant = np.nanmax(data, axis=0) == np.nanmin(data, axis=0)
     centre = np.where(constant, np.nanmax(data, axis=0), centre)
     scale = np.where(constant, 1.0, scale)
-    work = gather((data - centre) / scale, rows)
-    for target in targets:
-        target.start(work, data, centre, scale, rng)
-    for _ in range(iterations):
-        for target in targets:
-            target.update(work, rng)
+    people = _People((data - centre) / scale, rows)
+    targets = [
+        _Target(column, missing[:, column], rows, people)
+        for column in np.flatnonzero(missing.any(axis=0)).tolist()
+    ]
+    targets = [target for target in targets if target.draw.size]
     for target in targets:
         t = target.column
-        new = centre[t] + scale[t] * work[target.draw, t, target.place]
+        observed = data[~missing[:, t], t]
+        target.start(people, (observed - centre[t]) / scale[t], rng)
+    for _ in range(iterations):
+        for target in targets:
+            target.update(people, rng)
+    for target in targets:
+        t = target.column
+        new = centre[t] + scale[t] * people.work[t, target.draw, target.at]
         values[target.draw, t, target.place] = new
     if not np.isfinite(values).all():
         raise ValueError("The chains of the resampled data diverge: use fewer columns.")
     return values
+
+
+class _People:
+    """The places of all draws: sums over the complete ones, and the values of the others.
+
+    What is observed whole is the same in all rounds and for all columns to impute.
+
+    Attributes
+    ----------
+    place : ndarray of int, shape (B, I)
+        Places where something is missing, in ascending order; then any others, not `there`.
+    work : ndarray, shape (v, B, I)
+        Standardised values there, zero where none are meant.
+    gram, sums : ndarray, shapes (B, v, v), (B, v, S)
+        Cross-products, and sums by slot, over the complete places.
+    """
+
+    def __init__(self, data: np.ndarray, rows: np.ndarray) -> None:
+        draws, slots, length = rows.shape
+        whole = np.append(np.isfinite(data).all(axis=1), False)[rows]
+        complete = gather(np.where(np.isfinite(data), data, 0.0), np.where(whole, rows, -1))
+        self.gram = complete @ complete.swapaxes(1, 2)
+        self.sums = complete.reshape(draws, data.shape[1], slots, length).sum(axis=3)
+        partly = ((rows >= 0) & ~whole).reshape(draws, -1)
+        most = int(partly.sum(axis=1).max())
+        self.place = np.argsort(~partly, axis=1, kind="stable")[:, :most]
+        self.there = np.take_along_axis(partly, self.place, axis=1)
+        at = np.take_along_axis(rows.reshape(draws, -1), self.place, axis=1)
+        self.work = np.where(self.there, data.T[:, at], 0.0)
+        # Of each slot with such places where they begin; what is not meant lies behind, as zeros.
+        slot = np.where(self.there, self.place // length, -1)
+        own = np.arange(draws)[:, None] * slots + np.maximum.accumulate(slot, axis=1)
+        keys = np.maximum(own, np.arange(draws)[:, None] * slots).ravel()
+        self.starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+        self.slots = keys[self.starts]
+
+    def of_slots(self, values: np.ndarray) -> np.ndarray:
+        """Sum (v, B, I) by slot: (B, v, S)."""
+        v, draws, _ = values.shape
+        out = np.zeros((v, draws * self.sums.shape[2]))
+        out[:, self.slots] = np.add.reduceat(values.reshape(v, -1), self.starts, axis=1)
+        return out.reshape(v, draws, -1).swapaxes(0, 1)
 
 
 class _Target:
@@ -209,57 +254,51 @@ class _Target:
 
     Attributes
     ----------
-    draw, place : ndarray of int, shape (h,)
-        Where its missing values are.
-    seen : ndarray, shape (B, 1, S L)
-        One where it is observed, else zero.
+    draw, place, at : ndarray of int, shape (h,)
+        Where its missing values are, among all places and among those of `_People`.
+    seen : ndarray, shape (B, I)
+        One where it is observed of these, else zero.
     counts, total : ndarray, shapes (B, S), (B,)
         People observed, by slot and together.
     """
 
-    def __init__(self, column: int, data: np.ndarray, rows: np.ndarray) -> None:
+    def __init__(self, column: int, lost: np.ndarray, rows: np.ndarray, people: _People) -> None:
         self.column, self.length = column, rows.shape[2]
-        lost = np.append(np.isnan(data[:, column]), False)[rows]
-        seen = (rows >= 0) & ~lost
-        self.draw, self.place = np.nonzero(lost.reshape(len(rows), -1))
-        self.seen = seen.reshape(len(rows), 1, -1).astype(float)
-        self.counts = seen.sum(axis=2)
+        gone = np.append(lost, False)[rows]
+        self.counts = ((rows >= 0) & ~gone).sum(axis=2)
         self.total = self.counts.sum(axis=1)
-        self.others = np.delete(np.arange(data.shape[1]), column)
+        gone = np.take_along_axis(gone.reshape(len(rows), -1), people.place, axis=1) & people.there
+        self.draw, self.at = np.nonzero(gone)
+        self.place = people.place[self.draw, self.at]
+        self.seen = (people.there & ~gone).astype(float)
+        self.others = np.delete(np.arange(len(people.work)), column)
 
-    def start(
-        self,
-        work: np.ndarray,
-        data: np.ndarray,
-        centre: np.ndarray,
-        scale: np.ndarray,
-        rng: np.random.Generator,
-    ) -> None:
+    def start(self, people: _People, observed: np.ndarray, rng: np.random.Generator) -> None:
         """Fill with random draws of the values observed in the original data."""
-        t = self.column
-        observed = data[~np.isnan(data[:, t]), t]
         drawn = observed[rng.integers(0, len(observed), len(self.draw))]
-        work[self.draw, t, self.place] = (drawn - centre[t]) / scale[t]
+        people.work[self.column, self.draw, self.at] = drawn
 
-    def update(self, work: np.ndarray, rng: np.random.Generator) -> None:
+    def update(self, people: _People, rng: np.random.Generator) -> None:
         """Draw the parameters of every data set, then its missing values."""
-        beta, alpha, sigma = self.parameters(work, rng)
-        there = work[self.draw, :, self.place]
-        new = np.einsum("hv,hv->h", there, beta[self.draw])
+        beta, alpha, sigma = self.parameters(people, rng)
+        there = people.work[:, self.draw, self.at]
+        new = (there * beta.T[:, self.draw]).sum(axis=0)
         new += alpha[self.draw, self.place // self.length]
         new += sigma[self.draw] * rng.standard_normal(len(self.draw))
-        work[self.draw, self.column, self.place] = new
+        people.work[self.column, self.draw, self.at] = new
 
     def parameters(
-        self, work: np.ndarray, rng: np.random.Generator
+        self, people: _People, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw coefficients (B, v), zero for the target, team effects (B, S) and sigma (B,)."""
         t, others = self.column, self.others
-        draws, v, _ = work.shape
+        work = people.work
+        v, draws, _ = work.shape
         seen = work * self.seen
-        sums = seen.reshape(draws, v, -1, self.length).sum(axis=3)
+        sums = people.sums + people.of_slots(seen)
         means = sums / np.maximum(self.counts, 1)[:, None]
-        gram = seen @ work.swapaxes(1, 2) - sums @ means.swapaxes(1, 2)
+        gram = people.gram + seen.transpose(1, 0, 2) @ work.transpose(1, 2, 0)
+        gram -= sums @ means.swapaxes(1, 2)
 
         cross, square = gram[:, others, t], gram[:, others, others]
         alive = square > _CONSTANT * np.maximum(self.total, 1)[:, None]

@@ -114,46 +114,72 @@ def _sums(groups: Grouping, values: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class AbsorbedTwice(Absorbed):
+    """Groups with an effect in either of two equations, of which everyone has a row in each.
+
+    Attributes
+    ----------
+    lead : numpy.ndarray
+        Values of each row in the two columns of its own group, shape (n, 2).
+    triangle, own : numpy.ndarray
+        Of each group as in `Local`: shapes (..., H, q, q) and (..., H, q).
+    """
+
+    lead: np.ndarray
+    triangle: np.ndarray
+    own: np.ndarray
+
+
+@dataclass(frozen=True)
 class Local:
     """A fit in the columns that each cluster touches, q of them.
 
     Attributes
     ----------
     basis : numpy.ndarray
-        Orthonormal columns, the one of the row's own group first, shape (..., n, q).
+        Orthonormal columns, those of the row's own group first, shape (..., n, q).
     triangle : numpy.ndarray
         What leads from coefficients to the basis, shape (..., G or 1, q, q).
     coef : numpy.ndarray
         These coefficients, shape (..., 1, G or 1, q).
     pairs : Grouping or None
         Absorbed group of each cluster; None where nothing is absorbed and all columns are touched.
+    leads : int
+        Columns of each group.
     """
 
     basis: np.ndarray
     triangle: np.ndarray
     coef: np.ndarray
     pairs: Grouping | None
+    leads: int = 1
 
     def take(self, directions: np.ndarray) -> np.ndarray:
         """Return directions (..., k, P) in the columns of each cluster, (..., G or 1, k, q)."""
         if self.pairs is None:
             return directions[..., None, :, :]
-        count = len(self.pairs.sizes)
-        own = np.swapaxes(directions[..., self.pairs.codes], -1, -2)[..., None]
-        shared = np.broadcast_to(
-            directions[..., None, :, count:], (*own.shape[:-1], self.basis.shape[-1] - 1)
-        )
+        own = np.moveaxis(directions[..., self._places], -2, -3)
+        common = directions[..., None, :, self.leads * len(self.pairs.sizes) :]
+        shared = np.broadcast_to(common, (*own.shape[:-1], common.shape[-1]))
         return np.concatenate([own, shared], axis=-1)
 
     def spread(self, vectors: np.ndarray) -> np.ndarray:
         """Return vectors of the clusters, (..., G, q), in all columns, (..., G, P)."""
         if self.pairs is None:
             return vectors
-        count = len(self.pairs.sizes)
-        whole = np.zeros((*vectors.shape[:-1], count + vectors.shape[-1] - 1))
-        whole[..., np.arange(len(self.pairs.codes)), self.pairs.codes] = vectors[..., 0]
-        whole[..., count:] = vectors[..., 1:]
+        count = self.leads * len(self.pairs.sizes)
+        whole = np.zeros((*vectors.shape[:-1], count + vectors.shape[-1] - self.leads))
+        rows = np.arange(len(self.pairs.codes))[:, None]
+        whole[..., rows, self._places] = vectors[..., : self.leads]
+        whole[..., count:] = vectors[..., self.leads :]
         return whole
+
+    @property
+    def _places(self) -> np.ndarray:
+        """Positions among all columns of those of each cluster's group, shape (G, leads)."""
+        if self.pairs is None:
+            raise ValueError("Asked of a fit in which nothing is absorbed.")
+        return self.pairs.codes[:, None] + len(self.pairs.sizes) * np.arange(self.leads)
 
 
 def localised(fit: OlsFit, clusters: Grouping) -> Local:
@@ -170,6 +196,15 @@ def localised(fit: OlsFit, clusters: Grouping) -> Local:
     of = absorbed.groups.codes[clusters.order[clusters.starts]]
     if (of[clusters.codes] != absorbed.groups.codes).any():
         raise ValueError("A cluster lies in two of the groups that are absorbed; expected in one.")
+    if isinstance(absorbed, AbsorbedTwice):
+        first = np.broadcast_to(absorbed.lead, (*fit.basis.shape[:-1], 2))
+        return Local(
+            np.concatenate([first, fit.basis], axis=-1),
+            absorbed.triangle[..., of, :, :],
+            absorbed.own[..., None, of, :],
+            grouping(of, len(of)),
+            leads=2,
+        )
     lead = np.broadcast_to(absorbed.column[..., None], (*fit.basis.shape[:-1], 1))
     r = fit.basis.shape[-1]
     size = absorbed.size[..., of]

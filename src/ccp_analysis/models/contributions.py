@@ -68,7 +68,7 @@ def contributions(
     Parameters
     ----------
     scores, adjusted : numpy.ndarray
-        Q_g'e_g and its adjusted form in the q columns that a cluster touches, shape (..., G, q).
+        Contrasts in the basis times Q_g'e_g and times its adjusted form, shape (..., G, k).
     squares : numpy.ndarray
         Q_g'Q_g, shape (..., G, q, q).
     parts : tuple of numpy.ndarray
@@ -77,8 +77,7 @@ def contributions(
     """
     directions, triangle, coef = parts
     adjusted, scores = (
-        np.ascontiguousarray(np.swapaxes((directions @ part[..., None])[..., 0], -1, -2))
-        for part in (adjusted, scores)
+        np.ascontiguousarray(np.swapaxes(part, -1, -2)) for part in (adjusted, scores)
     )
     weights = np.swapaxes(directions @ squares @ triangle, -2, -3)
     return Contributions(adjusted, scores, np.ascontiguousarray(weights), coef)

@@ -135,7 +135,8 @@ class Clusters:
         """Return what each cluster adds to contrasts (..., k, p)."""
         directions = self.local.take(contrasts @ self.fit.inverse)
         parts = (directions, self.local.triangle, self.local.coef)
-        return contributions(self.plain, self.adjusted, self.squares, parts)
+        plain, adjusted = ((directions @ v[..., None])[..., 0] for v in (self.plain, self.adjusted))
+        return contributions(plain, adjusted, self.squares, parts)
 
     def covariance(self) -> np.ndarray:
         """Return the covariance of the coefficients, shape (..., p, p)."""

@@ -288,7 +288,8 @@ def _search(problem: _Problem, skip: np.ndarray) -> tuple[np.ndarray, ...]:
         if open_fits.size == 0:
             break
         rest = problem.take(open_fits)
-        found, arrived, taken = minimise(rest, start(rest, share))
+        first = free[open_fits] if share == STARTS[0] else start(rest, share)
+        found, arrived, taken = minimise(rest, first)
         arrived &= ~_collapsed(rest, found)
         free[open_fits], converged[open_fits] = found, arrived
         steps[open_fits] += taken

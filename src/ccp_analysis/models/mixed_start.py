@@ -42,7 +42,7 @@ def start(problem: Problem, share: float) -> np.ndarray:
     """Return free coordinates near the covariances that pairs of visits show, shape (B, K).
 
     The share is that of a compound symmetric covariance with half the variance between people. A
-    random intercept of a batch that shares its design begins at its optimum.
+    random intercept of fits that share their design begins at its optimum.
     """
     moments, joint = problem.moments, problem.joint
     near = _intercept(moments) if problem.reml and not share else None
@@ -84,7 +84,7 @@ def _intercept(moments: VisitMoments) -> tuple[np.ndarray, np.ndarray] | None:
         sum log(1 + r d_i) + (n - p) log(e'e - sum t_i^2 r / (1 + r d_i)).
     """
     teams = moments.teams
-    if teams is None or moments.visits > 1 or len(teams.design) > 1 or len(teams.outcome) < 2:
+    if teams is None or moments.visits > 1 or len(teams.design) > 1:
         return None
     taken = teams.design[0, :, 0]
     n, p = float(moments.people.sum()), moments.columns

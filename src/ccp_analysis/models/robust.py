@@ -318,11 +318,13 @@ class _Adjusted:
 
     def contributions(self, contrasts: np.ndarray) -> Contributions:
         """Return what each cluster adds to contrasts (..., k, p)."""
-        scores = self.scores()
-        adjusted = (self.factors @ scores[..., None])[..., 0]
         directions = self.local.take(contrasts @ self.fit.inverse)
         parts = (directions, self.local.triangle, self.local.coef)
-        return contributions(scores, adjusted, self.squares, parts)
+        scores = self.scores()[..., None]
+        plain, adjusted = (
+            (part @ scores)[..., 0] for part in (directions, directions @ self.factors)
+        )
+        return contributions(plain, adjusted, self.squares, parts)
 
 
 def _power(values: np.ndarray, vectors: np.ndarray, exponent: float) -> np.ndarray:
@@ -380,8 +382,8 @@ class _Gram:
             if self.pairs is not None and (self.pairs.codes != local.pairs.codes).any():
                 raise ValueError("Models that are inferred from together absorb the same groups.")
             self.pairs = local.pairs
-            self.alone.append(crossed[..., :1])
-            crossed = crossed[..., 1:]
+            self.alone += [crossed[..., k : k + 1] for k in range(local.leads)]
+            crossed = crossed[..., local.leads :]
         self.common.append(crossed)
 
     def square(self) -> np.ndarray:

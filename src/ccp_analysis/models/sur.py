@@ -112,7 +112,7 @@ def fit_sur(
     note = np.select([*failed, singular], [pair[0].note, pair[1].note, SINGULAR], default="")
     solved = note == ""
 
-    scores, spread, weights, sigma = _systems(pair, size, solved, df)
+    scores, spread, weights, sigma = systems(pair, size, solved, df)
     # From orthonormal columns of length sqrt(n) and residuals of size one to what was asked.
     back = np.zeros((*batch, p1 + p2, p1 + p2))
     back[..., :p1, :p1] = pair[0].inverse * size[..., 0, None, None]
@@ -137,7 +137,7 @@ def fit_sur(
 
 
 @dataclass(frozen=True)
-class _Equation:
+class Equation:
     """One equation's least squares fits, all arrays with the axes of the whole batch."""
 
     X: np.ndarray
@@ -151,7 +151,7 @@ class _Equation:
 
 def _equations(
     X1: np.ndarray, y1: np.ndarray, X2: np.ndarray, y2: np.ndarray
-) -> tuple[_Equation, _Equation]:
+) -> tuple[Equation, Equation]:
     first = _equation(X1, y1)
     try:
         second = _equation(X2, y2)
@@ -166,17 +166,17 @@ def _equations(
     return first, second
 
 
-def _equation(X: np.ndarray, y: np.ndarray) -> _Equation:
+def _equation(X: np.ndarray, y: np.ndarray) -> Equation:
     fit = fit_ols(X, y)
     y = np.asarray(y, dtype=float)
-    return _Equation(fit.X, y, fit.basis, fit.inverse, fit.residuals, fit.status, fit.note)
+    return Equation(fit.X, y, fit.basis, fit.inverse, fit.residuals, fit.status, fit.note)
 
 
-def _over(fit: _Equation, batch: tuple[int, ...]) -> _Equation:
+def _over(fit: Equation, batch: tuple[int, ...]) -> Equation:
     """Give every array the axes of the batch."""
     ranks = {"X": 2, "y": 1, "basis": 2, "inverse": 2, "residuals": 1, "status": 0, "note": 0}
     arrays = {name: getattr(fit, name) for name in ranks}
-    return _Equation(
+    return Equation(
         **{
             name: np.broadcast_to(array, batch + array.shape[array.ndim - ranks[name] :])
             for name, array in arrays.items()
@@ -184,14 +184,14 @@ def _over(fit: _Equation, batch: tuple[int, ...]) -> _Equation:
     )
 
 
-def _systems(
-    pair: tuple[_Equation, _Equation], size: np.ndarray, solved: np.ndarray, df: str
+def systems(
+    pair: tuple[Equation, Equation], size: np.ndarray, solved: np.ndarray, df: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return coefficients, their covariance, weights and sigma in scaled coordinates."""
     from linearmodels.system import SUR  # slow to import, and only this needs it
 
     n = pair[0].residuals.shape[-1]
-    columns = np.array([fit.X.shape[-1] for fit in pair])
+    columns = np.array([fit.basis.shape[-1] for fit in pair])
     left = n - columns if df == "geometric" else np.full(2, n)
     divisor = np.sqrt(np.multiply.outer(left, left))
     p = columns.sum()
@@ -210,16 +210,13 @@ def _systems(
     return scores, spread, weights, sigma
 
 
-def _whitened(pair: tuple[_Equation, _Equation], weights: np.ndarray, solved: np.ndarray) -> OlsFit:
+def _whitened(pair: tuple[Equation, Equation], weights: np.ndarray, solved: np.ndarray) -> OlsFit:
     """Fit the stack of both equations, multiplied by the transposed factor C' of weights^-1 = CC'.
 
     Failed members of the batch are set up so that they can be fitted, and then made NaN.
     """
     whole, rows = solved[..., None, None], solved[..., None]
-    weights = np.where(whole, weights, np.eye(2))
-    size = np.sqrt(np.diagonal(weights, axis1=-2, axis2=-1))
-    correlation = weights / (size[..., :, None] * size[..., None, :])
-    factor = np.linalg.cholesky(np.linalg.inv(correlation)) / size[..., :, None]
+    factor = factor_of(np.where(whole, weights, np.eye(2)))
     X = [np.where(whole, fit.X, np.eye(*fit.X.shape[-2:])) for fit in pair]
     y = [np.where(rows, fit.y, 0.0) for fit in pair]
     c11, c21, c22 = (factor[..., i, j, None] for i, j in ((0, 0), (1, 0), (1, 1)))
@@ -234,3 +231,10 @@ def _whitened(pair: tuple[_Equation, _Equation], weights: np.ndarray, solved: np
         sigma2=np.where(solved, fit.sigma2, np.nan),
         inverse=np.where(whole, fit.inverse, np.nan),
     )
+
+
+def factor_of(weights: np.ndarray) -> np.ndarray:
+    """Return C of weights^-1 = CC', lower triangular, shape (..., 2, 2)."""
+    size = np.sqrt(np.diagonal(weights, axis1=-2, axis2=-1))
+    correlation = weights / (size[..., :, None] * size[..., None, :])
+    return np.asarray(np.linalg.cholesky(np.linalg.inv(correlation)) / size[..., :, None])

@@ -35,6 +35,7 @@ INFERENCE: dict[str, str] = {
     Inference.KENWARD_ROGER: "Kenward\N{EN DASH}Roger",
     Inference.PAIRED_T: "paired t",
     Inference.SIGN_FLIP: "exact sign-flip",
+    Inference.RANDOM_SIGN_FLIP: "random sign-flip",
     Inference.T: "classical t",
     Inference.HC3: "HC3",
     Inference.MODEL: "model-based",

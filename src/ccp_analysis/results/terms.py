@@ -61,6 +61,7 @@ class Inference(StrEnum):
     MODEL = "model"
     PAIRED_T = "paired-t"
     SIGN_FLIP = "sign-flip"
+    RANDOM_SIGN_FLIP = "sign-flip, random"
     F = "f"
     D1 = "d1"
     AHT_F = "aht-f"

@@ -18,7 +18,9 @@ from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError, status_of
 from ccp_analysis.models.inference import Inference as Inferred
 from ccp_analysis.models.ols import RankDeficientError
+from ccp_analysis.models.random_signs import DRAWS, random_sign_flip
 from ccp_analysis.models.team_level import (
+    MAX_PAIRS,
     PairedTeams,
     by_size,
     jackknife_by_people,
@@ -27,6 +29,7 @@ from ccp_analysis.models.team_level import (
     sign_flip_interval,
     weighted_by_people,
 )
+from ccp_analysis.random import stream
 from ccp_analysis.results.terms import Average, Inference, Model, Pooling, Term
 
 
@@ -62,8 +65,9 @@ def team_means(study: Study, imputed: pd.DataFrame, data: str, ask: Question) ->
     ]
     rows += complete(each, study, chosen, ask, Model.TEAM_MEANS, Inference.PAIRED_T)
     rows += _averages(study, chosen, fit, ask)
-    flip = _flipped(differences, ask.level) | {k: rows[0][k] for k in ("term", "level", "estimate")}
-    return rows + complete([flip], study, chosen, ask, Model.TEAM_MEANS, Inference.SIGN_FLIP)
+    flip, method = _flipped(differences, ask)
+    flip |= {k: rows[0][k] for k in ("term", "level", "estimate")}
+    return rows + complete([flip], study, chosen, ask, Model.TEAM_MEANS, method)
 
 
 def _averages(study: Study, chosen: Sample, fit: PairedTeams, ask: Question) -> Rows:
@@ -125,9 +129,11 @@ def adjusted_teams(
         ) from error
 
 
-def _flipped(differences: np.ndarray, level: float) -> dict[str, Any]:
+def _flipped(differences: np.ndarray, ask: Question) -> tuple[dict[str, Any], Inference]:
     """Return test and confidence set of the sign-flip test, at the level the pairs allow."""
-    pairs = len(differences)
+    pairs, level = len(differences), ask.level
+    if pairs > MAX_PAIRS:
+        return _flipped_at_random(differences, ask), Inference.RANDOM_SIGN_FLIP
     row = {"p_value": float(sign_flip(differences))}
     note = f"exact over {pairs} pairs: no p-value below {2.0 ** (1 - pairs):.4g} is possible"
     try:
@@ -135,8 +141,25 @@ def _flipped(differences: np.ndarray, level: float) -> dict[str, Any]:
             differences, level
         )
     except ValueError:
-        return row | {"note": f"{note}, and no confidence set"}
-    return row | {"note": f"{note}, and the confidence set is at {100 * row['conf_level']:g}%"}
+        return row | {"note": f"{note}, and no confidence set"}, Inference.SIGN_FLIP
+    note += f", and the confidence set is at {100 * row['conf_level']:g}%"
+    return row | {"note": note}, Inference.SIGN_FLIP
+
+
+def _flipped_at_random(differences: np.ndarray, ask: Question) -> dict[str, Any]:
+    """Return the same by random choices of signs, where there are too many to be listed."""
+    names = (str(Inference.SIGN_FLIP), ask.outcome, ask.value)
+    found = random_sign_flip(differences, ask.level, stream(ask.seed, *names))
+    return {
+        "p_value": found.p_value,
+        "mc_error": found.mc_error,
+        "conf_low": found.low,
+        "conf_high": found.high,
+        "conf_level": found.level,
+        "note": f"{DRAWS:,} random choices of the signs of {len(differences)} pairs: with all of "
+        f"them the p-value lies between {found.mc_low:.4f} and {found.mc_high:.4f} (95% Monte "
+        "Carlo interval)",
+    }
 
 
 def teams_of(study: Study, chosen: Sample) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:

@@ -151,6 +151,7 @@ INFERRED: dict[str, str] = {
     By.MODEL: "the standard errors of the model",
     By.PAIRED_T: "a paired t test of the pairs of clusters",
     By.SIGN_FLIP: "flipping the signs of the pair differences, which is exact",
+    By.RANDOM_SIGN_FLIP: "flipping the signs of the pair differences at random, many times",
     By.F: "an F test",
     By.D1: "an F test pooled over the imputations (D1)",
     By.AHT_F: "an F test by cluster (approximate Hotelling)",

@@ -224,11 +224,8 @@ def _analysis(row: Row) -> str:
 def _kind(row: Row) -> str:
     """Return the name of a model whatever its data, with an inference that not all of its have."""
     name = method(row).partition(", ")[0]
-    return (
-        f"{name}, {INFERENCE[Inference.SIGN_FLIP]}"
-        if row["inference"] == Inference.SIGN_FLIP
-        else name
-    )
+    flipped = row["inference"] in (Inference.SIGN_FLIP, Inference.RANDOM_SIGN_FLIP)
+    return f"{name}, {INFERENCE[row['inference']]}" if flipped else name
 
 
 def _decimals(source: Source, row: Row) -> int:

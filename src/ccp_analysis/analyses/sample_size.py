@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from scipy.optimize import brentq
+import scipy
 from scipy.special import ndtri
 
 from ccp_analysis.config.plan import Plan, SampleSize
@@ -78,7 +78,9 @@ def required_by_t(planned: SampleSize, level: float, power: float) -> float:
     most = 2.0 * least
     while short(most) > 0:
         most *= 2.0
-    return float(brentq(short, least, most, xtol=1e-9)) if short(least) > 0 else least
+    return (
+        float(scipy.optimize.brentq(short, least, most, xtol=1e-9)) if short(least) > 0 else least
+    )
 
 
 def sample_size_rows(

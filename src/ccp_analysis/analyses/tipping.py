@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
+import scipy
 
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.analyses.question import Question
@@ -187,7 +187,9 @@ def tipping_point(
         found = evaluate(np.array([delta * along[0]]), np.array([delta * along[1]]))
         return float(found.interval(level)[0 if side > 0 else 1][0])
 
-    at = brentq(limit, scan[after - 1], scan[after], xtol=1e-12 * abs(reach), rtol=1e-14)
+    at = scipy.optimize.brentq(
+        limit, scan[after - 1], scan[after], xtol=1e-12 * abs(reach), rtol=1e-14
+    )
     return float(at), int(concluded[0]), int(concluded[after])
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from scipy.optimize import brentq
+import scipy
 
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.characteristics.this_study import ThisStudy
@@ -305,7 +305,7 @@ def _detectable(asked: Next) -> Iterator[dict[str, Any]]:
                 "inference": Inference.POSTERIOR,
                 "level": first,
                 "df": size.df,
-                "estimate": float(brentq(short, 0.0, top, xtol=1e-10 * top)),
+                "estimate": float(scipy.optimize.brentq(short, 0.0, top, xtol=1e-10 * top)),
             }
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 
 from ccp_analysis.analyses.reference_based import reference_rows
 from ccp_analysis.analyses.rows import Rows, contrast_label, with_note
@@ -177,7 +177,9 @@ def tipping_row(evaluate: Evaluate, cost: float, utility: Axis, level: float) ->
         return float(one.interval(level)[which][0])
 
     limits = [
-        brentq(partial(limit, 0 if (sides[e] or sides[e + 1]) > 0 else 1), scan[e], scan[e + 1])
+        scipy.optimize.brentq(
+            partial(limit, 0 if (sides[e] or sides[e + 1]) > 0 else 1), scan[e], scan[e + 1]
+        )
         for e in edges
     ]
     low, high = (float(utility.neutral + amount) for amount in limits)

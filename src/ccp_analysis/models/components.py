@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 from scipy.special import gammaincc, log_expit
 
 from ccp_analysis.models.intraclass import Strata
@@ -52,7 +52,11 @@ class Components:
         """Return a quantile of the intraclass correlation; 0 where people are not in groups."""
         if self.log_density is None:
             return 0.0
-        return float(brentq(lambda top: self._below(top) - probability, 1e-12, 1.0, xtol=1e-12))
+        return float(
+            scipy.optimize.brentq(
+                lambda top: self._below(top) - probability, 1e-12, 1.0, xtol=1e-12
+            )
+        )
 
     def sd_quantile(self, probability: float) -> float:
         """Return a quantile of the total standard deviation, in units of the outcome."""
@@ -61,7 +65,9 @@ class Components:
             return float(self.weights @ gammaincc(self.shape, self.rate / np.exp(log_variance)))
 
         middle = np.log(self.weights @ self.rate / self.shape)
-        found = brentq(lambda v: below(v) - probability, middle - 30.0, middle + 30.0, xtol=1e-12)
+        found = scipy.optimize.brentq(
+            lambda v: below(v) - probability, middle - 30.0, middle + 30.0, xtol=1e-12
+        )
         return float(np.exp(found / 2.0))
 
     @property

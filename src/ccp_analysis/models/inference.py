@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 from scipy.special import chdtr, ndtr, stdtr, stdtrit
 
 from ccp_analysis.models.contributions import Contributions, Index
@@ -183,7 +183,9 @@ def detected_multiple(df: float, level: float, power: float) -> float:
     if power <= 1.0 - level:
         return 0.0
     most = 2.0 * float(stdtrit(df, 0.5 + level / 2.0) + np.abs(stdtrit(df, power))) + 10.0
-    return float(brentq(lambda d: power_of_t(d, df, level) - power, 0.0, most, xtol=1e-10))
+    return float(
+        scipy.optimize.brentq(lambda d: power_of_t(d, df, level) - power, 0.0, most, xtol=1e-10)
+    )
 
 
 def as_contrasts(L: np.ndarray, p: int) -> np.ndarray:

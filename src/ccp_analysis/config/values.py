@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,7 @@ def meaning(key: Key) -> str:
     name, *way = key
     if name not in FILES:
         return ""
-    schema = FILES[name].model_json_schema()
+    schema = _schema(name)
     if FILES[name] is Column:
         way = way[1:]
     said, nodes = "", [schema]
@@ -191,6 +192,11 @@ def meaning(key: Key) -> str:
         nodes = [inner for node in nodes for inner in _within(node, step, schema.get("$defs", {}))]
         said = next((node["description"] for node in nodes if node.get("description")), said)
     return " ".join(said.split())
+
+
+@cache
+def _schema(name: str) -> Values:
+    return FILES[name].model_json_schema()
 
 
 def _within(node: Values, step: str, parts: Values) -> Iterator[Values]:

@@ -6,6 +6,7 @@ import math
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from ccp_analysis.config.plan import Analysis, Outcome, Plan, load_plan
 from ccp_analysis.config.study import Clusters, Study, load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
+from ccp_analysis.report.lookup import Lookup, services
 from ccp_analysis.report.marks import WITHHELD
 from ccp_analysis.results.families import headline
 from ccp_analysis.results.table import read_results
-from ccp_analysis.results.terms import Role, Status, Term, require_known
+from ccp_analysis.results.terms import Role, Status, Term
 
 Row = dict[str, Any]
 CURRENCY = {code: one.symbol for code, one in CURRENCIES.items()}
@@ -103,11 +105,15 @@ class Source:
 
     def rows(self, **where: object) -> list[Row]:
         """Return the rows of the results whose columns have the values given, in their order."""
-        found = list(self.results)
-        for column, value in where.items():
-            require_known(column, value)
-            found = [row for row in found if row[column] == value]
-        return found
+        return self._lookup.rows(where)
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.results)
+
+    @cached_property
+    def _services(self) -> dict[str, str]:
+        return services(self.prices.to_dict("records") if self.economics else [])
 
     def one(self, **where: object) -> Row | None:
         """Return the one such row, None where there is none; ValueError if there are several."""
@@ -179,16 +185,10 @@ class Source:
             return self.instruments[name].label
         labels = [c.label.split() for c in self.dictionary if c.name == name]
         if not labels:
-            return MONEY.get(name) or self._service(name)
+            # A service that is made of others has the label of its prices.
+            return MONEY.get(name) or self._services.get(name, name)
         # A variable measured at several visits has a label at each; what they share names it.
         return " ".join(os.path.commonprefix(labels) or labels[0])
-
-    def _service(self, name: str) -> str:
-        """Return the label of a service that is made of others; the name where there is none."""
-        for row in self.prices.to_dict("records") if self.economics else ():
-            if name in (row["service"], row["variable"].removesuffix(f"_{row['visit']}")):
-                return str(row["label"])
-        return name
 
     def name(self, outcome: str) -> str:
         """Return the label of an outcome without what stands in brackets at its end."""

@@ -475,6 +475,7 @@ rule balance:
         figures=f"{DERIVED}/figure_data/balance.parquet",
     log:
         "logs/balance.log",
+    priority: 1
     conda:
         "environment.yml"
     params:

@@ -4,11 +4,12 @@ Starts munge and SLURM on the loopback device, as the user who calls it and with
 a temporary folder, and stops them in the end. They are Debian's:
 
     apt-get install --no-install-recommends slurm-wlm munge
-    PYTHONPATH=src python benchmarks/slurm.py [--draws 400] [--batch 100]
+    PYTHONPATH=src python benchmarks/slurm.py [--draws 400] [--batch 100] [--whole]
 
 A copy of the shipped study (fewer imputations) is cleaned and imputed on this machine. Its studies
 are drawn, batch by batch, on one core here; by `profiles/slurm` on the cluster; and there once
-more, where the first batch that runs is cancelled. Exit status 1 where a run fails or a byte
+more, where the first batch that runs is cancelled. With `--whole` the shipped study as it is runs
+from raw data to the report, here and on the cluster. Exit status 1 where a run fails or a byte
 differs.
 """
 
@@ -152,12 +153,12 @@ def snakemake(folder: Path, targets: list[str], *options: str) -> list[str]:
     return [program, *where, *options, "--", *targets]
 
 
-def on_cluster(folder: Path) -> list[str]:
-    """Return the command that draws the studies of a folder on the cluster, as users would."""
+def on_cluster(folder: Path, targets: list[str]) -> list[str]:
+    """Return the command that makes files of a folder on the cluster, as users would."""
     options = ["--workflow-profile", str(ROOT / "profiles/slurm")]
     # A cluster without accounts, and no long wait for jobs of seconds.
     options += ["--slurm-status-command=squeue", "--slurm-init-seconds-before-status-checks=5"]
-    return snakemake(folder, AFTER, *options)
+    return snakemake(folder, targets, *options)
 
 
 def copied(folder: Path, draws: int, batch: int) -> None:
@@ -177,10 +178,10 @@ def copied(folder: Path, draws: int, batch: int) -> None:
     path.write_text(text)
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of what was drawn, and of the rows that it was gathered to."""
-    paths = [*sorted(folder.glob("data/derived/characteristics/quick/*.parquet"))]
-    paths += [folder / path for path in AFTER]
+def digests(folder: Path, *patterns: str) -> dict[str, str]:
+    """Return the SHA-256 of files, by default of what was drawn and what that was gathered to."""
+    every = patterns or ("data/derived/characteristics/quick/*.parquet", *AFTER)
+    paths = [path for one in every for path in sorted(folder.glob(one)) if path.is_file()]
     return {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
@@ -213,10 +214,32 @@ def run_and_cancel(command: list[str], environment: dict[str, str], log: Path) -
     return running
 
 
+def whole(base: Path, cores: int) -> int:
+    """Run the shipped study here and on the cluster; print times, jobs, and what differs."""
+    here, there = base / "here", base / "there"
+    for folder in (here, there):
+        for part in ("config", "data/raw"):
+            shutil.copytree(ROOT / part, folder / part)
+    (base / "slurm").mkdir(mode=0o755)
+    with cluster(base / "slurm", cores) as environment:
+        seconds = run(snakemake(here, [], "--cores", str(cores)), environment, base / "here.log")
+        print(f"Without SLURM, {cores} cores: {seconds:.0f} s.\n", flush=True)
+        seconds = run(on_cluster(there, []), environment, base / "there.log")
+        version = asked(environment, "sinfo", "--version").strip()
+        listed = ("squeue", "--noheader", "--states=all", "--format=%T")
+        states = asked(environment, *listed).split()
+    print(f"{version}, one node: {seconds:.0f} s; {len(states)} jobs, all {set(states)}.\n")
+    one, other = (digests(at, "reports/**/*", "data/derived/**/*") for at in (here, there))
+    differ = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+    print(f"{len(one)} files of reports/ and data/derived/: {len(differ)} differ. {differ}")
+    return int(bool(differ))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--draws", type=int, default=400)
     parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--whole", action="store_true", help="the shipped study as it is")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     # Whoever stops this stops the cluster too.
@@ -228,6 +251,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="one_node_") as temporary:
         base = Path(temporary)
         base.chmod(0o755)
+        if given.whole:
+            return whole(base, given.cores)
         here, there, cancelled = (base / name for name in ("here", "there", "cancelled"))
         copied(here, given.draws, given.batch)
         (base / "slurm").mkdir(mode=0o755)
@@ -237,10 +262,12 @@ def main() -> int:
             shutil.copytree(here, cancelled)
             seconds = run(snakemake(here, AFTER, "--cores", "1"), environment, base / "here.log")
             print(f"One core of this machine: {seconds:.0f} s.\n", flush=True)
-            seconds = run(on_cluster(there), environment, base / "there.log")
+            seconds = run(on_cluster(there, AFTER), environment, base / "there.log")
             version = asked(environment, "sinfo", "--version").strip()
             print(f"{version}, one node: {seconds:.0f} s.\n", flush=True)
-            number = run_and_cancel(on_cluster(cancelled), environment, base / "cancelled.log")
+            number = run_and_cancel(
+                on_cluster(cancelled, AFTER), environment, base / "cancelled.log"
+            )
             listed = ("squeue", "--states=all", "--sort=i", "--format=%.4i %.10T %.8m  %k")
             jobs = asked(environment, *listed)
         print(f"Job {number} was cancelled while it ran; the run went on and ended well.")

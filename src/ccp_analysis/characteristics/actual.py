@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,8 @@ MODELS: tuple[str, ...] = (Model.ANCOVA, Model.MIXED, Model.TEAM_MEANS)
 METHODS = ("norm", "lrd", "pmm")
 LEAST = 2  # people of a team who are seen, where there were as many
 USABLE = 0.95  # share of those lost who have a predictor that counts in drawn studies
+DIRECTION = 1e-13  # of a team's design, beside its largest
+MOST = 5_000_000  # numbers of a design that are fitted at once: 40 MB
 SINGULAR = 1e-8  # of a column, what others and the teams leave of it
 
 
@@ -110,6 +113,51 @@ class Actual:
     def X(self) -> np.ndarray:
         """The design that all drawn studies share, shape (n, p)."""
         return self.design.X[0]
+
+    @cached_property
+    def condensed(self) -> Condensed:
+        """The design in as many rows of each team as its columns differ in there."""
+        return condense(self.X, self.layout.team)
+
+
+@dataclass(frozen=True)
+class Condensed:
+    """People of a team turned into fewer rows, in which a fit has the same sums by team.
+
+    What the turned outcomes leave out is orthogonal to the design within every team, so that
+    coefficients, scores by team and all that CR2 and Satterthwaite's degrees of freedom are made of
+    stay as they are; residual variances do not.
+
+    Attributes
+    ----------
+    X, team : numpy.ndarray
+        Design and team of each row, shapes (r, p) and (r,).
+    rows, turns : list of numpy.ndarray
+        Of each team its people, and what turns their outcomes, shape (people, rows).
+    """
+
+    X: np.ndarray
+    team: np.ndarray
+    rows: list[np.ndarray]
+    turns: list[np.ndarray]
+
+    def outcomes(self, y: np.ndarray) -> np.ndarray:
+        """Turn outcomes of people (..., n) into those of the rows (..., r)."""
+        parts = zip(self.rows, self.turns, strict=True)
+        return np.concatenate([y[..., rows] @ turn for rows, turn in parts], axis=-1)
+
+
+def condense(X: np.ndarray, team: np.ndarray) -> Condensed:
+    """Turn the rows of each team of a design (n, p) by its own singular vectors."""
+    rows = [np.flatnonzero(team == code) for code in range(int(team.max()) + 1)]
+    found, turns = [], []
+    for own in rows:
+        left, size, right = np.linalg.svd(X[own], full_matrices=False)
+        kept = size > DIRECTION * size[0]
+        found.append(size[kept, None] * right[kept])
+        turns.append(left[:, kept])
+    team = np.repeat(np.arange(len(rows)), [len(part) for part in found])
+    return Condensed(np.concatenate(found), team, rows, turns)
 
 
 def primary_of(trial: Trial) -> list[tuple[Outcome, Analysis]]:
@@ -251,12 +299,16 @@ def _variances(
     """Return residual SD and intraclass correlation, variances averaged over the imputations."""
     if trial.study.clusters is None:
         return float(np.mean(fits.sigma2)) ** 0.5, Share(0.0, 0.0, 0.0)
-    y = fits.residuals
-    mixed = fit_random_intercept(completed.X, y, layout.team)
-    known = mixed.status != Status.FAILED
+    y, size = fits.residuals, len(fits.residuals)
+    # Some tables at a time, as the design has a column for every pair.
+    some = max(1, MOST // completed.X[0].size)
+    parts = [slice(k, k + some) for k in range(0, size, some)]
+    mixed = [fit_random_intercept(completed.X[at], y[at], layout.team) for at in parts]
+    known = np.concatenate([one.status != Status.FAILED for one in mixed])
     if not known.any():
-        raise NotDrawnError(f"the variance between clusters is not known: {mixed.note.flat[0]}")
-    between, within = (float(np.mean(v[known])) for v in (mixed.var_group, mixed.var_resid))
+        raise NotDrawnError(f"the variance between clusters is not known: {mixed[0].note.flat[0]}")
+    between = float(np.mean(np.concatenate([one.var_group for one in mixed])[known]))
+    within = float(np.mean(np.concatenate([one.var_resid for one in mixed])[known]))
     try:
         limits = intraclass_interval(fits, layout.team, trial.plan.confidence_level)
     except ValueError as error:

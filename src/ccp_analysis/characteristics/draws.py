@@ -139,9 +139,13 @@ def inferred(
     L = actual.design.contrasts[:1]
     if model == Model.MIXED:
         return kenward_roger(fit_random_intercept(X, y, team), L)
-    fit = fit_ols(X, y)
     # As `allocation` has it; teams need no names here.
-    return classical(fit, L) if study.clusters is None else cluster_robust(fit, team, L)
+    if study.clusters is None:
+        return classical(fit_ols(X, y), L)
+    if rows is None:
+        few = actual.condensed
+        X, y, team = few.X, few.outcomes(y), few.team
+    return cluster_robust(fit_ols(X, y), team, L)
 
 
 def _pooled(actual: Actual, entry: Analysis, found: Inference) -> Found:

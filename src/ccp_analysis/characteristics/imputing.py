@@ -16,8 +16,9 @@ from ccp_analysis.imputation.matching import draw_donors
 # Least eigenvalue of correlations that can be solved, and the share of squares added to others.
 WEAK, RIDGE = 1e-9, 1e-2
 
-# From predictions (m, draws, n) by drawn and by estimated coefficients, and residual SDs.
-Draw = Callable[["Column", np.ndarray, np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
+# From predictions by drawn coefficients, those (draws, n) or (m, draws, n) by estimated ones, and
+# residual SDs to new values (m, draws, n); what is not missing of these is not used.
+Draw = Callable[["Column", "Predicted", np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,53 @@ class Column:
     missing: np.ndarray
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions by drawn coefficients: of everybody, or of some people of a trial.
+
+    Attributes
+    ----------
+    Z, slope : numpy.ndarray
+        Predictors (..., draws, n, q) and slopes (m, draws, q).
+    team, own : numpy.ndarray
+        Team of each person, (n,), and what a team has where predictors are zero, (m, draws, T).
+    """
+
+    Z: np.ndarray
+    slope: np.ndarray
+    team: np.ndarray
+    own: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(m, draws, n)."""
+        return *self.own.shape[:-1], len(self.team)
+
+    def everybody(self) -> np.ndarray:
+        """Return all, shape (m, draws, n)."""
+        return np.asarray(self.own[..., self.team] + (self.Z @ self.slope[..., None])[..., 0])
+
+    def some(self, d: int, people: np.ndarray) -> np.ndarray:
+        """Return those of people of a trial, shape (m, people)."""
+        along = self.Z[..., d, people, :] @ self.slope[:, d, :, None]
+        return np.asarray(self.own[:, d][:, self.team[people]] + along[..., 0])
+
+
 def normal(
     column: Column,
-    predicted: np.ndarray,
+    predicted: Predicted,
     fitted: np.ndarray,
     sigma: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Draw from the normal distribution about the predictions."""
-    return predicted + sigma[..., None] * rng.standard_normal(predicted.shape)
+    mean = predicted.everybody()
+    return mean + sigma[..., None] * rng.standard_normal(mean.shape)
 
 
 def matched(
     column: Column,
-    predicted: np.ndarray,
+    predicted: Predicted,
     fitted: np.ndarray,
     sigma: np.ndarray,
     rng: np.random.Generator,
@@ -59,11 +93,11 @@ def matched(
 ) -> np.ndarray:
     """Take the value of one of the observed with the nearest predictions, or add its residual."""
     # Chains of one design share what is fitted to the observed, which is then sorted once.
-    shared = fitted.ndim < predicted.ndim
+    shared = fitted.ndim < len(predicted.shape)
     drawn = np.zeros(predicted.shape)
     for d, missing in enumerate(column.missing):
         seen, gone = np.flatnonzero(~missing), np.flatnonzero(missing)
-        own, near = predicted[:, d, gone], fitted[..., d, seen]
+        own, near = predicted.some(d, gone), fitted[..., d, seen]
         ranked, sought = (near[None], own.reshape(1, -1)) if shared else (near, own)
         chosen = draw_donors(ranked, sought, rng.random(sought.shape), donors).reshape(own.shape)
         values = column.values[d, seen][chosen]
@@ -106,27 +140,29 @@ def completed(
     work = [np.broadcast_to(column.values, shape) for column in columns]
     waiting = [k for k, column in enumerate(columns) if column.missing.any()]
     for k in waiting:
+        if len(waiting) == 1:
+            # It is imputed from what is complete, wherever it starts: the stream alone goes on.
+            for _ in range(m):
+                rng.standard_normal(shape[1:])
+            break
         noise = rng.standard_normal(shape)
-        if len(waiting) == 1:  # it is imputed from what is complete, wherever it starts
-            continue
         seen = np.where(columns[k].missing, np.nan, columns[k].values)
         start = np.nanmean(seen, axis=1)[:, None] + np.nanstd(seen, axis=1)[:, None] * noise
         work[k] = np.where(columns[k].missing, start, work[k])
-    onto = (team[:, None] == np.arange(team.max() + 1)).astype(float)
     for _ in range(iterations if len(waiting) > 1 else 1):
         for k in waiting:
             others = [j for j in range(len(columns)) if j != k]
             # What is complete is one design for all chains.
             shared = not any(columns[j].missing.any() for j in others)
             Z = np.stack([columns[j].values if shared else work[j] for j in others], axis=-1)
-            work[k] = _drawn(Z, columns[k], onto, m, rng, draw)
+            work[k] = _drawn(Z, columns[k], team, m, rng, draw)
     return work
 
 
 def _drawn(
     Z: np.ndarray,
     column: Column,
-    onto: np.ndarray,
+    team: np.ndarray,
     m: int,
     rng: np.random.Generator,
     draw: Draw,
@@ -136,7 +172,7 @@ def _drawn(
     Team effects are swept out first: slopes are those within teams, and given them the effect of a
     team is normal about its mean.
     """
-    there = ~column.missing
+    there, onto = ~column.missing, (team[:, None] == np.arange(team.max() + 1)).astype(float)
     y = np.where(there, column.values, 0.0)
     counts = there @ onto
     sums = np.swapaxes(onto, 0, 1)
@@ -155,12 +191,10 @@ def _drawn(
     noise = rng.standard_normal((*shape, Z.shape[-1], 1))
     slope = coef + sigma[..., None] * np.linalg.solve(root, noise)[..., 0]
     scatter = sigma[..., None] / np.sqrt(counts) * rng.standard_normal((*shape, onto.shape[1]))
-
-    def predictions(slopes: np.ndarray, effects: np.ndarray | float) -> np.ndarray:
-        own = y_mean - (Z_mean @ slopes[..., None])[..., 0] + effects
-        return own @ sums + (Z @ slopes[..., None])[..., 0]
-
-    predicted, fitted = predictions(slope, scatter), predictions(coef, 0.0)
+    own = y_mean - (Z_mean @ slope[..., None])[..., 0] + scatter
+    predicted = Predicted(Z, slope, team, own)
+    fitted = y_mean - (Z_mean @ coef[..., None])[..., 0]
+    fitted = fitted[..., team] + (Z @ coef[..., None])[..., 0]
     drawn = draw(column, predicted, fitted, sigma, rng)
     np.copyto(drawn, y, where=there)
     return drawn

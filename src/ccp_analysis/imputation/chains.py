@@ -91,16 +91,23 @@ class Chains:
             axis=1,
         )
 
-    def store(self, column: int, rows: np.ndarray, values: np.ndarray) -> None:
-        """Put new values (m, rows) into a variable and renew its cross-products."""
+    def store(
+        self, column: int, rows: np.ndarray, values: np.ndarray, there: np.ndarray | None = None
+    ) -> None:
+        """Put new values (m, rows) into a variable and renew its cross-products.
+
+        Whoever has the rows of `work` as they were before, (m, rows, u), gives them.
+        """
         slot = self.slot[column]
-        before = self.work[:, rows, slot]
+        if there is None:
+            there = np.take(self.work, rows, axis=1)
+        before = there[:, :, slot]
         self.put(column, rows, values)
         if 2 * len(rows) < self.work.shape[1] and np.isfinite(before).all():
-            there = self.work[:, rows]
-            change = there[:, :, slot] - before
+            new = self.work[:, rows, slot]
+            change = new - before
             product = (change[:, None, :] @ there)[:, 0]
-            product[:, slot] += (change * before).sum(axis=1)
+            product[:, slot] += (change * new).sum(axis=1)
             self.gram[:, slot, :] += product
             self.gram[:, :, slot] = self.gram[:, slot, :]
             self.cross[:, :, slot] += change @ self.block[rows]

@@ -51,11 +51,14 @@ class Target:
         Slots of the incomplete predictors.
     complete : list of int
         Positions in the block of the complete ones.
+    taken : ndarray, shape (m, n0, u), optional
+        Rows of `Chains.work` to impute as they were, where the model has taken them out.
     draw : callable
         Of each kind of model: from chains and generator to what `update` returns.
     """
 
     draw: Callable[[Chains, np.random.Generator], tuple[np.ndarray, int]]
+    taken: np.ndarray | None = None
 
     def __init__(
         self, model: Conditional, missing: np.ndarray, chains: Chains, rows: np.ndarray | None
@@ -107,7 +110,8 @@ class Target:
         imputed, count = self.draw(chains, rng)
         if not np.isfinite(imputed).all():
             raise ValueError(f"the chains of column {self.column} diverge: use fewer predictors")
-        chains.store(self.column, self.mis, imputed)
+        chains.store(self.column, self.mis, imputed, self.taken)
+        self.taken = None
         return imputed, count
 
     def bounded(self, values: np.ndarray) -> np.ndarray:
@@ -138,7 +142,8 @@ class LinearTarget(Target):
     def draw(self, chains: Chains, rng: np.random.Generator) -> tuple[np.ndarray, int]:
         """Draw parameters and missing values."""
         m, n0 = len(chains.work), len(self.mis)
-        rows = np.take(chains.work, self.mis, axis=1)[:, :, self.varying]
+        self.taken = np.take(chains.work, self.mis, axis=1)
+        rows = self.taken[:, :, self.varying]
         fit, draw, sigma, count = self.parameters(chains, rows, rng)
         predicted = rows[:, :, :-1] @ draw[1][:, :, None]
         predicted = predicted[:, :, 0] + draw[0] @ self.block_mis.T

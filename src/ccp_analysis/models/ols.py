@@ -134,7 +134,7 @@ class Grouping:
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum rows by group: (..., n, k) to (..., G, k)."""
-        return np.add.reduceat(values[..., self.order, :], self.starts, axis=-2)
+        return np.add.reduceat(np.take(values, self.order, axis=-2), self.starts, axis=-2)
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """Average rows by group: (..., n, k) to (..., G, k)."""
@@ -142,7 +142,7 @@ class Grouping:
 
     def squares(self, values: np.ndarray) -> np.ndarray:
         """Return each group's cross-products: (..., n, k) to (..., G, k, k)."""
-        values = values[..., self.order, :]
+        values = np.take(values, self.order, axis=-2)
         if len(self.order) >= LARGE * len(self.sizes):
             parts = np.split(values, self.starts[1:], axis=-2)
             return np.stack([np.swapaxes(part, -1, -2) @ part for part in parts], axis=-3)

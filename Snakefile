@@ -702,7 +702,9 @@ onsuccess:
         print(line)
     # Where it is asked for some files alone there may be no report, or one of an earlier run.
     found = sorted(layout.RESULTS.parent.iterdir())
-    made = [path for path in found if path.is_file() and path.stat().st_mtime >= STARTED]
+    made = [
+        path for path in found if path.is_file() and path.stat().st_mtime >= STARTED
+    ]
     if layout.DOCUMENTS[0] in made:
         print(not_estimated(layout.RESULTS), end="")
         said = f"; open {layout.DOCUMENTS[0].resolve()}"

@@ -209,6 +209,7 @@ def test_verify_tells_identical_from_different(tmp_path: Path) -> None:
     small = copy_project(tmp_path, "examples/beat_the_blues", analyses=["ancova_complete"])
     made = small.run("--cores", "2", "reports/results.csv")
     assert made.returncode == 0, made.stdout + made.stderr
+    assert "; made reports/results.csv" in made.stdout + made.stderr  # and no report to open
     same = small.cli("verify", "--log", "logs/verify.log")
     assert same.returncode == 0, same.stdout + same.stderr
     assert "0 different" in same.stdout

@@ -11,7 +11,8 @@ STUDY     ?= $(or $(patsubst %/archived/MANIFEST.sha256,%,$(firstword \
 CORES     ?= 4
 PEOPLE    ?= 5000
 LONG      ?= averaged_contributions averaged_elsewhere weighting takers used_up_teams reviewers_inference \
-	operating_characteristics economic_evaluation faults mutants processors next_trial slurm
+	operating_characteristics economic_evaluation faults mutants processors same_bytes \
+	next_trial slurm
 TEAMS     ?= 100
 PYTHON    ?= python3.13 python3.12 python3.11 python3
 LOCK      ?= requirements.lock

@@ -126,27 +126,25 @@ def same(folder: Path, undisturbed: dict[str, bytes]) -> list[str]:
     return [name for name in names if found.get(name) != undisturbed.get(name)]
 
 
-def killed(folder: Path, pass_by: int, share: float, took: dict[str, float]) -> tuple[str, int]:
-    """Let some jobs of a run end, kill it within the next; return its rule and how many ended.
+def killed(folder: Path, spared: set[str], share: float, took: dict[str, float]) -> str:
+    """Kill a run within the first job of a rule that is not spared; return the rule.
 
-    The rule is empty where the run came to its end.
+    Empty where the run came to its end.
     """
     unlock(folder)
     process = start(folder, start_new_session=True)
-    rule, ended = "", -1
+    rule = ""
     assert process.stdout is not None
     for line in process.stdout:
-        if name := rule_of(line):
-            ended += 1
-            if ended >= pass_by:
-                rule = name
-                time.sleep(share * took[name])
-                break
+        if (name := rule_of(line)) and name not in spared:
+            time.sleep(share * took[name])
+            rule = name if process.poll() is None else ""
+            break
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.stdout.close()
-    process.wait()
-    return rule, ended
+    # It may have come on to the next job in the meantime.
+    last = [name for name in map(rule_of, process.communicate()[0].splitlines()) if name]
+    return last[-1] if rule and last else rule
 
 
 def rule_of(line: str) -> str:
@@ -155,44 +153,48 @@ def rule_of(line: str) -> str:
     return next((name for name in RULES if said and RULES[name].fullmatch(said[1])), "")
 
 
-def durations(folder: Path) -> tuple[dict[str, float], int]:
-    """Run a study undisturbed, job by job; return how long each rule takes, and how many jobs."""
+def durations(folder: Path) -> dict[str, float]:
+    """Run a study undisturbed, job by job; return how long each rule takes."""
     small_study(folder)
-    took, jobs, rule, began = {}, 0, "", time.perf_counter()
+    took, rule, began = {}, "", time.perf_counter()
     with start(folder) as process:
         assert process.stdout is not None
         said = []
         for line in process.stdout:
             said.append(line)
             if name := rule_of(line):
-                jobs += 1
                 took[rule], rule, began = time.perf_counter() - began, name, time.perf_counter()
         took[rule] = time.perf_counter() - began
     if process.returncode:
         sys.exit("".join(said))
-    return took, jobs
+    return took
 
 
 def kills(folder: Path, undisturbed: dict[str, bytes], chance: random.Random) -> list[str]:
-    """Kill runs in every rule in turn; each goes on from where the one before was killed."""
-    small_study(folder)
-    took, jobs = TOOK
-    count: dict[str, int] = {}
-    ended = 0
-    for number in range(KILLS):
-        rule, more = killed(folder, number * jobs // KILLS - ended, chance.uniform(0, 0.9), took)
-        ended += max(more, 0)
-        if not rule:
+    """Kill runs in every rule; each goes on from where the one before was killed.
+
+    Once every rule was, the run comes to its end and is compared, and another one begins.
+    """
+    count, faults = dict.fromkeys(RULES, 0), list[str]()
+    for rounds in range(1, KILLS):
+        small_study(folder)
+        while sum(count.values()) < KILLS:
+            spared = {name for name, n in count.items() if n >= rounds}
+            if not (rule := killed(folder, spared, chance.uniform(0, 0.9), TOOK)):
+                break
+            count[rule] += 1
+        found = same(folder, undisturbed)
+        total = sum(count.values())
+        print(f"Killed {total} times by the end of round {rounds}: {len(found)} files differ.")
+        faults += found
+        if total == KILLS:
             break
-        count[rule] = count.get(rule, 0) + 1
-    missed = [f"no run was killed in {name}" for name in RULES if not count.get(name)]
-    total = sum(count.values())
-    missed += [f"only {total} kills"] * (total < KILLS)
-    print(f"Killed {total} times: " + ", ".join(f"{n} {k}" for n, k in count.items()))
-    return missed + same(folder, undisturbed)
+        shutil.rmtree(folder)
+    print(", ".join(f"{name} {n}" for name, n in count.items()))
+    return faults + [f"no run was killed in {name}" for name, n in count.items() if not n]
 
 
-TOOK: tuple[dict[str, float], int] = ({}, 0)
+TOOK: dict[str, float] = {}
 
 
 def flip(path: Path, chance: random.Random) -> None:

@@ -21,9 +21,9 @@ class Lookup:
             return list(self.all)
         for column, value in where.items():
             require_known(column, value)
-        (column, first), *others = where.items()
+        column, first = next(iter(where.items()))
         found = self._of(column).get(first, [])
-        return [row for row in found if all(row[name] == value for name, value in others)]
+        return [row for row in found if all(row[name] == value for name, value in where.items())]
 
     def _of(self, column: str) -> dict[object, list[Row]]:
         if column not in self.by:

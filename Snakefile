@@ -711,3 +711,8 @@ onsuccess:
     else:
         said = f"; made {', '.join(map(str, made))}" if made else ""
     print(f"{STUDY.title}: done in {time.time() - STARTED:.0f} s{said}")
+
+
+onerror:
+    for fault in faults_since(Path("logs"), STARTED):
+        print(f"The run stopped: {fault}", file=sys.stderr)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ccp_analysis.config.plan import Analysis, Plan
@@ -37,6 +35,9 @@ def headline(study: Study, analysis: Analysis, visits: Collection[str]) -> str:
     return max(visits, key=study.position, default="")
 
 
+METHODS = {"holm": "holm", "hochberg": "simes-hochberg", "benjamini-hochberg": "fdr_bh"}
+
+
 def adjusted(table: pd.DataFrame, plan: Plan, study: Study) -> pd.DataFrame:
     """Adjust the p-values of differences for the number of hypotheses in their family.
 
@@ -66,9 +67,10 @@ def adjusted(table: pd.DataFrame, plan: Plan, study: Study) -> pd.DataFrame:
     Notes
     -----
     Holm (1979, Scand J Stat 6:65-70), Hochberg (1988, Biometrika 75:800-802), Benjamini & Hochberg
-    (1995, J R Stat Soc B 57:289-300); as in statsmodels, which takes longer to import than the
-    whole table to write.
+    (1995, J R Stat Soc B 57:289-300), by statsmodels.
     """
+    from statsmodels.stats.multitest import multipletests  # slow to import, seldom needed
+
     table = table.copy()
     for family in plan.families:
         own = table[table["analysis"] == family.analysis]
@@ -88,25 +90,11 @@ def adjusted(table: pd.DataFrame, plan: Plan, study: Study) -> pd.DataFrame:
         for group in groups:
             both = pd.concat([group, failed])
             p_values = both["p_value"].fillna(1.0)
-            found = _adjusted(p_values.to_numpy(float), family.method)
+            found = multipletests(p_values, method=METHODS[family.method])[1]
             kept = both["p_value"].notna()
             table.loc[both.index, "family"] = family.id
             table.loc[both.index[kept], "p_adjusted"] = found[kept]
     return table
-
-
-def _adjusted(p_values: npt.NDArray[np.float64], method: str) -> npt.NDArray[np.float64]:
-    """Adjust the p-values of one family."""
-    order, n = np.argsort(p_values), len(p_values)
-    if method == "benjamini-hochberg":
-        larger = p_values[order] / (np.arange(1, n + 1) / n)
-    else:
-        larger = p_values[order] * np.arange(n, 0, -1)
-    if method == "holm":
-        found = np.maximum.accumulate(larger)
-    else:
-        found = np.minimum.accumulate(larger[::-1])[::-1]
-    return np.minimum(found, 1)[np.argsort(order)]
 
 
 def _at_headline(rows: pd.DataFrame, study: Study, analysis: Analysis) -> pd.DataFrame:

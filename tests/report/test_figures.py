@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +13,7 @@ from support import reported
 from ccp_analysis.errors import StudyError
 from ccp_analysis.report import drawing, stage
 from ccp_analysis.report.catalogue import figures_of
+from ccp_analysis.report.guarded import steady
 from ccp_analysis.report.inlined import with_figures
 
 
@@ -225,3 +227,23 @@ def test_what_was_not_found_is_drawn_as_nothing(clustered: Folder, tmp_path: Pat
 def test_checks_without_their_points_are_refused(clustered: Folder, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="folder of their points"):
         clustered.items(tmp_path, points=None)
+
+
+def test_the_last_digits_of_numbers_move_no_mark(ccp_reported, tmp_path):
+    chance = np.random.default_rng(20261129)
+
+    def moved(number):
+        return number * (1 + 2e-14 * chance.standard_normal()) if type(number) is float else number
+
+    source = ccp_reported.source()
+    rows = [{name: moved(value) for name, value in row.items()} for row in source.results]
+    tipping = source.tipping.map(moved)
+    other = replace(source, results=rows, tipping=tipping)
+    assert not other.tipping.equals(source.tipping)
+    for name in ("cascade", "departures", "tipping"):
+        drawn = []
+        for place, of in (("first", source), ("other", other)):
+            item = next(item for item in figures_of(of) if item.name == name)
+            stage.draw(steady(of), item, tmp_path / place)
+            drawn.append((tmp_path / place / f"{name}.svg").read_bytes())
+        assert drawn[0] == drawn[1], name

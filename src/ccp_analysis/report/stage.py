@@ -18,7 +18,7 @@ from ccp_analysis.report.browse import content
 from ccp_analysis.report.catalogue import figures_of, parts_of
 from ccp_analysis.report.exchange import as_json
 from ccp_analysis.report.filled import environment
-from ccp_analysis.report.guarded import guarded
+from ccp_analysis.report.guarded import guarded, steady
 from ccp_analysis.report.head import head_of
 from ccp_analysis.report.marks import numbered, plain
 from ccp_analysis.report.money import used
@@ -126,6 +126,7 @@ def run(
         files.write_text(exchanged, as_json(source, shown, values))
         write = partial(workbook.write, head=head_of(source.study), tables=shown, values=values)
         files.write_whole(book, write)
+        source = steady(source)
         for at in reversed(range(len(items))):
             if drawn[at].cancel():  # nobody has begun it
                 draw(source, items[at], figures)
@@ -139,7 +140,7 @@ _OWN: list[Source] = []  # what a process that draws has read
 def _own(read: Callable[[], Source]) -> None:
     """Read what is drawn, once in a process."""
     if not _OWN:
-        _OWN.append(guarded(read()))
+        _OWN.append(steady(guarded(read())))
 
 
 def _draw(read: Callable[[], Source], out: Path, at: int) -> None:

@@ -69,8 +69,8 @@ def set_aside() -> list[str]:
         shutil.rmtree(aside, ignore_errors=True)
         moved.replace(aside)
         said.append(
-            f"{path}: it was changed after it was written; it is made anew, and what was changed "
-            f"was moved to {aside}."
+            f"{path}: it was changed after it was written; what was changed was moved to {aside}, "
+            "and the run that needs it makes it anew."
         )
     records = [RECORDS, *(path for path in RECORDS.rglob("*") if path.is_dir())]
     folders = {*records, *(folder.relative_to(RECORDS) for folder in records)}

@@ -289,7 +289,7 @@ def test_altered_files_are_made_anew_with_the_same_bytes(done: Project) -> None:
     assert again.returncode == 0, said
     for path in paths:
         name = path.relative_to(done.folder)
-        assert f"{name}: it was changed after it was written; it is made anew" in said
+        assert f"{name}: it was changed after it was written; what was changed was moved" in said
     assert {path: path.read_bytes() for path in paths} == kept
     assert outputs(done) == before
     assert (done.folder / "data/derived/altered/data/derived/flow.json").is_file()

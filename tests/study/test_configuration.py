@@ -71,7 +71,7 @@ FAULTS = {
         "analysis.yaml",
         "seed: ",
         "sed: 1\nseed: ",
-        ": sed: unknown key (found: 1).",
+        ": sed: unknown key; most like it: 'seed' (found: 1).",
     ),
     "missing key": (
         "study.yaml",

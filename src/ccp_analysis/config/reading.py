@@ -280,6 +280,8 @@ def complaints(where: str, error: ValidationError, lines: Lines | None = None) -
         shown = f" (found: {_shown(found)})" if isinstance(found, str | int | float) else ""
         if complaint["type"] == "literal_error" and isinstance(found, str):
             shown = shown.removesuffix(")") + _like(found, _QUOTED.findall(what)) + ")"
+        elif complaint["type"] == "extra_forbidden":
+            what += _like(str(complaint["loc"][-1]), _known_keys(Strict))
         keys = [str(part) for part in complaint["loc"]]
         if complaint["type"] == "value_error":
             keys += _named(what)
@@ -292,6 +294,12 @@ def _like(name: str, known: Iterable[str]) -> str:
     """Say which of the known names another is most like; empty where it is like none."""
     like = difflib.get_close_matches(name, sorted(known), n=1)
     return f"; most like it: '{like[0]}'" if like else ""
+
+
+def _known_keys(model: type[BaseModel]) -> set[str]:
+    """Return the keys of all parts of the configuration."""
+    parts = model.__subclasses__()
+    return set(model.model_fields).union(*(_known_keys(part) for part in parts))
 
 
 def _shown(found: str | float) -> str:

@@ -89,6 +89,8 @@ def _scatter(check: str, x: np.ndarray, y: np.ndarray, labels: list[str]) -> Poi
 
 def _smooth(check: str, x: np.ndarray, y: np.ndarray, labels: list[str]) -> Points:
     points: Points = []
+    size = np.abs(x).max(initial=0.0) or 1.0
+    x = np.round(x / size, 10) * size  # people of one mean have it to the last bit
     for label in dict.fromkeys(labels):
         inside = np.array([other == label for other in labels])
         grid = np.unique(x[inside])

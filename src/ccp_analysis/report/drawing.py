@@ -39,7 +39,6 @@ STYLE: dict[RcKeyType, Any] = {
     "axes.unicode_minus": True,
     "text.parse_math": False,  # a dollar in a label is a dollar
     "svg.fonttype": "none",
-    "path.simplify": False,  # which points of a line are left out hangs on their last digits
     "svg.hashsalt": "ccp-analysis",
 }
 MANY_MARKS = 1000  # marks, one for each person, from which on an SVG has them as an image

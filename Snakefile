@@ -701,7 +701,7 @@ onsuccess:
     for line in lines_of(PLAN, layout.FLOW):
         print(line)
     # Where it is asked for some files alone there may be no report, or one of an earlier run.
-    found = sorted(layout.RESULTS.parent.iterdir())
+    found = sorted(layout.RESULTS.parent.glob("*"))
     made = [
         path for path in found if path.is_file() and path.stat().st_mtime >= STARTED
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,6 +208,9 @@ def test_every_table_says_what_kind_of_data_it_rests_on(done: Project) -> None:
 
 def test_verify_tells_identical_from_different(tmp_path: Path) -> None:
     small = copy_project(tmp_path, "examples/beat_the_blues", analyses=["ancova_complete"])
+    shutil.rmtree(small.folder / "reports", ignore_errors=True)  # where nothing has been run
+    cleaned = small.run("--cores", "2", "data/derived/participants.parquet")
+    assert cleaned.returncode == 0, cleaned.stdout + cleaned.stderr
     made = small.run("--cores", "2", "reports/results.csv")
     assert made.returncode == 0, made.stdout + made.stderr
     assert "; made reports/results.csv" in made.stdout + made.stderr  # and no report to open

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -255,8 +256,10 @@ def copy_study(source: Path, target: Path) -> StudyFolder:
     shutil.rmtree(target / layout.LOCKED, ignore_errors=True)
     if (target / layout.ECONOMICS).is_file():
         folder.change("config/economics.yaml", "draws: 5000", "draws: 500")
-    folder.change("config/analysis.yaml", "imputations: 50", "imputations: 2")
-    folder.change("config/analysis.yaml", "iterations: 20", "iterations: 5")
+    plan = (target / "config/analysis.yaml").read_text(encoding="utf-8")
+    for key, few in (("imputations", 2), ("iterations", 5)):
+        [whole] = re.findall(rf"(?m)^  {key}: \d+", plan)
+        folder.change("config/analysis.yaml", whole, f"  {key}: {few}")
     folder.change("config/analysis.yaml", "quick: 2000", "quick: 100")
     return folder
 

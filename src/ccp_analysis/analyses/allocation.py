@@ -71,13 +71,16 @@ class Allocation:
         return {"groups": self.units(chosen), "kind": "CR2" if self.clusters else alone}
 
     def infer(
-        self, chosen: Sample, fit: OlsFit, L: np.ndarray | None = None
+        self, chosen: Sample, fit: OlsFit, L: np.ndarray | None = None, *, robust: bool = False
     ) -> tuple[Inference, str]:
         """Infer by CR2 over the clusters, or by least squares; and name what was done.
 
-        By default of the difference between the arms and of the mean of each.
+        By default of the difference between the arms and of the mean of each. Without clusters
+        `robust` is CR2 over people, which is HC2.
         """
         L = arm_contrasts(fit.coef.shape[-1]) if L is None else L
+        if self.clusters is None and robust:
+            return self.by_units(chosen, fit, L), terms.Inference.HC2
         if self.clusters is None:
             return classical(fit, L), terms.Inference.T
         return self.by_units(chosen, fit, L), terms.Inference.CR2

@@ -32,6 +32,7 @@ def question_of(
         power=plan.power,
         codes=codes_of(outcome.id, dictionary),
         pooling=entry.pooling or plan.pooling,
+        robust=entry.variance == "robust",
         confounding=plan.confounding,
         seed=plan.seed,
     )

@@ -51,6 +51,8 @@ class Question:
         Variable whose interaction with the arm is asked for; empty where none is.
     pooling : str
         Rule by which imputations are pooled.
+    robust : bool
+        Whether unequal variances are allowed for where people were allocated.
     confounding : Confounding or None
         What weights are to balance, of a model that weighs people.
     seed : int
@@ -70,6 +72,7 @@ class Question:
     codes: tuple[str, ...] = ()
     subgroup: str = ""
     pooling: str = Pooling.BARNARD_RUBIN
+    robust: bool = False
     confounding: Confounding | None = None
     seed: int = 0
 

@@ -74,7 +74,8 @@ def run(*, participants: Path, imputed: Path, results: Path, figures: Path) -> N
         _check_delta(moved, study, people)
         for outcome in moved.outcomes:
             ask = _question(outcome, f"{outcome}_{visit}", study, plan, instruments, dictionary)
-            ask = replace(ask, pooling=analysis.pooling or plan.pooling)
+            robust = analysis.variance == "robust"
+            ask = replace(ask, pooling=analysis.pooling or plan.pooling, robust=robust)
             limits = scale_limits(outcome, instruments, dictionary)
             try:
                 found, grid = delta_rows(moved, analysis, study, tables, people, ask, limits)

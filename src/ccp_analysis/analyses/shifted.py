@@ -119,7 +119,7 @@ def response(
     evaluate : callable
         From deltas (k,) of the reference and (k,) of the active arm to a `Pooled` of shape (k,).
     name : str
-        The inference: cr2 or t.
+        The inference: cr2, hc2 or t.
 
     Notes
     -----
@@ -134,7 +134,7 @@ def response(
     y = chosen.stacked(ask.value)
     if model == Model.CHANGE:
         y = y - chosen.stacked(ask.baseline)
-    return surface(study, chosen, X, y, data.pattern(), step, ask.pooling)
+    return surface(study, chosen, X, y, data.pattern(), step, ask.pooling, robust=ask.robust)
 
 
 def surface(
@@ -145,6 +145,8 @@ def surface(
     pattern: np.ndarray,
     step: float,
     pooling: str,
+    *,
+    robust: bool = False,
 ) -> tuple[Evaluate, str]:
     """Return the pooled difference as a function of two amounts of what is added to an outcome.
 
@@ -160,6 +162,8 @@ def surface(
         Size of the amounts at which the model is fitted.
     pooling : str
         The rule.
+    robust : bool
+        As of a `Question`.
 
     Returns
     -------
@@ -169,7 +173,7 @@ def surface(
     moved = (step * NODES) @ pattern
     fit = least_squares(X, y[:, None, :] + moved)
     L = arm_contrasts(fit.coef.shape[-1])[:1]
-    found, name = allocated(study).infer(chosen, fit, L)
+    found, name = allocated(study).infer(chosen, fit, L, robust=robust)
     require_inference(found)
     found = found.part(np.s_[..., 0])
     rule = rule_for(found, pooling)

@@ -54,15 +54,16 @@ def block(
         `COLUMNS`, in units of the outcome; a row for each draw and analysis.
     """
     outcomes, lost, values = studies(trial.plan.seed, actual, scenario, number)
-    by_model: dict[str, Inference] = {}
+    by_model: dict[tuple[str, str], Inference] = {}
     parts = []
     for entry in entries:
         if entry.data == "observed" and lost.any():
             found = _observed(trial.study, actual, entry, outcomes, lost)
         else:
-            if entry.model not in by_model:
-                by_model[entry.model] = inferred(trial.study, actual, entry.model, values)
-            found = _pooled(actual, entry, by_model[entry.model])
+            key = (entry.model, entry.variance)
+            if key not in by_model:
+                by_model[key] = inferred(trial.study, actual, entry, values)
+            found = _pooled(actual, entry, by_model[key])
         estimate, error, df = found
         columns = {
             "outcome": actual.outcome.id,
@@ -110,7 +111,7 @@ def studies(
 
 
 def inferred(
-    study: Study, actual: Actual, model: str, y: np.ndarray, rows: np.ndarray | None = None
+    study: Study, actual: Actual, entry: Analysis, y: np.ndarray, rows: np.ndarray | None = None
 ) -> Inference:
     """Infer the difference between the arms as the plan's model does.
 
@@ -118,8 +119,8 @@ def inferred(
     ----------
     study, actual
         As in `block`.
-    model : str
-        One of `actual.MODELS`.
+    entry : Analysis
+        Of the plan, its model one of `actual.MODELS`.
     y : numpy.ndarray
         Outcomes of everybody, or of some rows, shape (..., n).
     rows : numpy.ndarray of int, optional
@@ -132,14 +133,16 @@ def inferred(
     """
     at = slice(None) if rows is None else rows
     X, team = actual.X[at], actual.layout.team[at]
-    if model == Model.TEAM_MEANS:
+    if entry.model == Model.TEAM_MEANS:
         baseline = actual.asked[actual.entry.id].baseline
         adjust = actual.people.frame[baseline].to_numpy(dtype=float)[at, None]
         return paired_team_means(y, adjust, team, actual.layout.pair, actual.layout.arm).inference
     L = actual.design.contrasts[:1]
-    if model == Model.MIXED:
+    if entry.model == Model.MIXED:
         return kenward_roger(fit_random_intercept(X, y, team), L)
     # As `allocation` has it; teams need no names here.
+    if study.clusters is None and entry.variance == "robust":
+        return cluster_robust(fit_ols(X, y), np.arange(len(X)), L)
     if study.clusters is None:
         return classical(fit_ols(X, y), L)
     if rows is None:
@@ -165,7 +168,7 @@ def _observed(
     for y, gone in zip(outcomes, lost, strict=True):
         rows = np.flatnonzero(~gone)
         try:
-            one = inferred(study, actual, entry.model, y[rows], rows)
+            one = inferred(study, actual, entry, y[rows], rows)
         except ValueError:  # as where a category is that of nobody who was seen
             found.append([np.nan] * 3)
             continue

@@ -15,14 +15,13 @@ from ccp_analysis.config.implementation import Implementation, misplaced
 from ccp_analysis.config.instruments import Instrument, Instruments, misvalued
 from ccp_analysis.config.models import CLUSTERED, WEIGHTED, WITHOUT_BASELINE
 from ccp_analysis.config.next_study import misplanned
-from ccp_analysis.config.plan import Analysis, Plan, sized
+from ccp_analysis.config.plan import Analysis, Plan, mispooled, sized
 from ccp_analysis.config.reading import Strict, among, place
 from ccp_analysis.config.salvage import salvage
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import DICTIONARY, ECONOMICS, IMPLEMENTATION, INSTRUMENTS, PLAN, STUDY
-from ccp_analysis.results.terms import Pooling
 
 PARTS: dict[str, tuple[type[Strict], Path]] = {
     "study": (Study, STUDY),
@@ -74,7 +73,11 @@ def faults(trial: Trial) -> list[str]:
             found += error.faults or [str(error)]
     more: list[Iterator[str]] = []
     if study and plan:
-        more += [_analyses(study, plan), _pooling(study, plan), _design_variables(study, plan)]
+        more += [
+            _analyses(study, plan),
+            mispooled(plan, study.clusters),
+            _design_variables(study, plan),
+        ]
         more.append(sized(plan.planned, study.clusters is not None))
         more.append(misplanned(plan.next_study, study, ECONOMICS.is_file()))
     if study and economics:
@@ -183,33 +186,6 @@ def _analyses(study: Study, plan: Plan) -> Iterator[str]:
             f"{place(PLAN, 'confounding')}: confounding is for arms that were not allocated at "
             f"random, and {STUDY} says randomised: true; expected one or the other."
         )
-
-
-def _pooling(study: Study, plan: Plan) -> Iterator[str]:
-    """Say what is missing from, or does not go with, the rule by which imputations are pooled."""
-    imputed = any(analysis.data == "imputed" for analysis in plan.analyses)
-    named = plan.imputation.pooling
-    if study.clusters and imputed and named is None:
-        yield (
-            f"{place(PLAN, 'imputation')}: imputation.pooling is missing; expected averaged (the "
-            f"contributions of {study.clusters.unit_label}s, averaged over the imputations) or "
-            "barnard-rubin (Rubin's rules; with few clusters their intervals are much too wide)."
-        )
-    asked = [named, *(analysis.pooling for analysis in plan.analyses)]
-    if Pooling.AVERAGED not in asked:
-        return
-    if not study.clusters:
-        yield (
-            f"{place(PLAN, 'imputation', 'pooling')}: pooling: averaged needs clusters, which "
-            f"{STUDY} does not declare; expected barnard-rubin."
-        )
-    for name, method in plan.imputation.methods.items():
-        if method == "2l.norm":
-            yield (
-                f"{place(PLAN, 'imputation', 'methods', name)}: '{name}' is imputed by 2l.norm, "
-                "whose clusters share a distribution, so that their contributions are not "
-                "independent; expected another method, or imputation.pooling: barnard-rubin."
-            )
 
 
 def _measured(plan: Plan) -> list[tuple[tuple[str | int, ...], str]]:

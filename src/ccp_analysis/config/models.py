@@ -261,5 +261,7 @@ POOLED = which(lambda spec: spec.pooled)
 SHIFTABLE = which(lambda spec: spec.shiftable)
 CHECKED = which(lambda spec: spec.checked)
 SUBGROUPED = which(lambda spec: spec.subgroups)
+# Least squares on people: without clusters, their variances may be taken as unequal.
+ROBUST = which(lambda spec: spec.shiftable and not spec.clusters)
 LABELS: dict[str, str] = {model: model.spec.label for model in Model if model.spec.label}
 RATIOS: dict[str, str] = {model: model.spec.ratio for model in Model if model.spec.ratio}

@@ -18,12 +18,14 @@ from ccp_analysis.config.models import (
     OVER_VISITS,
     PLANNED,
     POOLED,
+    ROBUST,
     SHIFTABLE,
     SUBGROUPED,
 )
 from ccp_analysis.config.next_study import NextStudy, next_study_faults
 from ccp_analysis.config.reading import Name, Strict, among, load, place
 from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
+from ccp_analysis.config.study import Clusters
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN, STUDY
 from ccp_analysis.results import terms
@@ -55,13 +57,7 @@ RESERVED = (
 
 
 class Analysis(Strict):
-    """One planned analysis, fitted to each of its outcomes.
-
-    `visit` is where the outcome is taken; of a model with a difference at every follow-up it is the
-    one that stands for the analysis, by default the last. `baseline` says of an mmrm whether the
-    baseline has a slope at every visit or one for all. `pooling` is the rule by which its
-    imputations are pooled, where it is not that of the plan.
-    """
+    """One planned analysis, fitted to each of its outcomes."""
 
     id: Name
     """Name of the analysis, for the results and other parts of the plan."""
@@ -80,6 +76,15 @@ class Analysis(Strict):
     """Of an mmrm: a slope of the baseline at every visit, or one for all."""
     pooling: Pooling | None = None
     """Rule by which its imputations are pooled, where it is not that of the plan."""
+    variance: Literal["equal", "robust"] = "equal"
+    """Of an ancova or change where people were allocated: one residual variance, or HC2 with
+    the degrees of freedom of Bell and McCaffrey, which allows for unequal ones."""
+
+    @model_validator(mode="after")
+    def _variance(self) -> Analysis:
+        if self.variance == "robust" and self.model not in ROBUST:
+            raise ValueError(f"variance: robust goes with the models {', '.join(ROBUST)}")
+        return self
 
     @model_validator(mode="after")
     def _pooled(self) -> Analysis:
@@ -355,3 +360,36 @@ def sized(planned: SampleSize | None, clustered: bool) -> Iterator[str]:
             )
             said += " clusters" if clustered else " declares no clusters"
             yield f"{where} {said}; expected it where there are clusters, and only there."
+
+
+def mispooled(plan: Plan, clusters: Clusters | None) -> Iterator[str]:
+    """Say what is missing from, or does not go with, the rule by which imputations are pooled."""
+    imputed = any(analysis.data == "imputed" for analysis in plan.analyses)
+    named = plan.imputation.pooling
+    if clusters and imputed and named is None:
+        yield (
+            f"{place(PLAN, 'imputation')}: imputation.pooling is missing; expected averaged (the "
+            f"contributions of {clusters.unit_label}s, averaged over the imputations) or "
+            "barnard-rubin (Rubin's rules; with few clusters their intervals are much too wide)."
+        )
+    for at, analysis in enumerate(plan.analyses):
+        if clusters and analysis.variance == "robust":
+            yield (
+                f"{place(PLAN, 'analyses', at, 'variance')}: variance: robust, but the standard "
+                f"errors of '{analysis.id}' are by {clusters.unit_label}s; expected no such key."
+            )
+    asked = [named, *(analysis.pooling for analysis in plan.analyses)]
+    if Pooling.AVERAGED not in asked:
+        return
+    if not clusters:
+        yield (
+            f"{place(PLAN, 'imputation', 'pooling')}: pooling: averaged needs clusters, which "
+            f"{STUDY} does not declare; expected barnard-rubin."
+        )
+    for name, method in plan.imputation.methods.items():
+        if method == "2l.norm":
+            yield (
+                f"{place(PLAN, 'imputation', 'methods', name)}: '{name}' is imputed by 2l.norm, "
+                "whose clusters share a distribution, so that their contributions are not "
+                "independent; expected another method, or imputation.pooling: barnard-rubin."
+            )

@@ -37,6 +37,7 @@ INFERENCE: dict[str, str] = {
     Inference.SIGN_FLIP: "exact sign-flip",
     Inference.RANDOM_SIGN_FLIP: "random sign-flip",
     Inference.T: "classical t",
+    Inference.HC2: "HC2, Bell\N{EN DASH}McCaffrey",
     Inference.HC3: "HC3",
     Inference.MODEL: "model-based",
     Inference.F: "F test",

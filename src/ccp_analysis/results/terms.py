@@ -56,6 +56,7 @@ class Inference(StrEnum):
     RECOVERED = "variances recovered"
     KENWARD_ROGER = "kenward-roger"
     T = "t"
+    HC2 = "hc2"
     HC3 = "hc3"
     HC3_LOG = "hc3, log scale"
     MODEL = "model"

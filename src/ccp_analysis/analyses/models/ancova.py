@@ -18,11 +18,11 @@ ANCOVA_ASSUMES = (
 
 
 def ancova(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Rows:
-    """Follow-up on arm, baseline, pair and covariates, by CR2; without clusters least squares."""
+    """Follow-up on arm, baseline, pair and covariates, by CR2; without clusters by OLS or HC2."""
     chosen = sample_for(study, imputed, data, ask)
     X = design(chosen, [ask.baseline, *ask.covariates], allocated(study).factors)
     fit = least_squares(X, chosen.stacked(ask.value))
-    inference, method = allocated(study).infer(chosen, fit)
+    inference, method = allocated(study).infer(chosen, fit, robust=ask.robust)
     rows = arm_rows(study, chosen, inference, ask.level)
     if not study.randomised:
         rows[:1] = with_note(rows[:1], ANCOVA_ASSUMES)

@@ -40,7 +40,7 @@ def change(study: Study, imputed: pd.DataFrame, data: str, ask: Question) -> Row
     X = design(chosen, ask.covariates, allocated(study).factors)
     gain = chosen.stacked(ask.value) - chosen.stacked(ask.baseline)
     fit = least_squares(X, gain)
-    inference, method = allocated(study).infer(chosen, fit)
+    inference, method = allocated(study).infer(chosen, fit, robust=ask.robust)
     rows = arm_rows(study, chosen, inference, ask.level, Term.ADJUSTED_MEAN_CHANGE)
     assumed = RANDOMISED if study.randomised else CHANGE_ASSUMES
     rows[:1] = with_note(rows[:1], assumed)

@@ -146,6 +146,7 @@ INFERRED: dict[str, str] = {
     By.RECOVERED: "from the intervals of either arm (variances recovered)",
     By.KENWARD_ROGER: "restricted maximum likelihood with the adjustment of Kenward and Roger",
     By.T: "t distribution, with the standard errors of least squares",
+    By.HC2: "standard errors that allow for unequal variances (HC2, Bell and McCaffrey)",
     By.HC3: "standard errors that allow for unequal variances (HC3)",
     By.HC3_LOG: "HC3, on the logarithm",
     By.MODEL: "the standard errors of the model",

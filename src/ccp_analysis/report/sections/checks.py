@@ -11,6 +11,7 @@ from ccp_analysis.report.cells import (
     ON_A_PAGE,
     check_rows,
     fragile_pairs,
+    method,
     model_name,
     others,
     places_of,
@@ -22,7 +23,7 @@ from ccp_analysis.report.section import Configured, FigureItem, Item, Section, T
 from ccp_analysis.report.source import Row, Source, among
 from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, known, listed, number, p_value
-from ccp_analysis.results.terms import Role, Status, Term
+from ccp_analysis.results.terms import Inference, Role, Status, Term
 
 # What the model assumes, in the order of the table.
 ASSUMED: dict[str, str] = {
@@ -227,12 +228,24 @@ def checked(source: Source) -> list[str]:
         else "No departure from what the models assume was found; that is no proof that there "
         "is none."
     ]
+    sentences += _robust(source)
     if fragile:
         sentences.append(
             f"The result hangs on few for {listed(fragile)}: that makes it fragile, and violates "
             "no assumption."
         )
     return sentences
+
+
+def _robust(source: Source) -> Iterator[str]:
+    """Yield the differences with standard errors that allow for unequal variances, if planned."""
+    rows = source.rows(term=Term.DIFFERENCE, inference=Inference.HC2, status=Status.OK)
+    for row in rows:
+        yield (
+            "With standard errors that allow for unequal variances the difference for "
+            f"{source.name(row['outcome'])} is {with_interval(row, places_of(row))} "
+            f"({method(row)}; {with_p(row)})."
+        )
 
 
 def along_baseline(source: Source, rows: list[Row]) -> Iterator[str]:

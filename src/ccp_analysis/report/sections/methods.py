@@ -38,6 +38,7 @@ def said(source: Source) -> dict[str, Any]:
         "repeated_terms": listed(formulas.REPEATED.words(names)),
         "slopes": listed([words for fit, words in SLOPES.items() if fit in fits], "or"),
         "estimand": ESTIMANDS.get(plan.estimand, f"{plan.estimand}."),
+        "robust": any(analysis.variance == "robust" for analysis in plan.analyses),
         "n_clusters": number(clusters),
         "few": few_clusters(clusters),
         "paragraphs": [Markdown(words) for fit in fits if (words := Model(fit).spec.methods)],

@@ -132,7 +132,8 @@ def analyses(source: Source) -> Table[Line]:
 
 def _data(source: Source, analysis: Analysis) -> str:
     rule = f", {POOLED[analysis.pooling]}" if analysis.pooling else ""
-    return capitalised(f"{data_of(analysis)}{rule}")
+    robust = ", unequal variances" if analysis.variance == "robust" else ""
+    return capitalised(f"{data_of(analysis)}{rule}{robust}")
 
 
 def assumed(source: Source) -> Table[Line]:

@@ -2,7 +2,7 @@
 
 Pairs of teams with a baseline, equal or unequal sizes and losses; the arms are compared by ANCOVA
 with fixed pairs, CR2 and Satterthwaite's degrees of freedom. The formula of the power is the
-noncentral t with pairs - 1 degrees of freedom and the variance of `models.assurance.Size`. For the
+noncentral t with the degrees of freedom and the variance of `models.assurance.Size`. For the
 assurance a study of five pairs is drawn; each next trial has variances of its own, drawn from what
 that study says of them. All data are SYNTHETIC. Prints Markdown:
 

@@ -17,6 +17,7 @@ from ccp_analysis.models.components import alone, components
 from ccp_analysis.models.inference import power_of_t
 from ccp_analysis.models.intraclass import strata
 from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.models.robust import cluster_robust
 
 R = json.loads((Path(__file__).parent / "data" / "assurance.json").read_text())
 PRIORS = {"flat": (1.0, 1.0), "small": (0.5, 22.0)}
@@ -122,6 +123,21 @@ def test_the_variance_is_that_of_least_squares_with_fixed_pairs():
     weights = sizes.prod(axis=1) / sizes.sum(axis=1)
     cv, kept = weights.std() / weights.mean(), 2.0 * weights.mean() / (people / 8)
     assert Size(people / 8, 4, cv, kept).variance(icc) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("pairs", "off"), [(5, 0.02), (8, 0.01), (20, 0.01)])
+def test_degrees_of_freedom_are_those_of_satterthwaite_with_unequal_pairs(pairs, off):
+    """The formula is exact for equal pairs, and near for these (coefficient of variation .3)."""
+    for spread in (np.array([1.0]), np.array([0.53, 1.0, 1.47, 1.2, 0.8])):
+        sizes = np.rint(np.resize(spread, 2 * pairs) * 30).astype(int).reshape(pairs, 2)
+        team = np.repeat(np.arange(2 * pairs), sizes.ravel())
+        X = np.column_stack([team % 2, *(team // 2 == k for k in range(pairs))]).astype(float)
+        fit = fit_ols(X, np.random.default_rng(1).normal(size=len(team)))
+        robust = cluster_robust(fit, team, np.eye(pairs + 1)[0], kind="CR2")
+        weights = sizes.prod(axis=1) / sizes.sum(axis=1)
+        df = Size(25, pairs, weights.std() / weights.mean()).df
+        assert df == pytest.approx(robust.df[0], rel=1e-9 if len(spread) == 1 else off)
+    assert Size(25, 3, 1.4).df == 1.0
 
 
 def test_cheapest_people_make_the_variance_times_the_cost_least():

@@ -42,8 +42,18 @@ class Size:
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of the comparison: pairs - 1, or those of two arms."""
-        return self.pairs - 1.0 if self.pairs else 2.0 * self.people - 2.0 - self.taken
+        """Degrees of freedom of the comparison of pairs, or of two arms.
+
+        Notes
+        -----
+        With pairs of weights w, of sum 1, CR2 is sum w^2 e^2 / (1 - w), and with a^2 = w^2 / (1 -
+        w) Satterthwaite's degrees of freedom are 1 / (sum w^2 + (sum a^2)^2 - sum a^4): pairs - 1
+        for equal weights, one where a single pair has all of it, and otherwise nearly pairs / (1 +
+        cv^2) - 1.
+        """
+        if self.pairs:
+            return max(self.pairs / (1.0 + self.cv**2) - 1.0, 1.0)
+        return 2.0 * self.people - 2.0 - self.taken
 
     def variance(self, icc: np.ndarray | float) -> np.ndarray:
         """Return the variance of the difference between arms for a residual variance of 1.

@@ -22,7 +22,7 @@ one<-function(w) {a<-w[1]; b<-w[2]; all<-over(a,b,function(s,r) 1+0*s)
  below<-function(c) over(a,b,function(s,r) 1+0*s,0,c)/all
  list(mean=over(a,b,function(s,r) r+0*s)/all,below=data.frame(icc=c(.01,.05,.2),share=sapply(c(.01,.05,.2),below)),
   sd=data.frame(sd=c(3,3.3,3.7),share=sapply(c(3,3.3,3.7),function(v) over(a,b,NULL,v0=v)/all)),
-  assurance=sapply(seq_len(nrow(sizes)),function(i) {z<-sizes[i,]; over(a,b,function(s,r) power(z$difference/sqrt(s*vary(r,z)),z$pairs-1,z$level))/all}))}
+  assurance=sapply(seq_len(nrow(sizes)),function(i) {z<-sizes[i,]; over(a,b,function(s,r) power(z$difference/sqrt(s*vary(r,z)),z$pairs/(1+z$cv^2)-1,z$level))/all}))}
 # Individual allocation: of a variance known from nu degrees of freedom; a true difference that is normal as well.
 nu<-37; ss<-37*4; size<-data.frame(n=c(20,45,45),sd=c(0,0,.8))
 alone<-mapply(function(n,sd) {g<-function(v,m) power(m/sqrt(2*v/n),2*n-2,.95); f<-function(m) sapply(m,function(m) integrate(function(u) g(exp(u),m)*exp(-nu/2*(u-log(ss))-ss/2*exp(-u)-nu/2*log(2)-lgamma(nu/2)),log(ss/nu)-3,log(ss/nu)+3,rel.tol=TOL)$value)

@@ -118,9 +118,9 @@ def _notes(source: Source) -> list[str]:
     if source.study.clusters:
         notes.append(
             f"Each {pair} has one {unit} in either arm, with so many people recruited; as many are "
-            "lost as here, and sizes vary as much. Power by the noncentral t distribution with one "
-            f"degree of freedom fewer than {pair}s; assurance is that power averaged over what "
-            "this study says of the variances."
+            f"lost as here, and sizes vary as much. Power of n {pair}s by the noncentral t "
+            "distribution with n / (1 + cv²) - 1 degrees of freedom, cv being how their weights "
+            "vary; assurance is that power averaged over what this study says of the variances."
         )
     else:
         notes.append(

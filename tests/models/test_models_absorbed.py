@@ -7,14 +7,18 @@ import pytest
 
 from ccp_analysis.models.absorbed import fit_absorbed
 from ccp_analysis.models.averaged import covariance, imputations_for, pool_averaged, variances
+from ccp_analysis.models.diagnostics import leave_one_out
 from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.left_out import random_intercept_without
 from ccp_analysis.models.ols import OlsFit, fit_ols
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import (
     KINDS,
     cluster_covariance,
     cluster_robust,
     cluster_robust_together,
 )
+from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.sur import fit_sur
 from ccp_analysis.models.sur_absorbed import fit_sur_absorbed
 from ccp_analysis.models.weighted import WeightedFit, fit_weighted, weighted_cluster_robust
@@ -200,3 +204,31 @@ def test_two_equations_with_absorbed_pairs(study: Study) -> None:
     np.testing.assert_allclose(found.covariance, theirs, **CLOSE)
     y2[0] = y1[0]
     assert fit_sur_absorbed(study.own, y1, study.own, y2, study.pair) is None
+
+
+@pytest.mark.parametrize("teams_of_a_pair", [2, 3])
+def test_a_mixed_model_without_each_team_and_each_pair(study: Study, teams_of_a_pair: int) -> None:
+    # Teams of three have two directions within a pair, and one in which nothing varies but people.
+    team, pair = study.team, study.team // teams_of_a_pair
+    indicators = (pair[:, None] == np.arange(1, pair.max() + 1)).astype(float)
+    indicators -= indicators.mean(axis=0)
+    dense = np.column_stack([study.own[0], indicators])
+
+    def whole(X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Inference:
+        return kenward_roger(fit_random_intercept(X, y, groups), np.eye(X.shape[-1])[[1]])
+
+    flat = study.y[0, 0] - (np.bincount(team, study.y[0, 0]) / np.bincount(team))[team]
+    for y in (study.y[0, 0], flat):  # of the second the variance between teams is zero
+        for units in (team, pair):
+            found = random_intercept_without(study.own[0], y, team, pair, units)
+            assert found is not None
+            for name in ("estimate", "std_error", "df"):
+                told = getattr(leave_one_out(whole, dense, y, team, units), name)
+                np.testing.assert_allclose(getattr(found, name), told, **CLOSE)
+
+
+def test_what_a_unit_alone_tells_is_left_to_the_whole_design(study: Study) -> None:
+    # Of the arm nothing is left without the one team that differs from its pair.
+    arm = (study.team == 1).astype(float)
+    X = np.column_stack([np.ones(len(arm)), arm, study.own[0, :, 2:]])
+    assert random_intercept_without(X, study.y[0, 0], study.team, study.pair, study.team) is None

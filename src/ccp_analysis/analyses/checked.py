@@ -24,6 +24,7 @@ from ccp_analysis.models.diagnostics import (
     residuals_of,
 )
 from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.left_out import random_intercept_without
 from ccp_analysis.models.mixed import MixedFit
 from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.random_intercept import fit_random_intercept
@@ -171,6 +172,11 @@ class Checked:
                 return leave_one_out(_absorbing, X, self.y, self.units, units)
             except NotAbsorbedError:
                 pass  # what depends on what is said by the whole design
+        if self.model == Model.MIXED and pair is not None:
+            own = self.found.own[0]
+            left = random_intercept_without(own, self.y, self.units, pair.codes, units)
+            if left is not None:
+                return left
         return leave_one_out(partial(self.infer, column=ARM), self.X, self.y, self.units, units)
 
     def infer_last(self, extra: np.ndarray) -> Inference:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccp_analysis.groups import groups
+from ccp_analysis.models.absorbed import fit_absorbed
 from ccp_analysis.models.mixed import MixedFit, fit_mixed
 from ccp_analysis.models.ols import RANK_TOLERANCE, OlsFit, fit_ols
 
@@ -103,7 +104,8 @@ class NormalModel:
     estimate : Parameters
         Without leading axes.
     fit : MixedFit or OlsFit
-        Where they come from; least squares where there is a single visit.
+        Where they come from; least squares where there is a single visit, with teams absorbed
+        where they can be.
     """
 
     people: People
@@ -111,6 +113,14 @@ class NormalModel:
     contrast: np.ndarray
     estimate: Parameters
     fit: MixedFit | OlsFit
+
+    @property
+    def whole(self) -> MixedFit | OlsFit:
+        """The fit with nothing absorbed."""
+        if not isinstance(self.fit, OlsFit) or self.fit.absorbed is None:
+            return self.fit
+        seen = ~np.isnan(self.people.outcome)
+        return fit_ols(self.design[seen], self.people.outcome[seen])
 
 
 def fit_normal_model(people: People) -> NormalModel:
@@ -139,6 +149,9 @@ def fit_normal_model(people: People) -> NormalModel:
     """
     design, contrast = _means(people)
     seen = ~np.isnan(people.outcome)
+    absorbed = _absorbing(people, design, contrast) if seen.any() else None
+    if absorbed is not None:
+        return absorbed
     if not seen.any():
         raise ValueError("nobody was observed at any visit")
     rows, outcome = design[seen], people.outcome[seen]
@@ -155,6 +168,27 @@ def fit_normal_model(people: People) -> NormalModel:
         raise ValueError(f"the imputation model was not fitted: {fit.note}")
     covariance = fit.sigma2.reshape(1, 1) if isinstance(fit, OlsFit) else fit.covariance
     return NormalModel(people, design, contrast, Parameters(fit.coef, covariance), fit)
+
+
+def _absorbing(people: People, design: np.ndarray, contrast: np.ndarray) -> NormalModel | None:
+    """Fit a single visit with teams absorbed; None where that is not enough to see a fault."""
+    seen = ~np.isnan(people.outcome[:, 0])
+    if people.visits > 1 or people.team is None:
+        return None
+    teams = groups(people.team).codes
+    count = int(teams.max()) + 1
+    if count < 2 or len(np.unique(teams[seen])) < count:
+        return None
+    W = np.concatenate([np.ones((len(seen), 1)), people.by_visit, people.common], axis=1)
+    if W.shape[1] < 2:
+        return None
+    fit = fit_absorbed(W[seen], people.outcome[seen, 0], teams[seen])
+    if fit is None or fit.absorbed is None:
+        return None
+    estimate = Parameters(
+        np.concatenate([fit.absorbed.effects, fit.coef[1:]]), fit.sigma2.reshape(1, 1)
+    )
+    return NormalModel(people, design, contrast, estimate, fit)
 
 
 def _means(people: People) -> tuple[np.ndarray, np.ndarray]:

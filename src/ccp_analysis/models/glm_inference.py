@@ -171,4 +171,8 @@ def _infer(
         variance = fit.working.sigma2[..., None] * quadratic(contrasts, fit.working.bread)
         df: np.ndarray | float = fit.working.df_resid if fit.members.free_dispersion else np.inf
         return inference(estimate, variance, df)
-    return Clusters(fit.working, groups, fit.variance).infer(estimate, contrasts)
+    key = np.asarray(groups).tobytes()
+    if key not in fit.known:
+        fit.known[key] = Clusters(fit.working, groups, fit.variance)
+    found: Inference = fit.known[key].infer(estimate, contrasts)
+    return found

@@ -8,6 +8,9 @@ import pytest
 from ccp_analysis.models.absorbed import fit_absorbed
 from ccp_analysis.models.averaged import covariance, imputations_for, pool_averaged, variances
 from ccp_analysis.models.diagnostics import leave_one_out
+from ccp_analysis.models.glm import fit_glm
+from ccp_analysis.models.glm_absorbed import fit_glm_absorbed
+from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.left_out import random_intercept_without
 from ccp_analysis.models.ols import OlsFit, fit_ols
@@ -232,3 +235,30 @@ def test_what_a_unit_alone_tells_is_left_to_the_whole_design(study: Study) -> No
     arm = (study.team == 1).astype(float)
     X = np.column_stack([np.ones(len(arm)), arm, study.own[0, :, 2:]])
     assert random_intercept_without(X, study.y[0, 0], study.team, study.pair, study.team) is None
+
+
+@pytest.mark.parametrize("power", [1.5, 2.0])
+def test_costs_with_a_log_link(study: Study, power: float) -> None:
+    rng = np.random.default_rng(3)
+    cost = np.exp(5.0 + 0.2 * study.y[:, 0]) * rng.gamma(2.0, 0.5, study.y[:, 0].shape)
+    cost[:, :4] = 0.0
+    absorbed = fit_glm_absorbed(study.own, cost, study.pair, power)
+    whole = fit_glm(study.dense, cost, "power", power=power)
+    assert absorbed is not None
+    np.testing.assert_allclose(absorbed.fitted, whole.fitted, **CLOSE)
+    np.testing.assert_allclose(absorbed.working.sigma2, whole.working.sigma2, **CLOSE)
+    designs = (counterfactual(study.own, 1), counterfactual(study.dense, 1))
+    fits = list(zip((absorbed, whole), designs, strict=True))
+    marginal = [standardised(fit, *of, groups=study.team) for fit, of in fits]
+    L = [study.contrasts(design.shape[-1]) for design in (study.own, study.dense)]
+    linked = [
+        on_link_scale(f, of, groups=study.team) for f, of in ((absorbed, L[0]), (whole, L[1]))
+    ]
+    for one, other in (marginal, linked):
+        for name in ("estimate", "std_error", "df"):
+            np.testing.assert_allclose(getattr(one, name), getattr(other, name), **CLOSE)
+
+
+def test_costs_that_have_no_fit_are_left_to_the_whole_design(study: Study) -> None:
+    cost = np.where(study.pair == 2, 0.0, np.exp(study.y[:, 0]))  # the mean of a pair is zero
+    assert fit_glm_absorbed(study.own, cost, study.pair, 2.0) is None

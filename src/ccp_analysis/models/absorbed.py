@@ -100,6 +100,33 @@ def fit_absorbed(
     )
 
 
+def newton_step(
+    x: np.ndarray, weights: np.ndarray, pull: np.ndarray, groups: Grouping
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return a Newton step of slopes (..., p) and of a level for each group (..., H).
+
+    And its squared length in standard errors. None where the information, of rows x (..., n, p)
+    with weights (..., n), is not positive definite; the block of the levels is diagonal, and the
+    slopes are solved for by its Schur complement. `pull` (..., n) is the slope of the likelihood.
+    """
+    p = x.shape[-1]
+    columns = [weights[..., None], weights[..., None] * x, pull[..., None]]
+    sums = groups.sums(np.concatenate(columns, axis=-1))
+    own, crossed, level = sums[..., 0], sums[..., 1 : p + 1], sums[..., p + 1]
+    if not (own > 0.0).all():
+        return None
+    means, across = crossed / own[..., None], np.swapaxes(x, -1, -2)
+    schur = (across * weights[..., None, :]) @ x - np.swapaxes(crossed, -1, -2) @ means
+    score = (across @ pull[..., None] - np.swapaxes(means, -1, -2) @ level[..., None])[..., 0]
+    values = np.linalg.eigvalsh(schur)
+    if not (values[..., 0] > RANK_TOLERANCE * values[..., -1]).all():
+        return None
+    slopes = np.linalg.solve(schur, score[..., None])[..., 0]
+    levels = level / own - (means @ slopes[..., None])[..., 0]
+    length = (score * slopes).sum(axis=-1) + (level * level / own).sum(axis=-1)
+    return slopes, levels, length
+
+
 def with_indicators(X: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     """Return a design (..., n, p) with the indicators of all groups but the first behind it."""
     if groups is None:

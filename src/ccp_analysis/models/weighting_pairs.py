@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from ccp_analysis.models.absorbed import newton_step
 from ccp_analysis.models.balance import pooled_sd, varies
 from ccp_analysis.models.newton import Slopes, minimise
 from ccp_analysis.models.ols import RANK_TOLERANCE, Grouping, grouping
@@ -145,8 +146,7 @@ class Pairs:
 
         Notes
         -----
-        Newton's method; of the information the intercepts' block is diagonal, and the slopes are
-        solved for by its Schur complement.
+        Newton's method (`absorbed.newton_step`).
         """
         B, n, p = self.x.shape
         codes, count = self.inside.codes, len(self.inside.sizes)
@@ -154,23 +154,10 @@ class Pairs:
         eta = np.zeros((B, n))
         for _ in range(STEPS):
             e = expit(eta)
-            pull, weight = self.arm - e, e * (1.0 - e)
-            sums = self.inside.sums(
-                np.concatenate([weight[..., None], weight[..., None] * self.x, pull[..., None]], 2)
-            )
-            own, crossed, level = sums[..., 0], sums[..., 1 : p + 1], sums[..., p + 1]
-            if not (own > 0.0).all():
+            found = newton_step(self.x, e * (1.0 - e), self.arm - e, self.inside)
+            if found is None:
                 return None
-            means = crossed / own[..., None]
-            across = np.swapaxes(self.x, 1, 2)
-            schur = (across * weight[:, None]) @ self.x - np.swapaxes(crossed, 1, 2) @ means
-            score = (across @ pull[..., None])[..., 0]
-            score = score - (np.swapaxes(means, 1, 2) @ level[..., None])[..., 0]
-            if not (np.linalg.eigvalsh(schur)[:, 0] > RANK_TOLERANCE * n).all():
-                return None
-            step = np.linalg.solve(schur, score[..., None])[..., 0]
-            shift = level / own - (means @ step[..., None])[..., 0]
-            length = (score * step).sum(axis=1) + (level * level / own).sum(axis=1)
+            step, shift, length = found
             moved = (self.x @ step[..., None])[..., 0] + shift[:, codes]
             shorter = np.minimum(1.0, LONGEST / np.maximum(np.abs(moved).max(axis=1), LONGEST))
             slopes, levels = slopes + shorter[:, None] * step, levels + shorter[:, None] * shift

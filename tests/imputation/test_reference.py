@@ -19,9 +19,9 @@ from ccp_analysis.imputation.reference import (
     complete_outcomes,
     event_visits,
     fit_normal_model,
-    independent_columns,
     strategy_means,
 )
+from ccp_analysis.models.ols import independent_columns
 
 DATA = Path(__file__).parent / "data"
 VISITS = ["bdi.2m", "bdi.3m", "bdi.5m", "bdi.8m"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ccp_analysis.imputation.reference import independent_columns
 from ccp_analysis.models.absorbed import fit_absorbed, with_indicators
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.models.ols import fit_ols, independent_columns
 
 
 def jackknife(full: np.ndarray, left_out: np.ndarray, df: float) -> Inference:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from ccp_analysis.models.absorbed import fit_absorbed
-from ccp_analysis.models.averaged import covariance, imputations_for, pool_averaged, variances
+from ccp_analysis.models.averaged import (
+    covariance,
+    errors_without_each,
+    imputations_for,
+    pool_averaged,
+    variances,
+)
 from ccp_analysis.models.diagnostics import leave_one_out
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.glm_absorbed import fit_glm_absorbed
@@ -262,3 +268,27 @@ def test_costs_with_a_log_link(study: Study, power: float) -> None:
 def test_costs_that_have_no_fit_are_left_to_the_whole_design(study: Study) -> None:
     cost = np.where(study.pair == 2, 0.0, np.exp(study.y[:, 0]))  # the mean of a pair is zero
     assert fit_glm_absorbed(study.own, cost, study.pair, 2.0) is None
+
+
+@pytest.mark.parametrize("imputed", ["all", "design shared", "nothing", "one of them"])
+def test_standard_errors_without_each_imputation(study: Study, imputed: str) -> None:
+    rng = np.random.default_rng(5)
+    y = study.y[:1, 0] + rng.normal(size=(5, study.y.shape[-1]))
+    X = np.repeat(study.own[:1], 5, axis=0)
+    X[..., 3] += rng.normal(size=X.shape[:2])
+    if imputed != "all":
+        X = study.own[0]
+    if imputed in ("nothing", "one of them"):
+        y[:] = y[0]
+    if imputed == "one of them":
+        y[2, :3] += 1.0
+    for fit in (absorbed(X, y, study.pair), fit_ols(X, y)):
+        found = cluster_robust(fit, study.team, study.contrasts(4)[:2])
+        told = []
+        for j in range(5):
+            rest = np.arange(5) != j
+            few = (X[rest] if X.ndim > 2 else X, y[rest])
+            of = fit_ols(*few) if fit.absorbed is None else absorbed(*few, study.pair)
+            told.append(pool_averaged(cluster_robust(of, study.team, study.contrasts(4)[:2])))
+        errors = np.stack([one.std_error for one in told])
+        np.testing.assert_allclose(errors_without_each(found), errors, **CLOSE)

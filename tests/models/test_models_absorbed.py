@@ -13,12 +13,13 @@ from ccp_analysis.models.averaged import (
     pool_averaged,
     variances,
 )
+from ccp_analysis.models.condensed import condensed
 from ccp_analysis.models.diagnostics import leave_one_out
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.glm_absorbed import fit_glm_absorbed
 from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.left_out import random_intercept_without
+from ccp_analysis.models.left_out import ancova_without, random_intercept_without
 from ccp_analysis.models.ols import OlsFit, fit_ols
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import (
@@ -216,31 +217,51 @@ def test_two_equations_with_absorbed_pairs(study: Study) -> None:
 
 
 @pytest.mark.parametrize("teams_of_a_pair", [2, 3])
-def test_a_mixed_model_without_each_team_and_each_pair(study: Study, teams_of_a_pair: int) -> None:
+def test_models_without_each_team_and_each_pair(study: Study, teams_of_a_pair: int) -> None:
     # Teams of three have two directions within a pair, and one in which nothing varies but people.
     team, pair = study.team, study.team // teams_of_a_pair
     indicators = (pair[:, None] == np.arange(1, pair.max() + 1)).astype(float)
     indicators -= indicators.mean(axis=0)
     dense = np.column_stack([study.own[0], indicators])
 
-    def whole(X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Inference:
+    def mixed(X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Inference:
         return kenward_roger(fit_random_intercept(X, y, groups), np.eye(X.shape[-1])[[1]])
+
+    def ancova(X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Inference:
+        return cluster_robust(fit_ols(X, y), groups, np.eye(X.shape[-1])[[1]])
 
     flat = study.y[0, 0] - (np.bincount(team, study.y[0, 0]) / np.bincount(team))[team]
     for y in (study.y[0, 0], flat):  # of the second the variance between teams is zero
         for units in (team, pair):
-            found = random_intercept_without(study.own[0], y, team, pair, units)
-            assert found is not None
-            for name in ("estimate", "std_error", "df"):
-                told = getattr(leave_one_out(whole, dense, y, team, units), name)
-                np.testing.assert_allclose(getattr(found, name), told, **CLOSE)
+            for whole, without in ((mixed, random_intercept_without), (ancova, ancova_without)):
+                found = without(study.own[0], y, team, pair, units)
+                assert found is not None
+                for name in ("estimate", "std_error", "df"):
+                    told = getattr(leave_one_out(whole, dense, y, team, units), name)
+                    np.testing.assert_allclose(getattr(found, name), told, **CLOSE)
 
 
 def test_what_a_unit_alone_tells_is_left_to_the_whole_design(study: Study) -> None:
     # Of the arm nothing is left without the one team that differs from its pair.
     arm = (study.team == 1).astype(float)
     X = np.column_stack([np.ones(len(arm)), arm, study.own[0, :, 2:]])
-    assert random_intercept_without(X, study.y[0, 0], study.team, study.pair, study.team) is None
+    for without in (random_intercept_without, ancova_without):
+        assert without(X, study.y[0, 0], study.team, study.pair, study.team) is None
+
+
+def test_few_rows_for_a_team_leave_all_that_is_inferred(study: Study) -> None:
+    rows = condensed(study.own, study.y, study.team, study.pair)
+    fit, team = rows.fit(rows.pair != 2)
+    stay, L = study.pair != 2, study.contrasts(study.own.shape[-1])
+    assert fit is not None
+    told = absorbed(study.own[:, None, stay], study.y[..., stay], study.pair[stay])
+    one, other = cluster_robust(fit, team, L), cluster_robust(told, study.team[stay], L)
+    for name in ("estimate", "std_error", "df"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), **CLOSE)
+    for name in ("adjusted", "scores"):
+        pair = (getattr(found.by_cluster, name) for found in (one, other))
+        np.testing.assert_allclose(*pair, **CLOSE)
+    np.testing.assert_allclose(one.by_cluster.own(), other.by_cluster.own(), **CLOSE)
 
 
 @pytest.mark.parametrize("power", [1.5, 2.0])

@@ -61,9 +61,25 @@ def fit_absorbed(
     root = np.ones(n) if weights is None else np.sqrt(np.asarray(weights, dtype=float))
     if not np.isfinite(root).all():
         return None
+    return fit_swept(root, root[..., None] * X[..., 1:], root * y, inside, inside.sizes, X)
+
+
+def fit_swept(
+    root: np.ndarray,
+    W: np.ndarray,
+    outcome: np.ndarray,
+    inside: Grouping,
+    people: np.ndarray,
+    X: np.ndarray,
+) -> OlsFit | None:
+    """Fit rows of an intercept (..., n), other columns (..., n, r) and outcome, groups absorbed.
+
+    The groups have so many `people`, shape (H,), however many rows; X is kept as the design.
+    """
+    r = W.shape[-1]
+    rows = int(people.sum()) - len(people) - r
     size = np.sqrt(_sums(inside, root**2))
     unit = root / size[..., inside.codes]
-    W, outcome = root[..., None] * X[..., 1:], root * y
     onto = inside.sums(unit[..., None] * W)
     left = W - unit[..., None] * onto[..., inside.codes, :]
     basis, triangle = np.linalg.qr(left)
@@ -78,7 +94,7 @@ def fit_absorbed(
     if (length <= EXACT_TOLERANCE * np.sqrt(np.square(outcome).sum(axis=-1))).any():
         return None
     back = np.linalg.inv(triangle)
-    means, share = onto / size[..., None], inside.sizes / n
+    means, share = onto / size[..., None], people / people.sum()
     inverse = np.zeros((*back.shape[:-2], r + 1, len(share) + r))
     inverse[..., 0, : len(share)] = share / size
     inverse[..., 0, len(share) :] = -((share @ means)[..., None, :] @ back)[..., 0, :]

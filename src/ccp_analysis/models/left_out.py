@@ -1,4 +1,4 @@
-"""The model with a random intercept without one unit after the other, from sums over teams.
+"""Models without one unit after the other, from sums over teams.
 
 The restricted likelihood is that of what is orthogonal to the design (Patterson & Thompson 1971),
 so that the indicators of pairs can be swept out of all rows beforehand, whatever the variances. Of
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccp_analysis.models.absorbed import fit_absorbed
+from ccp_analysis.models.condensed import condensed
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.mixed import fit_moments
 from ccp_analysis.models.mixed_moments import TeamSums, VisitMoments
@@ -27,6 +28,7 @@ from ccp_analysis.models.mixed_structures import (
     structure_of_teams,
 )
 from ccp_analysis.models.ols import grouping
+from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.symmetric import pack
 
@@ -58,11 +60,8 @@ def random_intercept_without(
         by the whole design it is seen which.
     """
     fit = fit_absorbed(X, y, pairs)
-    if fit is None or len(np.unique(units)) < 2:
-        return None
     first = np.unique(teams, return_index=True)[1]
-    nested = (pairs[first][teams] == pairs).all() and (units[first][teams] == units).all()
-    if not nested:
+    if fit is None or not _nested(teams, pairs, units, first):
         return None
     sums = _Sums(np.column_stack([fit.basis, fit.residuals]), teams, pairs[first], units[first])
     kept = sums.without_each()
@@ -110,6 +109,45 @@ def random_intercept_without(
     if (found.status == "failed").any():
         return None
     return kenward_roger(found, np.eye(r)[:1]).part(np.s_[:, 0])
+
+
+def ancova_without(
+    X: np.ndarray, y: np.ndarray, teams: np.ndarray, pairs: np.ndarray, units: np.ndarray
+) -> Inference | None:
+    """Infer from the arm by least squares and CR2, without one unit at a time.
+
+    Parameters
+    ----------
+    X, y, teams, pairs, units
+        As for `random_intercept_without`.
+
+    Returns
+    -------
+    Inference or None
+        Shape (U,). None as there.
+    """
+    first = np.unique(teams, return_index=True)[1]
+    if not _nested(teams, pairs, units, first) or len(np.unique(pairs)) < 2:
+        return None
+    rows = condensed(X, y, teams, pairs)
+    of, found = units[first][rows.team], []
+    for unit in range(int(units.max()) + 1):
+        fit, clusters = rows.fit(of != unit)
+        if fit is None:
+            return None
+        found.append(cluster_robust(fit, clusters, np.eye(X.shape[-1])[[1]]))
+    return Inference(
+        *(
+            np.concatenate([getattr(one, name) for one in found])
+            for name in ("estimate", "std_error", "df")
+        )
+    )
+
+
+def _nested(teams: np.ndarray, pairs: np.ndarray, units: np.ndarray, first: np.ndarray) -> bool:
+    """Whether every team lies in one pair and in one unit, and there are two units."""
+    inside = (pairs[first][teams] == pairs).all() and (units[first][teams] == units).all()
+    return bool(inside) and len(np.unique(units)) > 1
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ The shipped study's configuration is drawn for other numbers of people and teams
 synthetic`), and the command of each rule is run by itself, one after the other, as Snakemake would
 on two cores. Of a rule with several jobs (`analyse`, `check`) each job is a line. Time is the
 processor's, of all processes of a command; memory is the greatest sum of what they hold at once.
-The exponent is the slope of log time over log people, of what is beyond an empty command's time,
-between the smallest and the largest size, and between the two largest. With `--whole` the study of
-each size is run by Snakemake too, on two cores. Run from the root of the repository:
+The exponent is the slope of log time over log people, of what is beyond the time that the command
+takes to start (`--help`), between the smallest and the largest size, and between the two largest.
+A job that takes more than `--minutes` or `--gib` is stopped. What `--kept` holds already is not
+measured again, unless `--only` names it. With `--whole` the study of each size is run by Snakemake
+too, on two cores. Run from the root of the repository:
 
     PYTHONPATH=src:tools python benchmarks/large_studies.py --out FOLDER \
-        [--sizes 500:10 5000:100 20000:400] [--only check_ancova change] [--whole 5000]
+        [--sizes 500:10 5000:100 20000:400] [--kept FILE.json] [--only check_ancova change] \
+        [--whole 5000]
 """
 
 from __future__ import annotations
@@ -35,6 +38,10 @@ LIMIT = 1.15
 KEPT = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
 # Memory is looked at so often.
 EVERY = 0.05
+# Seconds beyond the start of a command: with fewer at the larger size, growth says nothing; what is
+# less at the smaller one is lost in the start.
+SHORT = 1.0
+LEAST = 0.05
 
 
 def draw(folder: Path, people: int, teams: int) -> None:
@@ -67,84 +74,118 @@ def clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
-def measure(command: list[str], folder: Path, environment: dict[str, str]) -> dict[str, float]:
-    """Run a command; return its seconds (wall, processor) and GiB, and whether it ended well."""
+def measure(
+    command: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    limits: tuple[float, float] = (math.inf, math.inf),
+) -> dict[str, float]:
+    """Run a command; return its seconds (wall, processor) and GiB, and whether it ended well.
+
+    It is stopped where it takes more seconds of the processor, or more GiB, than the limits say.
+    """
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    stopped = 0
     with (folder / "large_studies.log").open("a") as log:
         child = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-        most, family = 0, psutil.Process(child.pid)
+        most, family = 0.0, psutil.Process(child.pid)
         while child.poll() is None:
-            most = max(most, held(family))
+            spent, gib = held(family)
+            most = max(most, gib)
+            if spent > limits[0] or gib > limits[1]:
+                stopped = 1
+                for one in [*family.children(recursive=True), family]:
+                    one.kill()
             time.sleep(EVERY)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "seconds": time.perf_counter() - start,
         "processor": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "gib": most / 2**30,
+        "gib": most,
         "status": child.returncode,
+        "stopped": stopped,
     }
 
 
-def held(family: psutil.Process) -> int:
-    """Return the bytes that a process and all it started hold in memory."""
-    total = 0
+def held(family: psutil.Process) -> tuple[float, float]:
+    """Return the seconds of the processor and the GiB of a process and all it started."""
+    spent = total = 0.0
     try:
         members = [family, *family.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return 0
+        return 0.0, 0.0
     for one in members:
         try:
+            spent += sum(one.cpu_times()[:2])
             total += one.memory_info().rss
         except psutil.NoSuchProcess:
             continue
-    return total
+    return spent, total / 2**30
 
 
-def each(folder: Path, only: list[str]) -> Iterator[tuple[str, dict[str, float]]]:
-    """Measure the command of each job, and one that does nothing, one after the other."""
+def each(
+    folder: Path, only: list[str], known: set[str], limits: tuple[float, float]
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Measure the command of each job that is not known yet, and first what it takes to start."""
     environment = {**os.environ, **KEPT, "PYTHONPATH": str(ROOT / "src")}
     (folder / "logs").mkdir(exist_ok=True)
-    nothing = [sys.executable, "-m", "ccp_analysis.cli", "analyse", "--help"]
-    yield "(nothing)", measure(nothing, folder, environment)
     for name, command in commands(folder).items():
         if only and name not in only and name.removeprefix("analyse_") not in only:
             continue
-        words = command.split()
-        line = measure([sys.executable, *words[1:]], folder, environment)
+        if name in known:
+            continue
+        program, *options = [sys.executable, *command.split()[1:]]
+        started = [measure([program, *options[:3], "--help"], folder, environment) for _ in "ab"]
+        line = measure([program, *options], folder, environment, limits)
+        line["start"] = min(one["processor"] for one in started)
         print(
             f"{folder.name:>8} {name:28} {line['seconds']:7.1f} s {line['processor']:7.1f} s "
-            f"{line['gib']:6.2f} GiB {'' if not line['status'] else 'FAILED'}",
+            f"{line['gib']:6.2f} GiB  {said(line)}",
             file=sys.stderr,
             flush=True,
         )
         yield name, line
 
 
-def exponent(times: dict[int, float], nothing: float, sizes: list[int]) -> float:
+def said(line: dict[str, float]) -> str:
+    """Return how a command ended that did not end well."""
+    return "stopped" if line["stopped"] else "failed" if line["status"] else ""
+
+
+def exponent(jobs: list[dict[str, float]], sizes: list[int]) -> str:
     """Return the slope of log time over log people between the first and last of these sizes."""
-    low, high = sizes[0], sizes[-1]
-    beyond = [max(times[size] - nothing, 0.05) for size in (low, high)]
-    return math.log(beyond[1] / beyond[0]) / math.log(high / low)
+    if any(said(job) for job in jobs) or len(jobs) < len(sizes) or len(sizes) < 2:
+        return ""
+    low, high = jobs[0], jobs[-1]
+    beyond = [max(job["processor"] - job["start"], LEAST) for job in (low, high)]
+    if beyond[1] < SHORT:
+        return "short"
+    slope = math.log(beyond[1] / beyond[0]) / math.log(sizes[-1] / sizes[0])
+    return f"**{slope:.2f}**" if slope > LIMIT else f"{slope:.2f}"
 
 
 def table(found: dict[int, dict[str, dict[str, float]]]) -> str:
     """Return the table in Markdown, the slowest job of the largest study first."""
     sizes = sorted(found)
-    largest = found[sizes[-1]]
-    heads = [f"{size:,} people" for size in sizes]
-    columns = ["job", *(f"s, {head}" for head in heads), *(f"GiB, {head}" for head in heads)]
+    heads = [f"{size:,}" for size in sizes]
+    columns = [
+        "job",
+        "start",
+        *(f"s, {head}" for head in heads),
+        *(f"GiB, {head}" for head in heads),
+    ]
     columns += ["exponent", "of the last step"]
     lines = ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(columns) - 1)]
-    for name in sorted(largest, key=lambda name: -largest[name]["processor"]):
-        times = {size: found[size][name]["processor"] for size in sizes if name in found[size]}
-        if len(times) < len(sizes):
-            continue
-        cells = [f"{times[size]:.1f}" for size in sizes]
-        cells += [f"{found[size][name]['gib']:.2f}" for size in sizes]
-        nothing = max(found[size]["(nothing)"]["processor"] for size in sizes)
-        for steps in (sizes, sizes[-2:]):
-            slope = exponent(times, nothing, steps) if len(sizes) > 1 else math.nan
-            cells.append(f"**{slope:.2f}**" if slope > LIMIT else f"{slope:.2f}")
+    names = {
+        name: jobs[name]["processor"] for size in sizes for jobs in [found[size]] for name in jobs
+    }
+    for name in sorted(names, key=lambda name: -names[name]):
+        jobs = [found[size].get(name) for size in sizes]
+        there = [job for job in jobs if job]
+        cells = [f"{min(job['start'] for job in there):.1f}"]
+        cells += [f"{job['processor']:.1f} {said(job)}".rstrip() if job else "" for job in jobs]
+        cells += [f"{job['gib']:.2f}" if job else "" for job in jobs]
+        cells += [exponent(there, sizes), exponent([job for job in jobs[-2:] if job], sizes[-2:])]
         lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -156,7 +197,9 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["500:10", "5000:100", "20000:400"])
     parser.add_argument("--only", nargs="+", default=[], help="these jobs alone")
     parser.add_argument("--whole", type=int, nargs="+", default=[], help="sizes run whole as well")
-    parser.add_argument("--kept", type=Path, help="JSON of what was measured; added to, if there")
+    parser.add_argument("--kept", type=Path, help="JSON of what was measured; the rest is added")
+    parser.add_argument("--minutes", type=float, default=15, help="of the processor, for a job")
+    parser.add_argument("--gib", type=float, default=10, help="memory that a job may take")
     asked = parser.parse_args()
     out = asked.out.resolve()
     kept: dict[str, dict[str, dict[str, float]]] = {}
@@ -166,7 +209,8 @@ def main() -> None:
         people, teams = map(int, size.split(":"))
         folder = out / str(people)
         draw(folder, people, teams)
-        for name, line in each(folder, asked.only):
+        known = set(kept.get(str(people), {})) - set(asked.only)
+        for name, line in each(folder, asked.only, known, (60 * asked.minutes, asked.gib)):
             kept.setdefault(str(people), {})[name] = line
             if asked.kept:
                 asked.kept.write_text(json.dumps(kept, indent=1), encoding="utf-8")

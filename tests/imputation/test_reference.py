@@ -19,9 +19,9 @@ from ccp_analysis.imputation.reference import (
     complete_outcomes,
     event_visits,
     fit_normal_model,
-    independent_columns,
     strategy_means,
 )
+from ccp_analysis.models.ols import independent_columns
 
 DATA = Path(__file__).parent / "data"
 VISITS = ["bdi.2m", "bdi.3m", "bdi.5m", "bdi.8m"]
@@ -91,6 +91,30 @@ class LeaveOneOut:
         )
         values = values + delta * (np.isnan(people.outcome) & people.active[:, None])
         return arm_means(self.X[kept], values.T)
+
+
+def test_teams_and_pairs_that_are_absorbed_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    team = rng.permutation(np.repeat(np.arange(8), 9))
+    pair, arm, X = team // 2, team % 2, rng.normal(size=(72, 3))
+    y = X[:, :1] + 0.4 * arm[:, None] + rng.normal(size=(72, 1))
+    y[rng.random(72) < 0.2] = np.nan
+    people = People(y, arm == 1, X[:, :1], X[:, 1:], team, pair)
+    absorbed, found = fit_normal_model(people), X[:, 0] * np.array([[1.0], [2.0]]) + arm
+    own = np.column_stack([np.ones(72), arm, X])
+    means = arm_means(own, found + X[:, 1] ** 2, pair)
+    for module in ("imputation.reference", "analyses.jackknife"):
+        monkeypatch.setattr(f"ccp_analysis.{module}.fit_absorbed", lambda *_: None)
+    whole = fit_normal_model(people)
+    assert absorbed.fit.absorbed is not None and whole.fit.absorbed is None
+    for name in ("coef", "covariance"):
+        one, other = getattr(absorbed.estimate, name), getattr(whole.estimate, name)
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+    # Draws are made from the fit with nothing absorbed, and stay what they were.
+    one, other = (draw_parameters(m, 5, np.random.default_rng(1)) for m in (absorbed, whole))
+    np.testing.assert_allclose(one.coef, other.coef, rtol=1e-10, atol=1e-12)
+    told = arm_means(own, found + X[:, 1] ** 2, pair)
+    np.testing.assert_allclose(means, told, rtol=1e-10, atol=1e-12)
 
 
 @pytest.fixture(scope="module")

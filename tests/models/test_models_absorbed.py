@@ -6,15 +6,29 @@ import numpy as np
 import pytest
 
 from ccp_analysis.models.absorbed import fit_absorbed
-from ccp_analysis.models.averaged import covariance, imputations_for, pool_averaged, variances
+from ccp_analysis.models.averaged import (
+    covariance,
+    errors_without_each,
+    imputations_for,
+    pool_averaged,
+    variances,
+)
+from ccp_analysis.models.condensed import condensed
+from ccp_analysis.models.diagnostics import leave_one_out
+from ccp_analysis.models.glm import fit_glm
+from ccp_analysis.models.glm_absorbed import fit_glm_absorbed
+from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
 from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.left_out import ancova_without, random_intercept_without
 from ccp_analysis.models.ols import OlsFit, fit_ols
+from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import (
     KINDS,
     cluster_covariance,
     cluster_robust,
     cluster_robust_together,
 )
+from ccp_analysis.models.small_sample import kenward_roger
 from ccp_analysis.models.sur import fit_sur
 from ccp_analysis.models.sur_absorbed import fit_sur_absorbed
 from ccp_analysis.models.weighted import WeightedFit, fit_weighted, weighted_cluster_robust
@@ -200,3 +214,102 @@ def test_two_equations_with_absorbed_pairs(study: Study) -> None:
     np.testing.assert_allclose(found.covariance, theirs, **CLOSE)
     y2[0] = y1[0]
     assert fit_sur_absorbed(study.own, y1, study.own, y2, study.pair) is None
+
+
+@pytest.mark.parametrize("teams_of_a_pair", [2, 3])
+def test_models_without_each_team_and_each_pair(study: Study, teams_of_a_pair: int) -> None:
+    # Teams of three have two directions within a pair, and one in which nothing varies but people.
+    team, pair = study.team, study.team // teams_of_a_pair
+    indicators = (pair[:, None] == np.arange(1, pair.max() + 1)).astype(float)
+    indicators -= indicators.mean(axis=0)
+    dense = np.column_stack([study.own[0], indicators])
+
+    def mixed(X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Inference:
+        return kenward_roger(fit_random_intercept(X, y, groups), np.eye(X.shape[-1])[[1]])
+
+    def ancova(X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Inference:
+        return cluster_robust(fit_ols(X, y), groups, np.eye(X.shape[-1])[[1]])
+
+    flat = study.y[0, 0] - (np.bincount(team, study.y[0, 0]) / np.bincount(team))[team]
+    for y in (study.y[0, 0], flat):  # of the second the variance between teams is zero
+        for units in (team, pair):
+            for whole, without in ((mixed, random_intercept_without), (ancova, ancova_without)):
+                found = without(study.own[0], y, team, pair, units)
+                assert found is not None
+                for name in ("estimate", "std_error", "df"):
+                    told = getattr(leave_one_out(whole, dense, y, team, units), name)
+                    np.testing.assert_allclose(getattr(found, name), told, **CLOSE)
+
+
+def test_what_a_unit_alone_tells_is_left_to_the_whole_design(study: Study) -> None:
+    # Of the arm nothing is left without the one team that differs from its pair.
+    arm = (study.team == 1).astype(float)
+    X = np.column_stack([np.ones(len(arm)), arm, study.own[0, :, 2:]])
+    for without in (random_intercept_without, ancova_without):
+        assert without(X, study.y[0, 0], study.team, study.pair, study.team) is None
+
+
+def test_few_rows_for_a_team_leave_all_that_is_inferred(study: Study) -> None:
+    rows = condensed(study.own, study.y, study.team, study.pair)
+    fit, team = rows.fit(rows.pair != 2)
+    stay, L = study.pair != 2, study.contrasts(study.own.shape[-1])
+    assert fit is not None
+    told = absorbed(study.own[:, None, stay], study.y[..., stay], study.pair[stay])
+    one, other = cluster_robust(fit, team, L), cluster_robust(told, study.team[stay], L)
+    for name in ("estimate", "std_error", "df"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), **CLOSE)
+    for name in ("adjusted", "scores"):
+        pair = (getattr(found.by_cluster, name) for found in (one, other))
+        np.testing.assert_allclose(*pair, **CLOSE)
+    np.testing.assert_allclose(one.by_cluster.own(), other.by_cluster.own(), **CLOSE)
+
+
+@pytest.mark.parametrize("power", [1.5, 2.0])
+def test_costs_with_a_log_link(study: Study, power: float) -> None:
+    rng = np.random.default_rng(3)
+    cost = np.exp(5.0 + 0.2 * study.y[:, 0]) * rng.gamma(2.0, 0.5, study.y[:, 0].shape)
+    cost[:, :4] = 0.0
+    absorbed = fit_glm_absorbed(study.own, cost, study.pair, power)
+    whole = fit_glm(study.dense, cost, "power", power=power)
+    assert absorbed is not None
+    np.testing.assert_allclose(absorbed.fitted, whole.fitted, **CLOSE)
+    np.testing.assert_allclose(absorbed.working.sigma2, whole.working.sigma2, **CLOSE)
+    designs = (counterfactual(study.own, 1), counterfactual(study.dense, 1))
+    fits = list(zip((absorbed, whole), designs, strict=True))
+    marginal = [standardised(fit, *of, groups=study.team) for fit, of in fits]
+    L = [study.contrasts(design.shape[-1]) for design in (study.own, study.dense)]
+    linked = [
+        on_link_scale(f, of, groups=study.team) for f, of in ((absorbed, L[0]), (whole, L[1]))
+    ]
+    for one, other in (marginal, linked):
+        for name in ("estimate", "std_error", "df"):
+            np.testing.assert_allclose(getattr(one, name), getattr(other, name), **CLOSE)
+
+
+def test_costs_that_have_no_fit_are_left_to_the_whole_design(study: Study) -> None:
+    cost = np.where(study.pair == 2, 0.0, np.exp(study.y[:, 0]))  # the mean of a pair is zero
+    assert fit_glm_absorbed(study.own, cost, study.pair, 2.0) is None
+
+
+@pytest.mark.parametrize("imputed", ["all", "design shared", "nothing", "one of them"])
+def test_standard_errors_without_each_imputation(study: Study, imputed: str) -> None:
+    rng = np.random.default_rng(5)
+    y = study.y[:1, 0] + rng.normal(size=(5, study.y.shape[-1]))
+    X = np.repeat(study.own[:1], 5, axis=0)
+    X[..., 3] += rng.normal(size=X.shape[:2])
+    if imputed != "all":
+        X = study.own[0]
+    if imputed in ("nothing", "one of them"):
+        y[:] = y[0]
+    if imputed == "one of them":
+        y[2, :3] += 1.0
+    for fit in (absorbed(X, y, study.pair), fit_ols(X, y)):
+        found = cluster_robust(fit, study.team, study.contrasts(4)[:2])
+        told = []
+        for j in range(5):
+            rest = np.arange(5) != j
+            few = (X[rest] if X.ndim > 2 else X, y[rest])
+            of = fit_ols(*few) if fit.absorbed is None else absorbed(*few, study.pair)
+            told.append(pool_averaged(cluster_robust(of, study.team, study.contrasts(4)[:2])))
+        errors = np.stack([one.std_error for one in told])
+        np.testing.assert_allclose(errors_without_each(found), errors, **CLOSE)

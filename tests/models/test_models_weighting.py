@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from ccp_analysis.models.weighted import (
     without_each_pair,
 )
 from ccp_analysis.models.weighting import TARGETS, entropy_weights, overlap_weights
+from ccp_analysis.models.weighting_pairs import Weights
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "weighting.json").read_text())
 TEAM = np.repeat(np.arange(10), [22, 19, 17, 16, 14, 14, 13, 14, 11, 11])
@@ -135,6 +138,24 @@ def test_units_coding_and_order_do_not_matter(seed):
             np.testing.assert_allclose(
                 function(X[k], ARM, PAIR).weights, plain.weights[k], rtol=1e-8
             )
+
+
+@pytest.mark.parametrize("scheme", [overlap_weights, partial(entropy_weights, target="all")])
+def test_absorbed_pairs_change_nothing(
+    scheme: Callable[..., Weights], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(8)
+    age = rng.normal(50, 9, (3, len(ARM))) + 2 * ARM
+    X = np.stack([age, age + 6 * PAIR + rng.normal(0, 5, age.shape), age > 52], axis=-1)
+    absorbed = scheme(X, ARM, PAIR)
+    monkeypatch.setattr("ccp_analysis.models.weighting.within_pairs", lambda *_: None)
+    whole = scheme(X, ARM, PAIR)
+    assert (whole.status == "ok").all()
+    for name in ("weights", "propensity", "left"):
+        one, other = getattr(absorbed, name), getattr(whole, name)
+        assert (one is None) == (other is None)
+        if other is not None:
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
 def test_entropy_weights_are_the_most_equal_that_balance():

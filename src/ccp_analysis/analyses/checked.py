@@ -15,7 +15,6 @@ from ccp_analysis.analyses.question import least_squares, require_comparable
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.layout import PLAN
-from ccp_analysis.models.absorbed import fit_absorbed
 from ccp_analysis.models.diagnostics import (
     ARM,
     Residuals,
@@ -24,6 +23,7 @@ from ccp_analysis.models.diagnostics import (
     residuals_of,
 )
 from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.left_out import ancova_without, random_intercept_without
 from ccp_analysis.models.mixed import MixedFit
 from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.random_intercept import fit_random_intercept
@@ -165,12 +165,14 @@ class Checked:
         """Infer the difference between the arms without each unit in turn; shape (U,)."""
         pair = self.found.pair
         if self.model == Model.ANCOVA and pair is not None:
-            # The pair of each person travels along as a last column.
-            X = np.column_stack([self.found.own[0], pair.codes])
-            try:
-                return leave_one_out(_absorbing, X, self.y, self.units, units)
-            except NotAbsorbedError:
-                pass  # what depends on what is said by the whole design
+            left = ancova_without(self.found.own[0], self.y, self.units, pair.codes, units)
+            if left is not None:
+                return left
+        if self.model == Model.MIXED and pair is not None:
+            own = self.found.own[0]
+            left = random_intercept_without(own, self.y, self.units, pair.codes, units)
+            if left is not None:
+                return left
         return leave_one_out(partial(self.infer, column=ARM), self.X, self.y, self.units, units)
 
     def infer_last(self, extra: np.ndarray) -> Inference:
@@ -188,18 +190,6 @@ class Checked:
         if self.clusters is None:
             return classical_f(fit, L)
         return allocated(self.study).jointly(self.sample, fit, L)
-
-
-class NotAbsorbedError(ValueError):
-    """Pairs cannot be absorbed in a design."""
-
-
-def _absorbing(X: np.ndarray, y: np.ndarray, clusters: np.ndarray) -> Inference:
-    """Infer the difference by CR2 with the pairs in the last column absorbed."""
-    fit = fit_absorbed(X[:, :-1], y, X[:, -1].astype(int))
-    if fit is None:
-        raise NotAbsorbedError
-    return cluster_robust(fit, clusters, np.eye(fit.coef.shape[-1])[[ARM]])
 
 
 def fit_checked(

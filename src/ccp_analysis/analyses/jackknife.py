@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ccp_analysis.imputation.reference import independent_columns
+from ccp_analysis.models.absorbed import fit_absorbed, with_indicators
 from ccp_analysis.models.inference import Inference
-from ccp_analysis.models.ols import fit_ols
+from ccp_analysis.models.ols import fit_ols, independent_columns
 
 
 def jackknife(full: np.ndarray, left_out: np.ndarray, df: float) -> Inference:
@@ -32,7 +32,7 @@ def jackknife(full: np.ndarray, left_out: np.ndarray, df: float) -> Inference:
     return Inference(full, np.sqrt((u - 1) / u * spread), np.full(full.shape, df))
 
 
-def arm_means(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+def arm_means(X: np.ndarray, y: np.ndarray, pairs: np.ndarray | None = None) -> np.ndarray:
     """Return the difference between the arms and the adjusted mean of each by least squares.
 
     Parameters
@@ -42,6 +42,8 @@ def arm_means(X: np.ndarray, y: np.ndarray) -> np.ndarray:
         out, and all are centred.
     y : numpy.ndarray
         Outcomes, shape (..., n).
+    pairs : numpy.ndarray of int, optional
+        Pair of each person, shape (n,), whose centred indicators are in the model and not in X.
 
     Returns
     -------
@@ -50,5 +52,10 @@ def arm_means(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """
     X = X.copy()
     X[:, 2:] -= X[:, 2:].mean(axis=0)
-    coef = fit_ols(X[:, independent_columns(X)], y).coef
+    fit = fit_absorbed(X, y, pairs) if pairs is not None else None
+    if fit is None:
+        X = with_indicators(X, pairs)
+        X[:, 2:] -= X[:, 2:].mean(axis=0)
+        fit = fit_ols(X[:, independent_columns(X)], y)
+    coef = fit.coef
     return np.stack([coef[..., 1], coef[..., 0], coef[..., 0] + coef[..., 1]], axis=-1)

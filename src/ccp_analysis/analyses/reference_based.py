@@ -259,16 +259,18 @@ def _jackknife(
 ) -> Inference:
     """Return inference on difference and means, shape (scenarios, v, 3)."""
     base, there = everything.base, everything.exists
-    X = design(base, [ask.baseline, *ask.covariates], allocated(study).factors).X.mean(axis=0)
+    found = design(base, [ask.baseline, *ask.covariates], allocated(study).factors)
+    X, pairs = found.own.mean(axis=0), None if found.pair is None else found.pair.codes
     n = len(X)
     code = np.arange(n) if units is None else base.codes(units)
 
     def estimate(kept: np.ndarray) -> np.ndarray:
         model = fit_normal_model(everything.people.take(kept))
         values = np.stack([everything.completed(model, s, kept) for s in scenarios])
-        at_visits = [
-            arm_means(X[kept][seen], values[:, seen, k]) for k, seen in enumerate(there[kept].T)
-        ]
+        at_visits = []
+        for k, seen in enumerate(there[kept].T):
+            of = None if pairs is None else pairs[kept][seen]
+            at_visits.append(arm_means(X[kept][seen], values[:, seen, k], of))
         return np.stack(at_visits, axis=1)
 
     names = np.unique(code)

@@ -13,7 +13,8 @@ from ccp_analysis.config.confounding import Confounding
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import RefusedError
 from ccp_analysis.models.balance import effective_sizes
-from ccp_analysis.models.weighting import Weights, entropy_weights, overlap_weights
+from ccp_analysis.models.weighting import entropy_weights, overlap_weights
+from ccp_analysis.models.weighting_pairs import Weights
 from ccp_analysis.results.terms import Model, Status
 
 

@@ -19,7 +19,7 @@ from ccp_analysis.config.study import Study
 from ccp_analysis.errors import RefusedError, status_of
 from ccp_analysis.groups import in_order, names_of
 from ccp_analysis.models.balance import balance, team_balance
-from ccp_analysis.models.weighting import EXACT
+from ccp_analysis.models.weighting_pairs import EXACT
 from ccp_analysis.results.terms import Inference, Model, Population, Role, Status, Term
 
 BALANCE = "balance"  # id of these rows among the analyses

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.analyses.allocation import allocated
-from ccp_analysis.analyses.design import Sample, design, said
+from ccp_analysis.analyses.design import Sample, arm_contrasts, design, said
 from ccp_analysis.analyses.models.team_means import teams_of
-from ccp_analysis.analyses.question import Question, fitted, sample_for
+from ccp_analysis.analyses.question import Question, least_squares, sample_for
 from ccp_analysis.analyses.rows import Rows, contrast_label
 from ccp_analysis.config.study import Study
 from ccp_analysis.models.inference import Inference as Inferred
-from ccp_analysis.models.ols import fit_ols, grouping
+from ccp_analysis.models.ols import grouping
 from ccp_analysis.models.unmeasured import (
     contours,
     measured,
@@ -89,12 +89,13 @@ def _measured(asked: Asked, chosen: Sample) -> tuple[list[str], np.ndarray]:
     ask = asked.ask
     terms, factors = [ask.baseline, *ask.covariates], allocated(asked.study).factors
     X = design(chosen, terms, factors)
-    fit = fitted(fit_ols, X.columns, X.X, chosen.stacked(ask.value))
-    measured_of = set(design(chosen, terms, []).columns[2:])
-    columns = np.array([k for k, name in enumerate(X.columns) if name in measured_of])
-    sd = X.X[..., columns].std(axis=-2, ddof=1)
-    per_sd, _ = measured(fit, X.contrasts[:1], columns, sd)
-    return [_name(asked.study, X.columns[c]) for c in columns], per_sd.mean(axis=0)
+    fit = least_squares(X, chosen.stacked(ask.value))
+    # Covariates are the last columns of a design, whether its pairs are absorbed or not.
+    names = design(chosen, terms, []).columns[2:]
+    p, q = fit.coef.shape[-1], len(names)
+    sd = X.own[..., -q:].std(axis=-2, ddof=1)
+    per_sd, _ = measured(fit, arm_contrasts(p)[:1], np.arange(p - q, p), sd)
+    return [_name(asked.study, name) for name in names], per_sd.mean(axis=0)
 
 
 def _name(study: Study, column: str) -> str:

@@ -59,6 +59,7 @@ import numpy as np
 
 from ccp_analysis.groups import groups
 from ccp_analysis.imputation.resampled import TwoStage, gather, impute_resampled, two_stage
+from ccp_analysis.models.absorbed import fit_absorbed, with_indicators
 from ccp_analysis.models.ols import fit_ols
 
 # Places (people, padding included) times columns of one block of draws: 24 MB an array.
@@ -152,9 +153,8 @@ def two_stage_bootstrap(
         If the shapes do not fit, there is but one pair, the original design has dependent columns,
         data cannot be imputed, or no draw identifies the difference.
     """
-    data, completed = np.asarray(data, dtype=float), np.asarray(completed, dtype=float)
-    weights, offsets = np.asarray(weights, dtype=float), np.asarray(offsets, dtype=float)
-    arm = np.asarray(arm, dtype=float)
+    given = (data, completed, weights, offsets, arm)
+    data, completed, weights, offsets, arm = (np.asarray(one, dtype=float) for one in given)
     _check(data, completed, weights, offsets, arm)
     if (team is None) != (pair is None):
         raise ValueError("Teams and pairs are given together or not at all.")
@@ -168,7 +168,6 @@ def two_stage_bootstrap(
     known = ~np.isnan(data)
     measured = np.stack([(known | (weight == 0)).all(axis=1) for weight in weights])
     K = estimate.correct(np.asarray(team), measured) if shrink else np.eye(2)
-
     size = data.shape[1] * design.units.size * design.members.shape[1]
     block = int(np.clip(_BLOCK // size, 1, _MOST))
     count = draws if rows is None else len(rows)
@@ -221,19 +220,30 @@ class _Estimate:
         self.centre, spread = covariates.mean(axis=(0, 1)), covariates.std(axis=(0, 1))
         self.scale = np.where(spread > 0, spread, 1.0)
         self.covariates = (covariates - self.centre) / self.scale
-        fixed = np.column_stack([np.ones(len(arm)), arm, pairs.indicators[:, 1:]])
-        self.X = np.concatenate(
-            [np.broadcast_to(fixed, (len(completed), *fixed.shape)), self.covariates], axis=2
-        )
+        self.fixed = np.column_stack([np.ones(len(arm)), arm, pairs.indicators[:, 1:]])
         self.y = np.einsum("knv,mnv->kmn", weights, completed) + offsets[:, None]
-        fit = fit_ols(self.X, self.y)
-        self.pooled = fit.coef[..., 1].mean(axis=1)
-        coef = fit.coef.mean(axis=1)
-        self.slopes = coef[:, fixed.shape[1] :]
-        self.fitted = fixed @ coef[:, : fixed.shape[1]].T
-        self.residuals = fit.residuals.mean(axis=1)
+        coef, residuals = self._coefficients()
+        self.pooled = coef[..., 1].mean(axis=1)
+        coef = coef.mean(axis=1)
+        self.slopes = coef[:, self.fixed.shape[1] :]
+        self.fitted = self.fixed @ coef[:, : self.fixed.shape[1]].T
+        self.residuals = residuals.mean(axis=1)
         self.between, self.within = np.zeros((len(arm), 2)), np.ones(len(arm))
         self.removed = self.fitted
+
+    def _coefficients(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients (2, m, p) of the original data, and residuals (2, m, n)."""
+        lead = np.broadcast_to(self.fixed[:, :2], (*self.covariates.shape[:2], 2))
+        own = np.concatenate([lead, self.covariates], axis=2)
+        fit = fit_absorbed(own, self.y, self.pair) if self.pair.any() else None
+        if fit is None or fit.absorbed is None:
+            fit = fit_ols(with_indicators(own, self.pair), self.y)
+            level, between = fit.coef[..., :1], fit.coef[..., own.shape[-1] :]
+        else:
+            level = fit.absorbed.effects[..., :1]
+            between = fit.absorbed.effects[..., 1:] - level
+        slopes = fit.coef[..., 2 : own.shape[-1]]
+        return np.concatenate([level, fit.coef[..., 1:2], between, slopes], axis=-1), fit.residuals
 
     def correct(self, team: np.ndarray, measured: np.ndarray) -> np.ndarray:
         """Set the parts between and within teams; return K.
@@ -249,8 +259,7 @@ class _Estimate:
         team, Z = teams.codes, teams.indicators
         sizes = Z.sum(axis=0)
         means = self.residuals @ Z / sizes
-
-        X = self.X.mean(axis=0)
+        X = np.concatenate([self.fixed, self.covariates.mean(axis=0)], axis=1)
         basis = _basis(X)
         a = np.linalg.pinv(X)[1]
         split = a * np.equal.outer(np.arange(self.pair.max() + 1), self.pair)
@@ -274,7 +283,7 @@ class _Estimate:
 
     def _covariance_within(self, Z: np.ndarray) -> np.ndarray:
         """Covariance of cost and effect between the people of a team (2, 2), covariates given."""
-        m, n, _ = self.X.shape
+        m, n, _ = self.covariates.shape
         to_means = Z / Z.sum(axis=0)
         x = self.covariates - Z @ (to_means.T @ self.covariates)
         y = self.y - (self.y @ to_means) @ Z.T

@@ -25,6 +25,7 @@ from ccp_analysis.economics.compared import (
 )
 from ccp_analysis.economics.outcomes import COST, QALY, SERVICES, WITHOUT
 from ccp_analysis.models.glm import GlmFit, fit_glm
+from ccp_analysis.models.glm_absorbed import fit_glm_absorbed
 from ccp_analysis.models.glm_checks import link_test, park_test
 from ccp_analysis.models.glm_inference import counterfactual, on_link_scale, standardised
 from ccp_analysis.models.inference import Inference
@@ -121,9 +122,13 @@ def log_link_rows(data: Compared, power: float) -> Rows:
     study, chosen = data.study, data.chosen
     require_varying(chosen, SERVICES)
     y = chosen.stacked(SERVICES)
-    fit = fitted(fit_glm, data.X.columns, data.X.X, y, "power", power=power)
+    X, pair = data.X.own, data.X.pair
+    fit = pair and fit_glm_absorbed(X, y, pair.codes, power)
+    if not fit:
+        X = data.X.X
+        fit = fitted(fit_glm, data.X.columns, X, y, "power", power=power)
     how = allocated(study).robust(chosen, "HC3")
-    marginal = standardised(fit, *counterfactual(data.X.X, ARM), **how)
+    marginal = standardised(fit, *counterfactual(X, ARM), **how)
     note = f"log link, variance proportional to the mean to the power {power:g}"
     marginal = allocated(study).named(chosen, marginal).part(np.s_[:, [2, 0, 1]])
     price = intervention_price(data)
@@ -131,7 +136,7 @@ def log_link_rows(data: Compared, power: float) -> Rows:
     rows = arm_rows(study, chosen, marginal, data.level, apart=True)
     fixed = f"the intervention's {price:,.2f} a participant added to the mean of its arm"
     rows = with_note(rows, "; ".join(filter(None, [note, STANDARDISED, fixed * bool(price)])))
-    log_ratio = on_link_scale(fit, data.X.contrasts[:1], **how)
+    log_ratio = on_link_scale(fit, arm_contrasts(X.shape[-1])[:1], **how)
     [ratio] = pooled_rows(chosen, allocated(study).named(chosen, log_ratio), data.level)
     for name in ("estimate", "conf_low", "conf_high"):
         ratio[name] = float(np.exp(ratio[name]))

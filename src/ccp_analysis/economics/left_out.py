@@ -5,6 +5,7 @@ Imputed values stay those of everyone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ccp_analysis.analyses.allocation import allocated
-from ccp_analysis.analyses.design import Sample
+from ccp_analysis.analyses.design import Sample, arm_contrasts
 from ccp_analysis.analyses.question import least_squares, require_arms
 from ccp_analysis.analyses.rows import Rows, pooled_rows, with_note
 from ccp_analysis.economics.compared import MEASURES, Compared, attempt, contrast
@@ -20,7 +21,12 @@ from ccp_analysis.economics.net_benefit import NET_BENEFIT
 from ccp_analysis.economics.outcomes import COST
 from ccp_analysis.economics.setting import Source
 from ccp_analysis.economics.use import SHARED
+from ccp_analysis.models.condensed import Condensed, condensed
 from ccp_analysis.models.diagnostics import without_each
+from ccp_analysis.models.inference import Inference
+from ccp_analysis.models.outcomes import sums_nearly_exact, sums_of_outcomes
+from ccp_analysis.models.robust import cluster_robust
+from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Model, Term
 
 INFLUENCE = "influence only; imputed values stay those of everyone"
@@ -74,9 +80,11 @@ def influence_rows(data: Compared, thresholds: list[float]) -> Rows:
     pairs = allocated(data.study).pairs(data.chosen)
     if pairs is not None:
         names = data.chosen.groups(allocated(data.study).declared.pair).names
+        few = _condensed(data)
         for k, name in enumerate(names):
             head = {"term": Term.WITHOUT_PAIR, "level": str(name)}
-            rows += _refitted(data, pairs != k, [one.told(head) for one in every])
+            without = partial(_of_condensed, few, k) if few else None
+            rows += _refitted(data, pairs != k, [one.told(head) for one in every], without)
     asked: dict[int, list[Sum]] = {}
     for one, differences in zip(every, without_each(fit).mean(axis=0), strict=True):
         for level, at in (("lowest", np.nanargmin), ("highest", np.nanargmax)):
@@ -95,16 +103,44 @@ def _told_of(data: Compared) -> list[str]:
     return list(dict.fromkeys([data.study.arms.variable, *of_clusters, *outcomes]))
 
 
-def _refitted(data: Compared, stay: np.ndarray, which: list[Sum]) -> Rows:
+def _condensed(data: Compared) -> Condensed | None:
+    """Return few rows for each cluster; None where outcomes have designs of their own."""
+    units = allocated(data.study).units(data.chosen)
+    if data.own or data.X.pair is None or units is None:
+        return None
+    values = data.values(*(measure.value for measure in MEASURES))
+    return condensed(data.X.own, values, units, data.X.pair.codes)
+
+
+def _of_condensed(rows: Condensed, pair: int, weights: np.ndarray) -> Inference | None:
+    """Infer sums of outcomes without a pair; None where the whole rows must say what they are."""
+    stay = rows.pair != pair
+    fit, clusters = rows.fit(stay)
+    if fit is None or sums_nearly_exact(fit.residuals, rows.outcomes[..., stay], weights):
+        return None
+    L = arm_contrasts(fit.coef.shape[-1])
+    return sums_of_outcomes(cluster_robust(fit, clusters, L), weights)
+
+
+def _refitted(
+    data: Compared,
+    stay: np.ndarray,
+    which: list[Sum],
+    refit: Callable[[np.ndarray], Inference | None] | None = None,
+) -> Rows:
     """Return the rows of those who stay; where they cannot be compared, each says why."""
     whole = data.chosen.frame[_told_of(data)]
 
     def fit() -> Rows:
         chosen = replace(data.chosen, frame=whole[np.tile(stay, data.chosen.m)])
         require_arms(data.study, chosen)
-        own = tuple(X.part(stay) for X in data.own)
-        left = replace(data, chosen=chosen, X=data.X.part(stay), own=own)
-        found, method = left.fit_sums(np.array([one.weights for one in which]))
+        weights, method = np.array([one.weights for one in which]), str(terms.Inference.CR2)
+        left, found = replace(data, chosen=chosen), refit(weights) if refit else None
+        if found is None:
+            own = tuple(X.part(stay) for X in data.own)
+            left = replace(left, X=data.X.part(stay), own=own)
+            found, method = left.fit_sums(weights)
+        found = allocated(data.study).named(chosen, found)
         lines = pooled_rows(chosen, contrast(found, 0), data.level, needed=len(which))
         made = []
         for one, line in zip(which, with_note(lines, INFLUENCE), strict=True):

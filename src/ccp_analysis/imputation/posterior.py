@@ -42,7 +42,7 @@ def draw_parameters(model: NormalModel, m: int, rng: np.random.Generator) -> Par
     under a flat prior. With a single visit the variance is drawn exactly, as the residual sum of
     squares over a chi-squared variable (Rubin 1987, p. 167).
     """
-    fit = model.fit
+    fit = model.whole
     if isinstance(fit, OlsFit):
         sigma2 = fit.sigma2 * fit.df_resid / rng.chisquare(fit.df_resid, m)
         noise = rng.standard_normal((m, len(fit.coef)))

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccp_analysis.groups import groups
+from ccp_analysis.models.absorbed import fit_absorbed
 from ccp_analysis.models.mixed import MixedFit, fit_mixed
-from ccp_analysis.models.ols import RANK_TOLERANCE, OlsFit, fit_ols
+from ccp_analysis.models.ols import OlsFit, fit_ols, independent_columns
 
 STRATEGIES = {
     "MAR": "missing at random",
@@ -95,22 +96,45 @@ class NormalModel:
     ----------
     people : People
         To whom it was fitted.
-    design : numpy.ndarray
-        Design of everybody at every visit, shape (n, v, p).
+    columns : numpy.ndarray or None
+        Design of everybody at every visit, shape (n, v, p), where nothing is absorbed.
     contrast : numpy.ndarray
         Active arm minus reference arm at every visit, shape (v, p). With teams, the mean over the
         pairs of the difference between their teams.
     estimate : Parameters
         Without leading axes.
     fit : MixedFit or OlsFit
-        Where they come from; least squares where there is a single visit.
+        Where they come from; least squares where there is a single visit, with teams absorbed
+        where they can be.
     """
 
     people: People
-    design: np.ndarray
+    columns: np.ndarray | None
     contrast: np.ndarray
     estimate: Parameters
     fit: MixedFit | OlsFit
+
+    @property
+    def design(self) -> np.ndarray:
+        """Design of everybody at every visit, shape (n, v, p)."""
+        return _means(self.people)[0] if self.columns is None else self.columns
+
+    def means(self, coef: np.ndarray) -> np.ndarray:
+        """Return everybody's means at the visits by coefficients (..., p), shape (..., n, v)."""
+        if self.columns is not None:
+            return (self.columns @ coef[..., None, :, None])[..., 0]
+        teams = groups(self.people.team)
+        slopes = coef[..., len(teams.names) :]
+        own = np.concatenate([self.people.by_visit, self.people.common], axis=1)
+        return (coef[..., teams.codes] + slopes @ own.T)[..., None]
+
+    @property
+    def whole(self) -> MixedFit | OlsFit:
+        """The fit with nothing absorbed."""
+        if not isinstance(self.fit, OlsFit) or self.fit.absorbed is None:
+            return self.fit
+        seen = ~np.isnan(self.people.outcome)
+        return fit_ols(self.design[seen], self.people.outcome[seen])
 
 
 def fit_normal_model(people: People) -> NormalModel:
@@ -137,8 +161,10 @@ def fit_normal_model(people: People) -> NormalModel:
     few the teams, where a predicted random effect would shrink to nothing in the many data sets in
     which the variance between few teams is estimated at zero.
     """
-    design, contrast = _means(people)
     seen = ~np.isnan(people.outcome)
+    if seen.any() and (absorbed := _absorbing(people)) is not None:
+        return absorbed
+    design, contrast = _means(people)
     if not seen.any():
         raise ValueError("nobody was observed at any visit")
     rows, outcome = design[seen], people.outcome[seen]
@@ -155,6 +181,27 @@ def fit_normal_model(people: People) -> NormalModel:
         raise ValueError(f"the imputation model was not fitted: {fit.note}")
     covariance = fit.sigma2.reshape(1, 1) if isinstance(fit, OlsFit) else fit.covariance
     return NormalModel(people, design, contrast, Parameters(fit.coef, covariance), fit)
+
+
+def _absorbing(people: People) -> NormalModel | None:
+    """Fit a single visit with teams absorbed; None where that is not enough to see a fault."""
+    seen = ~np.isnan(people.outcome[:, 0])
+    if people.visits > 1 or people.team is None:
+        return None
+    teams = groups(people.team)
+    count, codes = len(teams.names), teams.codes
+    W = np.concatenate([np.ones((len(seen), 1)), people.by_visit, people.common], axis=1)
+    if count < 2 or len(np.unique(codes[seen])) < count or W.shape[1] < 2:
+        return None
+    fit = fit_absorbed(W[seen], people.outcome[seen, 0], codes[seen])
+    if fit is None or fit.absorbed is None:
+        return None
+    coef = np.concatenate([fit.absorbed.effects, fit.coef[1:]])
+    contrast = np.zeros((1, len(coef)))
+    of_pairs = teams.within(groups(people.pair))
+    contrast[0, :count] = _pair_contrast(people.active[teams.first], of_pairs)
+    estimate = Parameters(coef, fit.sigma2.reshape(1, 1))
+    return NormalModel(people, None, contrast, estimate, fit)
 
 
 def _means(people: People) -> tuple[np.ndarray, np.ndarray]:
@@ -188,25 +235,6 @@ def _pair_contrast(active: np.ndarray, pair: np.ndarray) -> np.ndarray:
                 raise ValueError("every pair of teams must hold both arms")
             weights[inside] = sign / (inside.sum() * len(pairs))
     return weights
-
-
-def independent_columns(X: np.ndarray) -> np.ndarray:
-    """Return the columns of a design (n, p) that do not depend on the columns before them."""
-    lengths = np.linalg.norm(X, axis=0)
-    there = np.flatnonzero(lengths)
-    left = np.diagonal(np.linalg.qr(X[:, there] / lengths[there], mode="r"))
-    if len(left) == len(there) and (np.abs(left) > RANK_TOLERANCE).all():
-        return there
-    kept, basis = [], np.empty((len(X), 0))
-    for j, column in enumerate(X.T):
-        left = column
-        for _ in range(2):
-            left = left - basis @ (basis.T @ left)
-        length = np.linalg.norm(left)
-        if length > RANK_TOLERANCE * np.linalg.norm(column):
-            kept.append(j)
-            basis = np.column_stack([basis, left / length])
-    return np.array(kept, dtype=int)
 
 
 def event_visits(attended: np.ndarray) -> np.ndarray:
@@ -317,8 +345,7 @@ def complete_outcomes(
         As `strategy_means`.
     """
     parameters = parameters or model.estimate
-    people, coef = model.people, parameters.coef[..., None, :, None]
-    own = (model.design @ coef)[..., 0]
+    people, own = model.people, model.means(parameters.coef)
     difference = (model.contrast @ parameters.coef[..., None])[..., 0]
     reference = own - people.active[:, None] * difference[..., None, :]
     mean = strategy_means(own, reference, event, strategy)

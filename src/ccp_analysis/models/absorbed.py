@@ -61,9 +61,25 @@ def fit_absorbed(
     root = np.ones(n) if weights is None else np.sqrt(np.asarray(weights, dtype=float))
     if not np.isfinite(root).all():
         return None
+    return fit_swept(root, root[..., None] * X[..., 1:], root * y, inside, inside.sizes, X)
+
+
+def fit_swept(
+    root: np.ndarray,
+    W: np.ndarray,
+    outcome: np.ndarray,
+    inside: Grouping,
+    people: np.ndarray,
+    X: np.ndarray,
+) -> OlsFit | None:
+    """Fit rows of an intercept (..., n), other columns (..., n, r) and outcome, groups absorbed.
+
+    The groups have so many `people`, shape (H,), however many rows; X is kept as the design.
+    """
+    r = W.shape[-1]
+    rows = int(people.sum()) - len(people) - r
     size = np.sqrt(_sums(inside, root**2))
     unit = root / size[..., inside.codes]
-    W, outcome = root[..., None] * X[..., 1:], root * y
     onto = inside.sums(unit[..., None] * W)
     left = W - unit[..., None] * onto[..., inside.codes, :]
     basis, triangle = np.linalg.qr(left)
@@ -78,7 +94,7 @@ def fit_absorbed(
     if (length <= EXACT_TOLERANCE * np.sqrt(np.square(outcome).sum(axis=-1))).any():
         return None
     back = np.linalg.inv(triangle)
-    means, share = onto / size[..., None], inside.sizes / n
+    means, share = onto / size[..., None], people / people.sum()
     inverse = np.zeros((*back.shape[:-2], r + 1, len(share) + r))
     inverse[..., 0, : len(share)] = share / size
     inverse[..., 0, len(share) :] = -((share @ means)[..., None, :] @ back)[..., 0, :]
@@ -98,6 +114,33 @@ def fit_absorbed(
         note=np.full(coef.shape[:-1], ""),
         absorbed=Absorbed(inside, unit, size, means, effects),
     )
+
+
+def newton_step(
+    x: np.ndarray, weights: np.ndarray, pull: np.ndarray, groups: Grouping
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return a Newton step of slopes (..., p) and of a level for each group (..., H).
+
+    And its squared length in standard errors. None where the information, of rows x (..., n, p)
+    with weights (..., n), is not positive definite; the block of the levels is diagonal, and the
+    slopes are solved for by its Schur complement. `pull` (..., n) is the slope of the likelihood.
+    """
+    p = x.shape[-1]
+    columns = [weights[..., None], weights[..., None] * x, pull[..., None]]
+    sums = groups.sums(np.concatenate(columns, axis=-1))
+    own, crossed, level = sums[..., 0], sums[..., 1 : p + 1], sums[..., p + 1]
+    if not (own > 0.0).all():
+        return None
+    means, across = crossed / own[..., None], np.swapaxes(x, -1, -2)
+    schur = (across * weights[..., None, :]) @ x - np.swapaxes(crossed, -1, -2) @ means
+    score = (across @ pull[..., None] - np.swapaxes(means, -1, -2) @ level[..., None])[..., 0]
+    values = np.linalg.eigvalsh(schur)
+    if not (values[..., 0] > RANK_TOLERANCE * values[..., -1]).all():
+        return None
+    slopes = np.linalg.solve(schur, score[..., None])[..., 0]
+    levels = level / own - (means @ slopes[..., None])[..., 0]
+    length = (score * slopes).sum(axis=-1) + (level * level / own).sum(axis=-1)
+    return slopes, levels, length
 
 
 def with_indicators(X: np.ndarray, groups: np.ndarray | None) -> np.ndarray:

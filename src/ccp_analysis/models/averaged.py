@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ccp_analysis.models.inference import Inference, standard_error
@@ -202,24 +200,66 @@ def imputations_for(found: Inference, pooled: Pooled, cv: float = 0.05) -> np.nd
             return imputations_needed(share, m=m, cv=cv)
         if m < 3:
             return np.full(pooled.estimate.shape, np.nan)
-        errors = np.stack([pool_averaged(_without(found, j)).std_error for j in range(m)])
+        errors = errors_without_each(found)
         spread = np.square(errors - errors.mean(axis=0)).sum(axis=0) * (m - 1) / m
         relative = spread / np.square(pooled.std_error)
         return np.maximum(np.ceil(m * relative / cv**2 - 1e-9), 2.0)
 
 
-def _without(found: Inference, j: int) -> Inference:
-    """Leave out an imputation; what all share has an axis of one there."""
-    there = np.arange(len(found.estimate)) != j
-    parts = found.by_cluster
-    kept = {
-        name: array[there] if len(array) == len(there) else array
-        for name, array in vars(parts).items()
-    }
-    df = np.broadcast_to(found.df, found.estimate.shape)
-    return Inference(
-        found.estimate[there],
-        found.std_error[there],
-        df[there],
-        contributions=replace(parts, **kept),
+def errors_without_each(found: Inference) -> np.ndarray:
+    """Return the standard errors of `pool_averaged` without each imputation in turn.
+
+    Parameters
+    ----------
+    found : Inference
+        Of m completed data sets, at least three, arrays (m, ..., k).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (m, ..., k).
+
+    Notes
+    -----
+    Without j the mean coefficients are b - d_j / (m - 1), d_j = b_j - b, and a cluster's own part
+    of estimate i is c_gi + w_gi'd_j / (m - 1), w its `weights`. Sums of squares about the mean fall
+    by m / (m - 1) times the square of what is left out, so that nothing is summed anew.
+    """
+    m, parts = len(found.estimate), found.by_cluster
+
+    def each(values: np.ndarray, behind: int) -> np.ndarray:
+        # What all share has no axis of imputations, or one of length one.
+        values = values.reshape(*[1] * (found.estimate.ndim + behind - values.ndim), *values.shape)
+        return np.broadcast_to(values, (m, *values.shape[1:]))
+
+    def apart(values: np.ndarray, behind: int) -> np.ndarray:
+        return each(values, behind) - each(values, behind).mean(axis=0)
+
+    less = m / (m - 1.0)
+    adjusted = each(parts.adjusted, 1)
+    within = np.square((adjusted.sum(axis=0) - adjusted) / (m - 1.0)).sum(axis=-1)
+    estimate, own, weights = (
+        apart(values, behind)
+        for behind, values in enumerate((found.estimate, parts.own(), parts.weights))
     )
+    between = np.square(estimate).sum(axis=0) - less * np.square(estimate)
+    moved = apart(parts.coef, 2) / (m - 1.0)
+    crossed = (own[..., None] * weights).sum(axis=0)
+    of_weights = np.moveaxis(weights, 0, -1) @ np.moveaxis(weights, 0, -2)
+    bent = (of_weights @ moved[..., None])[..., 0]
+    apart_now = own + (weights * moved).sum(axis=-1)
+    shared = np.square(own).sum(axis=0) - less * np.square(apart_now)
+    shared = shared + ((2.0 * crossed + bent) * moved).sum(axis=-1)
+    more = np.maximum((between - shared.sum(axis=-1)) / (m - 2.0), 0.0)
+    total = within + less * more
+    known = np.isfinite(found.std_error)
+    others = known.sum(axis=0) - known == m - 1
+    errors = standard_error(np.where(others, total, np.nan))
+    # Where nothing was imputed in the others their own numbers stand.
+    for j in range(m):
+        first = int(j == 0)
+        rest = np.arange(m) != j
+        same = (found.estimate[rest] == found.estimate[first]).all(axis=0)
+        same &= (found.std_error[rest] == found.std_error[first]).all(axis=0)
+        errors[j] = np.where(same, found.std_error[first], errors[j])
+    return errors

@@ -133,7 +133,11 @@ class Clusters:
 
     def contributions(self, contrasts: np.ndarray) -> Contributions:
         """Return what each cluster adds to contrasts (..., k, p)."""
-        directions = self.local.take(contrasts @ self.fit.inverse)
+        return self._added(contrasts @ self.fit.inverse)
+
+    def _added(self, directions: np.ndarray) -> Contributions:
+        """Return what each cluster adds to directions of the orthonormal basis."""
+        directions = self.local.take(directions)
         parts = (directions, self.local.triangle, self.local.coef)
         plain, adjusted = ((directions @ v[..., None])[..., 0] for v in (self.plain, self.adjusted))
         return contributions(plain, adjusted, self.squares, parts)
@@ -146,15 +150,18 @@ class Clusters:
     def infer(
         self,
         estimate: np.ndarray,
-        contrasts: np.ndarray,
+        contrasts: np.ndarray | None = None,
         moved: np.ndarray | float = 0.0,
+        directions: np.ndarray | None = None,
     ) -> Inference:
         """Infer from estimates (..., k) whose gradients are contrasts (..., k, p).
 
-        What else each cluster contributes to them is `moved`, of shape (..., k, G).
+        Or directions of the orthonormal basis. What else each cluster contributes to them is
+        `moved`, of shape (..., k, G).
         """
-        directions = contrasts @ self.fit.inverse
-        added = self.contributions(contrasts)
+        if directions is None:
+            directions = np.asarray(contrasts) @ self.fit.inverse
+        added = self._added(directions)
         added = replace(added, adjusted=added.adjusted + moved)
         variance = np.square(added.adjusted).sum(axis=-1)
         own = own_directions(*np.linalg.eigh(self.squares))

@@ -12,7 +12,8 @@ separation; the tests hold both to the same numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,8 @@ class GlmFit:
         "ok" or "failed", shape (...).
     note : numpy.ndarray of str
         One plain sentence where the fit failed, else empty; shape (...).
+    known : dict
+        What was made of the fit for one inference and serves the next.
     """
 
     family: str
@@ -71,6 +74,7 @@ class GlmFit:
     variance: np.ndarray
     status: np.ndarray
     note: np.ndarray
+    known: dict[bytes, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def fit_glm(

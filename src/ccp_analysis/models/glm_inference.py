@@ -82,7 +82,8 @@ def standardised(
         Generalised linear fits.
     X0, X1 : array_like
         Designs of the people to average over, shape (..., n', p), with the arm set to 0 and to 1
-        for everyone (`counterfactual`), in its interactions too.
+        for everyone (`counterfactual`), in its interactions too. Of a fit with absorbed groups they
+        are designs of its own people.
     groups, kind
         As for `on_link_scale`.
 
@@ -109,7 +110,11 @@ def standardised(
     (mean0, gradient0), (mean1, gradient1) = parts
     estimate = np.stack([mean0, mean1, mean1 - mean0], axis=-1)
     gradient = np.stack([gradient0, gradient1, gradient1 - gradient0], axis=-2)
-    return _infer(fit, estimate, gradient, groups, kind)
+    if fit.working.absorbed is None:
+        return _infer(fit, estimate, gradient, groups, kind)
+    if groups is None:
+        raise ValueError("Where groups are absorbed the inference is CR2, and clusters are given.")
+    return _clusters(fit, groups).infer(estimate, directions=gradient)
 
 
 def cr2_covariance(fit: GlmFit, groups: np.ndarray) -> np.ndarray:
@@ -147,11 +152,24 @@ def cr2_covariance(fit: GlmFit, groups: np.ndarray) -> np.ndarray:
 
 
 def _marginal(fit: GlmFit, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean outcome over the rows of a design, and its gradient in the coefficients."""
+    """Return the mean outcome over the rows of a design, and its gradient in the coefficients.
+
+    Where groups are absorbed the rows are those of the fit, and the gradient is in its basis.
+    """
     if X.ndim < 2 or X.shape[-1] != fit.coef.shape[-1]:
         raise ValueError(
             f"A design to average over has {fit.coef.shape[-1]} columns, not the shape {X.shape}."
         )
+    if (absorbed := fit.working.absorbed) is not None:
+        # In the orthonormal basis, as coefficients do not tell the groups apart.
+        predictor = (X[..., 1:] @ fit.coef[..., 1:, None])[..., 0]
+        predictor = predictor + absorbed.effects[..., absorbed.groups.codes]
+        slope = fit.members.slope(predictor)[..., None] / X.shape[-2]
+        level = absorbed.groups.sums(slope)[..., 0]
+        beside = (slope * X[..., 1:]).sum(axis=-2) - times(level, absorbed.means)
+        back = fit.working.inverse[..., 1:, len(absorbed.groups.sizes) :]
+        gradient = np.concatenate([level / absorbed.size, times(beside, back)], axis=-1)
+        return fit.members.mean(predictor).mean(axis=-1), gradient
     predictor = times(fit.coef, np.swapaxes(X, -1, -2))
     gradient = times(fit.members.slope(predictor), X) / X.shape[-2]
     return fit.members.mean(predictor).mean(axis=-1), gradient
@@ -171,4 +189,13 @@ def _infer(
         variance = fit.working.sigma2[..., None] * quadratic(contrasts, fit.working.bread)
         df: np.ndarray | float = fit.working.df_resid if fit.members.free_dispersion else np.inf
         return inference(estimate, variance, df)
-    return Clusters(fit.working, groups, fit.variance).infer(estimate, contrasts)
+    return _clusters(fit, groups).infer(estimate, contrasts)
+
+
+def _clusters(fit: GlmFit, groups: np.ndarray) -> Clusters:
+    """Return the clusters of a fit, decomposed once."""
+    key = np.asarray(groups).tobytes()
+    if key not in fit.known:
+        fit.known[key] = Clusters(fit.working, groups, fit.variance)
+    found: Clusters = fit.known[key]
+    return found

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccp_analysis.models.mixed_algebra import (
-    PROPER,
     VisitAlgebra,
     least_eigenvalue,
     of_patterns,
@@ -21,13 +20,14 @@ from ccp_analysis.models.mixed_algebra import (
 from ccp_analysis.models.mixed_layout import VisitLayout, visit_layout
 from ccp_analysis.models.mixed_moments import VisitMoments, visit_moments
 from ccp_analysis.models.mixed_pieces import MixedPieces
+from ccp_analysis.models.mixed_problem import Problem
 from ccp_analysis.models.mixed_start import start
 from ccp_analysis.models.mixed_structures import (
     Joint,
     structure_of_people,
     structure_of_teams,
 )
-from ccp_analysis.models.newton import Slopes, minimise
+from ccp_analysis.models.newton import minimise
 from ccp_analysis.models.ols import OlsFit, fit_ols
 
 # Shares of compound symmetry in the starting covariance, tried one after the other.
@@ -81,8 +81,8 @@ class MixedFit:
         (...).
     note : numpy.ndarray of str
         One plain sentence where the status is not "ok", else empty; shape (...).
-    df_resid : int
-        n - p.
+    df_resid : int or numpy.ndarray of int
+        n - p; of shape (...) where fits have not the same rows.
     method : str
         "REML" or "ML".
     visits : numpy.ndarray of int
@@ -108,7 +108,7 @@ class MixedFit:
     deviance: np.ndarray
     status: np.ndarray
     note: np.ndarray
-    df_resid: int
+    df_resid: int | np.ndarray
     method: str
     visits: np.ndarray
     steps: np.ndarray
@@ -208,9 +208,8 @@ def fit_mixed(
     usable = failed == ""
     scale = np.sqrt(np.where(usable, ols.sigma2 * ols.df_resid / layout.rows, 1.0))
     moments = _moments(layout, ols, usable, scale)
-    problem = _Problem(moments, joint, method == "REML")
-    free, converged, steps = _search(problem, ~usable.reshape(-1))
-    return _at_optimum(problem, free, converged, steps, layout, ols, scale, failed)
+    problem = Problem(moments, joint, method == "REML")
+    return fit_moments(problem, layout.rows, layout.visits, ols.coef, ols.inverse, scale, failed)
 
 
 def _moments(
@@ -231,51 +230,42 @@ def _moments(
     )
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """The criterion in the free coordinates of the covariances."""
+def fit_moments(
+    problem: Problem,
+    rows: np.ndarray | int,
+    visits: np.ndarray,
+    coef: np.ndarray,
+    inverse: np.ndarray,
+    scale: np.ndarray,
+    failed: np.ndarray,
+) -> MixedFit:
+    """Fit by sums over rows whose least squares fits are known.
 
-    moments: VisitMoments
-    joint: Joint
-    reml: bool
+    Parameters
+    ----------
+    problem : Problem
+        Sums over the rows, of basis and residuals; covariances; criterion.
+    rows : int or numpy.ndarray of int
+        Rows of the fits, one number or of shape (...).
+    visits : numpy.ndarray of int
+        Codes of the visits.
+    coef, inverse : numpy.ndarray
+        Of the least squares fits: coefficients (..., p), and what leads to them from the basis.
+    scale : numpy.ndarray
+        Units of the residuals, shape (...).
+    failed : numpy.ndarray of str
+        Why a fit is none, else empty; shape (...).
 
-    def take(self, fits: np.ndarray) -> _Problem:
-        return _Problem(self.moments.take(fits), self.joint, self.reml)
-
-    def algebra(self, free: np.ndarray) -> VisitAlgebra:
-        return VisitAlgebra(self.moments, *self.joint.covariances(free), self.reml)
-
-    def value(self, free: np.ndarray) -> np.ndarray:
-        person, team = self.joint.covariances(free)
-        proper = least_eigenvalue(person) > PROPER
-        if not proper.all():
-            # The covariance may be singular where nobody was seen at all the visits.
-            by_pattern = least_eigenvalue(of_patterns(self.moments, person))
-            proper = np.all(by_pattern > PROPER, axis=-1)
-        if team is not None:
-            proper &= np.isfinite(team).all(axis=(-2, -1))
-            team = np.where(proper[:, None, None], team, 0.0)
-        person = np.where(proper[:, None, None], person, np.eye(self.joint.person.visits))
-        found = VisitAlgebra(self.moments, person, team, self.reml).value
-        return np.where(proper, found, np.inf)
-
-    def slopes(self, free: np.ndarray) -> Slopes:
-        algebra, jacobian = self.algebra(free), self.joint.jacobian(free)
-        turned = np.swapaxes(jacobian, -1, -2)
-        curvature = self.joint.curvature(free, algebra.gradient)
-        # Where a root of a variance is zero the information vanishes; its curvature does not.
-        lifted = np.abs(np.diagonal(curvature, axis1=-2, axis2=-1))[:, :, None] * np.eye(
-            free.shape[1]
-        )
-        return Slopes(
-            algebra.value,
-            (jacobian @ algebra.gradient[:, :, None])[:, :, 0],
-            jacobian @ algebra.observed @ turned + curvature,
-            jacobian @ algebra.expected @ turned + lifted,
-        )
+    Returns
+    -------
+    MixedFit
+    """
+    free, converged, steps = _search(problem, (failed != "").reshape(-1))
+    found = (free, converged, steps.reshape(coef.shape[:-1]))
+    return _at_optimum(problem, found, rows, visits, (coef, inverse), scale, failed)
 
 
-def _search(problem: _Problem, skip: np.ndarray) -> tuple[np.ndarray, ...]:
+def _search(problem: Problem, skip: np.ndarray) -> tuple[np.ndarray, ...]:
     """Minimise from one start after the other, until a fit arrives at a proper covariance.
 
     With few people at the same visits the likelihood may grow without bound towards a singular
@@ -297,7 +287,7 @@ def _search(problem: _Problem, skip: np.ndarray) -> tuple[np.ndarray, ...]:
     return free, converged, steps
 
 
-def _collapsed(problem: _Problem, free: np.ndarray) -> np.ndarray:
+def _collapsed(problem: Problem, free: np.ndarray) -> np.ndarray:
     """Whether the covariance of the visits of a pattern is singular, shape (B,)."""
     person, _ = problem.joint.covariances(free)
     least = least_eigenvalue(of_patterns(problem.moments, person)).min(axis=-1)
@@ -305,22 +295,22 @@ def _collapsed(problem: _Problem, free: np.ndarray) -> np.ndarray:
 
 
 def _at_optimum(
-    problem: _Problem,
-    free: np.ndarray,
-    converged: np.ndarray,
-    steps: np.ndarray,
-    layout: VisitLayout,
-    ols: OlsFit,
+    problem: Problem,
+    found: tuple[np.ndarray, ...],
+    rows: np.ndarray | int,
+    visits: np.ndarray,
+    ols: tuple[np.ndarray, np.ndarray],
     scale: np.ndarray,
     failed: np.ndarray,
 ) -> MixedFit:
     """Evaluate everything at the chosen covariances and bring it back to the units of the data."""
+    (free, converged, steps), (coef, back) = found, ols
     joint, v = problem.joint, problem.moments.visits
     person, team, singular = joint.snapped(free)
     collapsed = _collapsed(problem, free)
     vanished = np.diagonal(person, axis1=-2, axis2=-1).min(axis=-1) <= VANISHED
     edge = least_eigenvalue(person) <= SINGULAR_CORRELATION
-    batch = ols.coef.shape[:-1]
+    batch = coef.shape[:-1]
     note = np.select(
         [collapsed, vanished & ~converged, ~converged, singular, edge],
         [COLLAPSED, NO_RESIDUAL, NO_OPTIMUM, BOUNDARY, SINGULAR],
@@ -339,27 +329,27 @@ def _at_optimum(
         problem.reml,
     )
     square = np.where(valid, scale**2, np.nan)[..., None, None]
-    p, back = ols.coef.shape[-1], ols.inverse
+    p = coef.shape[-1]
     phi = algebra.phi.reshape(*batch, p, p)
     shift = (back @ algebra.gamma.reshape(*batch, p, 1))[..., 0]
-    freedom = layout.rows - p if problem.reml else layout.rows
+    freedom = rows - p if problem.reml else rows
     deviance = algebra.value.reshape(batch) + freedom * np.log(2.0 * np.pi * square[..., 0, 0])
     if problem.reml:
         # The basis leaves |R|^2 out of |X'V^-1 X|.
         diagonal = np.diagonal(back, axis1=-2, axis2=-1)
         deviance = deviance - 2.0 * np.log(np.abs(diagonal)).sum(axis=-1)
     return MixedFit(
-        coef=ols.coef + shift * np.sqrt(square[..., 0]),
+        coef=coef + shift * np.sqrt(square[..., 0]),
         cov=back @ phi @ np.swapaxes(back, -1, -2) * square,
         covariance=person.reshape(*batch, v, v) * square,
         team_covariance=None if team is None else team.reshape(*batch, v, v) * square,
         deviance=deviance,
         status=status,
         note=note,
-        df_resid=layout.rows - p,
+        df_resid=rows - p,
         method="REML" if problem.reml else "ML",
-        visits=layout.visits,
-        steps=steps.reshape(batch),
+        visits=visits,
+        steps=steps,
         inverse=back,
         scale=scale,
         moments=problem.moments,

@@ -121,7 +121,8 @@ class VisitAlgebra:
     def value(self) -> np.ndarray:
         """The deviance without its constant, shape (B,)."""
         _, xe, ee = self.products
-        found = self.log_determinants @ self.moments.people + ee - (xe * self.gamma).sum(axis=-1)
+        found = (self.log_determinants * self.moments.people).sum(axis=-1)
+        found = found + ee - (xe * self.gamma).sum(axis=-1)
         if self.team is not None:
             found = found + self.team.log_determinant
         if self.reml:
@@ -187,7 +188,7 @@ class VisitAlgebra:
         """First derivatives of the criterion, shape (B, C)."""
         moments = self.moments
         share, square = self._spread
-        people = moments.people[:, None, None]
+        people = moments.people[..., None, None]
         inner = (people * self.weights - square).sum(axis=1)
         if self.reml:
             inner = inner - share.sum(axis=1)
@@ -201,7 +202,7 @@ class VisitAlgebra:
     def _second(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """tr(V^-1 G_k V^-1 G_l), tr(Phi Q_kl) and r'V^-1 G_k V^-1 G_l V^-1 r, each (B, C, C)."""
         share, square = self._spread
-        traces = congruence(self.moments.people[:, None, None] * self.weights, self.weights)
+        traces = congruence(self.moments.people[..., None, None] * self.weights, self.weights)
         quadratic = congruence(share, self.weights)
         forms = congruence(square, self.weights)
         if self.team is None:

@@ -47,7 +47,7 @@ class TeamAlgebra:
             raise ValueError("Team effects need the sums over the people of each team.")
         self.moments, self.sums, self.weights = moments, moments.teams, weights
         B, S, v, _ = weights.shape
-        G = len(self.sums.counts)
+        G = self.sums.counts.shape[-2]
         self.M = (self.sums.counts @ weights.reshape(B, S, v * v)).reshape(B, G, v, v)
         grown = np.eye(v) + covariance[:, None] @ self.M
         K = np.linalg.solve(grown, np.broadcast_to(covariance[:, None], grown.shape))
@@ -74,7 +74,9 @@ class TeamAlgebra:
     def shared(self) -> np.ndarray:
         """Sum over people of W K W by pattern, shape (B, S, v, v)."""
         B, G, v, _ = self.K.shape
-        summed = (self.sums.counts.T @ self.K.reshape(B, G, v * v)).reshape(B, -1, v, v)
+        summed = (np.swapaxes(self.sums.counts, -1, -2) @ self.K.reshape(B, G, v * v)).reshape(
+            B, -1, v, v
+        )
         return self.weights @ summed @ self.weights
 
     @cached_property
@@ -82,7 +84,7 @@ class TeamAlgebra:
         """Cross-products by pattern after subtracting predicted team effects."""
         moments, p = self.moments, self.moments.columns
         effects = self.effects[:, self.sums.cell_team]
-        rest = self.cells - self.sums.people[:, None, None] * effects
+        rest = self.cells - self.sums.people[..., None, None] * effects
         edges = np.searchsorted(self.sums.cell_pattern, np.arange(len(moments.seen) + 1))
         taken = np.stack(
             [
@@ -114,7 +116,7 @@ class TeamAlgebra:
     def cell_scores(self) -> np.ndarray:
         """Sums of V^-1 (X, e) over the people of each cell, shape (B, N, v, p + 1)."""
         effects = self.effects[:, self.sums.cell_team]
-        return self.cell_weights @ (self.cells - self.sums.people[:, None, None] * effects)
+        return self.cell_weights @ (self.cells - self.sums.people[..., None, None] * effects)
 
     @cached_property
     def cell_links(self) -> np.ndarray:
@@ -169,7 +171,7 @@ class TeamAlgebra:
 
     def _mixed_traces(self) -> np.ndarray:
         links = self.cell_links
-        return congruence(self.sums.people[:, None, None] * links, links)
+        return congruence(self.sums.people[..., None, None] * links, links)
 
     def _outer(self, middle: np.ndarray) -> np.ndarray:
         return congruence(middle, self.inner)
@@ -178,7 +180,7 @@ class TeamAlgebra:
         """Return Z'W G_k V^-1 (X, r) for coordinates of people, (B, G, L, v, q)."""
         B, _, v, q = cell_scores.shape
         rows, columns = pairs(v)
-        found = np.zeros((B, len(self.sums.counts), len(rows), v, q))
+        found = np.zeros((B, self.sums.counts.shape[-2], len(rows), v, q))
         half = (0.5 * multiplicity(v))[:, None, None]
         # Pattern by pattern, in which a team has one cell: the sum over cells needs no more memory.
         for s in range(self.weights.shape[1]):

@@ -23,9 +23,9 @@ class TeamSums:
     cell_team, cell_pattern : numpy.ndarray of int
         Team and pattern of each cell, shape (N,).
     people : numpy.ndarray
-        People in each cell, shape (N,).
+        People in each cell, shape (N,), or (B, N) where fits have not the same rows.
     counts : numpy.ndarray
-        The same as a table, shape (G, S).
+        The same as a table, shape (G, S) or (B, G, S).
     design : numpy.ndarray
         Sums of the basis at every visit, shape (Bx, N, v, p); zero at visits not in the pattern.
     outcome : numpy.ndarray
@@ -42,7 +42,7 @@ class TeamSums:
     def by_team(self, cells: np.ndarray) -> np.ndarray:
         """Sum over the cells of each team: (..., N, a, b) to (..., G, a, b)."""
         order = np.argsort(self.cell_team, kind="stable")
-        starts = np.searchsorted(self.cell_team[order], np.arange(len(self.counts)))
+        starts = np.searchsorted(self.cell_team[order], np.arange(self.counts.shape[-2]))
         return np.add.reduceat(cells[..., order, :, :], starts, axis=-3)
 
     def augmented(self) -> np.ndarray:
@@ -64,7 +64,7 @@ class VisitMoments:
     seen : numpy.ndarray of bool
         Visits of each pattern, shape (S, v).
     people : numpy.ndarray
-        People with each pattern, shape (S,).
+        People with each pattern, shape (S,), or (B, S) where fits have not the same rows.
     design : numpy.ndarray
         Cross-products of the basis, its p x p upper triangle packed, shape (Bx, S, L, p (p+1) / 2).
     mixed : numpy.ndarray
@@ -97,10 +97,15 @@ class VisitMoments:
         teams = self.teams
         if teams is not None:
             teams = replace(
-                teams, design=_some(teams.design, fits), outcome=_some(teams.outcome, fits)
+                teams,
+                people=_own(teams.people, fits, 1),
+                counts=_own(teams.counts, fits, 2),
+                design=_some(teams.design, fits),
+                outcome=_some(teams.outcome, fits),
             )
         return replace(
             self,
+            people=_own(self.people, fits, 1),
             design=_some(self.design, fits),
             mixed=_some(self.mixed, fits),
             outcome=_some(self.outcome, fits),
@@ -110,6 +115,11 @@ class VisitMoments:
 
 def _some(values: np.ndarray, fits: np.ndarray) -> np.ndarray:
     return values if len(values) == 1 else values[fits]
+
+
+def _own(values: np.ndarray, fits: np.ndarray, shared: int) -> np.ndarray:
+    """Return what some fits have of numbers of people; with so many axes all share them."""
+    return values if values.ndim == shared else values[fits]
 
 
 @cache

@@ -50,7 +50,7 @@ def start(problem: Problem, share: float) -> np.ndarray:
         within, between = (v[:, None, None] for v in near)
         return np.concatenate([joint.person.start(within), joint.team.start(between)], axis=-1)
     v = moments.visits
-    together = np.einsum("s,sa,sb->ab", moments.people, moments.seen, moments.seen)
+    together = np.einsum("...s,sa,sb->...ab", moments.people, moments.seen, moments.seen)
     crossed = unpack(moments.outcome.sum(axis=1) / multiplicity(v), v)
     rough = crossed / np.maximum(together, 1.0)
     empty = np.diagonal(rough, axis1=-2, axis2=-1).sum(axis=-1) <= 0.0
@@ -84,7 +84,7 @@ def _intercept(moments: VisitMoments) -> tuple[np.ndarray, np.ndarray] | None:
         sum log(1 + r d_i) + (n - p) log(e'e - sum t_i^2 r / (1 + r d_i)).
     """
     teams = moments.teams
-    if teams is None or moments.visits > 1 or len(teams.design) > 1:
+    if teams is None or moments.visits > 1 or len(teams.design) > 1 or teams.people.ndim > 1:
         return None
     taken = teams.design[0, :, 0]
     n, p = float(moments.people.sum()), moments.columns

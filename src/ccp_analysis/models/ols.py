@@ -316,6 +316,25 @@ def _length(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(vectors).sum(axis=-1))
 
 
+def independent_columns(X: np.ndarray) -> np.ndarray:
+    """Return the columns of a design (n, p) that do not depend on the columns before them."""
+    lengths = np.linalg.norm(X, axis=0)
+    there = np.flatnonzero(lengths)
+    left = np.diagonal(np.linalg.qr(X[:, there] / lengths[there], mode="r"))
+    if len(left) == len(there) and (np.abs(left) > RANK_TOLERANCE).all():
+        return there
+    kept, basis = [], np.empty((len(X), 0))
+    for j, column in enumerate(X.T):
+        left = column
+        for _ in range(2):
+            left = left - basis @ (basis.T @ left)
+        length = np.linalg.norm(left)
+        if length > RANK_TOLERANCE * np.linalg.norm(column):
+            kept.append(j)
+            basis = np.column_stack([basis, left / length])
+    return np.array(kept, dtype=int)
+
+
 def project(basis: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return Q'y and (I - QQ')y."""
     scores = times(y, basis)

@@ -22,15 +22,10 @@ from ccp_analysis.models.balance import CONSTANT, pooled_sd, varies
 from ccp_analysis.models.glm import fit_glm
 from ccp_analysis.models.newton import Slopes, minimise
 from ccp_analysis.models.ols import NOT_FINITE, RANK_TOLERANCE
+from ccp_analysis.models.weighting_pairs import EXACT, LEAST, VANISHED, Weights, within_pairs
 
-# Standard deviations that exact weights may leave of a difference between weighted means.
-EXACT = 1e-8
 # The largest share of an arm's weight that one person may have.
 LARGEST_SHARE = 0.20
-# A weight below this share of an equal one has gone to zero, unless the hull says otherwise.
-VANISHED = 1e-8
-# Weights that underflow: nobody is left out of a fit, and nothing is divided by zero.
-LEAST = 1e-100
 TARGETS = ("treated", "control", "all")
 
 SAME = "Nobody differs in {}."
@@ -46,32 +41,6 @@ EXPLODED = (
     "to make up for {}."
 )
 UNBALANCED = "The weights leave a difference in {}: they did not converge."
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Weights of people; the q covariates are those given, then an indicator of each further pair.
-
-    Attributes
-    ----------
-    weights : numpy.ndarray
-        Sum to one in each arm, shape (..., n); NaN where refused.
-    propensity : numpy.ndarray or None
-        Probability of arm 1 given the covariates, shape (..., n); of overlap weights.
-    left : numpy.ndarray
-        Weighted mean of arm 1 minus that of arm 0, in pooled standard deviations, shape (..., q).
-    column : numpy.ndarray of int
-        Position of the covariate that stands in the way, -1 where none does; shape (...).
-    status, note : numpy.ndarray of str
-        "ok", "refused" or, where values are missing, "failed"; one plain sentence; shape (...).
-    """
-
-    weights: np.ndarray
-    propensity: np.ndarray | None
-    left: np.ndarray
-    column: np.ndarray
-    status: np.ndarray
-    note: np.ndarray
 
 
 def overlap_weights(
@@ -135,6 +104,8 @@ def overlap_weights(
     >>> print(weighted[arm == 0].sum().round(2), weighted[arm == 1].sum().round(2))
     44.96 44.96
     """
+    if not firth and (within := within_pairs(X, arm, pair, "overlap", limit)):
+        return within
     people = _People(X, arm, pair, names)
     if not firth:
         people.refuse(people.one_sided(), ONE_ARM)
@@ -194,6 +165,8 @@ def entropy_weights(
     """
     if target not in TARGETS:
         raise ValueError(f"The target is one of {', '.join(TARGETS)}, not {target}.")
+    if target == "all" and (within := within_pairs(X, arm, pair, "entropy", limit)):
+        return within
     people = _People(X, arm, pair, names)
     people.refuse(people.one_sided(), ONE_ARM)
     good = people.usable()

@@ -154,8 +154,8 @@ def marked(text: str, origin: str | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text without marks."""
-    return _MARKS.sub("", text)
+    """Return text without marks, of which none is ASCII."""
+    return text if text.isascii() else _MARKS.sub("", text)
 
 
 def numbered(text: str) -> tuple[str, list[str]]:
@@ -176,6 +176,8 @@ def resolved(text: str, write: Callable[[str, str], str]) -> str:
 
 def parts(text: str) -> list[tuple[str, str]]:
     """Return a text in pieces: place and words, the place empty of what is not marked."""
+    if text.isascii():
+        return [("", text)] * bool(text)
     found, end = [], 0
     for piece in _MARKED.finditer(text):
         found += [("", text[end : piece.start()])] * (piece.start() > end)

@@ -6,8 +6,6 @@ import math
 import os
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,6 @@ from ccp_analysis.results.table import read_results
 from ccp_analysis.results.terms import Role, Status, Term, require_known
 
 Row = dict[str, Any]
-INDEXED = ("analysis", "outcome", "term", "subgroup")
 CURRENCY = {code: one.symbol for code, one in CURRENCIES.items()}
 MONEY = {
     "cost": "Total cost of services",
@@ -102,14 +99,10 @@ class Source:
     compared: Compared = Compared()
     # Labels that were asked for, by names.
     _labels: dict[str, str] = field(default_factory=dict, init=False)
-
-    @cached_property
-    def _by(self) -> dict[tuple[str, object], list[Row]]:
-        """The rows by what stands in the columns that are asked for most."""
-        found: dict[tuple[str, object], list[Row]] = {}
-        for row, name in product(self.results, INDEXED):
-            found.setdefault((name, row[name]), []).append(row)
-        return found
+    # The rows by what stands in columns, for all columns that were asked for together.
+    _by: dict[tuple[str, ...], dict[tuple[object, ...], list[Row]]] = field(
+        default_factory=dict, init=False
+    )
 
     @classmethod
     def of(cls, trial: Trial, **found: Any) -> Source:
@@ -121,8 +114,13 @@ class Source:
         """Return the rows of the results whose columns have the values given, in their order."""
         for column, value in where.items():
             require_known(column, value)
-        groups = [self._by.get((name, where[name]), []) for name in INDEXED if name in where]
-        return among(min(groups, key=len, default=self.results), **where)
+        columns = tuple(where)
+        if columns not in self._by:
+            index: dict[tuple[object, ...], list[Row]] = {}
+            for row in self.results:
+                index.setdefault(tuple([row[column] for column in columns]), []).append(row)
+            self._by[columns] = index
+        return list(self._by[columns].get(tuple(where.values()), []))
 
     def one(self, **where: object) -> Row | None:
         """Return the one such row, None where there is none; ValueError if there are several."""

@@ -126,10 +126,11 @@ def run(
         files.write_text(exchanged, as_json(source, shown, values))
         write = partial(workbook.write, head=head_of(source.study), tables=shown, values=values)
         files.write_whole(book, write)
-        source = steady(source)
+        rounded: Source | None = None
         for at in reversed(range(len(items))):
             if drawn[at].cancel():  # nobody has begun it
-                draw(source, items[at], figures)
+                rounded = rounded or steady(source)
+                draw(rounded, items[at], figures)
             else:
                 drawn[at].result()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def _groups(sheet: Worksheet, table: Table[Any], starts: list[int], styles: _Sty
         place += n
 
 
+@cache
 def _is_numeric(cell: str) -> bool:
     """Return whether a cell is made of numbers, with no more than signs between them."""
     found = parts(cell)

@@ -138,8 +138,10 @@ def test_a_practitioner_of_an_unknown_team_stops(staffed):
     staffed.write("staff.csv", STAFF + "S4,E,nurse,10,1,1,\nS5,,nurse,10,1,1,\n")
     error = staffed.fails()
     assert error.faults == [
-        "staff.csv, line 5, column 'team': 'E' is not in teams.csv.",
-        "staff.csv, line 6, column 'team': '' is missing or not valid.",
+        "staff.csv, line 5, column 'team': 'E' is not in teams.csv; expected one of A, B, C, D; "
+        "correct the cell, or add a row for it to teams.csv.",
+        "staff.csv, line 6, column 'team': the cell is empty or not valid; expected one of A, B, "
+        "C, D; correct the cell, or what config/dictionary.csv says of the column.",
     ]
 
 

@@ -13,6 +13,7 @@ from ccp_analysis.cleaning.table import RawTable
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study
+from ccp_analysis.errors import few
 from ccp_analysis.layout import DICTIONARY, STUDY
 
 EXAMPLES = 3
@@ -76,7 +77,7 @@ def _short(text: str) -> str:
 
 def _expected(column: Column) -> str:
     if column.codes:
-        return f"one of the codes {', '.join(column.codes)}"
+        return f"one of the codes {few(column.codes)}"
     limits = (column.minimum, column.maximum)
     within = "" if limits == (None, None) else f" within {range_of(*limits)}"
     return EXPECTED[column.type] + within

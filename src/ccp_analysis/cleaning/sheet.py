@@ -15,7 +15,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ccp_analysis.config.reading import first_of
-from ccp_analysis.layout import STUDY
+from ccp_analysis.errors import SHOWN, few, like
+from ccp_analysis.layout import DICTIONARY, STUDY
 
 STRINGS = pd.StringDtype(na_value=np.nan)
 Rows = Sequence[tuple[int, Sequence[str]]]
@@ -204,13 +205,17 @@ def check_header(
     """
     found, known = Counter(header), set(columns)
     faults = [f"{path}{place}: column '{name}' stands twice." for name in found if found[name] > 1]
+    unknown = [name for name in found if name not in known]
+    missing = [name for name in columns if name not in found]
+    for number, name in enumerate(missing):
+        most = like(name, unknown) if number < SHOWN else ""
+        faults.append(
+            f"{path}{place}: column '{name}' is missing; the data dictionary expects it"
+            f"{_hint(header)}{most}; name it so in the file, or {DICTIONARY} as the file does."
+        )
     faults += [
-        f"{path}{place}: column '{name}' is missing; the data dictionary expects it{_hint(header)}."
-        for name in columns
-        if name not in found
-    ]
-    faults += [
-        f"{path}{place}: column '{name}' is not in the data dictionary; expected only its columns."
+        f"{path}{place}: column '{name}' is not in the data dictionary; describe it in "
+        f"{DICTIONARY}, or delete it."
         for name in header
         if name not in known
     ]
@@ -239,4 +244,4 @@ def spans(numbers: Sequence[int]) -> str:
     series = pd.Series(numbers, dtype=int)
     groups = series.groupby((series.diff() != 1).cumsum())
     ends = zip(groups.first(), groups.last(), strict=True)
-    return ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in ends)
+    return few(f"{a}" if a == b else f"{a} to {b}" for a, b in ends)

@@ -22,7 +22,7 @@ from ccp_analysis.cleaning.spelling import BLANK
 from ccp_analysis.config.dictionary import Column, key_of
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import RawFile, Study
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.groups import name_of, names_of
 from ccp_analysis.layout import DICTIONARY, STUDY
 
@@ -326,9 +326,10 @@ def _check_unique(table: RawTable, key: str) -> None:
     for who, found in twice.groupby(twice, sort=True):
         rows = [sheet.rows[at] for at in found.index]
         sheets = f", sheet '{sheet.name}'" if sheet.name else ""
+        which = few(rows) if len(rows) > 2 else " and ".join(map(str, rows))
         faults.append(
-            f"{sheet.path}{sheets}, {sheet.word}s {' and '.join(map(str, rows))}: '{who}' has rows "
-            f"that differ; one row is expected{advice}."
+            f"{sheet.path}{sheets}, {sheet.word}s {which}: '{who}' has rows that differ; "
+            f"one row is expected{advice}."
         )
     if faults:
         raise first_of(faults)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from ccp_analysis.config.reading import Strict, complaints, first_of
 from ccp_analysis.config.tables import read_table
+from ccp_analysis.errors import few
 from ccp_analysis.layout import DICTIONARY
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _unlisted(column: Column, what: str, study: Study) -> Iterator[str]:
     if what == "visit" and not (column.codes and visits.issuperset(column.codes)):
         yield (
             f"'{column.name}' of the file '{column.file}' ({what}) needs ids of visits as codes: "
-            f"{', '.join(sorted(visits))}"
+            f"{few(sorted(visits))}"
         )
 
 

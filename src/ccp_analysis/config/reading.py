@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ccp_analysis.errors import StudyError, denied
+from ccp_analysis.errors import StudyError, denied, like
 
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 # Words for the two commonest complaints of pydantic; its own serve for the rest.
@@ -256,7 +255,7 @@ def among(where: str, names: Iterable[str], known: Collection[str], what: str) -
     covariates: 'agee' is not one of the variables; most like it: 'age'
     """
     for name in sorted(set(names) - set(known)):
-        yield f"{where}: '{name}' is not one of the {what}{_like(name, known)}"
+        yield f"{where}: '{name}' is not one of the {what}{like(name, known)}"
 
 
 def complaints(where: str, error: ValidationError, lines: Lines | None = None) -> list[str]:
@@ -279,21 +278,15 @@ def complaints(where: str, error: ValidationError, lines: Lines | None = None) -
         found = complaint.get("input")
         shown = f" (found: {_shown(found)})" if isinstance(found, str | int | float) else ""
         if complaint["type"] == "literal_error" and isinstance(found, str):
-            shown = shown.removesuffix(")") + _like(found, _QUOTED.findall(what)) + ")"
+            shown = shown.removesuffix(")") + like(found, _QUOTED.findall(what)) + ")"
         elif complaint["type"] == "extra_forbidden":
-            what += _like(str(complaint["loc"][-1]), _known_keys(Strict))
+            what += like(str(complaint["loc"][-1]), _known_keys(Strict))
         keys = [str(part) for part in complaint["loc"]]
         if complaint["type"] == "value_error":
             keys += _named(what)
         at = _place(where, lines, keys) if lines else where
         faults.append(f"{at}: {key + ': ' if key else ''}{what}{shown}.")
     return faults
-
-
-def _like(name: str, known: Iterable[str]) -> str:
-    """Say which of the known names another is most like; empty where it is like none."""
-    like = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; most like it: '{like[0]}'" if like else ""
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:

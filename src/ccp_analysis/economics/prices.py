@@ -18,7 +18,7 @@ from ccp_analysis.config.study import Study
 from ccp_analysis.config.tables import read_table
 from ccp_analysis.economics.perspectives import categories, services_of
 from ccp_analysis.economics.recorded import HOUR, columns_of, costed, is_variable, misrecorded
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.layout import DICTIONARY, ECONOMICS, STUDY
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class PriceIndex:
         if year is None or year not in self.index:
             raise StudyError(
                 f"{where}: price year '{text}' found; expected one of those in {self.path} "
-                f"({', '.join(map(str, self.index))})."
+                f"({few(self.index)})."
             )
         return year, self.index[self.year] / self.index[year]
 

@@ -40,7 +40,7 @@ class RefusedError(ValueError):
     """
 
 
-def few(names: Iterable[object]) -> str:
+def few(names: Iterable[object], between: str = ", ") -> str:
     """Return names with commas between them; of many the first ones, and how many more there are.
 
     Examples
@@ -53,7 +53,7 @@ def few(names: Iterable[object]) -> str:
     """
     texts = [str(name) for name in names]
     more = f" and {len(texts) - SHOWN:,} more" if len(texts) > SHOWN else ""
-    return ", ".join(texts[:SHOWN]) + more
+    return between.join(texts[:SHOWN]) + more
 
 
 def like(name: str, known: Collection[str]) -> str:

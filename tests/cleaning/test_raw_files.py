@@ -96,11 +96,13 @@ def test_rows_that_differ_stop_the_run(tiny):
     tiny.write("first.csv", RAW["first.csv"] + "P2,41,6,\np4,60,8,\n")
     error = tiny.fails()
     assert str(error) == (
-        "first.csv, lines 3 and 6: 'P2' has rows that differ; one row is expected. "
+        "first.csv, lines 3 and 6: 'P2' has rows that differ; one row is expected; they differ in "
+        "'age': delete the wrong one. "
         "(1 more in the log)"
     )
     assert error.faults[1] == (
-        "first.csv, lines 5 and 7: 'P4' has rows that differ; one row is expected."
+        "first.csv, lines 5 and 7: 'P4' has rows that differ; one row is expected; they differ in "
+        "'remark': delete the wrong one."
     )
 
 

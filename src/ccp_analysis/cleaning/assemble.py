@@ -77,7 +77,8 @@ def check_known(table: RawTable, known: RawTable, key: str) -> None:
         found, there, add = who, why, f"add {'the person' if person else 'a row for it'} to {where}"
         if not isinstance(who, str):
             found = table.sheet.found(np.array([at]), column.column)[0].strip()
-            there, add = "is not valid there", f"what {DICTIONARY} says of the column"
+            there = "is none of its codes" if column.codes else "is not valid there"
+            add = f"change what {DICTIONARY} says of the column"
         said = f"'{found}' {there}" if found else "the cell is empty or not valid"
         most = like(found, names) if len(faults) < SHOWN and not column.hidden else ""
         place = table.sheet.place(at, column.column)

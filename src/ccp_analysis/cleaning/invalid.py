@@ -87,6 +87,9 @@ def _hint(table: RawTable, column: Column, invalid: np.ndarray) -> str:
     """Say what to declare where it is commas, or days before months, that are not valid."""
     texts = table.sheet.cells[column.column][invalid]
     if column.type == "date" and texts.str.contains(DAY_FIRST).mean() > 0.5:
+        late = texts.astype("str").str.extract(r"^\s*[0-9]+[/-]([0-9]+)", expand=False)
+        if (late.dropna().astype(int) > 12).any():  # no month: the month stands first
+            return ", write the month between year and day"
         return " (dates: day-first)"
     marks = texts.str.contains(",", regex=False)
     commas = column.type in ("number", "integer", "ordinal") and marks.mean() > 0.5

@@ -15,6 +15,17 @@ from ccp_analysis.errors import StudyError, denied, like
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 # Words for the two commonest complaints of pydantic; its own serve for the rest.
 _WORDS = {"extra_forbidden": "unknown key", "missing": "is missing"}
+# What it leaves out: how a value is written.
+_FORMS = {
+    "date_from_datetime_parsing": "expected one as 2021-01-31",
+    "bool_parsing": "expected true or false",
+}
+# What to do about the commonest faults of YAML, by what its reader says of them.
+_REMEDIES = {
+    "\\t": "; indent with blanks, not with tabs",
+    "mapping values": "; put a text that holds ': ' within quotes",
+    "stands twice": "; keep one of them",
+}
 # An entry is named by one word, its list by the other.
 _LISTS = {"analysis": "analyses", "estimand": "estimands", "family": "families"}
 _NAMED = re.compile(
@@ -172,7 +183,8 @@ def read_lines(path: Path) -> tuple[dict[str, object], Lines]:
         content = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise StudyError(f"{path}, line {line}: not valid YAML ({error.problem}).") from error
+        way = "".join(way for words, way in _REMEDIES.items() if words in str(error.problem))
+        raise StudyError(f"{path}, line {line}: not valid YAML ({error.problem}){way}.") from error
     except (yaml.YAMLError, ValueError) as error:  # a control character; a 30th of February
         raise StudyError(f"{path}: not valid YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(content, dict):
@@ -275,6 +287,9 @@ def complaints(where: str, error: ValidationError, lines: Lines | None = None) -
     for complaint in error.errors():
         key = ".".join(str(part) for part in complaint["loc"])
         what = _WORDS.get(complaint["type"], complaint["msg"].removeprefix("Value error, "))
+        if str(complaint.get("ctx", {}).get("pattern")).startswith("^[a-z]"):
+            what = "expected a name of small letters, digits and _"
+        what += f"; {_FORMS[complaint['type']]}" if complaint["type"] in _FORMS else ""
         found = complaint.get("input")
         shown = f" (found: {_shown(found)})" if isinstance(found, str | int | float) else ""
         if complaint["type"] == "literal_error" and isinstance(found, str):

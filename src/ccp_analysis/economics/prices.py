@@ -106,7 +106,9 @@ def number(row: dict[str, str], column: str, where: str, *, positive: bool = Fal
     try:
         amount = float(row[column])
     except ValueError as error:
-        raise StudyError(f"{where}: {what} '{row[column]}' is not a number.") from error
+        raise StudyError(
+            f"{where}: {what} '{row[column]}' is not a number; expected one as 12.5."
+        ) from error
     if not (amount > 0 if positive else amount >= 0) or math.isinf(amount):
         wanted = "more than zero" if positive else "zero or more"
         raise StudyError(f"{where}: {what} {amount:g} found; expected {wanted}.")
@@ -162,7 +164,8 @@ def read_price_index(economics: Economics) -> PriceIndex:
     if economics.price_year not in index:
         raise StudyError(
             f"{path}: the price year {economics.price_year} is missing; "
-            f"{place(ECONOMICS, 'price_year')} names it as that of the evaluation."
+            f"{place(ECONOMICS, 'price_year')} names it as that of the evaluation; "
+            f"expected one of its years ({few(index)}), or a row for that one."
         )
     in_time = dict(sorted(index.items(), key=lambda item: str(item[0])))
     return PriceIndex(economics.price_year, path, in_time, lines, sources)

@@ -30,7 +30,9 @@ ELSEWHERE := $(if $(filter-out .,$(STUDY)),--directory "$(STUDY)")
 HERE := $(if $(ELSEWHERE),$(STUDY),this folder)
 
 # What a complete environment was made from; its last written file says the same.
-STAMP := $(BIN)/python -c 'import hashlib, platform, sys; print(platform.python_version(), sys.prefix, \
+# It may stand elsewhere, and $(VENV) be a link to it.
+STAMP := $(BIN)/python -c 'import hashlib, os, platform, sys; \
+	print(platform.python_version(), os.path.realpath(sys.prefix), \
 	hashlib.sha256(open("$(LOCK)", "rb").read()).hexdigest())'
 NAMED := $(if $(filter file,$(origin PYTHON)),,$(PYTHON))
 READY := { [ -s $(VENV)/.complete ] && [ "$$($(STAMP) 2>/dev/null)" = "$$(cat $(VENV)/.complete)" ] \

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.cli import get_argument_parser
 
 SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
@@ -32,16 +32,24 @@ shell.prefix(
     "MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824; "
 )
 
+
+def stop(sentences):
+    """End before the first job: sentences alone are said, and how many more there are."""
+    sys.exit("\n".join(before.shown(sentences)))
+
+
 if config:
-    raise WorkflowError(
-        f"--config is not read ({', '.join(config)}): every setting of a study stands in its folder "
-        "config/, as the seed in config/analysis.yaml; change it there."
+    stop(
+        [
+            f"--config is not read ({', '.join(config)}): every setting of a study stands in its folder "
+            "config/, as the seed in config/analysis.yaml; change it there."
+        ]
     )
 try:
     # In the main process alone: what a job reads was checked before the first one.
     faults = before.faults(Trial()) if workflow.is_main_process else []
     if faults:
-        raise WorkflowError("\n".join(faults))
+        stop(faults)
     STUDY, PLAN, ECONOMICS = Trial().study, Trial().plan, Trial().economics
     IMPLEMENTATION = Trial().implementation
     CONFIG = configuration_files()
@@ -53,10 +61,9 @@ try:
         for sentence in mended.noticed() if looks else mended.set_aside():
             print(sentence, file=sys.stderr)
 except OSError as error:
-    raise WorkflowError(denied(error)) from None
+    stop([denied(error)])
 except StudyError as error:
-    # Nothing has a log yet, so that all faults are said here.
-    raise WorkflowError("\n".join(error.faults) or str(error)) from None
+    stop(error.faults or [str(error)])
 
 DERIVED, RESULTS = layout.DERIVED.as_posix(), layout.RESULTS.as_posix()
 # What is known of those who delivered, and of what they did.
@@ -695,6 +702,13 @@ rule codebook:
     shell:
         "python -m ccp_analysis.cli codebook --codebook {input.codebook} --html {output.html} "
         "--csv {output.csv} --log {log}"
+
+
+# Snakemake reads this file before it says what it was asked for: its parser is asked again.
+if workflow.is_main_process and "snakemake" in Path(sys.argv[0]).parts[-2:]:
+    asked, _ = get_argument_parser().parse_known_args(sys.argv[1:])
+    if strange := before.not_made(asked.targets, list(workflow.rules)):
+        stop(strange)
 
 
 onsuccess:

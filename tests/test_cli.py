@@ -64,7 +64,8 @@ def test_a_fault_as_a_process(ccp_study):
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == (
-        "clean: data/raw/followup.csv, line 5, column 'participant': 'CP999' was not recruited. "
+        "clean: data/raw/followup.csv, line 5, column 'participant': 'CP999' was not recruited; "
+        "most like it: 'CP099'; correct the cell, or add the person to data/raw/recruitment.csv. "
         "(1 more in the log)\n"
     )
     log = LOG.read_text()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ccp_analysis.cleaning.decisions import load_decisions
 from ccp_analysis.cleaning.headings import check_columns
@@ -14,7 +15,6 @@ from ccp_analysis.cleaning.value_set import check_value_set
 from ccp_analysis.config import check
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.economics import Economics
-from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.locked import compared, locks
 from ccp_analysis.config.reading import first_of, place, read_yaml
 from ccp_analysis.config.rules import load_rules
@@ -22,9 +22,11 @@ from ccp_analysis.config.study import SCHEMA, Study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.economics.intervention import read_intervention
 from ccp_analysis.economics.prices import price_table, read_price_index, read_unit_costs
-from ccp_analysis.errors import StudyError, denied
+from ccp_analysis.errors import SHOWN, StudyError, denied, first_few, like
 from ccp_analysis.layout import STUDY
 
+LOG = Path("logs/before.log")  # of faults before the first job, where there are many
+Part = TypeVar("Part")
 WRITTEN = (".", ".snakemake", "data", "data/derived", "logs", "reports")
 
 
@@ -46,19 +48,16 @@ def faults(trial: Trial) -> list[str]:
     found = [*_form(), *check.faults(trial)]
     # Of a configuration with faults what can be read of it would deviate from the locked plan.
     found += said(locks) if found else said(lambda: compared(trial))
-    try:
-        dictionary, economics = trial.dictionary, trial.economics
-    except StudyError:  # said already
-        dictionary, economics = [], None
+    dictionary = _part(lambda: trial.dictionary)
     if dictionary:
         for file in trial.study.files:
             found += said(partial(check_columns, trial.study, file, dictionary))
         found += said(lambda: load_rules(trial.study, dictionary))
         found += said(lambda: load_decisions(trial.study, dictionary))
-        for name, instrument in _instruments(trial).items():
+        for name, instrument in (_part(lambda: trial.instruments) or {}).items():
             if instrument.value_set:
                 found += said(partial(check_value_set, name, instrument, dictionary))
-    if dictionary and economics:
+    if dictionary and (economics := _part(lambda: trial.economics)):
         found += _prices(trial.study, economics, dictionary)
     return list(dict.fromkeys(found))
 
@@ -79,12 +78,12 @@ def _prices(study: Study, economics: Economics, dictionary: list[Column]) -> lis
     return found
 
 
-def _instruments(trial: Trial) -> dict[str, Instrument]:
-    """Return the instruments; none where their shape is wrong, which is said already."""
+def _part(read: Callable[[], Part]) -> Part | None:
+    """Return a part of the configuration; none where its shape is wrong, which is said already."""
     try:
-        return trial.instruments
+        return read()
     except StudyError:
-        return {}
+        return None
 
 
 def _form() -> list[str]:
@@ -114,6 +113,42 @@ def said(what: Callable[[], object]) -> list[str]:
     except StudyError as error:
         return error.faults or [str(error)]
     return []
+
+
+def not_made(asked: Iterable[str], rules: Sequence[Any]) -> list[str]:
+    """Say of what Snakemake is asked for, and no rule is or makes, what is most like it.
+
+    Parameters
+    ----------
+    asked : iterable of str
+        Names of rules and files.
+    rules : sequence of snakemake.rules.Rule
+        All rules of the Snakefile.
+    """
+    names = [rule.name for rule in rules if not rule.has_wildcards()]
+    known = {*names, *(str(path) for rule in rules for path in rule.output)}
+    return [
+        f"'{name}' is no rule, and no file that one makes{like(name, known)}; expected a rule "
+        f"({', '.join(names)}) or one of the files that 'snakemake --summary' lists."
+        for name in asked
+        if name not in known.union(rule.name for rule in rules)
+        and not os.path.lexists(name)
+        and not any(rule.is_producer(name) for rule in rules)
+    ]
+
+
+def shown(sentences: list[str]) -> list[str]:
+    """Return what the screen holds of faults; where there are more, a log has all.
+
+    Parameters
+    ----------
+    sentences : list of str
+        One for each fault.
+    """
+    if len(sentences) > SHOWN:
+        LOG.parent.mkdir(exist_ok=True)
+        LOG.write_text("\n".join(sentences) + "\n", encoding="utf-8")
+    return first_few(sentences, LOG.as_posix())
 
 
 def check_rights(paths: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ccp_analysis import files
 from ccp_analysis.config.plan import Plan
+from ccp_analysis.errors import first_few
 from ccp_analysis.layout import QUERIES
 
 
@@ -34,7 +35,8 @@ def lines_of(plan: Plan, flow: Path) -> list[str]:
     if not flow.is_file():
         return []
     found = removed_of(plan, files.read_json(flow))
-    return [
+    lines = [
         f"{outcome}: answers or values set missing by cleaning: {words}; see {QUERIES.as_posix()}"
         for outcome, words in found.items()
     ]
+    return first_few(lines, QUERIES.as_posix())

@@ -300,7 +300,7 @@ def test_the_study_is_left_as_it_was(repository):
             "clean: data/raw/people.csv, row 2: not a number",
         ),
         (
-            'WorkflowError in file "Snakefile", line 33:\nconfig/study.yaml: visits: missing.\n  x',
+            "Using workflow specific profile x.\nconfig/study.yaml: visits: missing.\nand 3 more.",
             "config/study.yaml: visits: missing",
         ),
         ("Error: cores have to be specified", "Error: cores have to be specified"),

@@ -129,7 +129,8 @@ def test_values_of_practitioners_are_checked_as_all_others(staffed):
 def test_two_rows_of_a_practitioner_stop(staffed):
     staffed.write("staff.csv", STAFF + "s2,B,nurse,21,4,5,\n")
     assert str(staffed.fails()) == (
-        "staff.csv, lines 2 and 5: 'S2' has rows that differ; one row is expected."
+        "staff.csv, lines 2 and 5: 'S2' has rows that differ; one row is expected; they "
+        "differ in 'load': delete the wrong one."
     )
 
 
@@ -138,8 +139,10 @@ def test_a_practitioner_of_an_unknown_team_stops(staffed):
     staffed.write("staff.csv", STAFF + "S4,E,nurse,10,1,1,\nS5,,nurse,10,1,1,\n")
     error = staffed.fails()
     assert error.faults == [
-        "staff.csv, line 5, column 'team': 'E' is not in teams.csv.",
-        "staff.csv, line 6, column 'team': '' is missing or not valid.",
+        "staff.csv, line 5, column 'team': 'E' is not in teams.csv; expected one of A, B, C, D; "
+        "correct the cell, or add a row for it to teams.csv.",
+        "staff.csv, line 6, column 'team': the cell is empty or not valid; expected one of A, B, "
+        "C, D; correct the cell, or change what config/dictionary.csv says of the column.",
     ]
 
 
@@ -168,7 +171,7 @@ def test_an_event_of_nobody_in_the_losses_still_stops(staffed):
 def test_a_missing_file_is_said_before_the_first_job(staffed):
     (staffed.path / "staff.csv").unlink()
     faults = before.faults(Trial())
-    assert "staff.csv: the file is missing; config/study.yaml lists it." in faults
+    assert any("staff.csv: the file is missing; config/study.yaml lists it;" in f for f in faults)
     with pytest.raises(StudyError, match=r"staff\.csv"):
         staffed.clean()
 

@@ -96,17 +96,22 @@ def test_rows_that_differ_stop_the_run(tiny):
     tiny.write("first.csv", RAW["first.csv"] + "P2,41,6,\np4,60,8,\n")
     error = tiny.fails()
     assert str(error) == (
-        "first.csv, lines 3 and 6: 'P2' has rows that differ; one row is expected. "
+        "first.csv, lines 3 and 6: 'P2' has rows that differ; one row is expected; they differ in "
+        "'age': delete the wrong one. "
         "(1 more in the log)"
     )
     assert error.faults[1] == (
-        "first.csv, lines 5 and 7: 'P4' has rows that differ; one row is expected."
+        "first.csv, lines 5 and 7: 'P4' has rows that differ; one row is expected; they differ in "
+        "'remark': delete the wrong one."
     )
 
 
 def test_a_follow_up_of_nobody_recruited_stops(tiny):
     tiny.write("second.csv", RAW["second.csv"] + "P9,1\n")
-    assert str(tiny.fails()) == "second.csv, line 5, column 'who': 'P9' was not recruited."
+    assert str(tiny.fails()) == (
+        "second.csv, line 5, column 'who': 'P9' was not recruited; correct the cell, or add the "
+        "person to roster.csv."
+    )
 
 
 def test_an_event_of_nobody_recruited_stops(tiny):
@@ -195,7 +200,8 @@ SENTENCES = {
     "team not listed": (
         "teams.csv",
         RAW["teams.csv"].replace("D,y,t\n", ""),
-        "roster.csv, line 5, column 'team': 'D' is not in teams.csv.",
+        "roster.csv, line 5, column 'team': 'D' is not in teams.csv; expected one of A, B, C; "
+        "correct the cell, or add a row for it to teams.csv.",
     ),
     "team twice": (
         "teams.csv",
@@ -205,8 +211,14 @@ SENTENCES = {
     "no arm": (
         "teams.csv",
         RAW["teams.csv"].replace("B,x,t", "B,x,"),
-        "teams.csv, line 3, column 'arm': Participant 'P2' has no arm; expected one of c, t "
-        "(config/study.yaml).",
+        "teams.csv, line 3, column 'arm': '' is no arm; expected c (Control) or t (Treated), the "
+        "arms in config/study.yaml; correct the cell.",
+    ),
+    "no such arm": (
+        "teams.csv",
+        RAW["teams.csv"].replace("B,x,t", "B,x,Treatd"),
+        "teams.csv, line 3, column 'arm': 'Treatd' is no arm; expected c (Control) or t (Treated), "
+        "the arms in config/study.yaml; most like it: 'Treated'; correct the cell.",
     ),
     "no pair": ("teams.csv", RAW["teams.csv"].replace("B,x,t", "B,,t"), "line 3, column 'trust'"),
     "one arm": (

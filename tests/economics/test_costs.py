@@ -130,7 +130,10 @@ def test_unit_costs_are_brought_to_the_price_year(folder):
 
 
 COST_FAULTS = {
-    "word": ("gp,c,forty,2020,x\n", "unit_costs.csv, line 2: unit cost 'forty' is not a number."),
+    "word": (
+        "gp,c,forty,2020,x\n",
+        "unit_costs.csv, line 2: unit cost 'forty' is not a number; expected one as 12.5.",
+    ),
     "blank": ("gp,c,,2020,x\n", "line 2: unit cost '' is not a number"),
     "negative": ("gp,c,-1,2020,x\n", "line 2: unit cost -1 found; expected zero or more"),
     "infinite": ("gp,c,inf,2020,x\n", "line 2: unit cost inf found; expected zero or more"),
@@ -171,7 +174,10 @@ def test_without_an_index_every_price_is_of_the_price_year(folder):
 INDEX_FAULTS = {
     "2018,90": ("soon,90", "price_index.csv, line 2: price year 'soon' found; expected a year"),
     "2020,99": ("2018,99", "price_index.csv, line 3: the price year 2018 stands twice."),
-    ",90,": (",zero,", "price_index.csv, line 2: index 'zero' is not a number."),
+    ",90,": (
+        ",zero,",
+        "price_index.csv, line 2: index 'zero' is not a number; expected one as 12.5.",
+    ),
     ",99,": (",0,", "price_index.csv, line 3: index 0 found; expected more than zero."),
     "\n2020,": (
         "\n2021,",
@@ -210,7 +216,10 @@ def test_what_the_intervention_costs_within_the_horizon(folder):
 
 ITEM_FAULTS = {
     "quantity": ("a,b,-2,c,1,2020,,x\n", "line 2: quantity -2 found; expected zero or more."),
-    "no quantity": ("a,b,,c,1,2020,,x\n", "line 2: quantity '' is not a number."),
+    "no quantity": (
+        "a,b,,c,1,2020,,x\n",
+        "line 2: quantity '' is not a number; expected one as 12.5.",
+    ),
     "cost": ("a,b,2,c,-1,2020,,x\n", "line 2: unit cost -1 found; expected zero or more."),
     "year": ("a,b,2,c,1,2001,,x\n", "line 2: price year '2001' found; expected one of those in"),
     "lifetime": ("a,b,2,c,1,2020,0,x\n", "line 2: lifetime years 0 found; expected more than zero"),

@@ -133,6 +133,15 @@ def test_without_uv_venv_and_pip_make_it(project: Project) -> None:
     assert list(project.root.glob(".venv/lib/python3*/site-packages/pip"))
 
 
+def test_the_environment_may_be_a_link_to_one_elsewhere(project: Project, tmp_path: Path) -> None:
+    assert project.make("environment").returncode == 0
+    (tmp_path / "second").mkdir()
+    other = Project(tmp_path / "second")
+    (other.root / ".venv").symlink_to(project.root / ".venv")
+    done = other.make("run")
+    assert (done.returncode, done.stdout) == (0, "snakemake --cores 4\n")
+
+
 def test_tools_are_added_once_for_each_lock_and_environment(project: Project) -> None:
     added = "Adding what developers need"
     assert added in project.make("workshop").stdout

@@ -219,13 +219,13 @@ FAULTS = {
         "dictionary.csv",
         "baseline,age,age",
         "basline,age,age",
-        "line 11: file 'basline' is not in config/study.yaml.",
+        "line 11: file 'basline' is not in config/study.yaml; most like it: 'baseline'.",
     ),
     "dictionary visit": (
         "dictionary.csv",
         "interview_date,month6",
         "interview_date,month7",
-        "visit 'month7' is not in config/study.yaml.",
+        "visit 'month7' is not in config/study.yaml; most like it: 'month6'.",
     ),
     "dictionary name": ("dictionary.csv", "baseline,age,age", "baseline,age,Age", "name 'Age'"),
     "dictionary limit": (

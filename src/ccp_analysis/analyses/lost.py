@@ -8,7 +8,7 @@ import pandas as pd
 from ccp_analysis.analyses.design import Sample
 from ccp_analysis.config.sensitivity import Scenario
 from ccp_analysis.config.study import Study
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.groups import in_order
 from ccp_analysis.layout import PLAN
 
@@ -52,7 +52,7 @@ def check_reasons(
         if reason not in known:
             raise StudyError(
                 f"{PLAN}: '{entry}' names the reason '{reason}', which is no way to leave; "
-                f"expected some of {', '.join(known)}."
+                f"expected some of {few(known)}."
             )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from ccp_analysis import archive as package
 from ccp_analysis.archive import ARCHIVED_RESULTS, CHECKSUMS, MANIFEST, kept
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 
 LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>.+)")
 STUDY = re.compile(r"((?:examples/[^/]+/)?)config/study\.yaml")
@@ -61,7 +61,7 @@ def run(*, against: Path | None = None, cores: int = 4) -> int:
     listed = len(read_manifest(MANIFEST)) if MANIFEST.is_file() else 0
     status = verify.run(against=against, cores=cores, listed=listed, faults=faults)
     if faults:
-        print(f"Not verified: not as packed: {', '.join(f.partition(':')[0] for f in faults)}.")
+        print(f"Not verified: not as packed: {few(f.partition(':')[0] for f in faults)}.")
     return int(bool(faults or status))
 
 

@@ -44,7 +44,7 @@ from ccp_analysis.archive.zipped import manifest, write_zip
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study, load_study
 from ccp_analysis.config.trial import Trial
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.layout import STUDY
 
 # Without these an unpacked archive cannot run.
@@ -129,7 +129,7 @@ def run(*, out: Path | None = None, with_data: bool = False) -> None:
             "(make archive WITH_DATA=1)."
         )
     elif allowed := allowed_columns(study):
-        print(f"Columns that may identify people, by the dictionary: {', '.join(allowed)}.")
+        print(f"Columns that may identify people, by the dictionary: {few(allowed)}.")
     named = f" STUDY={place}" if place.parts else ""
     print(f"To check it: unpack it, and in the folder {top} run 'make verify{named}'.")
 

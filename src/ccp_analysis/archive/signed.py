@@ -25,7 +25,7 @@ from ccp_analysis.archive.verify import snakemake
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import load_study
 from ccp_analysis.config.trial import configuration_files
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 
 FORMAT = "ccp-analysis provenance 1"
 NAMESPACE = "ccp-analysis"
@@ -177,7 +177,7 @@ def check(*, signers: Path, manifest: Path | None = None, signature: Path | None
         f"({len(listed['code'])} files) and these inputs ({len(known)} files)."
     )
     if away:
-        print(f"Not here, and by the signer's word: {', '.join(sorted(away))}.")
+        print(f"Not here, and by the signer's word: {few(sorted(away))}.")
     made, now = listed["environment"], environment()
     print(f"They were made with Python {made['python']} on {made['platform']}.")
     others = [n for n, v in made["packages"].items() if now["packages"].get(n) not in (v, None)]

@@ -304,10 +304,10 @@ def _fault(said: list[str]) -> str:
     for line in said:
         if _SENTENCE.fullmatch(line):
             return line
-    for line, following in zip(said, said[1:], strict=False):
-        if re.match(r"\w+(Error|Exception)\b.* in ", line) and following:
-            return following
-    return next((line for line in reversed(said) if line), "it ended without results")
+    words = [line for line in said if line and not line.startswith("Using ")]  # a profile
+    if "Building DAG of jobs..." not in said:
+        return words[0] if words else "it ended without results"
+    return words[-1]
 
 
 def _in_words(found: Verification) -> str:

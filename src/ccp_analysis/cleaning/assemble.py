@@ -10,7 +10,7 @@ import pandas as pd
 from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, among
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import SHOWN, StudyError, few, like
 from ccp_analysis.groups import groups
 from ccp_analysis.layout import DICTIONARY, STUDY
 
@@ -44,14 +44,13 @@ def assemble(study: Study, tables: dict[str, RawTable]) -> pd.DataFrame:
         table = tables[file]
         if spec.rows == "cluster" and study.clusters:
             unit = study.clusters.unit
-            check_known(roster, table, unit, f"is not in {spec.path}")
+            check_known(roster, table, unit)
             people = people.merge(table.values, on=unit, how="left", validate="m:1")
         elif spec.rows == "practitioner" and study.clusters:
             of_clusters = _of_clusters(study, tables)
-            why = f"is not in {of_clusters.sheet.path}"
-            check_known(table, of_clusters, study.clusters.unit, why)
+            check_known(table, of_clusters, study.clusters.unit)
         else:
-            check_known(table, roster, PARTICIPANT, "was not recruited")
+            check_known(table, roster, PARTICIPANT)
             if file != study.roster and spec.rows != "event":
                 people = people.merge(table.values, on=PARTICIPANT, how="left", validate="1:1")
     people = people.iloc[np.argsort(groups(people[PARTICIPANT]).codes, kind="stable")]
@@ -67,15 +66,23 @@ def _of_clusters(study: Study, tables: dict[str, RawTable]) -> RawTable:
     return tables[(listed or [study.roster])[0]]
 
 
-def check_known(table: RawTable, known: RawTable, key: str, why: str) -> None:
+def check_known(table: RawTable, known: RawTable, key: str) -> None:
     """Raise StudyError for rows whose key is not one of those known."""
-    values = table.values[key]
-    column = table.column(key).column
-    faults = []
-    for at, who in values[~among(values, known.values[key])].items():
-        found = table.sheet.found(np.array([at]), column)[0]
-        said = f"'{who}' {why}" if isinstance(who, str) else f"'{found}' is missing or not valid"
-        faults.append(f"{table.sheet.place(at, column)}: {said}.")
+    values, names, where = table.values[key], known.values[key].dropna(), known.sheet.path
+    column, person = table.column(key), key == PARTICIPANT
+    expected = "" if person else f"; expected one of {few(dict.fromkeys(names))}"
+    why = "was not recruited" if person else f"is not in {where}"
+    faults: list[str] = []
+    for at, who in values[~among(values, names)].items():
+        found, there, add = who, why, f"add {'the person' if person else 'a row for it'} to {where}"
+        if not isinstance(who, str):
+            found = table.sheet.found(np.array([at]), column.column)[0].strip()
+            there = "is none of its codes" if column.codes else "is not valid there"
+            add = f"change what {DICTIONARY} says of the column"
+        said = f"'{found}' {there}" if found else "the cell is empty or not valid"
+        most = like(found, names) if len(faults) < SHOWN and not column.hidden else ""
+        place = table.sheet.place(at, column.column)
+        faults.append(f"{place}: {said}{expected}{most}; correct the cell, or {add}.")
     if faults:
         raise first_of(faults)
 
@@ -84,15 +91,17 @@ def _check_arms(study: Study, tables: dict[str, RawTable], people: pd.DataFrame)
     arm = study.arms.variable
     if arm not in people:
         raise StudyError(f"{DICTIONARY}: no column is named '{arm}', the arm in {STUDY}.")
-    strange = people[~people[arm].isin(study.arms.levels)]
-    faults = [
-        f"{_place(study, tables, arm, row)}: Participant '{row[PARTICIPANT]}' has "
-        + (f"the arm '{row[arm]}'" if isinstance(row[arm], str) else "no arm")
-        + f"; expected one of {', '.join(study.arms.levels)} ({STUDY})."
-        for row in strange.to_dict("records")
-    ]
+    levels = [f"{code} ({label})" for code, label in study.arms.levels.items()]
+    names = [*study.arms.levels, *study.arms.levels.values()]
+    faults = {}
+    for row in people[~people[arm].isin(study.arms.levels)].to_dict("records"):
+        place, found = _cell(study, tables, arm, row)
+        faults[place] = (
+            f"{place}: '{found}' is no arm; expected {' or '.join(levels)}, the arms in "
+            f"{STUDY}{like(found, names)}; correct the cell."
+        )
     if faults:
-        raise first_of(faults)
+        raise first_of(list(faults.values()))
     for wanted in study.arms.ordered:
         if not (people[arm] == wanted).any():
             raise StudyError(
@@ -113,7 +122,7 @@ def _check_clusters(study: Study, tables: dict[str, RawTable], people: pd.DataFr
         lacking = people[people[name].isna()]
         for row in lacking.head(1).to_dict("records"):
             raise StudyError(
-                f"{_place(study, tables, name, row)}: '{name}' is missing for participant "
+                f"{_cell(study, tables, name, row)[0]}: '{name}' is missing for participant "
                 f"'{row[PARTICIPANT]}'; {STUDY} declares it."
             )
     for what, several in (
@@ -141,15 +150,17 @@ def _path(tables: dict[str, RawTable], variable: str) -> str:
     return str(_table(tables, variable).sheet.path)
 
 
-def _place(
+def _cell(
     study: Study, tables: dict[str, RawTable], variable: str, row: Mapping[Hashable, object]
-) -> str:
-    """Return the place of a variable of somebody: of the person's or of the cluster's row."""
+) -> tuple[str, str]:
+    """Return place and text of a variable of somebody: of the person's or of the cluster's row."""
     table = _table(tables, variable)
     key = PARTICIPANT if PARTICIPANT in table.values else study.clusters and study.clusters.unit
-    at = np.flatnonzero(table.values[key] == row[key]) if key else np.zeros(0, dtype=int)
+    at = np.flatnonzero(table.values[key] == row[key])[:1] if key else np.zeros(0, dtype=int)
     column = table.column(variable).column
-    return table.sheet.place(at[0], column) if len(at) else str(table.sheet.path)
+    if not len(at):
+        return str(table.sheet.path), ""
+    return table.sheet.place(at[0], column), table.sheet.found(at, column)[0].strip()
 
 
 def _interviewed(

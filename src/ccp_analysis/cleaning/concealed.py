@@ -13,7 +13,7 @@ from openpyxl.utils.cell import get_column_letter, range_boundaries
 
 from ccp_analysis.cleaning.sheet import Mark, Sheet, spans
 from ccp_analysis.cleaning.spreadsheet import BROKEN
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 
 BLOCK = 1 << 20
 WIDEST = 16_384  # columns of a sheet
@@ -134,4 +134,4 @@ def _hidden(sheet: Sheet, found: _Look) -> Iterator[str]:
     names = [str(sheet.cells.columns[n - 1]) for n in found.columns if n <= sheet.cells.shape[1]]
     if names:
         word = "column" if len(names) == 1 else "columns"
-        yield f"hidden {word}, read like the others: {', '.join(names)}"
+        yield f"hidden {word}, read like the others: {few(names)}"

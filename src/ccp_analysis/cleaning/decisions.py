@@ -18,7 +18,7 @@ from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.reading import among, first_of
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.tables import read_table
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.files import NUMBER, unescaped
 from ccp_analysis.layout import DECISIONS, DICTIONARY
 
@@ -89,7 +89,7 @@ def load_decisions(study: Study, dictionary: list[Column]) -> list[Decision]:
 def _faults(row: dict[str, str], study: Study, dictionary: list[Column]) -> Iterator[str]:
     names = {name: spec.path.name for name, spec in study.files.items()}
     if row["file"] not in names.values():
-        yield f"file '{row['file']}' found; expected one of {', '.join(names.values())}"
+        yield f"file '{row['file']}' found; expected one of {few(names.values())}"
     elif row["column"]:
         known = {column.column for column in dictionary if names.get(column.file) == row["file"]}
         yield from among("column", [row["column"]], known, f"columns of {row['file']}")

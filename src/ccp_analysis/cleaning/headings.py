@@ -15,7 +15,7 @@ from ccp_analysis.cleaning.spelling import BLANK, INVALID, reader_of
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.study import RawFile, Study
 from ccp_analysis.config.tables import numbered
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, like
 from ccp_analysis.layout import STUDY
 
 MOST = 10  # rows of a header, beside the first, that are looked for
@@ -66,7 +66,12 @@ def check_columns(study: Study, file: str, dictionary: Sequence[Column]) -> None
     """
     spec = study.files[file]
     if not spec.path.is_file():
-        raise StudyError(f"{spec.path}: the file is missing; {STUDY} lists it.")
+        listed = [other.path.name for other in study.files.values()]
+        beside = {path.name for path in spec.path.parent.glob("*")}.difference(listed)
+        raise StudyError(
+            f"{spec.path}: the file is missing; {STUDY} lists it{like(spec.path.name, beside)}; "
+            f"put the file there, or correct its path in {STUDY}."
+        )
     sharing = {name for name, other in study.files.items() if other.path == spec.path}
     names = list(dict.fromkeys(c.column for c in dictionary if c.file in sharing))
     try:

@@ -13,6 +13,7 @@ from ccp_analysis.cleaning.table import RawTable
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study
+from ccp_analysis.errors import few
 from ccp_analysis.layout import DICTIONARY, STUDY
 
 EXAMPLES = 3
@@ -76,7 +77,7 @@ def _short(text: str) -> str:
 
 def _expected(column: Column) -> str:
     if column.codes:
-        return f"one of the codes {', '.join(column.codes)}"
+        return f"one of the codes {few(column.codes)}"
     limits = (column.minimum, column.maximum)
     within = "" if limits == (None, None) else f" within {range_of(*limits)}"
     return EXPECTED[column.type] + within
@@ -86,6 +87,9 @@ def _hint(table: RawTable, column: Column, invalid: np.ndarray) -> str:
     """Say what to declare where it is commas, or days before months, that are not valid."""
     texts = table.sheet.cells[column.column][invalid]
     if column.type == "date" and texts.str.contains(DAY_FIRST).mean() > 0.5:
+        late = texts.astype("str").str.extract(r"^\s*[0-9]+[/-]([0-9]+)", expand=False)
+        if (late.dropna().astype(int) > 12).any():  # no month: the month stands first
+            return ", write the month between year and day"
         return " (dates: day-first)"
     marks = texts.str.contains(",", regex=False)
     commas = column.type in ("number", "integer", "ordinal") and marks.mean() > 0.5

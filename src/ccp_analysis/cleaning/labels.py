@@ -8,6 +8,7 @@ from dataclasses import replace
 from ccp_analysis.cleaning.sheet import Sheet
 from ccp_analysis.config.dictionary import Column, key_of
 from ccp_analysis.config.reading import first_of
+from ccp_analysis.errors import few
 from ccp_analysis.layout import DICTIONARY
 
 
@@ -38,7 +39,7 @@ def check_labels(sheet: Sheet, columns: Sequence[Column]) -> Sheet:
         if unknown:
             remarks.append(
                 f"labels of '{column.column}' in the file that the dictionary does not know: "
-                f"{', '.join(unknown)}"
+                f"{few(unknown)}"
             )
     if faults:
         raise first_of(faults)

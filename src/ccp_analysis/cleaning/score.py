@@ -12,7 +12,7 @@ from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
 from ccp_analysis.cleaning.value_set import ValueSet, cells, read_value_set, utility
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.instruments import Instrument
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.layout import DICTIONARY, INSTRUMENTS
 
 
@@ -206,7 +206,7 @@ def visits_of(name: str, instrument: Instrument, by_name: dict[str, list[Column]
         if [column.visit for column in by_name[item]] != visits:
             raise StudyError(
                 f"{INSTRUMENTS}: item '{item}' of '{name}' is not asked at the same visits as "
-                f"'{instrument.items[0]}'; expected {', '.join(visits)}."
+                f"'{instrument.items[0]}'; expected {few(visits)}."
             )
     return visits
 

@@ -15,7 +15,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ccp_analysis.config.reading import first_of
-from ccp_analysis.layout import STUDY
+from ccp_analysis.errors import SHOWN, StudyError, few, like
+from ccp_analysis.layout import DICTIONARY, STUDY
 
 STRINGS = pd.StringDtype(na_value=np.nan)
 Rows = Sequence[tuple[int, Sequence[str]]]
@@ -204,13 +205,24 @@ def check_header(
     """
     found, known = Counter(header), set(columns)
     faults = [f"{path}{place}: column '{name}' stands twice." for name in found if found[name] > 1]
+    unknown = [name for name in found if name not in known]
+    missing = [name for name in columns if name not in found]
+    if missing and (delimiter := _delimiter(header)):
+        raise StudyError(
+            f"{path}{place}: column '{missing[0]}' is missing; the data dictionary expects it (is "
+            f"the delimiter: {delimiter}?); say 'delimiter: {delimiter}' for this file in {STUDY}."
+        )
+    for number, name in enumerate(missing):
+        most = like(name, unknown) if number < SHOWN else ""
+        if len(missing) == len(unknown) == 1:
+            most = f"; most like it: '{unknown[0]}'"
+        faults.append(
+            f"{path}{place}: column '{name}' is missing; the data dictionary expects it{most}; "
+            f"name it so in the file, or change {DICTIONARY} to what the file has."
+        )
     faults += [
-        f"{path}{place}: column '{name}' is missing; the data dictionary expects it{_hint(header)}."
-        for name in columns
-        if name not in found
-    ]
-    faults += [
-        f"{path}{place}: column '{name}' is not in the data dictionary; expected only its columns."
+        f"{path}{place}: column '{name}' is not in the data dictionary; describe it in "
+        f"{DICTIONARY}, or delete it."
         for name in header
         if name not in known
     ]
@@ -227,11 +239,11 @@ def check_header(
         raise first_of(faults)
 
 
-def _hint(header: Sequence[str]) -> str:
-    """Say what may be wrong where a whole header stands in one cell."""
+def _delimiter(header: Sequence[str]) -> str:
+    """Return by what a header may be delimited that stands in one cell as a whole."""
     names = {";": "semicolon", "\t": "tab", ",": "comma"}
     marks = [names[mark] for mark in names if len(header) == 1 and mark in header[0]]
-    return f" (is the delimiter: {marks[0]}?)" if marks else ""
+    return marks[0] if marks else ""
 
 
 def spans(numbers: Sequence[int]) -> str:
@@ -239,4 +251,4 @@ def spans(numbers: Sequence[int]) -> str:
     series = pd.Series(numbers, dtype=int)
     groups = series.groupby((series.diff() != 1).cumsum())
     ends = zip(groups.first(), groups.last(), strict=True)
-    return ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in ends)
+    return few(f"{a}" if a == b else f"{a} to {b}" for a, b in ends)

@@ -28,7 +28,7 @@ from ccp_analysis.cleaning.sheet import (
 )
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import RawFile
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.layout import STUDY
 
 COMPOUND = b"\xd0\xcf\x11\xe0"  # how files of the older Office formats begin
@@ -185,11 +185,11 @@ def _unreadable(path: Path, handle: BinaryIO) -> str:
 def _sheet(file: RawFile, names: list[str]) -> str:
     if file.sheet is not None and file.sheet not in names:
         raise StudyError(
-            f"{file.path}: there is no sheet '{file.sheet}'; expected one of {', '.join(names)}."
+            f"{file.path}: there is no sheet '{file.sheet}'; expected one of {few(names)}."
         )
     if file.sheet is None and len(names) != 1:
         raise StudyError(
-            f"{file.path}: {len(names)} sheets found ({', '.join(names)}); {STUDY} must say which "
+            f"{file.path}: {len(names)} sheets found ({few(names)}); {STUDY} must say which "
             "(sheet: …)."
         )
     return file.sheet or names[0]

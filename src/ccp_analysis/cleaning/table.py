@@ -22,7 +22,7 @@ from ccp_analysis.cleaning.spelling import BLANK
 from ccp_analysis.config.dictionary import Column, key_of
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import RawFile, Study
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import SHOWN, StudyError, few
 from ccp_analysis.groups import name_of, names_of
 from ccp_analysis.layout import DICTIONARY, STUDY
 
@@ -322,13 +322,19 @@ def _check_unique(table: RawTable, key: str) -> None:
     """Raise StudyError where a key that stands for one thing has rows that differ."""
     values, sheet = table.values[key], table.sheet
     twice = values[values.duplicated(keep=False) & values.notna()]
-    faults, advice = [], _by_event(table, twice) if len(twice) else ""
+    advice, faults = _by_event(table, twice) if len(twice) else "", list[str]()
     for who, found in twice.groupby(twice, sort=True):
         rows = [sheet.rows[at] for at in found.index]
         sheets = f", sheet '{sheet.name}'" if sheet.name else ""
+        which = few(rows) if len(rows) > 2 else " and ".join(map(str, rows))
+        way = advice
+        if not way and len(faults) < SHOWN:
+            cells = sheet.cells.loc[found.index].drop(columns=table.column(key).column)
+            differ = few(f"'{name}'" for name in cells if cells[name].nunique() > 1)
+            way = f"; they differ in {differ}: delete the wrong one"
         faults.append(
-            f"{sheet.path}{sheets}, {sheet.word}s {' and '.join(map(str, rows))}: '{who}' has rows "
-            f"that differ; one row is expected{advice}."
+            f"{sheet.path}{sheets}, {sheet.word}s {which}: '{who}' has rows that differ; "
+            f"one row is expected{way}."
         )
     if faults:
         raise first_of(faults)

@@ -15,7 +15,7 @@ from ccp_analysis.config.dictionary import Column, line_of
 from ccp_analysis.config.instruments import Instrument, ValuedBy
 from ccp_analysis.config.reading import first_of, place
 from ccp_analysis.config.tables import csv_rows, read_table
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.layout import DICTIONARY, INSTRUMENTS
 
 BY = ["age_band", "sex"]
@@ -75,7 +75,7 @@ def read_value_set(instrument: Instrument) -> ValueSet:
     of_people = [name for name in header if PEOPLE.search(name)]
     if of_people and instrument.valued_by is None:
         raise StudyError(
-            f"{path}, line 1: the table has the columns {', '.join(of_people)}, and nothing says "
+            f"{path}, line 1: the table has the columns {few(of_people)}, and nothing says "
             f"whose cell is whose; expected valued_by of the instrument in {INSTRUMENTS}: one cell "
             "of such a table is nobody's value set."
         )
@@ -116,7 +116,7 @@ def _known(name: str, key: str, by: ValuedBy, where: str) -> str:
     if name not in known:
         raise StudyError(
             f"{where}: {key} '{name}' found; expected one of those of valued_by.{named} in "
-            f"{INSTRUMENTS}: {', '.join(known)}."
+            f"{INSTRUMENTS}: {few(known)}."
         )
     return name
 
@@ -177,7 +177,7 @@ def _decrements(instrument: Instrument) -> dict[str, dict[float, float]]:
         if row["dimension"] not in decrements:
             raise StudyError(
                 f"{path}, line {line}: dimension '{row['dimension']}' is not an item of the "
-                f"instrument in {INSTRUMENTS}; expected one of {', '.join(instrument.items)}."
+                f"instrument in {INSTRUMENTS}; expected one of {few(instrument.items)}."
             )
         if level in decrements[row["dimension"]]:
             raise StudyError(

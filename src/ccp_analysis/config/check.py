@@ -20,7 +20,7 @@ from ccp_analysis.config.reading import Strict, among, place
 from ccp_analysis.config.salvage import salvage
 from ccp_analysis.config.study import Study
 from ccp_analysis.config.trial import Trial
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.layout import DICTIONARY, ECONOMICS, IMPLEMENTATION, INSTRUMENTS, PLAN, STUDY
 
 PARTS: dict[str, tuple[type[Strict], Path]] = {
@@ -354,7 +354,7 @@ def _outcomes(plan: Plan, economics: Economics) -> Iterator[str]:
         if name not in outcomes:
             yield (
                 f"{place(ECONOMICS, 'cost_per')}: cost_per names '{name}'; expected outcomes of "
-                f"{PLAN}: {', '.join(outcomes)}."
+                f"{PLAN}: {few(outcomes)}."
             )
 
 

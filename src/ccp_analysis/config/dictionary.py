@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from ccp_analysis.config.reading import Strict, complaints, first_of
 from ccp_analysis.config.tables import read_table
+from ccp_analysis.errors import few, like
 from ccp_analysis.layout import DICTIONARY
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _unlisted(column: Column, what: str, study: Study) -> Iterator[str]:
     if what == "visit" and not (column.codes and visits.issuperset(column.codes)):
         yield (
             f"'{column.name}' of the file '{column.file}' ({what}) needs ids of visits as codes: "
-            f"{', '.join(sorted(visits))}"
+            f"{few(sorted(visits))}"
         )
 
 
@@ -239,12 +240,13 @@ def _faults(column: Column, study: Study) -> Iterator[str]:
     if not re.fullmatch("[a-z][a-z0-9_]*", column.name):
         yield f"name '{column.name}' found; expected small letters, digits and underscores"
     if column.file not in study.files:
-        yield f"file '{column.file}' is not in config/study.yaml"
+        yield f"file '{column.file}' is not in config/study.yaml{like(column.file, study.files)}"
     file = study.files.get(column.file)
     times = file.occasions if file and file.rows == "practitioner" else study.visits
     if column.visit not in ("", *(time.id for time in times)):
         kind = "visit" if times is study.visits else "occasion"
-        yield f"{kind} '{column.visit}' is not in config/study.yaml"
+        most = like(column.visit, [time.id for time in times])
+        yield f"{kind} '{column.visit}' is not in config/study.yaml{most}"
     if column.type in ("category", "ordinal") and not column.codes:
         yield f"a {column.type} needs codes, as in 0=No;1=Yes"
     if (file is None or file.of_people) and is_reserved(column.variable, study):

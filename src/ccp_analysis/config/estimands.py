@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ccp_analysis.config.reading import Strict, among
+from ccp_analysis.errors import few
 
 EventStrategy = Literal[
     "treatment policy",
@@ -109,7 +110,7 @@ def estimand_faults(
     if len(set(ids)) < len(ids):
         yield "estimands: every id must be its own"
     if ids and default not in ids:
-        yield f"estimand: '{default}' is not one of the estimands ({', '.join(ids)})"
+        yield f"estimand: '{default}' is not one of the estimands ({few(ids)})"
     taken: dict[str, str] = {}
     for estimand in estimands:
         where = f"estimand '{estimand.id}'"

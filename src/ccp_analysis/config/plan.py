@@ -26,7 +26,7 @@ from ccp_analysis.config.next_study import NextStudy, next_study_faults
 from ccp_analysis.config.reading import Name, Strict, among, load, place
 from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
 from ccp_analysis.config.study import Clusters
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.layout import PLAN, STUDY
 from ccp_analysis.results import terms
 from ccp_analysis.results.terms import Pooling
@@ -229,7 +229,9 @@ class Plan(Strict):
         if len(set(ids)) < len(ids) or set(RESERVED) & set(ids):
             yield f"analyses: every id must be its own, and none of {', '.join(RESERVED)}"
         if len(known) < len(self.outcomes):
-            yield "outcomes: every outcome may stand once"
+            names = [outcome.id for outcome in self.outcomes]
+            twice = few(f"'{name}'" for name in sorted(known) if names.count(name) > 1)
+            yield f"outcomes: every outcome may stand once; not so {twice}"
         for analysis in self.analyses:
             where = f"analysis '{analysis.id}'"
             yield from among(where, analysis.outcomes or (), known, "outcomes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,11 +10,22 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ccp_analysis.errors import StudyError, denied
+from ccp_analysis.errors import StudyError, denied, like
 
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 # Words for the two commonest complaints of pydantic; its own serve for the rest.
 _WORDS = {"extra_forbidden": "unknown key", "missing": "is missing"}
+# What it leaves out: how a value is written.
+_FORMS = {
+    "date_from_datetime_parsing": "expected one as 2021-01-31",
+    "bool_parsing": "expected true or false",
+}
+# What to do about the commonest faults of YAML, by what its reader says of them.
+_REMEDIES = {
+    "\\t": "; indent with blanks, not with tabs",
+    "mapping values": "; put a text that holds ': ' within quotes",
+    "stands twice": "; keep one of them",
+}
 # An entry is named by one word, its list by the other.
 _LISTS = {"analysis": "analyses", "estimand": "estimands", "family": "families"}
 _NAMED = re.compile(
@@ -173,7 +183,8 @@ def read_lines(path: Path) -> tuple[dict[str, object], Lines]:
         content = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise StudyError(f"{path}, line {line}: not valid YAML ({error.problem}).") from error
+        way = "".join(way for words, way in _REMEDIES.items() if words in str(error.problem))
+        raise StudyError(f"{path}, line {line}: not valid YAML ({error.problem}){way}.") from error
     except (yaml.YAMLError, ValueError) as error:  # a control character; a 30th of February
         raise StudyError(f"{path}: not valid YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(content, dict):
@@ -256,7 +267,7 @@ def among(where: str, names: Iterable[str], known: Collection[str], what: str) -
     covariates: 'agee' is not one of the variables; most like it: 'age'
     """
     for name in sorted(set(names) - set(known)):
-        yield f"{where}: '{name}' is not one of the {what}{_like(name, known)}"
+        yield f"{where}: '{name}' is not one of the {what}{like(name, known)}"
 
 
 def complaints(where: str, error: ValidationError, lines: Lines | None = None) -> list[str]:
@@ -276,24 +287,21 @@ def complaints(where: str, error: ValidationError, lines: Lines | None = None) -
     for complaint in error.errors():
         key = ".".join(str(part) for part in complaint["loc"])
         what = _WORDS.get(complaint["type"], complaint["msg"].removeprefix("Value error, "))
+        if str(complaint.get("ctx", {}).get("pattern")).startswith("^[a-z]"):
+            what = "expected a name of small letters, digits and _"
+        what += f"; {_FORMS[complaint['type']]}" if complaint["type"] in _FORMS else ""
         found = complaint.get("input")
         shown = f" (found: {_shown(found)})" if isinstance(found, str | int | float) else ""
         if complaint["type"] == "literal_error" and isinstance(found, str):
-            shown = shown.removesuffix(")") + _like(found, _QUOTED.findall(what)) + ")"
+            shown = shown.removesuffix(")") + like(found, _QUOTED.findall(what)) + ")"
         elif complaint["type"] == "extra_forbidden":
-            what += _like(str(complaint["loc"][-1]), _known_keys(Strict))
+            what += like(str(complaint["loc"][-1]), _known_keys(Strict))
         keys = [str(part) for part in complaint["loc"]]
         if complaint["type"] == "value_error":
             keys += _named(what)
         at = _place(where, lines, keys) if lines else where
         faults.append(f"{at}: {key + ': ' if key else ''}{what}{shown}.")
     return faults
-
-
-def _like(name: str, known: Iterable[str]) -> str:
-    """Say which of the known names another is most like; empty where it is like none."""
-    like = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; most like it: '{like[0]}'" if like else ""
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:

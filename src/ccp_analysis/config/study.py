@@ -14,7 +14,7 @@ from ccp_analysis.config.events import Delivery, Losses, Medication
 from ccp_analysis.config.reading import Name, Share, Strict, Text, among, load
 from ccp_analysis.config.sharing import Sharing
 from ccp_analysis.config.target_trial import TargetTrial
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.layout import PLAN, STUDY
 
 
@@ -295,7 +295,7 @@ class Study(Strict):
         named += [(part.file, "event") for part in parts.values()]
         for file, rows in [(self.roster, "participant"), *named]:
             if file not in self.files:
-                raise ValueError(f"'{file}' is not one of the files ({', '.join(self.files)})")
+                raise ValueError(f"'{file}' is not one of the files ({few(self.files)})")
             if self.files[file].rows != rows:
                 raise ValueError(f"files: '{file}' needs rows: {rows}")
         for (one, first), (other, second) in combinations(parts.items(), 2):

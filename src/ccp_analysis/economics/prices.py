@@ -18,7 +18,7 @@ from ccp_analysis.config.study import Study
 from ccp_analysis.config.tables import read_table
 from ccp_analysis.economics.perspectives import categories, services_of
 from ccp_analysis.economics.recorded import HOUR, columns_of, costed, is_variable, misrecorded
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.layout import DICTIONARY, ECONOMICS, STUDY
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class PriceIndex:
         if year is None or year not in self.index:
             raise StudyError(
                 f"{where}: price year '{text}' found; expected one of those in {self.path} "
-                f"({', '.join(map(str, self.index))})."
+                f"({few(self.index)})."
             )
         return year, self.index[self.year] / self.index[year]
 
@@ -106,7 +106,9 @@ def number(row: dict[str, str], column: str, where: str, *, positive: bool = Fal
     try:
         amount = float(row[column])
     except ValueError as error:
-        raise StudyError(f"{where}: {what} '{row[column]}' is not a number.") from error
+        raise StudyError(
+            f"{where}: {what} '{row[column]}' is not a number; expected one as 12.5."
+        ) from error
     if not (amount > 0 if positive else amount >= 0) or math.isinf(amount):
         wanted = "more than zero" if positive else "zero or more"
         raise StudyError(f"{where}: {what} {amount:g} found; expected {wanted}.")
@@ -162,7 +164,8 @@ def read_price_index(economics: Economics) -> PriceIndex:
     if economics.price_year not in index:
         raise StudyError(
             f"{path}: the price year {economics.price_year} is missing; "
-            f"{place(ECONOMICS, 'price_year')} names it as that of the evaluation."
+            f"{place(ECONOMICS, 'price_year')} names it as that of the evaluation; "
+            f"expected one of its years ({few(index)}), or a row for that one."
         )
     in_time = dict(sorted(index.items(), key=lambda item: str(item[0])))
     return PriceIndex(economics.price_year, path, in_time, lines, sources)

@@ -19,7 +19,7 @@ from ccp_analysis.config.economics import (
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study, Visit
 from ccp_analysis.economics.qalys import visits_up_to_horizon
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.groups import groups
 from ccp_analysis.layout import ECONOMICS, STUDY
 
@@ -217,7 +217,7 @@ def setting_of(source: Source, variation: Variation) -> Setting:
         if service not in services:
             raise StudyError(
                 f"{where} names the service '{service}', which has no price; expected one of "
-                f"{', '.join(services)}."
+                f"{few(services)}."
             )
     delta = variation.delta or Shift()
     for arm in {**delta.cost, **delta.utility}:

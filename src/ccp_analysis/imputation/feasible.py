@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccp_analysis.config.plan import Plan
+from ccp_analysis.errors import few
 from ccp_analysis.imputation.encoding import Encoded
 from ccp_analysis.imputation.linear import MATCHED
 from ccp_analysis.imputation.matching import PER_DONOR
@@ -145,7 +146,7 @@ def _refusal(
     for what, codes in named.items():
         empty = sorted(set(codes[lacking]) - set(codes[seen]))
         if empty:
-            listed = ", ".join(empty)
+            listed = few(empty)
             way = "" if what == "arm" else f"; with the method 2l.norm a {what} may be empty"
             return f"nobody was observed on it in the {what}{'s' * (len(empty) > 1)} {listed}{way}"
     for rows in members.strata(lacking):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.imputation.plan import Variable
 from ccp_analysis.layout import INSTRUMENTS, PLAN
 
@@ -41,7 +41,7 @@ def never_exist(
         if event not in known:
             raise StudyError(
                 f"{PLAN}: imputation.not_after: '{event}' is not an event that ends participation; "
-                f"expected one of {', '.join(known) or 'none, as the study declares no losses'}."
+                f"expected one of {few(known) or 'none, as the study declares no losses'}."
             )
     if not events or study.losses is None:
         return found

@@ -168,7 +168,7 @@ def forest(
 
 def _lines(marks: list[Mark], compact: bool) -> tuple[list[str], list[float]]:
     """Return the labels of a forest, broken into lines, and how high each is in inches."""
-    wide, gap = (40, 0.04) if compact else (36, 0.1)
+    wide, gap = 40 if compact else 36, 0.04
     labels = [
         "\n".join(
             textwrap.fill(part, wide, max_lines=MOST_LINES, placeholder=" …")
@@ -176,7 +176,7 @@ def _lines(marks: list[Mark], compact: bool) -> tuple[list[str], list[float]]:
         )
         for mark in marks
     ]
-    return labels, [max(0.17 + gap, LINE * (label.count("\n") + 1) + gap) for label in labels]
+    return labels, [max(0.17, 0.145 * (label.count("\n") + 1)) + gap for label in labels]
 
 
 def on_pages(marks: list[Mark], compact: bool = False) -> list[list[Mark]]:

@@ -17,7 +17,7 @@ from ccp_analysis.report.words import ABSENT, Markdown, escape, listed
 
 Cells = list[str | None]
 R = TypeVar("R")
-_LONG, _LONG_TEXT = 20, 3000  # lines, characters: a longer table may break over pages
+_LONG, _LONG_TEXT = 20, 1500  # lines, characters: a longer table may break over pages
 _FACTORS = re.compile(r"[+*]|@.*")
 _WIDE = 400  # dashes of the line under a header: more than pandoc's line, so widths are heeded
 

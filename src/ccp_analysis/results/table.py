@@ -12,7 +12,7 @@ import pandas as pd
 
 from ccp_analysis import files
 from ccp_analysis.config.study import Study
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, few
 from ccp_analysis.groups import groups
 from ccp_analysis.results.terms import VOCABULARY, Status, require_known
 
@@ -183,7 +183,7 @@ def not_estimated(path: Path) -> str:
     failed = table[table["status"].isin([Status.FAILED, Status.REFUSED])]
     if failed.empty:
         return ""
-    names = ", ".join(sorted(set(failed["outcome"])))
+    names = few(sorted(set(failed["outcome"])))
     return (
         f"{len(failed)} of {len(table)} results could not be estimated ({names}): the report says "
         "why.\n"

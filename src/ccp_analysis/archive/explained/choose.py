@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from ccp_analysis.archive.explained.facts import Row
-from ccp_analysis.errors import StudyError
+from ccp_analysis.errors import StudyError, like
 from ccp_analysis.groups import name_of
 
 # In which columns a word is looked for, in this order.
@@ -95,9 +94,7 @@ def _unknown(rows: list[Row], word: str, words: Sequence[str]) -> str:
     if asked.casefold() in {name.casefold() for name in known}:
         return f"no number has all of these words: {', '.join(words)}."
     known |= {row["row"] for row in rows}
-    like = difflib.get_close_matches(asked, sorted(known), n=1)
-    most = f"; most like it: '{like[0]}'" if like else ""
-    return f"'{asked}' is no word of the results, and no id of a row{most}."
+    return f"'{asked}' is no word of the results, and no id of a row{like(asked, known)}."
 
 
 def _listed(rows: list[Row]) -> list[str]:

@@ -59,7 +59,7 @@ def draw_predictors(source: Source) -> Figure:
 def _in_short(label: str) -> str:
     """Return a label with what stands between its first and its last comma left out."""
     first, *more = label.split(", ")
-    return ", ".join([textwrap.shorten(first, 26, placeholder="…"), *more[-1:]])
+    return ", ".join([textwrap.shorten(first, 36, placeholder="…"), *more[-1:]])
 
 
 def _models(source: Source) -> dict[str, list[str]]:
@@ -93,13 +93,13 @@ def drawn(source: Source) -> list[str]:
 def draw_imputation(source: Source) -> Figure:
     """Draw chains and values of the primary outcomes, a line for each follow-up."""
     names = drawn(source)
-    figure = Figure(figsize=(WIDTH, 2.05 * len(names) + 0.25))
+    figure = Figure(figsize=(WIDTH, 1.6 * len(names) + 0.25))
     grid = figure.subplots(len(names), 2, squeeze=False)
     for place, ((left, right), name) in enumerate(zip(grid, names, strict=True)):
         _chains(left, source.traces[source.traces["variable"] == name])
         _values(source, right, source.values[source.values["variable"] == name], name)
         stem, comma, visit = source.variable(name).rpartition(", ")
-        label = textwrap.wrap(stem + comma.strip(), 32)
+        label = textwrap.wrap(stem + comma.strip(), 22)
         left.set_ylabel("\n".join([*label, visit]), fontsize=7)
         if place == 0:
             titles = ("Mean of the imputed values", "Observed and imputed values")

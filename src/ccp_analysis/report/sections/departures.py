@@ -145,7 +145,7 @@ def scenarios(source: Source) -> Table[Line]:
 
 
 def tipping(source: Source) -> list[str]:
-    """Say for each direction beyond which delta an interval lies otherwise to zero."""
+    """Say for each direction beyond which delta it changes whether an interval includes zero."""
     entries = [(entry, outcome) for entry in _asked(source).delta for outcome in entry.outcomes]
     sentences = []
     for entry, outcome in entries:
@@ -176,8 +176,9 @@ def tips_inside(source: Source) -> Iterator[str]:
             if inside:
                 ends = listed([quantity(r["estimate"], 1, r["scale"]) for r in inside])
                 yield (
-                    f"{source.name(outcome)}: if values are not missing at random, the interval "
-                    f"lies otherwise to zero beyond a delta of {ends}, within those of the plan."
+                    f"{source.name(outcome)}: if values are not missing at random, it changes "
+                    f"beyond a delta of {ends}, within those of the plan, whether the interval "
+                    "includes zero."
                 )
 
 

@@ -40,8 +40,8 @@ def design(source: Source) -> Table[Line]:
     return Table(
         "The study and its analysis",
         [
-            Column("Item", itemgetter(0), 20, "l"),
-            Column("This study", lambda line: sentence(line[1]), 80, "l"),
+            Column("Item", itemgetter(0), 14, "l"),
+            Column("This study", lambda line: sentence(line[1]), 86, "l"),
         ],
         [line for line in _lines(source) if line[1]],
     )

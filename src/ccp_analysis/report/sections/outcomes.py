@@ -251,7 +251,7 @@ def draw_forest(source: Source, page: int = 1) -> Figure:
 def draw_course(source: Source) -> Figure:
     """Draw observed means of the primary outcomes over the visits, with quartiles, by arm."""
     outcomes = source.primary
-    figure = Figure(figsize=(WIDTH, panel(2.9, len(outcomes), 0.2) * len(outcomes) + 0.2))
+    figure = Figure(figsize=(WIDTH, panel(1.85, len(outcomes), 0.2) * len(outcomes) + 0.2))
     panels = figure.subplots(len(outcomes), squeeze=False)[:, 0]
     months = {visit.id: visit.months for visit in source.study.visits}
     shift = max(months.values()) * 0.006

@@ -45,7 +45,7 @@ from ccp_analysis.report.words import (
 )
 from ccp_analysis.results.terms import Model, Population, Term
 
-COLUMN, GAP, PAD = 2.95, 0.3, 0.1
+COLUMN, GAP, PAD = 2.95, 0.24, 0.08
 GROUND = "#eef1f5"
 PEOPLE = {
     Population.COMPLETED: "Everyone with a baseline interview, missing values imputed",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
+from ccp_analysis.errors import few
 from ccp_analysis.removed import removed_of
 from ccp_analysis.report.cells import (
     by_method,
@@ -213,7 +214,7 @@ def _removed(source: Source) -> str:
     """Say what of the outcomes cleaning has set missing."""
     found = removed_of(source.plan, source.flow)
     parts = [f"{source.name(outcome)}: {words}" for outcome, words in found.items()]
-    return f"Cleaning set values of outcomes missing. {'; '.join(parts)}." if parts else ""
+    return f"Cleaning set values of outcomes missing. {few(parts, '; ')}." if parts else ""
 
 
 def _primary(source: Source, outcome: str) -> list[str]:

@@ -86,7 +86,7 @@ def draw_visits(source: Source) -> Figure:
     shown_panels = _panels(source)
     columns = min(2, max(1, len(shown_panels)))
     deep = max(1, -(-len(shown_panels) // columns))
-    figure = Figure(figsize=(WIDTH, panel(2.5, deep, 0.5) * deep + 0.5))
+    figure = Figure(figsize=(WIDTH, panel(1.9, deep, 0.5) * deep + 0.5))
     grid = figure.subplots(deep, columns, squeeze=False, sharey="all").ravel()
     months = {visit.id: visit.months for visit in source.study.visits}
     shift = max(months.values()) * 0.008

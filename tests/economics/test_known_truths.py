@@ -108,18 +108,11 @@ def test_draws_have_the_moments_they_should(population, truth, design):
         own = np.einsum("dik,dil->dkl", x, x) / n
         total = x.sum(axis=1)
         pairs = (total[:, :, None] * total[:, None] - n * own) / (n * (n - 1))
-        scale = np.sqrt(np.diagonal(between[trust, arm] + within[trust, arm]))
-        both = scale[:, None] * scale
-        seen.append(
-            np.concatenate(
-                [
-                    x.mean(axis=1) / scale,
-                    ((own - between[trust, arm] - within[trust, arm]) / both).reshape(draws, 16),
-                    ((pairs - between[trust, arm]) / both).reshape(draws, 16),
-                ],
-                axis=1,
-            )
-        )
+        whole = between[trust, arm] + within[trust, arm]
+        scale = np.sqrt(np.diagonal(whole))
+        apart = np.stack([own - whole, pairs - between[trust, arm]], axis=1)
+        apart /= scale[:, None] * scale
+        seen.append(np.concatenate([x.mean(axis=1) / scale, apart.reshape(draws, 32)], axis=1))
     by_team = np.stack(seen)  # team, draw, moment; each of expectation zero
     z = by_team.mean(axis=1) / (by_team.std(axis=1, ddof=1) / draws**0.5)
     assert np.abs(z).max() < 4.5
@@ -162,14 +155,17 @@ def test_exactly_as_many_are_lost_as_asked_and_by_their_baseline():
     assert utility[even].mean() == pytest.approx(utility[~even].mean(), abs=0.01)
 
 
-def test_what_cannot_be_drawn_is_refused():
-    rng = stream(5, "refused")
-    with pytest.raises(ValueError, match="intraclass correlation of 0.9 is not possible"):
-        draw(TRUTHS["dominant"], Population(icc=0.9), UNEQUAL, 1, rng)
-    with pytest.raises(ValueError, match="intraclass correlation of -0.1 is not possible"):
-        draw(TRUTHS["dominant"], Population(icc=-0.1), UNEQUAL, 1, rng)
-    with pytest.raises(ValueError, match="cannot avert more than comes anew"):
-        draw(Truth(-900.0, 0.0, 0.0), Population(), UNEQUAL, 1, rng)
+@pytest.mark.parametrize(
+    ("truth", "icc", "said"),
+    [
+        (TRUTHS["dominant"], 0.9, "intraclass correlation of 0.9 is not possible"),
+        (TRUTHS["dominant"], -0.1, "intraclass correlation of -0.1 is not possible"),
+        (Truth(-900.0, 0.0, 0.0), 0.0, "cannot avert more than comes anew"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(truth, icc, said):
+    with pytest.raises(ValueError, match=said):
+        draw(truth, Population(icc=icc), UNEQUAL, 1, stream(5, "refused"))
 
 
 # The estimates ----------------------------------------------------------------------------------
@@ -237,12 +233,8 @@ def test_acceptability_of_the_dominant_rises(benchmark, found, cell):
 
 def test_a_large_enough_saving_makes_the_curve_of_the_dominant_fall(benchmark):
     """The one of whose saving one is surer than of its effect, whatever the data."""
-    curve = benchmark.Curves(
-        np.array([-900.0]),
-        np.array([0.01]),
-        np.array([[200.0**2], [0.01**2], [0.0]]),
-        np.array([4.0]),
-    )
+    variances = np.array([[200.0**2], [0.01**2], [0.0]])
+    curve = benchmark.Curves(np.array([-900.0]), np.array([0.01]), variances, np.array([4.0]))
     values = curve.at(np.array([0.0, curve.peak()[0], 50_000.0]))[0]
     assert curve.peak()[0] == pytest.approx(0.01 * 200**2 / (900 * 0.01**2))
     assert values[0] < values[1] > values[2]

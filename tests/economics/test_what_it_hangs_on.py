@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import small_trial
 from pydantic import ValidationError
-from scipy import stats
 from small_trial import one, small
 
 from ccp_analysis.config.economics import Variation
@@ -24,7 +23,6 @@ from ccp_analysis.economics.stage import main_rows
 from ccp_analysis.economics.standard_errors import error_rows
 from ccp_analysis.economics.uncertainty import figure_data
 from ccp_analysis.economics.variations import variation_rows
-from ccp_analysis.models.information import perfect_information
 
 WAYS = ("pair", "change", "own_baseline", "both_baselines")
 ADJUST = [{"id": way, "label": way, "adjust": way} for way in WAYS]
@@ -55,15 +53,6 @@ def ways() -> list[dict]:
     return asked()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_net_benefit_is_what_effects_are_worth_less_costs_however_adjusted(ways, way):
-    cost, qaly = (difference(ways, way, outcome) for outcome in ("cost", "qaly"))
-    for threshold in (20000, 30000):
-        row = difference(ways, way, "net_benefit", threshold=threshold)
-        assert row["estimate"] == pytest.approx(threshold * qaly["estimate"] - cost["estimate"])
-        assert row["inference"] == cost["inference"] == "cr2"
-
-
 def test_every_adjustment_has_the_same_people(ways):
     assert {row["n"] for row in ways if row["term"] == "difference"} == {72}
     # Also where a baseline is missing, which only some of them use.
@@ -81,26 +70,6 @@ def test_a_change_is_less_what_the_baseline_would_have_been_over_the_same_time()
         less = plain[COST] - change[COST]
         np.testing.assert_allclose(less, share * plain[BASELINE_COST], atol=1e-9)
         np.testing.assert_allclose(plain[QALY] - change[QALY], 0.5 * plain["u_before"], atol=1e-12)
-
-
-def test_the_pair_alone_is_the_difference_of_the_means_where_teams_are_alike_in_size(ways):
-    source = small()
-    people = data_of(source).chosen.frame
-    means = people.groupby([people["arm"]])[[COST, QALY]].mean()
-    for outcome, column in (("cost", COST), ("qaly", QALY)):
-        by_hand = means.loc["new", column] - means.loc["usual", column]
-        assert difference(ways, "pair", outcome)["estimate"] == pytest.approx(by_hand)
-
-
-def test_each_outcome_has_the_design_it_would_have_alone():
-    data = data_of(small(), "own_baseline")
-    both, method = data.fit_sums(np.array([[1.0, 0.0], [0.0, 1.0]]))
-    assert method == "cr2" and both.estimate.shape == (small_trial.M, 2, 3)
-    for k, (own, name) in enumerate(zip(data.own, (COST, QALY), strict=True)):
-        alone, _ = replace(data, X=own, own=()).fit_all(data.values(name))
-        np.testing.assert_allclose(both.estimate[:, k], alone.estimate[:, 0], rtol=1e-9)
-        np.testing.assert_allclose(both.std_error[:, k], alone.std_error[:, 0], rtol=1e-9)
-        np.testing.assert_allclose(both.df[:, k], alone.df[:, 0], rtol=1e-8)
 
 
 def costing(cost) -> Compared:
@@ -208,20 +177,6 @@ def influence(main) -> list[dict]:
     return influence_rows(main, [20000.0])
 
 
-def test_without_one_person_is_a_fit_of_the_others(main, influence):
-    X, y = main.X.X, main.values(COST)[:, 0]
-    found = []
-    for i in range(main.chosen.n):
-        stay = np.arange(main.chosen.n) != i
-        fits = [np.linalg.lstsq(X[k][stay], y[k][stay], rcond=None)[0][1] for k in range(len(X))]
-        found.append(np.mean(fits))
-    for level, value in (("lowest", min(found)), ("highest", max(found))):
-        row = one(influence, outcome="cost", term="difference without one person", level=level)
-        assert row["estimate"] == pytest.approx(value, rel=1e-9)
-        assert row["conf_low"] < row["estimate"] < row["conf_high"]
-        assert (row["n"], row["n_clusters"]) == (71, 8)
-
-
 def test_nobody_is_named(influence, main):
     people = set(main.chosen.frame["participant"])
     for row in influence:
@@ -229,27 +184,15 @@ def test_nobody_is_named(influence, main):
         assert not any(name in (row.get("note") or "") for name in people)
 
 
-def test_every_pair_has_a_row_of_each_outcome(influence):
-    rows = [row for row in influence if row["term"] == "difference without one pair"]
-    assert len(rows) == 4 * 3
-    assert {row["n"] for row in rows} == {54} and {row["n_clusters"] for row in rows} == {6}
-    assert all(row["p_value"] is None and "influence only" in row["note"] for row in rows)
-    where = {"term": "difference without one pair", "level": "trust2"}
-    cost, qaly, benefit = (one(rows, outcome=o, **where) for o in ("cost", "qaly", "net_benefit"))
-    assert benefit["estimate"] == pytest.approx(20000 * qaly["estimate"] - cost["estimate"])
-
-
 def test_a_pair_without_which_arms_cannot_be_compared_says_so():
     tables = small_trial.imputed(small_trial.people())
     source = small(tables=tables[tables["trust"].isin(["trust0", "trust1"])])
     rows = influence_rows(data_of(source), [20000.0])
     lost = [row for row in rows if row.get("status") == "failed"]
-    assert {(row["term"], row["level"]) for row in lost} == {
-        ("difference without one pair", name) for name in ("trust0", "trust1")
-    }
-    assert len(lost) == 2 * 3
+    outcomes, pairs = ("cost", "qaly", "net_benefit"), ("trust0", "trust1")
+    assert {(r["outcome"], r["level"]) for r in lost} == {(o, p) for o in outcomes for p in pairs}
+    assert {row["term"] for row in lost} == {"difference without one pair"} and len(lost) == 6
     assert all("has a single team" in row["note"] for row in lost)
-    assert len({(r["outcome"], r["level"]) for r in lost}) == 6
 
 
 def test_what_is_the_same_for_everyone_stops_nothing_else():
@@ -274,56 +217,38 @@ def test_without_clusters_there_are_people_only():
 def test_costs_of_a_few_and_of_all_alike():
     source = small()
     chosen = data_of(source).chosen
-    alike = chosen.frame.assign(**{COST: 100.0})
-    for row in concentration_rows(source, with_frame(chosen, alike)):
+
+    def concentrated(frame):
+        return concentration_rows(source, replace(chosen, frame=frame))
+
+    for row in concentrated(chosen.frame.assign(**{COST: 100.0})):
         value = {"dearest 5%": 0.05, "dearest 10%": 0.1}.get(row.get("subgroup"), 0.0)
         assert row["estimate"] == pytest.approx(value, abs=1e-12)
     dear = chosen.frame.assign(**{COST: 0.0})
-    first = ~dear.duplicated(["imputation", "arm"])
-    dear.loc[first, COST] = 5000.0
-    for row in concentration_rows(source, with_frame(chosen, dear)):
+    dear.loc[~dear.duplicated(["imputation", "arm"]), COST] = 5000.0
+    for row in concentrated(dear):
         value = 1.0 if row.get("subgroup") else 1.0 - 1.0 / row["n"]
         assert row["estimate"] == pytest.approx(value)
-    assert concentration_rows(source, with_frame(chosen, dear.assign(**{COST: 0.0}))) == []
+    assert concentrated(dear.assign(**{COST: 0.0})) == []
 
 
-def with_frame(chosen, frame):
-    return replace(chosen, frame=frame)
+# ------------------------------------------------------------------ information
 
 
-# ------------------------------------------------------------------ standard errors, information
-
-
-def test_the_interval_of_a_standard_error_is_that_of_chi_square(main):
-    for row in error_rows(main, [20000.0]):
-        if row["term"] != "standard error":
-            continue
-        low, high = (
-            row["estimate"] ** 2 * row["df"] / row[c] ** 2 for c in ("conf_high", "conf_low")
-        )
-        found = stats.chi2.cdf([low, high], row["df"])
-        np.testing.assert_allclose(found, [0.025, 0.975], rtol=1e-8)
-
-
-def test_information_follows_from_the_row_of_net_benefit():
-    information = {"people": 500, "years": 2, "discount": 0.05, "source": "a guess"}
-    rows, draws = main_rows(small(economics={"information": information}), 7200.0)
+def test_information_by_the_bootstrap_is_that_of_its_draws():
+    rows, draws = main_rows(small(), 7200.0)
+    assert not [r for r in rows if str(r["term"]).endswith("population")]
+    where = {"term": "expected value of perfect information", "inference": "bootstrap"}
     for threshold in (0, 10000, 20000, 30000):
-        at = {"outcome": "net_benefit", "threshold": threshold}
-        row = one(rows, **at, term="difference", model="net-benefit")
-        evpi = {**at, "term": "expected value of perfect information", "level": "new - usual"}
-        by_t = one(rows, **evpi, inference="cr2")
-        value = perfect_information(row["estimate"], row["std_error"], row["df"])
-        assert by_t["estimate"] == pytest.approx(float(value)) and by_t["df"] == row["df"]
-        assert one(rows, **evpi, inference="normal")["estimate"] < by_t["estimate"]
-        whole = one(rows, **at, term="expected value of perfect information, population")
-        assert whole["estimate"] == pytest.approx((500 + 500 / 1.05) * by_t["estimate"])
-        assert "500 people a year for 2 years, discounted at 5% a year (a guess)" in whole["note"]
         gains = threshold * draws.effect - draws.cost
         drawn = np.maximum(gains, 0).mean() - max(gains.mean(), 0)
-        assert one(rows, **evpi, inference="bootstrap")["estimate"] == pytest.approx(drawn)
-    without = main_rows(small(), 7200.0)[0]
-    assert not [r for r in without if str(r["term"]).endswith("population")]
+        row = one(rows, **where, threshold=threshold)
+        assert row["estimate"] == pytest.approx(drawn) and row["level"] == "new - usual"
+    table = figure_data(small().study, draws)
+    assert list(table) == ["draw", "cost_new_minus_usual", "qaly_new_minus_usual"]
+    np.testing.assert_array_equal(table["cost_new_minus_usual"], draws.cost)
+    none = figure_data(small().study, None)
+    assert len(table) == 200 and list(none) == list(table) and none.empty
 
 
 def test_a_net_benefit_that_failed_has_no_information():
@@ -333,14 +258,3 @@ def test_a_net_benefit_that_failed_has_no_information():
     assert not [row for row in rows if str(row["term"]).startswith("expected value")]
     whys = [r for r in rows if r["term"] in ("standard error", "difference without one person")]
     assert len(whys) == 2 and all(row["status"] == "failed" and row["note"] for row in whys)
-
-
-def test_exported_draws_say_which_arm_is_taken_from_which():
-    source = small()
-    _, draws = main_rows(source, 7200.0)
-    table = figure_data(source.study, draws)
-    assert list(table) == ["draw", "cost_new_minus_usual", "qaly_new_minus_usual"]
-    np.testing.assert_array_equal(table["cost_new_minus_usual"], draws.cost)
-    assert len(table) == 200
-    none = figure_data(source.study, None)
-    assert list(none) == list(table) and none.empty

@@ -56,29 +56,19 @@ def of_outcomes(folder) -> None:
     dictionary = folder / "config/dictionary.csv"
     dictionary.write_text(dictionary.read_text() + "".join(more))
     plan = (folder / PLAN).read_text()
-    plan = plan.replace("[social_capital]", "[social_capital, goal_attainment, eq_vas]")
-    plan = plan.replace(
-        "    outcomes: [social_capital, goal_attainment, eq_vas], pooling",
-        "    outcomes: [social_capital], pooling",
+    plan = re.sub(
+        r"\[social_capital\](?!, pooling)", "[social_capital, goal_attainment, eq_vas]", plan
     )
     numbers = "[social_capital, recovery, wellbeing, goal_attainment, inclusion, utility, eq_vas]"
-    plan = re.sub(
-        r"(  - \{id: (?!ancova_complete_df)[^\n]*model: [^\n]*)\}",
-        rf"\1, outcomes: {numbers}}}",
-        plan,
-    )
-    plan = plan.replace(
-        "  - {id: eq_vas, role: secondary",
-        "  - {id: relapse, role: secondary, benefit: lower}\n  - {id: eq_vas, role: secondary",
-    )
-    (folder / PLAN).write_text(
-        plan.replace(
-            "analyses:\n",
-            "analyses:\n  - {id: events, role: supporting, model: logistic, visit: month6, "
-            "data: observed, outcomes: [relapse]}\n",
-            1,
-        )
-    )
+    analysis = r"(  - \{id: (?!ancova_complete_df)[^\n]*model: [^\n]*)\}"
+    plan = re.sub(analysis, rf"\1, outcomes: {numbers}}}", plan)
+    eq_vas = "  - {id: eq_vas, role: secondary"
+    relapse = "  - {id: relapse, role: secondary, benefit: lower}\n"
+    plan = plan.replace(eq_vas, relapse + eq_vas)
+    (folder / PLAN).write_text(plan)
+    events = "id: events, role: supporting, model: logistic, visit: month6, data: observed"
+    events = f"analyses:\n  - {{{events}, outcomes: [relapse]}}\n"
+    folder.change(PLAN, "analyses:\n", events)
     folder.change("config/economics.yaml", "cost_per: [social_capital]", "cost_per: [eq_vas]")
 
 
@@ -151,18 +141,22 @@ def test_a_damaged_secondary_outcome_is_a_row_with_its_reason(outcomes, outcome)
     assert row["note"].startswith(REASONS[outcome])
 
 
+BASELINE = "'goal_attainment_baseline' is the same for everyone"
+ARM = "nobody in the arm 'Usual practice' has "
+
+
 @pytest.mark.parametrize(
     ("analysis", "outcome", "reason"),
     [
-        ("ancova_complete", "wellbeing", "nobody in the arm 'Usual practice' has all that"),
-        ("did", "wellbeing", "nobody in the arm 'Usual practice' has the outcome at Six months"),
-        ("clda_observed", "eq_vas", "nobody in the arm 'Usual practice' has the outcome at Six"),
+        ("ancova_complete", "wellbeing", f"{ARM}all that"),
+        ("did", "wellbeing", f"{ARM}the outcome at Six months"),
+        ("clda_observed", "eq_vas", f"{ARM}the outcome at Six"),
         ("clda_observed", "goal_attainment", "the outcome is 0 for everyone at Baseline"),
         ("mixed_observed", "inclusion", "the arm 'Usual practice' has"),
-        ("team_means", "goal_attainment", "'goal_attainment_baseline' is the same for everyone"),
+        ("team_means", "goal_attainment", BASELINE),
         ("checks_ancova", "eq_vas", "nobody has a value of 'eq_vas_month6'"),
-        ("checks_mixed", "goal_attainment", "'goal_attainment_baseline' is the same"),
-        ("delta", "goal_attainment", "'goal_attainment_baseline' is the same for everyone"),
+        ("checks_mixed", "goal_attainment", BASELINE),
+        ("delta", "goal_attainment", BASELINE),
         ("delta", "eq_vas", NOBODY),
         ("reference_based", "eq_vas", NOBODY),
         ("events", "relapse", "Some combination of the covariates predicts the outcome perfectly"),

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import trial
-from trial import CLOSED, ask, pick
+from trial import CLOSED, agrees, ask, failing, pick
 
-from ccp_analysis.analyses.comparison import attempt, compare
-from ccp_analysis.config.study import Study
+from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.pooling_joint import pool_joint
 
 ALL = "third, all levels"
-INFERRED = ("estimate", "std_error", "df", "conf_low", "conf_high")
-
-
-@pytest.fixture(scope="module")
-def study() -> Study:
-    return trial.study()
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +22,6 @@ def tables() -> pd.DataFrame:
     tables = trial.tables()
     third = pd.cut(tables["age"], [-np.inf, 40, 55, np.inf], labels=list("abc"))
     return tables.assign(third=third.astype(object), sex=tables["female"].map({0: "m", 1: "f"}))
-
-
-@pytest.fixture(scope="module")
-def reference() -> dict:
-    return trial.read("analyses.json")
-
-
-def agrees(row: dict, expected: dict) -> None:
-    for column in INFERRED:
-        assert row[column] == pytest.approx(expected[column], **CLOSED), column
 
 
 @pytest.mark.parametrize("data", ["observed", "imputed"])
@@ -72,15 +57,9 @@ def test_the_interactions_with_a_category_and_their_joint_test(study, tables, re
 
 
 def test_without_clusters_the_joint_test_is_the_classical_one(tables, reference):
-    plain = trial.study(clusters=None)
-    rows = compare(
-        "subgroup",
-        plain,
-        tables,
-        "observed",
-        ask(subgroup="third", covariates=["age", "female", "trust"]),
-    )
-    joint = pick(rows, "interaction", subgroup="third, all levels")
+    question = ask(subgroup="third", covariates=["age", "female", "trust"])
+    rows = compare("subgroup", trial.study(clusters=None), tables, "observed", question)
+    joint = pick(rows, "interaction", subgroup=ALL)
     [expected] = reference["subgroup_category"]["classical_f"]
     assert joint["statistic"] == pytest.approx(expected["F"], **CLOSED)
     assert joint["p_value"] == pytest.approx(expected["Pr(>F)"], **CLOSED)
@@ -133,42 +112,30 @@ def test_with_few_imputations_the_joint_test_is_of_the_observed_data(tables):
 
 
 def test_two_levels_have_one_interaction_and_no_joint_test(study, tables):
-    rows = compare("subgroup", study, tables, "observed", ask(subgroup="sex", covariates=["age"]))
-    terms = [(row["term"], row["subgroup"]) for row in rows]
-    assert terms == [
+    asked = ask(subgroup="sex", covariates=["age"])
+    turned = replace(asked, codes=("m", "f", "x"))
+    # The level of a covariate is not adjusted for twice.
+    both = replace(asked, covariates=["age", "sex"])
+    rows, turned, both = (
+        compare("subgroup", study, tables, "observed", one) for one in (asked, turned, both)
+    )
+    assert [(row["term"], row["subgroup"]) for row in rows] == [
         ("interaction", "sex, m - f"),
         ("subgroup difference", "sex, f"),
         ("subgroup difference", "sex, m"),
     ]
     assert rows[0]["estimate"] == pytest.approx(rows[2]["estimate"] - rows[1]["estimate"])
-    turned = compare(
-        "subgroup",
-        study,
-        tables,
-        "observed",
-        ask(subgroup="sex", covariates=["age"], codes=("m", "f", "x")),
-    )
     assert turned[0]["subgroup"] == "sex, f - m"
     assert turned[0]["estimate"] == pytest.approx(-rows[0]["estimate"])
-
-
-def test_the_level_of_a_covariate_is_not_adjusted_for_twice(study, tables):
-    both = [
-        compare("subgroup", study, tables, "observed", ask(subgroup="sex", covariates=covariates))
-        for covariates in (["age"], ["age", "sex"])
-    ]
-    assert both[0] == both[1]
+    assert both == rows
 
 
 def test_a_level_without_people_in_an_arm_fails_alone(study, tables):
     lone = tables["third"].mask((tables["third"] == "c") & (tables["arm"] == "intervention"), "b")
-    asked = ask(subgroup="third")
-    [row] = attempt(
-        "a", "supporting", "subgroup", study, tables.assign(third=lone), "observed", asked
-    )
+    question = ask(subgroup="third")
+    row = failing("subgroup", study, tables.assign(third=lone), "observed", question)
     assert row["note"] == "nobody in the arm 'Intervention' has third c"
-    assert (row["term"], row["subgroup"], row["status"]) == ("interaction", "third", "failed")
-    assert row["model"] == "ancova"
+    assert (row["term"], row["subgroup"], row["model"]) == ("interaction", "third", "ancova")
 
 
 def test_subgroups_need_complete_variables_of_the_imputation(study, tables):

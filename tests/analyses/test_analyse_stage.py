@@ -229,6 +229,7 @@ def test_a_primary_analysis_that_fails_on_the_primary_outcome_stops_and_leaves_n
     with pytest.raises(StudyError, match="The primary analysis failed: ancova, social_capital: "):
         copy_of_ccp.analyse("ancova")
     assert not out.exists()
+    assert copy_of_ccp.analyse("mixed")["status"].eq("failed").any()
 
 
 AT_MONTH_6 = "ancova, role: primary, model: ancova, visit: month6"

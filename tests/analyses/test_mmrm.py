@@ -93,9 +93,10 @@ def renamed(btheb_done, tmp_path_factory: pytest.TempPathFactory):
     folder = replace(btheb_done, path=tmp_path_factory.mktemp("weeks"))
     shutil.copytree(btheb_done.path, folder.path, dirs_exist_ok=True)
     for old, new, months in zip(VISITS, WEEKS, ("0.25", "0.5", "1", "3"), strict=True):
-        for file in ("study.yaml", "dictionary.csv", "analysis.yaml"):
+        for file in ("study.yaml", "dictionary.csv"):
             folder.change(f"config/{file}", old, new, count=-1)
         folder.change("config/study.yaml", f"months: {old[5:]}}}", f"months: {months}}}")
+    folder.change(PLAN, "month8", "week12", count=-1)
     folder.change(PLAN, "id: ancova, role: primary", "id: ancova, role: supporting")
     folder.change(PLAN, OBSERVED, OBSERVED.replace("supporting", "primary"))
     family = "families:\n  - {id: only, analysis: mmrm_observed, outcomes: [bdi], method: holm}\n"

@@ -25,13 +25,10 @@ def test_every_figure_is_there_twice(clustered: Folder, plain: Folder) -> None:
         assert made == sorted(f"{name}.{kind}" for name in names for kind in ("png", "svg"))
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_figures_are_the_same_bytes_again(
-    clustered: Folder, tmp_path: Path, processes: int
-) -> None:
-    # A user's own settings for matplotlib must not show.
+def test_figures_are_the_same_bytes_again(clustered: Folder, tmp_path: Path) -> None:
+    """By more processes than one, and whatever a user sets for matplotlib."""
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
-        clustered.items(tmp_path, processes=processes)
+        clustered.items(tmp_path, processes=2)
     for path in (clustered.path / "figures").iterdir():
         assert path.read_bytes() == (tmp_path / "figures" / path.name).read_bytes(), path.name
 
@@ -62,55 +59,30 @@ def test_names_within_a_figure_are_its_own_and_labels_stay(tmp_path: Path) -> No
     assert "xml" not in page
 
 
-def _names(folder: Folder) -> list[str]:
-    source = folder.source()
-    return reported.figure_names(source)
-
-
-def _draw_all(folder: Folder, out: Path) -> None:
-    source = folder.source()
-    for item in figures_of(source):
-        stage.draw(source, item, out)
-
-
 def _said(figure) -> str:
     texts = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
     return "\n".join(texts)
 
 
-@pytest.fixture
-def stamped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    found: list[str] = []
-    monkeypatch.setattr(drawing, "save", lambda figure, out, name: found.append(_said(figure)))
-    return found
-
-
-def test_synthetic_figures_say_so(clustered: Folder, tmp_path: Path, stamped: list[str]) -> None:
-    _draw_all(clustered, tmp_path)
-    assert len(stamped) == len(_names(clustered))
-    assert all("SYNTHETIC DATA" in text for text in stamped)
-
-
-def test_no_type_is_smaller_than_seven_points(
+def test_figures_bear_their_status_and_no_type_smaller_than_seven_points(
     clustered: Folder, plain: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes: dict[str, float] = {}
+    found: dict[str, tuple[float, bool]] = {}
 
-    def smallest(figure, out: Path, name: str) -> None:
+    def seen(figure, out: Path, name: str) -> None:
         texts = [t for t in figure.findobj(matplotlib.text.Text) if t.get_text()]
-        sizes[name] = min(text.get_fontsize() for text in texts)
+        found[name] = min(t.get_fontsize() for t in texts), "SYNTHETIC" in _said(figure)
         assert figure.get_figwidth() == drawing.WIDTH
 
-    monkeypatch.setattr(drawing, "save", smallest)
+    monkeypatch.setattr(drawing, "save", seen)
     for folder in (clustered, plain):
-        _draw_all(folder, tmp_path)
-    assert {name: size for name, size in sizes.items() if size < 7} == {}
-
-
-def test_other_figures_do_not(plain: Folder, tmp_path: Path, stamped: list[str]) -> None:
-    _draw_all(plain, tmp_path)
-    assert len(stamped) == len(_names(plain))
-    assert not any("SYNTHETIC" in text for text in stamped)
+        source = folder.source()
+        found.clear()
+        for item in figures_of(source):
+            stage.draw(source, item, tmp_path)
+        assert list(found) == reported.figure_names(source)
+        assert {synthetic for _, synthetic in found.values()} == {folder is clustered}
+        assert {name: size for name, (size, _) in found.items() if size < 7} == {}
 
 
 def test_the_flow_counts_by_arm(clustered: Folder) -> None:
@@ -141,30 +113,26 @@ def test_the_forest_says_what_is_better(clustered: Folder, plain: Folder) -> Non
     methods = _said(reported.draw(clustered.source(), "methods"))
     assert "favours New care →" in methods
     assert "← favours Usual care" in methods
+    assert "−0.70 (−1.80 to 0.40; 50%)" in methods  # an interval at another level
+
+
+def marks(figure) -> list[float]:
+    lines = figure.axes[0].lines
+    return [line.get_xdata()[0] for line in lines if line.get_marker() != "None"]
 
 
 def test_pairs_are_drawn_with_their_mean(clustered: Folder) -> None:
     figure = reported.draw(clustered.source(), "pair_differences")
     text = _said(figure)
-    assert "North" in text
-    assert "−1.80" in text
-    assert "−0.70 (−14.70 to 13.30)" in text
-    drawn = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() != "None"]
-    assert drawn == [-1.8, 0.4, -0.7]
-
-
-def test_where_nothing_is_missing_nothing_is_drawn(plain: Folder) -> None:
-    assert not reported.is_drawn(plain.source(), "missing")
+    assert all(said in text for said in ("North", "−1.80", "−0.70 (−14.70 to 13.30)"))
+    assert marks(figure) == [-1.8, 0.4, -0.7]
 
 
 def test_vile_labels_are_drawn_as_text(tmp_path: Path) -> None:
     folder = make("plain", tmp_path / "study", label="<b>$\\frac{1}{$</b> $$ & ^_")
     folder.items(tmp_path)
-    assert len(list((tmp_path / "figures").iterdir())) == 2 * len(_names(folder))
-
-
-def test_an_interval_at_another_level_says_so(clustered: Folder) -> None:
-    assert "−0.70 (−1.80 to 0.40; 50%)" in _said(reported.draw(clustered.source(), "methods"))
+    names = reported.figure_names(folder.source())
+    assert len(list((tmp_path / "figures").iterdir())) == 2 * len(names)
 
 
 def test_every_check_is_drawn(clustered: Folder) -> None:
@@ -187,8 +155,7 @@ def test_everyone_stands_above_those_without_one_pair(clustered: Folder) -> None
     figure = reported.draw(clustered.source(), "check_pairs_main")
     text = _said(figure)
     assert text.index("Everyone observed") < text.index("Without North") < text.index("South")
-    drawn = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() != "None"]
-    assert drawn == [-0.91, 0.4, -1.8]
+    assert marks(figure) == [-0.91, 0.4, -1.8]
 
 
 def test_other_outcomes_have_a_line_each(clustered: Folder) -> None:
@@ -199,8 +166,7 @@ def test_other_outcomes_have_a_line_each(clustered: Folder) -> None:
 
 def test_subgroups_are_drawn_in_the_order_of_their_codes(clustered: Folder) -> None:
     figure = reported.draw(clustered.source(), "subgroups")
-    drawn = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() != "None"]
-    assert drawn == [0.75, -2.25, -3.0]
+    assert marks(figure) == [0.75, -2.25, -3.0]
     assert "Interaction: <i>Male</i> & *others* against Female" in " ".join(_said(figure).split())
 
 
@@ -212,16 +178,13 @@ def test_means_are_drawn_at_every_visit(plain: Folder) -> None:
 
 
 def test_what_was_not_found_is_drawn_as_nothing(clustered: Folder, tmp_path: Path) -> None:
-    folder = make("clustered", tmp_path / "study")
-    table = folder.path / "results.csv"
-    lines = table.read_text().splitlines(keepends=True)
-    table.write_text("".join(line for line in lines if ",checks_" not in line[:20]))
-    folder.items(tmp_path)
-    source = folder.source()
+    source = clustered.source()
+    rows = [row for row in source.results if not row["analysis"].startswith("checks_")]
+    without = replace(source, results=rows)
     for name in ("check_panels_main", "check_pairs_main", "check_others_main_1"):
-        assert (tmp_path / "figures" / f"{name}.svg").is_file()
-        assert not reported.is_drawn(source, name)
-        assert reported.is_drawn(clustered.source(), name)
+        assert reported.is_drawn(source, name) and not reported.is_drawn(without, name)
+        stage.draw(without, reported.figure(without, name), tmp_path)
+        assert (tmp_path / f"{name}.svg").is_file()
 
 
 def test_checks_without_their_points_are_refused(clustered: Folder, tmp_path: Path) -> None:

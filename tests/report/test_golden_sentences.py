@@ -1,17 +1,22 @@
-"""Each case of the summary's sentences, beside what is kept of it in data/sentences.yaml.
+"""What the reports of made-up studies say, beside what is kept of it.
 
-``python tests/report/test_golden_sentences.py`` writes the file again.
+All of three reports, in data/said/, and each case of the summary's sentences, data/sentences.yaml.
+``python tests/report/test_golden_sentences.py`` writes the files again.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from lost import make_lost
 from made_up import DATA, Folder, make
+from support import reported
 from support.reported import summary
 
 from ccp_analysis.analyses.question import Question
@@ -21,6 +26,11 @@ from ccp_analysis.report.marks import plain as unmarked
 from ccp_analysis.report.source import Row, Source
 
 KEPT = DATA / "sentences.yaml"
+REPORTS: dict[str, Callable[[Path], Folder]] = {
+    "clustered": lambda path: make("clustered", path),
+    "plain": lambda path: make("plain", path),
+    "lost": make_lost,
+}
 LIMITS = ("estimate", "conf_low", "conf_high", "p_value")
 NOTHING = dict.fromkeys((*LIMITS, "std_error", "df", "n"))
 # What the primary analysis found, which direction is better, and the difference that matters.
@@ -109,12 +119,38 @@ def said(plain: Folder, clustered: Folder) -> dict[str, str]:
     return found
 
 
+def whole(folder: Folder) -> str:
+    """Return the text of a report with its tables: readable, and without versions of software."""
+    source = folder.source()
+    with folder.inside():
+        text = unmarked(reported.text(source))
+    text = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
+    text = re.sub(r"^\| :?-+.*\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"(?<=^\*\*Software\.\*\* ).*", "…", text, flags=re.MULTILINE)
+
+
+def reports(folder: Path) -> dict[str, str]:
+    """Return the texts by study; of the one with values missing what the first has not."""
+    found = {name: whole(make_it(folder / name)) for name, make_it in REPORTS.items()}
+    known = set(found["clustered"].splitlines())
+    lines = found["lost"].splitlines(keepends=True)
+    return found | {"lost": "".join(line for line in lines if line.strip("\n") not in known)}
+
+
+def test_the_reports_say_what_is_kept_of_them(tmp_path: Path) -> None:
+    for name, text in reports(tmp_path).items():
+        kept = (DATA / f"said/{name}.md").read_text(encoding="utf-8")
+        assert text.splitlines() == kept.splitlines(), name
+
+
 def test_every_case_says_what_is_kept_of_it(plain: Folder, clustered: Folder) -> None:
     assert said(plain, clustered) == yaml.safe_load(KEPT.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        folders = [make(study, Path(name) / study) for study in ("plain", "clustered")]
-        text = yaml.safe_dump(said(*folders), sort_keys=False, allow_unicode=True, width=98)
+        for report, text in reports(Path(name)).items():
+            (DATA / f"said/{report}.md").write_text(text, encoding="utf-8")
+        cases = said(*(Folder(Path(name) / report) for report in ("plain", "clustered")))
+        text = yaml.safe_dump(cases, sort_keys=False, allow_unicode=True, width=98)
         KEPT.write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ from ccp_analysis.analyses.comparison import compare, fit_of
 from ccp_analysis.config.models import Model
 from ccp_analysis.config.plan import Model as Planned
 from ccp_analysis.errors import StudyError
+from ccp_analysis.models.pooling import pool
 
 
 @pytest.fixture(scope="module")
@@ -146,27 +147,18 @@ def test_identical_imputations_add_nothing(study, tables, model):
 
 
 def test_imputations_that_differ_are_pooled_by_rubin_and_barnard_rubin(study, tables):
-    moved = tables.copy()
-    second = (moved["imputation"] == 2) & (moved["arm"] == "intervention")
-    moved.loc[second, "y_after"] += 0.3
+    """`tests/models` has the rules against R."""
+    second = (tables["imputation"] == 2) & (tables["arm"] == "intervention")
+    moved = tables.assign(y_after=tables["y_after"] + 0.3 * second)
     each = []
     for k in (1, 2):
         alone = moved[moved["imputation"] == k].assign(imputation=0)
         each.append(pick(compare("ancova", study, alone, "observed", ask()), "difference"))
-    pooled = pick(compare("ancova", study, moved, "imputed", ask()), "difference")
-    q = np.array([row["estimate"] for row in each])
-    u = np.array([row["std_error"] ** 2 for row in each])
-    total = u.mean() + 1.5 * q.var(ddof=1)
-    assert pooled["estimate"] == pytest.approx(q.mean())
-    assert pooled["std_error"] == pytest.approx(np.sqrt(total))
-    complete = 2 / sum(1 / row["df"] for row in each)
-    share = 1.5 * q.var(ddof=1) / total
-    observed = (complete + 1) / (complete + 3) * complete * (1 - share)
-    df = 1 / (1 / (1 / share**2) + 1 / observed)
-    assert pooled["df"] == pytest.approx(df)
-    riv = 1.5 * q.var(ddof=1) / u.mean()
-    assert pooled["fmi"] == pytest.approx((riv + 2 / (df + 3)) / (riv + 1))
-    assert pooled["mc_error"] == pytest.approx(np.sqrt(q.var(ddof=1) / 2))
+    found = pick(compare("ancova", study, moved, "imputed", ask()), "difference")
+    q, se, df = (np.array([row[c] for row in each]) for c in ("estimate", "std_error", "df"))
+    expected = pool(q, se**2, df)
+    for column in ("estimate", "std_error", "df", "fmi", "mc_error"):
+        assert found[column] == pytest.approx(float(getattr(expected, column))), column
 
 
 def test_pair_differences_are_averaged_over_the_imputations_before_signs_are_flipped(study, tables):

@@ -23,27 +23,6 @@ def test_the_summary_has_two_sentences(ccp_report):
     assert "unmeasured difference of more than" in paragraph
 
 
-def test_numbers_of_the_tables_are_those_of_the_results(ccp_report):
-    table = reported.tables(ccp_report)["alike"]
-    row = ccp_report.one(
-        analysis="balance",
-        outcome="utility",
-        term="standardised mean difference",
-        model="none",
-        population="all-with-baseline",
-    )
-    [cells] = [cells for cells in table.rows if cells[0].startswith("Health-related")]
-    assert cells[2] == f"{row['estimate']:.2f}".replace("-", "\N{MINUS SIGN}")
-    unmeasured = reported.tables(ccp_report)["unmeasured"]
-    assert len(unmeasured.rows) == len(ccp_report.plan.outcomes)
-
-
-def test_figures_are_drawn(ccp_report):
-    for name in ("alike", "overlap", "unmeasured"):
-        assert reported.is_drawn(ccp_report, name)
-        assert reported.draw(ccp_report, name).axes
-
-
 def test_a_randomised_study_has_the_table_and_no_weights(btheb_done):
     source = btheb_done.source()
     assert len(reported.tables(source)["alike"].rows) == len(compared(source)) > 0

@@ -28,8 +28,7 @@ def instruments(folder: Path) -> dict:
 
 
 def test_dictionary_has_every_raw_column(committed: dict, columns: dict) -> None:
-    raw = {(file, column) for file, table in committed.items() for column in table.columns}
-    assert set(columns) == raw
+    assert set(columns) == {(file, name) for file, table in committed.items() for name in table}
 
 
 def test_clean_values_are_within_codes_and_limits(clean: StudyData, columns: dict) -> None:
@@ -47,14 +46,16 @@ def test_clean_values_are_within_codes_and_limits(clean: StudyData, columns: dic
 
 
 def test_codes_of_the_generator_are_declared(columns: dict) -> None:
-    for category in DEFAULT.categories:
-        assert tuple(columns["baseline", category.name].codes) == category.codes
-    assert set(columns["recruitment", "no_baseline_reason"].codes) == set(NO_BASELINE_REASONS)
-    assert set(columns["status", "event"].codes) == set(REASONS)
-    assert set(columns["status", "reason"].codes) == set(chain(*REASONS.values()))
-    assert tuple(columns["delivery", "step"].codes) == STEPS
-    professions = {name for name, _ in DEFAULT.implementation.professions}
-    assert set(columns["practitioners", "profession"].codes) == professions
+    ordered = {("baseline", category.name): category.codes for category in DEFAULT.categories}
+    for place, codes in (ordered | {("delivery", "step"): STEPS}).items():
+        assert tuple(columns[place].codes) == codes
+    for place, codes in {
+        ("recruitment", "no_baseline_reason"): NO_BASELINE_REASONS,
+        ("status", "event"): REASONS,
+        ("status", "reason"): chain(*REASONS.values()),
+        ("practitioners", "profession"): dict(DEFAULT.implementation.professions),
+    }.items():
+        assert set(columns[place].codes) == set(codes)
     visits = {entry.visit for (file, _), entry in columns.items() if file == "practitioners"}
     assert visits == {"", *OCCASIONS}
 

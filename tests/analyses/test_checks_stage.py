@@ -75,8 +75,3 @@ def test_the_stage_without_clusters(btheb_done, tmp_path, monkeypatch):
     assert "random_effect_qq" not in set(points["check"])
     with pytest.raises(StudyError, match="of the kind 'repeated'; expected one of the kind ancova"):
         checks.run(analysis="repeated", imputed=imputed, results=out[0], figures=out[1])
-
-
-def test_checks_of_another_model_are_refused(copy_of_ccp):
-    with pytest.raises(StudyError, match="'team_means' is a model of the kind 'team-means'"):
-        copy_of_ccp.check("team_means")

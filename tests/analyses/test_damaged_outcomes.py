@@ -171,12 +171,6 @@ def test_every_stage_says_why_it_has_no_estimate(outcomes, analysis, outcome, re
     assert failed["estimate"].isna().all()
 
 
-def test_a_change_score_needs_no_baseline_that_varies(outcomes):
-    rows = results(outcomes, analysis="change", outcome="goal_attainment")
-    assert set(rows.loc[rows["status"] == "failed", "term"]) == {"ancova minus change score"}
-    assert np.isfinite(rows.loc[rows["term"] == "difference", "std_error"]).all()
-
-
 def test_other_outcomes_have_the_numbers_that_they_had(outcomes, ccp_done):
     """What is observed of the primary outcome and of utility does not know of the others."""
     for analysis in ("ancova_complete", "mixed_observed", "team_means_complete", "did"):

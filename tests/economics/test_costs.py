@@ -16,7 +16,6 @@ from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.instruments import load_instruments
 from ccp_analysis.config.study import load_study
-from ccp_analysis.economics.costs import total_costs
 from ccp_analysis.economics.intervention import none, read_intervention, shares
 from ccp_analysis.economics.perspectives import services_of
 from ccp_analysis.economics.prices import read_price_index, read_unit_costs
@@ -57,59 +56,6 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 def economics(**changes) -> Economics:
     return Economics.model_validate(ECONOMICS | changes)
-
-
-def prices(**of: tuple[str, str, float]) -> pd.DataFrame:
-    """Return a table of prices: variable → visit, service, price."""
-    rows = [
-        {"variable": name, "visit": visit, "service": service, "price": price}
-        for name, (visit, service, price) in of.items()
-    ]
-    return pd.DataFrame(rows).assign(in_health=lambda table: table["service"] != "off", in_all=True)
-
-
-TABLE = prices(
-    gp_before=("before", "gp", 40.0),
-    bed_before=("before", "bed", 430.5),
-    off_before=("before", "off", 100.0),
-    gp_after=("after", "gp", 40.0),
-    bed_after=("after", "bed", 430.5),
-)
-
-
-def test_a_cost_by_hand_and_missing_where_a_service_is():
-    people = pd.DataFrame(
-        {
-            "gp_before": [2.0, 0, 1],
-            "bed_before": [1.0, 0, np.nan],
-            "off_before": [np.nan, 3.0, 1],
-            "gp_after": [0, 3.0, 1],
-            "bed_after": [0.0, 0, 2],
-        }
-    )
-    found = total_costs(people, TABLE, "health")
-    assert found.columns.tolist() == ["cost_before", "cost_after"]
-    assert found["cost_before"].tolist()[:2] == [2 * 40 + 430.5, 0]
-    assert np.isnan(found["cost_before"][2])
-    assert found["cost_after"].tolist() == [0, 120, 40 + 861]
-    everybody = total_costs(people, TABLE, "all")
-    assert np.isnan(everybody["cost_before"][0])
-    assert everybody["cost_before"][1] == 300
-    assert everybody["cost_after"].equals(found["cost_after"])
-
-
-def test_the_dead_cost_nothing_after_their_death():
-    people = pd.DataFrame(
-        {
-            "gp_after": [2.0, 2, 2, np.nan, np.nan],
-            "bed_after": [0.0, 0, 0, 1, 1],
-            "alive_after": [1, 0.25, 0, 0.25, 0],
-        }
-    )
-    found = total_costs(people, TABLE[TABLE["visit"] == "after"], "health")["cost_after"]
-    assert found.tolist()[:3] == [80, 20, 0]
-    assert np.isnan(found[3])
-    assert found[4] == 0  # whatever the use that nobody could report
 
 
 def test_unit_costs_are_brought_to_the_price_year(folder):

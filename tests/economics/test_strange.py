@@ -14,7 +14,6 @@ from support.study import CCP, copy_study, inside, once
 from ccp_analysis import before
 from ccp_analysis.config.strange import Strange
 from ccp_analysis.config.trial import Trial
-from ccp_analysis.errors import StudyError
 
 DERIVED = Path("data/derived")
 PLACEHOLDERS = [
@@ -207,9 +206,3 @@ def test_a_unit_that_nobody_else_has_is_compared_with_all(asked):
 def test_a_range_that_is_none_is_refused():
     with pytest.raises(ValidationError, match="'day' must go from a lower to a higher price"):
         Strange(plausible={"day": (400, 200)})
-
-
-def test_a_price_with_a_fault_is_no_query(ccp_study):
-    ccp_study.change("config/unit_costs.csv", "su_gp,contact,40,", "su_gp,contact,-40,")
-    with pytest.raises(StudyError, match="unit cost -40 found"):
-        ccp_study.cost()

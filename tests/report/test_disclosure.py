@@ -47,7 +47,7 @@ def as_real(path: Path) -> None:
         if "data_status" in table:
             files.write_parquet(path, table.assign(data_status="real"))
     elif path.suffix in (".csv", ".json"):
-        path.write_text(path.read_text(encoding="utf-8").replace("synthetic", "real"), "utf-8")
+        files.write_text(path, path.read_text(encoding="utf-8").replace("synthetic", "real"))
 
 
 def run_real(done: StudyFolder, folder: Path) -> None:

@@ -170,20 +170,6 @@ def test_the_checklist_has_all_items_with_places_that_exist(clustered: Folder) -
     assert by_item[9].endswith("; why it is long enough is to be stated by the authors.")
 
 
-def test_the_checklist_counts_as_the_captions_do(clustered: Folder) -> None:
-    text = markdown(clustered)
-    rows = {row["Item"]: row["Where"] for row in clustered.rows("tables/cheers.csv")}
-    del rows["VOI"]
-    for name, caption in (
-        ("plane", r"Figure (\d+)\.\*\* Cost-effectiveness plane"),
-        ("acceptability", r"Figure (\d+)\.\*\* Acceptability"),
-    ):
-        assert f"Figure {re.search(caption, text)[1]}" in rows["20"], name
-    tornado = re.search(r"Figure (\d+)\.\*\* Net benefit at £20,000", text)[1]
-    varied = re.search(r"Table (\d+)\.\*\* The evaluation varied", text)[1]
-    assert rows["24"] == f"“What the evaluation hangs on”, Table {varied} and Figure {tornado}."
-
-
 def test_a_statement_stands_before_the_places(clustered: Folder) -> None:
     source = clustered.source()
     economics = source.economics.model_copy(update={"statements": {8: " Payers asked. "}})

@@ -26,7 +26,7 @@ def test_contents_follow_the_configuration(clustered: Folder, plain: Folder) -> 
     first, second = set(reported.table_names(many)), set(reported.table_names(few))
     assert len(first | second) == 51
     assert second - first == {"visits", "ratios", "consort"}
-    assert len(first - second) == 27 and not first & {"deltas", "scenarios", "estimands"}
+    assert len(first - second) == 26 and not first & {"deltas", "scenarios", "estimands"}
     two = many.plan.model_copy(update={"checks": ["main", "mixed"]})
     assert [n for n in reported.figure_names(replace(many, plan=two)) if n.startswith("check")] == [
         f"check_{kind}"

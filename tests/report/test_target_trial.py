@@ -39,21 +39,6 @@ def markdown(folder: Folder, source: Source) -> str:
         return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", reported.text(source))
 
 
-def test_what_only_the_authors_know_is_asked_for(clustered: Folder) -> None:
-    source = clustered.source()
-    table = given(source)
-    assert {cells[0] for cells in table.values()} == {f"[{OPEN}.]"}
-    asked = [label for label, cells in table.items() if OPEN in cells[1]]
-    assert asked == list(table)[:5]
-    assert [label for label, cells in table.items() if OPEN not in cells[2]] == [
-        "Assignment",
-        "Analysis",
-    ]
-    assert "**Not complete.** What only the authors know is still to be given of eligibility," in (
-        markdown(clustered, source)
-    )
-
-
 def test_what_the_authors_give_stands_in_the_table(clustered: Folder) -> None:
     whole = Component(ideal=" all who snore", study="those who snored", differs="in nothing.")
     source = clustered.source()

@@ -10,9 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from synthetic.parameters import DEFAULT
-from synthetic.people import NO_BASELINE_REASONS, REASONS
-from synthetic.study_data import StudyData
-from synthetic.toolkit import FIDELITY, OCCASIONS, STEPS
+from synthetic.toolkit import FIDELITY
 
 DECREMENTS = {  # Devlin et al. 2018, levels 2 to 5
     "eq_mobility": (0.058, 0.076, 0.207, 0.274),
@@ -25,39 +23,6 @@ DECREMENTS = {  # Devlin et al. 2018, levels 2 to 5
 
 def instruments(folder: Path) -> dict:
     return yaml.safe_load((folder / "config" / "instruments.yaml").read_text())["instruments"]
-
-
-def test_dictionary_has_every_raw_column(committed: dict, columns: dict) -> None:
-    assert set(columns) == {(file, name) for file, table in committed.items() for name in table}
-
-
-def test_clean_values_are_within_codes_and_limits(clean: StudyData, columns: dict) -> None:
-    for file, table in clean.tables().items():
-        for column in table.columns:
-            entry, values = columns[file, column], table[column].dropna()
-            if entry.type == "category":
-                assert set(values) - {""} <= set(entry.codes), (file, column)
-            elif entry.type == "integer":
-                assert values.between(*entry.limits).all(), (file, column)
-            elif entry.type == "date":
-                assert pd.to_datetime(values, format="%Y-%m-%d").notna().all()
-            else:
-                assert entry.type == "id"
-
-
-def test_codes_of_the_generator_are_declared(columns: dict) -> None:
-    ordered = {("baseline", category.name): category.codes for category in DEFAULT.categories}
-    for place, codes in (ordered | {("delivery", "step"): STEPS}).items():
-        assert tuple(columns[place].codes) == codes
-    for place, codes in {
-        ("recruitment", "no_baseline_reason"): NO_BASELINE_REASONS,
-        ("status", "event"): REASONS,
-        ("status", "reason"): chain(*REASONS.values()),
-        ("practitioners", "profession"): dict(DEFAULT.implementation.professions),
-    }.items():
-        assert set(columns[place].codes) == set(codes)
-    visits = {entry.visit for (file, _), entry in columns.items() if file == "practitioners"}
-    assert visits == {"", *OCCASIONS}
 
 
 def test_missing_codes_and_synonyms_clash_with_nothing(columns: dict) -> None:

@@ -67,36 +67,25 @@ def test_without_clusters_the_joint_test_is_the_classical_one(tables, reference)
 
 
 def test_without_clusters_imputed_data_have_a_pooled_joint_test(tables):
-    """D1 of least squares fits done by hand, one completed table at a time."""
-    plain = trial.study(clusters=None)
-    first = tables[tables["imputation"] == 0]
-    rng = np.random.default_rng(5)
-    m = 4
-    completed = [first.assign(imputation=0)]
-    for number in range(1, m + 1):
-        moved = first["y_after"] + rng.normal(scale=2.0, size=len(first))
-        completed.append(first.assign(imputation=number, y_after=moved))
-    many = pd.concat(completed, ignore_index=True)
-    asked = ask(subgroup="third", covariates=["age", "female"])
-    joint = pick(compare("subgroup", plain, many, "imputed", asked), "interaction", subgroup=ALL)
+    """D1 of least squares fits, one completed table at a time."""
+    first, rng, m = tables[tables["imputation"] == 0], np.random.default_rng(5), 4
+    y = first["y_after"].to_numpy() + rng.normal(scale=2.0, size=(m, len(first)))
+    completed = [first.assign(imputation=k, y_after=one) for k, one in enumerate(y, start=1)]
+    many = pd.concat([first, *completed], ignore_index=True)
+    question = ask(subgroup="third", covariates=["age", "female"])
+    rows = compare("subgroup", trial.study(clusters=None), many, "imputed", question)
+    joint = pick(rows, "interaction", subgroup=ALL)
     arm = (first["arm"] == "intervention").to_numpy(dtype=float)[:, None]
     third = np.column_stack([first["third"] == code for code in "bc"]).astype(float)
     plus = first[["y_before", "age", "female"]].to_numpy(dtype=float)
     X = np.column_stack([np.ones(len(first)), arm, third, arm * third, plus])
     inverse, df = np.linalg.inv(X.T @ X), len(X) - X.shape[1]
-    estimates, covariances = [], []
-    for table in completed[1:]:
-        y = table["y_after"].to_numpy()
-        beta = inverse @ X.T @ y
-        estimates.append(beta[4:6])
-        covariances.append(((y - X @ beta) ** 2).sum() / df * inverse[4:6, 4:6])
-    mean, within = np.mean(estimates, axis=0), np.mean(covariances, axis=0)
-    between = np.cov(np.array(estimates).T)
-    ratio = (1 + 1 / m) * np.trace(between @ np.linalg.inv(within)) / 2
-    expected = mean @ np.linalg.solve(within, mean) / (2 * (1 + ratio))
-    assert joint["statistic"] == pytest.approx(expected, rel=1e-9)
-    pooled = pool_joint(np.array(estimates), np.array(covariances), float(df))
-    assert (joint["df"], joint["p_value"]) == pytest.approx((pooled.df, pooled.p_value))
+    beta = y @ X @ inverse
+    variances = ((y - beta @ X.T) ** 2).sum(axis=1) / df
+    covariances = variances[:, None, None] * inverse[4:6, 4:6]
+    expected = pool_joint(beta[:, 4:6], covariances, float(df))
+    for column in ("statistic", "df", "p_value"):
+        assert joint[column] == pytest.approx(float(getattr(expected, column)), rel=1e-9), column
     assert (joint["df_num"], joint["m"], joint["inference"]) == (2, m, "d1")
     assert joint["population"] == "all-with-baseline"
     assert "pooled over imputations (D1)" in joint["note"] and "towards zero" in joint["note"]

@@ -114,13 +114,6 @@ def test_baseline_costs_that_complete_cases_do_not_have_are_left_out_for_them_on
     assert values.adjust == [BASELINE_COST, BASELINE_UTILITY, "age"]
     assert data.evaluated.adjust == [BASELINE_UTILITY, "age"]
     assert set(data.evaluated.needed) == set(values.needed)
-    # By hand: the fit without that column.
-    y, X = data.chosen.stacked("_cost")[0], [np.ones(data.chosen.n)]
-    X += [data.chosen.stacked(name)[0] for name in ("_active", BASELINE_UTILITY, "age")]
-    pair = data.chosen.codes("trust")
-    X += [(pair == k).astype(float) for k in range(1, small_trial.TEAMS // 2)]
-    coefficients = np.linalg.lstsq(np.stack(X, axis=1), y, rcond=None)[0]
-    assert beside["estimate"] == pytest.approx(coefficients[1])
 
 
 def test_a_covariate_that_complete_cases_share_fails_their_rows_and_no_other():

@@ -17,7 +17,7 @@ from small_trial import one, small
 from ccp_analysis.config.economics import Variation
 from ccp_analysis.economics.compared import Compared, compared
 from ccp_analysis.economics.left_out import concentration_rows, influence_rows
-from ccp_analysis.economics.outcomes import BASELINE_COST, COST, QALY, evaluated
+from ccp_analysis.economics.outcomes import COST, QALY, evaluated
 from ccp_analysis.economics.setting import main_setting, setting_of
 from ccp_analysis.economics.stage import main_rows
 from ccp_analysis.economics.standard_errors import error_rows
@@ -54,29 +54,18 @@ def ways() -> list[dict]:
 
 
 def test_every_adjustment_has_the_same_people(ways):
-    assert {row["n"] for row in ways if row["term"] == "difference"} == {72}
-    # Also where a baseline is missing, which only some of them use.
+    """Also where a baseline is missing, which only some of them use."""
     tables = small_trial.imputed(small_trial.people())
     tables.loc[tables["participant"].isin(["P005", "P041"]), "gp_before"] = np.nan
     tables.loc[tables["participant"] == "P060", "age"] = np.nan
-    rows = asked(tables=tables)
-    assert {row["n"] for row in rows if row["term"] == "difference"} == {69}
+    for rows, n in ((ways, 72), (asked(tables=tables), 69)):
+        assert {row["n"] for row in rows if row["term"] == "difference"} == {n}
 
 
-def test_a_change_is_less_what_the_baseline_would_have_been_over_the_same_time():
-    for more, share in ({}, 1.0), ({"baseline_months": 3}, 2.0), ({"baseline_months": 12}, 0.5):
-        source = small(economics={"sensitivity": ADJUST, **more})
-        plain, change = (data_of(source, way).chosen.frame for way in ("pair", "change"))
-        less = plain[COST] - change[COST]
-        np.testing.assert_allclose(less, share * plain[BASELINE_COST], atol=1e-9)
-        np.testing.assert_allclose(plain[QALY] - change[QALY], 0.5 * plain["u_before"], atol=1e-12)
-
-
-def costing(cost) -> Compared:
+def costing(cost, way=None) -> Compared:
     """Return the people of the evaluation with other costs: of their number, arm and QALYs."""
-    data = data_of(small())
-    frame = data.chosen.frame.copy()
-    frame[COST] = cost(frame)
+    data = data_of(small(), way)
+    frame = data.chosen.frame.assign(**{COST: cost})
     return replace(data, chosen=replace(data.chosen, frame=frame))
 
 
@@ -85,10 +74,8 @@ def of_the_arm(frame):
 
 
 def test_exact_costs_stop_no_row_of_qalys_with_a_baseline_of_its_own():
-    data, alone = data_of(small(), "own_baseline"), np.array([[0.0, 1.0]])
-    expected, _ = data.fit_sums(alone)
-    frame = data.chosen.frame.assign(**{COST: of_the_arm})
-    exact = replace(data, chosen=replace(data.chosen, frame=frame))
+    alone, exact = np.array([[0.0, 1.0]]), costing(of_the_arm, "own_baseline")
+    expected, _ = data_of(small(), "own_baseline").fit_sums(alone)
     found, method = exact.fit_sums(alone)
     assert method == "cr2"
     for name in ("estimate", "std_error", "df"):
@@ -140,13 +127,18 @@ def test_what_is_assumed_is_said_of_each(ways):
 def test_without_clusters_people_are_the_units_of_every_adjustment():
     rows = asked(study=ALONE)
     assert not [row for row in rows if row.get("status") == "failed"]
-    frame = data_of(small(study=ALONE)).chosen.frame
-    arms = frame.groupby("arm")[COST].mean()
+    arms = data_of(small(study=ALONE)).chosen.frame.groupby("arm")[COST].mean()
     row = difference(rows, "pair", "cost")
     assert row["estimate"] == pytest.approx(arms["new"] - arms["usual"])
     assert (row["inference"], row["n_clusters"]) == ("t", None)
     # Two designs have no common variance: everyone is a cluster of two.
     assert difference(rows, "own_baseline", "cost")["inference"] == "cr2"
+    source = small(study=ALONE)
+    for found, term in (
+        (influence_rows(data_of(source), [20000.0]), "difference without one person"),
+        (error_rows(data_of(source), [20000.0]), "standard error"),
+    ):
+        assert {(row["term"], row["inference"]) for row in found} == {(term, "t")}
 
 
 def test_without_baseline_costs_the_cost_stands_as_it_is():
@@ -203,15 +195,6 @@ def test_what_is_the_same_for_everyone_stops_nothing_else():
     for rows in (influence_rows(data_of(source), [20000.0]), error_rows(data_of(source), [0.0])):
         assert {row["outcome"] for row in rows} == {"cost", "net_benefit"}
         assert not [row for row in rows if row.get("status") in ("failed", "refused")]
-
-
-def test_without_clusters_there_are_people_only():
-    source = small(study=ALONE)
-    rows = influence_rows(data_of(source), [20000.0])
-    assert {row["term"] for row in rows} == {"difference without one person"}
-    assert {row["inference"] for row in rows} == {"t"}
-    errors = error_rows(data_of(source), [20000.0])
-    assert {(row["term"], row["inference"]) for row in errors} == {("standard error", "t")}
 
 
 def test_costs_of_a_few_and_of_all_alike():

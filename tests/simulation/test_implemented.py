@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from large import LARGE, large
 from scipy.special import ndtr, ndtri
 from scipy.stats import multivariate_normal
 from synthetic.implemented import asked_items
@@ -21,13 +22,7 @@ from synthetic.toolkit import FIDELITY, OCCASIONS, STEPS, Implementation, Rating
 from ccp_analysis.models.instrumental import anderson_rubin, reduced_forms
 
 TRUTH = DEFAULT.implementation
-LARGE = DEFAULT.at_scale(50_000, 1000)
 ALL_RATINGS = pytest.mark.parametrize("ratings", TRUTH.ratings, ids=lambda r: r.name)
-
-
-@cache
-def large() -> StudyData:
-    return draw_study(LARGE, 71)
 
 
 @cache

@@ -13,20 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from large import LARGE, SEED, large
 from synthetic.items import calibrate
 from synthetic.parameters import DEFAULT, Scale
 from synthetic.services import moments
 from synthetic.study_data import StudyData, draw_study
 
-LARGE = DEFAULT.at_scale(50_000, 1000)
-SEED = 71
 SCALES = {scale.name: scale for scale in DEFAULT.scales}
 EFFECTS = {"social_capital": 1.5, "utility": 0.06, "su_gp": 0.5}
-
-
-@cache
-def large() -> StudyData:
-    return draw_study(LARGE, SEED)
 
 
 @cache

@@ -15,6 +15,8 @@ from support.study import CCP, StudyFolder, copy_study, once
 
 from ccp_analysis.results.table import read_results
 
+pytestmark = pytest.mark.study
+
 RAW = Path(__file__).parents[2] / "data/raw"
 DERIVED = Path("data/derived")
 PLAN = "config/analysis.yaml"

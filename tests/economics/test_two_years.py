@@ -142,6 +142,7 @@ def folder(tmp_path_factory, another_folder):
     return another_folder(path)
 
 
+@pytest.mark.study
 def test_a_folder_of_two_years_runs_from_raw_files_to_results(folder, monkeypatch):
     monkeypatch.chdir(folder.path)
     assert before.faults(Trial()) == []

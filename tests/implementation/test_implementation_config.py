@@ -122,7 +122,10 @@ def test_what_does_not_agree_within_the_file_is_said(folder, old, new, said):
     assert any(said in fault for fault in error.value.faults)
 
 
+def test_an_edit_reaches_the_rule():
+    assert "config/implementation.yaml" in configuration_files()["implement"]
+
+
 def test_without_the_file_there_is_nothing(folder):
     assert load_implementation() is None
     assert Trial().implementation is None
-    assert "config/implementation.yaml" in configuration_files()["implement"]

@@ -31,9 +31,10 @@ def grid() -> pd.DataFrame:
 
 
 def chains() -> pd.DataFrame:
-    pairs = pd.DataFrame(itertools.product(range(1, 13), range(1, 5)), columns=["chain", "iteration"])
-    mean = 10 * pairs["chain"] + pairs["iteration"]
-    return pairs.assign(variable="sleep_later", level="", mean=mean)
+    pairs = itertools.product(range(1, 13), range(1, 5))
+    table = pd.DataFrame(pairs, columns=["chain", "iteration"])
+    mean = 10 * table["chain"] + table["iteration"]
+    return table.assign(variable="sleep_later", level="", mean=mean)
 
 
 def filled_in() -> pd.DataFrame:

@@ -18,6 +18,8 @@ from ccp_analysis.report.pages import TEMPLATES
 from ccp_analysis.report.source import Source
 from ccp_analysis.results.terms import Term
 
+pytestmark = pytest.mark.study
+
 LONG = "scale of a questionnaire about things that have long names, second revised edition"
 MANY = {f"o{k}": "number" for k in range(30)}
 

@@ -21,6 +21,8 @@ from synthetic.toolkit import FIDELITY, OCCASIONS, STEPS, Implementation, Rating
 
 from ccp_analysis.models.instrumental import anderson_rubin, reduced_forms
 
+pytestmark = pytest.mark.simulation
+
 TRUTH = DEFAULT.implementation
 ALL_RATINGS = pytest.mark.parametrize("ratings", TRUTH.ratings, ids=lambda r: r.name)
 

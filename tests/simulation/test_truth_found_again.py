@@ -19,6 +19,8 @@ from synthetic.parameters import DEFAULT, Scale
 from synthetic.services import moments
 from synthetic.study_data import StudyData, draw_study
 
+pytestmark = pytest.mark.simulation
+
 SCALES = {scale.name: scale for scale in DEFAULT.scales}
 EFFECTS = {"social_capital": 1.5, "utility": 0.06, "su_gp": 0.5}
 

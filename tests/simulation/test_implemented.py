@@ -233,16 +233,6 @@ def test_practitioners() -> None:
         assert (staff.loc[which, "trained"] == "yes").mean() == pytest.approx(share, abs=0.03)
 
 
-def test_columns_are_those_of_the_contract(clean: StudyData) -> None:
-    assert len(asked_items(DEFAULT)) == 12 + 12 + 20 + 6
-    assert list(clean.practitioners.columns[:6]) == [
-        *("practitioner", "team", "profession", "trained", "caseload", "use_guidance_early"),
-    ]
-    assert clean.practitioners.columns[-1] == "bar_time_late"
-    assert set(clean.experience["participant"]) == set(clean.followup["participant"])
-    assert set(clean.fidelity["participant"]) == set(clean.followup["participant"])
-
-
 def as_published(study: StudyData) -> bool:
     """Whether ratings are high and delivery is low, told by what the study office would see."""
     arms = study.teams.set_index("team")["arm"]

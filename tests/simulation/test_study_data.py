@@ -12,7 +12,6 @@ from synthetic.parameters import DEFAULT, DEFAULT_SEED
 from synthetic.study_data import (
     FILES,
     StudyData,
-    draw_study,
     observed_scores,
     run,
     simulate,
@@ -119,25 +118,3 @@ def test_observed_scores_are_missing_where_nobody_asked(clean: StudyData) -> Non
     assert (table["age"].notna() == table["interviewed_baseline"]).all()
     assert not [c for c in table if c.startswith("theta") or c == "loss_probability"]
     assert clean.truth["age"].notna().all()
-
-
-def test_same_goals_at_both_visits(clean: StudyData) -> None:
-    goals = ["goal_1", "goal_2", "goal_3"]
-    both = clean.followup[["participant", *goals]].merge(
-        clean.baseline[["participant", *goals]], on="participant", suffixes=("", "_before")
-    )
-    for goal in goals:
-        assert (both[goal].notna() == both[f"{goal}_before"].notna()).all()
-    assert clean.baseline["goal_1"].notna().all()
-    assert (clean.baseline["goal_3"].isna() | clean.baseline["goal_2"].notna()).all()
-
-
-def test_an_effect_changes_only_its_outcome_in_its_arm(clean: StudyData) -> None:
-    other = draw_study(DEFAULT.with_effects(wellbeing=4.0))
-    pd.testing.assert_frame_equal(clean.baseline, other.baseline)
-    changed = {c for c in clean.followup if not clean.followup[c].equals(other.followup[c])}
-    assert changed and all(c.startswith("wemwbs_") for c in changed)
-    control = clean.truth["arm"] == "control"
-    added = other.truth["wellbeing_month6"] - clean.truth["wellbeing_month6"]
-    assert (added[control] == 0).all()
-    assert added[~control].mean() == pytest.approx(4.0, abs=0.5)

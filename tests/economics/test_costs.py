@@ -1,4 +1,4 @@
-"""Costs of people worked out by hand: prices, perspectives, deaths, the intervention; faults."""
+"""Prices, perspectives and the intervention, by hand; faults. R has the costs of people."""
 
 from __future__ import annotations
 
@@ -123,11 +123,9 @@ FILES += [("price_index", INDEX.replace(old, new), said) for old, new, said in I
 def test_faults_of_unit_costs(folder, file, text, sentence):
     """And of items of the intervention, and of the index of prices."""
     (folder / f"{file}.csv").write_text(text)
+    reader = read_intervention if file == "intervention_cost" else read_unit_costs
     with pytest.raises(StudyError) as caught:
-        index = read_price_index(economics())
-        {"unit_costs": read_unit_costs, "intervention_cost": read_intervention}[file](
-            economics(), index
-        )
+        reader(economics(), read_price_index(economics()))
     colon = ", " if sentence.startswith("line") else ": "
     assert str(caught.value).startswith(f"{file}.csv{colon}{sentence}")
     assert ("(1 more in the log)" in str(caught.value)) == ("1066" in text)
@@ -347,8 +345,10 @@ def test_faults_of_the_evaluation(cleaned_ccp, fault):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        *((n, "missing; expected a CSV") for n in ("unit_costs", "price_index")),
-        ("intervention_cost", "config/intervention_cost.csv: the file is missing; expected a CSV"),
+        *(
+            (name, f"config/{name}.csv: the file is missing; expected a CSV")
+            for name in ("unit_costs", "price_index", "intervention_cost")
+        ),
         ("economics", "there is nothing to cost"),
     ],
 )

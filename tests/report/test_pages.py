@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
-from itertools import combinations, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -201,11 +201,14 @@ def overlaps(path: Path) -> list[tuple[int, str, str]]:
             if b - y < 30 and (r - x > 1.2 * (b - y) or len(said) == 1)
         ]
         flat.sort(key=lambda box: box[1])
-        for one, other in combinations(flat, 2):
-            # Ends of turned labels are given as if they stood upright: half a word is asked for.
-            shared = min(one[2], other[2]) - max(one[0], other[0])
-            if 2 * shared > min(one[2] - one[0], other[2] - other[0]) and other[1] < one[3]:
-                found.append((number, one[4], other[4]))
+        for at, one in enumerate(flat, start=1):
+            for other in flat[at:]:
+                if other[1] >= one[3]:
+                    break
+                # Ends of turned labels are given as if they stood upright: half a word is asked for.
+                shared = min(one[2], other[2]) - max(one[0], other[0])
+                if 2 * shared > min(one[2] - one[0], other[2] - other[0]):
+                    found.append((number, one[4], other[4]))
     return found
 
 

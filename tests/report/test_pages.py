@@ -205,7 +205,7 @@ def overlaps(path: Path) -> list[tuple[int, str, str]]:
             for other in flat[at:]:
                 if other[1] >= one[3]:
                     break
-                # Ends of turned labels are given as if they stood upright: half a word is asked for.
+                # Ends of turned labels are given as if upright: half a word is asked for.
                 shared = min(one[2], other[2]) - max(one[0], other[0])
                 if 2 * shared > min(one[2] - one[0], other[2] - other[0]):
                     found.append((number, one[4], other[4]))

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import trial
-from trial import CLOSED, ask, pick
+from trial import CLOSED, ask, failing, pick
 
-from ccp_analysis.analyses.comparison import attempt, compare
-from ccp_analysis.config.study import Study
+from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.pooling import pool
 
 NAMES = {"logistic": ("high", "odds ratio"), "poisson": ("count", "rate ratio")}
-
-
-@pytest.fixture(scope="module")
-def study() -> Study:
-    return trial.study()
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +35,8 @@ def asked(model: str, **more):
 
 @pytest.mark.parametrize("model", NAMES)
 @pytest.mark.parametrize("data", ["observed", "imputed"])
-def test_ratios_and_standardised_means_are_those_of_r(study, tables, model, data):
-    expected = trial.read("analyses.json")[model]
+def test_ratios_and_standardised_means_are_those_of_r(study, tables, reference, model, data):
+    expected = reference[model]
     rows = compare(model, study, tables, data, asked(model))
     ratio = NAMES[model][1]
     log_ratio = pick(rows, f"log {ratio}")
@@ -78,28 +74,24 @@ def test_a_category_of_two_codes_is_its_last_code_against_the_first(study, table
     assert other["estimate"] == pytest.approx(1 / pick(numbers, "odds ratio")["estimate"])
 
 
-def test_a_category_of_three_codes_is_refused(study, tables):
+def test_outcomes_that_are_none_are_refused(study, tables):
     three = ask(value="well_after", baseline="well_before", codes=("ill", "so", "well"))
     with pytest.raises(StudyError, match="is a category of 3 codes"):
         compare("logistic", study, tables, "observed", three)
-
-
-@pytest.mark.parametrize("model", ["logistic", "poisson"])
-def test_a_number_that_is_not_measured_at_the_visit_is_no_category(study, tables, model):
-    with pytest.raises(StudyError, match="an analysis needs 'well_late', which is not among the"):
-        compare(model, study, tables, "imputed", ask(value="well_late", baseline="well_before"))
+    for model in NAMES:
+        with pytest.raises(StudyError, match="an analysis needs 'well_late', which is not among"):
+            compare(model, study, tables, "imputed", ask(value="well_late", baseline="well_before"))
 
 
 def test_without_a_baseline_the_model_adjusts_for_pair_and_covariates_only(study, tables):
-    rows = compare("logistic", study, tables, "observed", ask(value="high_after", baseline="none"))
-    with_it = compare("logistic", study, tables, "observed", asked("logistic"))
-    ratio = pick(rows, "odds ratio")["estimate"]
-    assert ratio != pytest.approx(pick(with_it, "odds ratio")["estimate"])
-    rest = ask(value="high_after", baseline="none", covariates=["age", "female", "high_before"])
-    again = compare("logistic", study, tables, "observed", rest)
-    assert pick(again, "odds ratio")["estimate"] == pytest.approx(
-        pick(with_it, "odds ratio")["estimate"]
+    bare = ask(value="high_after", baseline="none")
+    rest = replace(bare, covariates=["age", "female", "high_before"])
+    without, with_it, again = (
+        pick(compare("logistic", study, tables, "observed", one), "odds ratio")["estimate"]
+        for one in (bare, asked("logistic"), rest)
     )
+    assert without != pytest.approx(with_it)
+    assert again == pytest.approx(with_it)
 
 
 @pytest.mark.parametrize(("model", "inference"), [("logistic", "model"), ("poisson", "hc3")])
@@ -129,14 +121,9 @@ def test_ratios_are_pooled_on_the_log_scale(study, tables):
     assert found["fmi"] > 0
 
 
-def test_separation_fails_in_a_sentence(study, tables):
+def test_what_is_not_binary_or_is_separated_fails_in_a_sentence(study, tables):
     split = tables.assign(high_after=(tables["arm"] == "intervention").astype(float))
-    [row] = attempt("a", "supporting", "logistic", study, split, "observed", asked("logistic"))
-    assert row["status"] == "failed"
+    row = failing("logistic", study, split, "observed", asked("logistic"))
     assert "perfectly (separation)" in row["note"]
-
-
-def test_a_score_is_no_binary_outcome(study, tables):
-    score = ask()
-    [row] = attempt("a", "supporting", "logistic", study, tables, "observed", score)
+    row = failing("logistic", study, tables, "observed", ask())
     assert "A binary outcome is 0 or 1" in row["note"]

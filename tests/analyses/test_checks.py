@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from trial import STUDY as TRIAL
+from trial import one
 
 from ccp_analysis.analyses import checks
 from ccp_analysis.analyses.check_figures import COLUMNS, figure_table, points_of
@@ -91,13 +92,6 @@ def flags(table: pd.DataFrame) -> set[str]:
     return set(table.loc[table["status"] == "flagged", "term"])
 
 
-def one(table: pd.DataFrame, **wanted) -> pd.Series:
-    for column, value in wanted.items():
-        table = table[table[column] == value]
-    assert len(table) == 1
-    return table.iloc[0]
-
-
 PLANTED = {
     "skew": "normality of residuals",
     "variance by level": "heteroscedasticity",
@@ -166,22 +160,21 @@ def clustered_trial() -> pd.DataFrame:
 
 def test_the_rows_are_those_of_r():
     found = table_of("ancova", clustered_trial())
-    normal = one(found, term="normality of residuals")
-    assert [normal["statistic"], normal["p_value"]] == pytest.approx(REFERENCE["lm"]["shapiro"])
-    assert one(found, term="Cook's distance")["estimate"] == pytest.approx(
-        max(REFERENCE["lm"]["cook"])
-    )
-    expected = REFERENCE["variance"]
-    slope, ratio = (
-        one(found, term=t) for t in ("heteroscedasticity", "variance ratio between arms")
-    )
-    assert slope["estimate"] == pytest.approx(expected["slope"])
-    assert [slope["std_error"], slope["df"]] == pytest.approx(
-        [expected["slope_se"], expected["slope_df"]]
-    )
-    assert ratio["estimate"] == pytest.approx(np.exp(expected["log_ratio"]))
-    assert ratio["statistic"] == pytest.approx(expected["log_ratio"] / expected["ratio_se"])
-    assert ratio["conf_low"] < ratio["estimate"] < ratio["conf_high"]
+
+    def of(term: str, *columns: str, **more: str) -> list[float]:
+        return one(found, term=term, **more)[list(columns)].tolist()
+
+    expected, lm = REFERENCE["variance"], REFERENCE["lm"]
+    normal = of("normality of residuals", "statistic", "p_value")
+    assert normal == pytest.approx(lm["shapiro"])
+    assert of("Cook's distance", "estimate") == pytest.approx([max(lm["cook"])])
+    slope = [expected[name] for name in ("slope", "slope_se", "slope_df")]
+    assert of("heteroscedasticity", "estimate", "std_error", "df") == pytest.approx(slope)
+    ratio = [np.exp(expected["log_ratio"]), expected["log_ratio"] / expected["ratio_se"]]
+    arms = "variance ratio between arms"
+    assert of(arms, "estimate", "statistic") == pytest.approx(ratio)
+    limits = of(arms, "conf_low", "estimate", "conf_high")
+    assert limits == sorted(set(limits))
     for unit, term in (("team", "cluster"), ("trust", "pair")):
         for expected in REFERENCE["without"][unit]:
             row = one(found, term=f"difference without one {term}", level=expected["left_out"])
@@ -191,18 +184,14 @@ def test_the_rows_are_those_of_r():
 
 
 def test_a_mixed_model_is_checked_by_its_own_inference():
-    found = table_of("mixed", clustered_trial())
-    assert set(found.loc[found["term"] == "homogeneity of slopes", "inference"]) == {
-        "kenward-roger"
-    }
-    expected = REFERENCE["lmer"]
-    assert one(found, term="Cook's distance")["estimate"] == pytest.approx(
-        max(expected["cook"]), rel=1e-3
-    )
+    found, expected = table_of("mixed", clustered_trial()), REFERENCE["lmer"]
+    slopes = found[found["term"] == "homogeneity of slopes"]
+    assert set(slopes["inference"]) == {"kenward-roger"}
+    cook = one(found, term="Cook's distance")["estimate"]
+    assert cook == pytest.approx(max(expected["cook"]), rel=1e-3)
     effects = one(found, term="predicted cluster effects")
-    assert effects["estimate"] == pytest.approx(
-        expected["ratio"] * expected["sigma"] ** 2, rel=1e-4
-    )
+    variance = expected["ratio"] * expected["sigma"] ** 2
+    assert effects["estimate"] == pytest.approx(variance, rel=1e-4)
     assert "10 points with 4 free directions, those of a Trust mirroring" in effects["note"]
     points = pd.DataFrame(points_of(fit("mixed", clustered_trial())))
     ours = points[points["check"] == "random_effect_qq"].set_index("label")["y"]
@@ -228,8 +217,7 @@ def test_single_teams_left_out_are_no_inference_and_move_what_their_trust_moves(
 
 
 def test_a_conclusion_that_hangs_on_a_trust_is_flagged_and_said():
-    rng = stream(20261124, "conclusion")
-    table = draw(rng, icc=0.0)
+    table = draw(stream(20261124, "conclusion"), icc=0.0)
     # The same effect in four Trusts, and the opposite in another.
     table["y_y1"] += 15.0 * ACTIVE * np.where(TRUST == 3, -1, 1)
     found = table_of("ancova", table)
@@ -242,16 +230,11 @@ def test_a_conclusion_that_hangs_on_a_trust_is_flagged_and_said():
     assert row["p_value"] < 0.05
     assert one(found, term="change without one pair", level="trust_d")["estimate"] > 0.8
     assert one(found, term="outlying pair")["level"] == "trust_d"
-
-
-def test_a_pair_that_moves_the_difference_by_more_than_its_standard_error_is_flagged():
-    """Of unequal pairs the largest can; of equal ones none."""
+    # Of unequal pairs the largest can move it by more than a standard error; of equal ones none.
     table = draw(stream(20261124, "moves"))
     table["y_y1"] += 10.0 * (ACTIVE & (TRUST == 0))
-    found = table_of("ancova", table)
-    row = one(found, term="change without one pair", level="trust_a")
-    assert abs(row["estimate"]) > 1
-    assert row["status"] == "flagged"
+    row = one(table_of("ancova", table), term="change without one pair", level="trust_a")
+    assert abs(row["estimate"]) > 1 and row["status"] == "flagged"
     assert row["note"].startswith("without trust_a the difference moves by 1.")
 
 
@@ -268,13 +251,10 @@ def test_two_or_three_values_at_baseline_are_tested_by_a_square_or_not_at_all():
     table = draw(stream(4, "ties"))
     table["y_y0"] = np.clip(np.round((table["y_y0"] - MEAN) / (2 * SD)), -1, 1)
     row = one(table_of("ancova", table), term="linearity of the baseline")
-    assert (row["scale"], row["df_num"]) == ("quadratic term", 1)
-    assert row["status"] == "ok"
+    assert (row["scale"], row["df_num"], row["status"]) == ("quadratic term", 1, "ok")
     table["y_y0"] = (table["y_y0"] > 0).astype(float)
     row = one(table_of("ancova", table), term="linearity of the baseline")
-    assert row["status"] == "failed"
-    assert pd.isna(row["p_value"])
-    assert row["note"]
+    assert row["status"] == "failed" and pd.isna(row["p_value"]) and row["note"]
 
 
 def test_without_clusters_nothing_is_said_of_clusters():
@@ -306,16 +286,19 @@ def test_figure_data():
     assert table.columns.tolist() == COLUMNS
     assert set(table["data_status"]) == {"synthetic"}
     assert np.isfinite(table[["x", "y"]].to_numpy()).all()
-    counts = table["check"].value_counts()
-    assert (counts[["residual_qq", "residual_fitted", "baseline", "cook"]] == N).all()
-    assert counts["random_effect_qq"] == 10
     by = dict(list(table.groupby("check")))
+    counts = dict.fromkeys(("residual_qq", "residual_fitted", "baseline", "cook"), N)
+    for name, count in {**counts, "random_effect_qq": 10}.items():
+        assert len(by[name]) == count
     for name in ("residual_qq", "random_effect_qq"):
-        assert by[name]["x"].is_monotonic_increasing
-        assert by[name]["y"].is_monotonic_increasing
-    assert set(by["residual_qq"]["label"]) == {"control", "intervention"}
-    assert set(by["baseline_lowess"]["label"]) == {"control", "intervention"}
-    assert set(by["residual_fitted_lowess"]["label"]) == {"all"}
+        assert by[name]["x"].is_monotonic_increasing and by[name]["y"].is_monotonic_increasing
+    arms = {"control", "intervention"}
+    for name, labels in (
+        ("residual_qq", arms),
+        ("baseline_lowess", arms),
+        ("residual_fitted_lowess", {"all"}),
+    ):
+        assert set(by[name]["label"]) == labels
     np.testing.assert_array_equal(np.sort(by["cook"]["y"]), np.sort(checked.residuals.cook))
     assert by["cook"]["label"].nunique() == N
     # The slope of the adjusted outcome on the baseline, in one arm after the other, is the model's.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import trial
-from trial import ask, pick
+from trial import ask, failing, pick
 
 from ccp_analysis.analyses.comparison import attempt, compare
 from ccp_analysis.config.study import Study
@@ -15,11 +15,8 @@ from ccp_analysis.models.mixed import fit_mixed
 from ccp_analysis.models.pooling import pool
 from ccp_analysis.models.small_sample import kenward_roger
 
-THREE = [
-    {"id": "before", "label": "Before", "months": 0},
-    {"id": "after", "label": "After", "months": 6},
-    {"id": "late", "label": "Late", "months": 12},
-]
+MONTHS = {"before": 0, "after": 6, "late": 12}
+THREE = [{"id": v, "label": v.capitalize(), "months": m} for v, m in MONTHS.items()]
 
 
 @pytest.fixture(scope="module")
@@ -135,26 +132,28 @@ def test_a_boundary_is_said(study, tables):
         assert note.endswith(where)
 
 
-def test_a_single_follow_up_is_no_longitudinal_model(tables):
-    with pytest.raises(StudyError, match="needs at least two follow-ups of 'y'.*model: clda"):
-        compare("mmrm", trial.study(), tables, "observed", asked())
-    with pytest.raises(StudyError, match="'z' is not measured at any follow-up"):
-        compare("mmrm", trial.study(), tables, "observed", ask(value="z"))
-    only_after = tables.drop(columns="y_before")
-    with pytest.raises(StudyError, match="'y' is not measured at the visit 'before'"):
-        compare("clda", trial.study(), only_after, "observed", asked())
-    with pytest.raises(StudyError, match="'y' is not measured at the visit 'before'"):
-        compare("did", trial.study(), only_after, "observed", ask())
+@pytest.mark.parametrize(
+    ("model", "value", "before", "sentence"),
+    [
+        ("mmrm", "y", True, "needs at least two follow-ups of 'y'.*model: clda"),
+        ("mmrm", "z", True, "'z' is not measured at any follow-up"),
+        ("clda", "y", False, "'y' is not measured at the visit 'before'"),
+        ("did", "y_after", False, "'y' is not measured at the visit 'before'"),
+    ],
+)
+def test_visits_that_are_not_there_are_said(tables, model, value, before, sentence):
+    there = tables if before else tables.drop(columns="y_before")
+    with pytest.raises(StudyError, match=sentence):
+        compare(model, trial.study(), there, "observed", ask(value=value))
 
 
 def test_visits_never_seen_together_fail_in_a_sentence(study, tables):
     half = tables["index"] % 2 == 0
     apart = tables.assign(y_after=tables["y_after"].mask(half), y_late=tables["y_late"].mask(~half))
-    [row] = attempt("a", "supporting", "mmrm", study, apart, "observed", asked())
-    assert row["status"] == "failed"
-    assert "never" in row["note"]
+    given = study, apart, "observed", asked()
+    assert "never" in failing("mmrm", *given)["note"]
     with pytest.raises(StudyError, match="The primary analysis failed: a, y: "):
-        attempt("a", "primary", "mmrm", study, apart, "observed", asked())
+        attempt("a", "primary", "mmrm", *given)
 
 
 @pytest.mark.parametrize("model", ["ancova", "did", "mmrm"])
@@ -165,16 +164,13 @@ def test_people_whose_outcome_does_not_exist_are_left_out_of_every_completed_tab
     dead = tables["index"].isin([4, 40])
     gone = tables.assign(y_after=tables["y_after"].mask(dead), y_late=tables["y_late"].mask(dead))
     question = ask() if model != "mmrm" else asked()
-    found = pick(
-        compare(model, study, gone, "imputed", question),
-        "difference",
-        **({"visit": "late"} if model == "mmrm" else {"inference": "cr2"}),
-    )
+    where = {"visit": "late"} if model == "mmrm" else {"inference": "cr2"}
+    found = pick(compare(model, study, gone, "imputed", question), "difference", **where)
     assert found["n"] == (151 if model == "did" else 149)
     if model != "did":
         without = compare(model, study, tables[~dead], "imputed", question)
-        assert found == pick(without, "difference", **{"visit": "late"} if model == "mmrm" else {})
-    partly = gone.assign(y_after=tables["y_after"].mask(dead & (tables["imputation"] == 1)))
+        assert found == pick(without, "difference", **where)
     if model == "ancova":
+        some = tables["y_after"].mask(dead & (tables["imputation"] == 1))
         with pytest.raises(ValueError, match="imputed in some of the tables only"):
-            compare(model, study, partly, "imputed", question)
+            compare(model, study, gone.assign(y_after=some), "imputed", question)

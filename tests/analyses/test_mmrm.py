@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.reported import summary
+from trial import one
 
 from ccp_analysis import files
 from ccp_analysis.config.plan import load_plan
@@ -23,23 +24,15 @@ from ccp_analysis.report.sections.visits import visits
 from ccp_analysis.report.source import load
 from ccp_analysis.results import stage
 from ccp_analysis.results.families import headline
-from ccp_analysis.results.table import KEY, NUMBERS, read_results
+from ccp_analysis.results.table import read_results
 
 DATA = Path(__file__).parent / "data"
 MODELS = Path(__file__).parents[1] / "models" / "data"
-BTHEB = Path(__file__).parents[2] / "examples" / "beat_the_blues"
 DERIVED = Path("data/derived")
 PLAN = "config/analysis.yaml"
 OBSERVED = "{id: mmrm_observed, role: supporting, model: mmrm, data: observed}"
 VISITS = ("month2", "month3", "month5", "month8")
 WEEKS = ("week1", "week2", "week4", "week12")
-
-
-def one(table: pd.DataFrame, **wanted) -> pd.Series:
-    for column, value in wanted.items():
-        table = table[table[column] == value]
-    assert len(table) == 1
-    return table.iloc[0]
 
 
 @pytest.fixture(scope="module")
@@ -94,73 +87,41 @@ def test_one_slope_is_that_of_mmrm(one_slope):
     assert len(one_slope[one_slope["term"] == "difference"]) == 4
 
 
-def kept(analysis: str, found: pd.DataFrame) -> None:
-    """Compare with the rows of the study before an MMRM had a slope at every visit."""
-    old = read_results(DATA / "mmrm_one_slope.csv").query("analysis == @analysis")
-    found = found.assign(model=found["model"].replace("mmrm-one-slope", "mmrm"))
-    both = old.merge(found, on=KEY, suffixes=("", "_now"), how="left", validate="one_to_one")
-    assert len(old) == 20
-    for column in set(NUMBERS) - set(KEY):
-        pair = (
-            both[name].to_numpy(dtype=float, na_value=np.nan) for name in (column, f"{column}_now")
-        )
-        expected, now = pair
-        np.testing.assert_allclose(now, expected, rtol=1e-9, err_msg=column)
-
-
-def test_one_slope_gives_the_numbers_that_it_gave(one_slope):
-    kept("mmrm_observed", one_slope)
-
-
-def test_one_slope_of_imputed_data_gives_the_numbers_that_it_gave(
-    btheb_done, tmp_path, monkeypatch
-):
-    """With all imputations of the shipped study."""
-    monkeypatch.chdir(tmp_path)
-    folder = replace(btheb_done, path=tmp_path)
-    for part in ("config", "data/raw"):
-        shutil.copytree(BTHEB / part, tmp_path / part)
-    folder.change(
-        PLAN, "model: mmrm, data: imputed}", "model: mmrm, data: imputed, baseline: one-slope}"
-    )
-    matched = ", ".join(f"bdi_month{visit}: pmm" for visit in (2, 3, 5, 8))
-    folder.change(PLAN, "methods: {}", f"methods: {{{matched}}}")  # as it was imputed then
-    folder.clean()
-    folder.impute()
-    kept("mmrm", folder.analyse("mmrm"))
-
-
 @pytest.fixture(scope="module")
 def renamed(btheb_done, tmp_path_factory: pytest.TempPathFactory):
     """The study with weeks for visits and an MMRM for primary analysis, in a family of its own."""
     folder = replace(btheb_done, path=tmp_path_factory.mktemp("weeks"))
     shutil.copytree(btheb_done.path, folder.path, dirs_exist_ok=True)
     for old, new, months in zip(VISITS, WEEKS, ("0.25", "0.5", "1", "3"), strict=True):
-        for file in ("study.yaml", "dictionary.csv", "analysis.yaml"):
-            path = folder / f"config/{file}"
-            path.write_text(path.read_text().replace(old, new))
+        for file in ("study.yaml", "dictionary.csv"):
+            folder.change(f"config/{file}", old, new, count=-1)
         folder.change("config/study.yaml", f"months: {old[5:]}}}", f"months: {months}}}")
+    folder.change(PLAN, "month8", "week12", count=-1)
     folder.change(PLAN, "id: ancova, role: primary", "id: ancova, role: supporting")
     folder.change(PLAN, OBSERVED, OBSERVED.replace("supporting", "primary"))
     family = "families:\n  - {id: only, analysis: mmrm_observed, outcomes: [bdi], method: holm}\n"
     folder.change(PLAN, "subgroups:", family + "subgroups:")
-    file = folder / DERIVED / "imputed.parquet"
-    table = pd.read_parquet(file)
-    table.columns = [
-        next(
-            (f"bdi_{new}" for old, new in zip(VISITS, WEEKS, strict=True) if name == f"bdi_{old}"),
-            name,
-        )
-        for name in table.columns
-    ]
+    table = pd.read_parquet(folder / DERIVED / "imputed.parquet")
+    names = {f"bdi_{old}": f"bdi_{new}" for old, new in zip(VISITS, WEEKS, strict=True)}
     with chdir(folder.path):
-        files.write_parquet(DERIVED / file.name, table)
-    with chdir(folder.path):
+        files.write_parquet(DERIVED / "imputed.parquet", table.rename(columns=names))
         folder.analyse("mmrm_observed")
-        stage.run(
-            parts=[DERIVED / "results/mmrm_observed.parquet"], out=Path("reports/results.csv")
-        )
+        results_of_it()
     return folder
+
+
+def results_of_it() -> pd.DataFrame:
+    out = Path("reports/results.csv")
+    stage.run(parts=[DERIVED / "results/mmrm_observed.parquet"], out=out)
+    return read_results(out)
+
+
+@pytest.fixture
+def copied(renamed, tmp_path, monkeypatch):
+    """A copy of it, as the current folder."""
+    shutil.copytree(renamed.path, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return replace(renamed, path=tmp_path)
 
 
 def test_the_names_of_visits_decide_nothing(renamed, by_visit, monkeypatch):
@@ -187,38 +148,28 @@ def test_a_family_of_one_outcome_has_one_hypothesis(renamed):
     assert set(others["family"]) == {""}
 
 
-def test_the_plan_names_the_visit_that_stands_for_an_analysis(renamed, tmp_path, monkeypatch):
-    shutil.copytree(renamed.path, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    folder = replace(renamed, path=tmp_path)
+def test_the_plan_names_the_visit_that_stands_for_an_analysis(copied, renamed):
     named = OBSERVED.replace("supporting", "primary")
-    folder.change(PLAN, named, named.replace("data", "visit: week4, data"))
-    again = folder.analyse("mmrm_observed")
+    copied.change(PLAN, named, named.replace("data", "visit: week4, data"))
     before = pd.read_parquet(renamed / "data/derived/results/mmrm_observed.parquet")
-    pd.testing.assert_frame_equal(again, before)
-    out = Path("reports/results.csv")
-    stage.run(parts=[DERIVED / "results/mmrm_observed.parquet"], out=out)
-    table = read_results(out)
+    pd.testing.assert_frame_equal(copied.analyse("mmrm_observed"), before)
+    table = results_of_it()
     assert table[table["p_adjusted"].notna()]["visit"].tolist() == ["week4"]
-    folder.change(PLAN, "visit: week4", "visit: week3")
-    with pytest.raises(StudyError, match="visit 'week3' is not in config/study.yaml"):
-        folder.analyse("mmrm_observed")
-    folder.change(PLAN, "visit: week3", "visit: baseline")
-    with pytest.raises(StudyError, match="is at the baseline"):
-        folder.analyse("mmrm_observed")
+    for old, new, sentence in (
+        ("week4", "week3", "visit 'week3' is not in config/study.yaml"),
+        ("week3", "baseline", "is at the baseline"),
+    ):
+        copied.change(PLAN, f"visit: {old}", f"visit: {new}")
+        with pytest.raises(StudyError, match=sentence):
+            copied.analyse("mmrm_observed")
 
 
-def test_a_visit_at_which_the_outcome_is_not_measured_stands_for_nothing(
-    renamed, tmp_path, monkeypatch
-):
-    shutil.copytree(renamed.path, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    folder = replace(renamed, path=tmp_path)
-    folder.change(PLAN, "model: mmrm, data: observed", "model: mmrm, visit: week12, data: observed")
+def test_a_visit_at_which_the_outcome_is_not_measured_stands_for_nothing(copied):
+    copied.change(PLAN, "model: mmrm, data: observed", "model: mmrm, visit: week12, data: observed")
     file = DERIVED / "imputed.parquet"
     files.write_parquet(file, pd.read_parquet(file).drop(columns="bdi_week12"))
     with pytest.raises(StudyError, match="at the visit 'week12', at which 'bdi' is not measured"):
-        folder.analyse("mmrm_observed")
+        copied.analyse("mmrm_observed")
 
 
 def test_the_report_speaks_of_the_last_visit_in_time(renamed, by_visit, monkeypatch):

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import trial
 from scipy.stats import nct, norm, t
 from statsmodels.stats.power import TTestIndPower
 from trial import ask, pick
@@ -22,19 +21,8 @@ from ccp_analysis.analyses.sample_size import (
     sample_size_rows,
 )
 from ccp_analysis.config.plan import SampleSize
-from ccp_analysis.config.study import Study
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import fit_ols
-
-
-@pytest.fixture(scope="module")
-def study() -> Study:
-    return trial.study()
-
-
-@pytest.fixture(scope="module")
-def tables() -> pd.DataFrame:
-    return trial.tables()
 
 
 def full(**more):
@@ -86,15 +74,15 @@ def test_what_the_interval_excludes_is_said(study, tables, shift, active, refere
 
 
 def test_where_lower_is_better_the_signs_turn(study, tables):
-    higher = compare("ancova", study, tables, "observed", full())
-    lower = compare(
-        "ancova", study, tables, "observed", dataclasses.replace(full(), benefit="lower")
+    higher, lower = (
+        compare("ancova", study, tables, "observed", dataclasses.replace(full(), benefit=benefit))
+        for benefit in ("higher", "lower")
     )
     for arm, other in (("intervention", "control"), ("control", "intervention")):
         ours = pick(lower, "difference beyond MCID", level=arm)
         theirs = pick(higher, "difference beyond MCID", level=other)
-        assert ours["estimate"] == theirs["estimate"]
-        assert ours["conf_low"] == theirs["conf_low"]
+        for column in ("estimate", "conf_low"):
+            assert ours[column] == theirs[column]
 
 
 def test_without_mcid_or_power_there_is_neither_row(study, tables):
@@ -104,18 +92,11 @@ def test_without_mcid_or_power_there_is_neither_row(study, tables):
 
 @pytest.mark.parametrize("data", ["observed", "imputed"])
 def test_the_team_correlation_has_an_exact_interval(study, tables, data):
-    rows = compare("mixed", study, tables, data, ask())
-    found = pick(rows, "intraclass correlation")
+    found = pick(compare("mixed", study, tables, data, ask()), "intraclass correlation")
     first = tables[tables["imputation"] == 0]
     dummies = pd.get_dummies(first["trust"], dtype=float).to_numpy()[:, 1:]
-    X = np.column_stack(
-        [
-            np.ones(len(first)),
-            first["arm"] == "intervention",
-            dummies,
-            first[["y_before", "age", "female"]],
-        ]
-    ).astype(float)
+    arm, others = first["arm"] == "intervention", first[["y_before", "age", "female"]]
+    X = np.column_stack([np.ones(len(first)), arm, dummies, others]).astype(float)
     teams = pd.factorize(first["team"])[0]
     limits = intraclass_interval(fit_ols(X, first["y_after"].to_numpy()), teams)
     assert found["conf_low"] == pytest.approx(limits.low, abs=1e-9)
@@ -153,16 +134,11 @@ def test_planned_numbers_by_hand():
     assert design_effect(PLANNED, 240) == pytest.approx(1 + 23 * 0.05)
     variance = 2 * 25 * (1 - 0.36) * 2.15 / 120
     assert detectable(PLANNED, 240, NORMAL) == pytest.approx(NORMAL * np.sqrt(variance))
-
-
-def test_the_required_number_detects_the_planned_difference():
-    needed = required(PLANNED, NORMAL)
-    assert detectable(PLANNED, needed, NORMAL) == pytest.approx(2.5)
+    # The required number detects the planned difference.
+    assert detectable(PLANNED, required(PLANNED, NORMAL), NORMAL) == pytest.approx(2.5)
     plain = PLANNED.model_copy(update={"icc": 0.0})
     assert required(plain, NORMAL) == pytest.approx(4 * 25 * 0.64 * NORMAL**2 / 2.5**2)
-
-
-def test_with_few_teams_no_number_of_people_may_be_enough():
+    # With few teams no number of people may be enough.
     crowded = PLANNED.model_copy(update={"icc": 0.2, "difference": 1.0})
     assert required(crowded, NORMAL) is None
     assert detectable(crowded, 1e9, NORMAL) > 1.0

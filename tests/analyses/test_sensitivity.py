@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from trial import ask, study, tables
+from trial import INFERRED, ask, pick, study, tables
 
 from ccp_analysis.analyses import sensitivity
 from ccp_analysis.analyses.comparison import compare
@@ -70,8 +70,14 @@ class Kind:
         self.model = model
 
 
-def difference(rows: list[dict], inference: str) -> dict:
-    return next(r for r in rows if r["term"] == "difference" and r["inference"] == inference)
+def shift(entry: Delta, model: str = "ancova", limits: tuple[float, float] | None = None):
+    """Return the rows and the map of deltas."""
+    return delta_rows(entry, Kind(model), study(), *lost(), ask(), limits)
+
+
+def scenarios(entry: ReferenceBased) -> list[dict]:
+    """Return the rows of scenarios by reference."""
+    return reference_rows(entry, study(), *lost(), ask(value="y"), np.random.default_rng(2))
 
 
 @pytest.mark.parametrize("clusters", [True, False])
@@ -91,25 +97,16 @@ def test_the_response_is_what_brute_force_gives(model, clusters):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, err_msg=part)
 
 
-def test_without_a_delta_the_result_is_that_of_the_analysis():
-    whole, people = lost()
-    rows, _ = delta_rows(delta(), Kind("ancova"), study(), whole, people, ask(), None)
-    zero = [row for row in rows if row.get("delta") == 0]
-    assert len(zero) == 1
-    planned = difference(compare("ancova", study(), whole, "imputed", ask()), "cr2")
-    for part in (
-        "estimate",
-        "std_error",
-        "df",
-        "p_value",
-        "conf_low",
-        "conf_high",
-        "fmi",
-        "n",
-        "m",
-    ):
-        assert zero[0][part] == pytest.approx(planned[part], rel=1e-9), part
-    assert zero[0]["perspective"] == "" and zero[0]["population"] == "all-with-baseline"
+@pytest.mark.parametrize("deltas", [[-3, 0, 3], [1, 2]])
+def test_without_a_delta_the_result_is_that_of_the_analysis(deltas):
+    """Which is always among the deltas."""
+    rows, grid = shift(delta(deltas=deltas))
+    [zero] = [row for row in rows if row.get("delta") == 0]
+    planned = pick(compare("ancova", study(), lost()[0], "imputed", ask()), "difference")
+    for part in (*INFERRED, "p_value", "fmi", "n", "m"):
+        assert zero[part] == pytest.approx(planned[part], rel=1e-9), part
+    assert zero["perspective"] == "" and zero["population"] == "all-with-baseline"
+    assert set(grid["delta_active"]) == set(deltas)
 
 
 def test_only_imputed_values_are_shifted_and_by_reason():
@@ -143,9 +140,8 @@ def test_a_value_that_does_not_exist_is_neither_shifted_nor_analysed():
     whole.loc[whole["participant"] == dead, AFTER] = np.nan
     data = shifted(delta(), study(), whole, people, ask())
     assert dead not in set(data.chosen.first["participant"])
-    rows = reference_rows(
-        based({"strategy": "MAR"}), study(), whole, people, ask(value="y"), np.random.default_rng(1)
-    )
+    given = study(), whole, people, ask(value="y"), np.random.default_rng(1)
+    rows = reference_rows(based({"strategy": "MAR"}), *given)
     assert {row["n"] for row in rows} == {len(people) - 1}
 
 
@@ -154,7 +150,7 @@ def test_at_the_tipping_point_a_limit_of_the_interval_is_zero(model):
     """By shifting the tables by what the row says and fitting them again."""
     whole, people = lost()
     entry = delta(limit=200, directions={"opposite": {"intervention": 1, "control": -1}})
-    rows, grid = delta_rows(entry, Kind(model), study(), whole, people, ask(), None)
+    rows, grid = shift(entry, model)
     tips = {row["level"]: row for row in rows if row["term"] == "tipping point"}
     assert set(tips) == {"positive deltas", "negative deltas"}
     gone = whole["participant"].isin(people.loc[people["left"].notna(), "participant"])
@@ -175,18 +171,9 @@ def test_at_the_tipping_point_a_limit_of_the_interval_is_zero(model):
     assert len(grid) == 9 and set(grid["conclusion"]) <= {-1, 0, 1}
 
 
-def test_the_planned_analysis_is_always_among_the_deltas():
-    whole, people = lost()
-    entry = delta(deltas=[1, 2])
-    rows, grid = delta_rows(entry, Kind("ancova"), study(), whole, people, ask(), None)
-    zero = [row for row in rows if row["term"] == "difference" and row["delta"] == 0]
-    assert len(zero) == 1 and zero[0]["perspective"] == ""
-    assert set(grid["delta_active"]) == {1, 2}
-
-
 def test_the_map_is_the_grid_of_both_deltas():
     whole, people = lost()
-    _, grid = delta_rows(delta(map_steps=4), Kind("ancova"), study(), whole, people, ask(), None)
+    _, grid = shift(delta(map_steps=4))
     assert len(grid) == 16
     assert sorted(set(grid["delta_active"])) == [-3, -1, 1, 3]
     data = shifted(delta(), study(), whole, people, ask())
@@ -206,11 +193,7 @@ def test_scenarios_are_alike_whatever_the_last_digits(moved, groups):
 
 
 def test_values_beyond_the_scale_are_counted_not_clipped():
-    whole, people = lost()
-    top = whole[AFTER].max()
-    rows, _ = delta_rows(
-        delta(deltas=[0, 1000]), Kind("ancova"), study(), whole, people, ask(), (0.0, top)
-    )
+    rows, _ = shift(delta(deltas=[0, 1000]), limits=(0.0, lost()[0][AFTER].max()))
     notes = [row["note"] for row in rows if row.get("delta") == 1000]
     assert notes and all("100% of them lie beyond it" in note for note in notes)
 
@@ -239,9 +222,7 @@ def test_tipping_points_of_a_straight_line():
 
 
 def test_strategies_that_coincide_have_one_row():
-    whole, people = lost()
-    four = based(*({"strategy": s} for s in ("MAR", "JR", "CR", "CIR")))
-    rows = reference_rows(four, study(), whole, people, ask(value="y"), np.random.default_rng(2))
+    rows = scenarios(based(*({"strategy": s} for s in ("MAR", "JR", "CR", "CIR"))))
     found = [(r["perspective"], r["inference"]) for r in rows if r["term"] == "difference"]
     names = ("MAR", "JR = CR = CIR")
     assert sorted(found) == sorted((n, i) for n in names for i in ("jackknife", "cr2"))
@@ -254,10 +235,8 @@ def test_strategies_that_coincide_have_one_row():
 
 def test_the_jackknife_leaves_out_one_pair_at_a_time():
     """Against least squares on data with the expectation of the lost filled in, pair by pair."""
-    whole, people = lost()
-    entry = based({"strategy": "JR"}, variances=["jackknife"])
-    rows = reference_rows(entry, study(), whole, people, ask(value="y"), np.random.default_rng(2))
-    found = next(r for r in rows if r["term"] == "difference")
+    rows = scenarios(based({"strategy": "JR"}, variances=["jackknife"]))
+    found, (whole, _) = pick(rows, "difference"), lost()
     data = whole[whole["imputation"] == 0].reset_index(drop=True)
 
     def estimate(part: pd.DataFrame) -> float:
@@ -282,27 +261,22 @@ def test_the_jackknife_leaves_out_one_pair_at_a_time():
 
 
 @pytest.mark.parametrize(
-    ("unit", "what"), [("unit", "single teams"), ("participant", "single participants")]
+    ("unit", "clusters", "sentence"),
+    [
+        ("unit", True, "leaves out single teams.*resample: pair"),
+        ("participant", True, "leaves out single participants.*resample: pair"),
+        ("pair", False, "has no clusters"),
+    ],
 )
-def test_leaving_out_anything_but_pairs_is_refused(unit, what):
-    whole, people = lost()
+def test_leaving_out_anything_but_pairs_is_refused(unit, clusters, sentence):
     entry = based({"strategy": "MAR"}, resample=unit)
-    with pytest.raises(StudyError, match=f"leaves out {what}.*resample: pair"):
-        reference_rows(entry, study(), whole, people, ask(value="y"), np.random.default_rng(2))
-    with pytest.raises(StudyError, match="has no clusters"):
-        reference_rows(
-            based({"strategy": "MAR"}, resample="pair"),
-            study(clusters=None),
-            whole,
-            people,
-            ask(value="y"),
-            np.random.default_rng(2),
-        )
+    here = study() if clusters else study(clusters=None)
+    with pytest.raises(StudyError, match=sentence):
+        reference_rows(entry, here, *lost(), ask(value="y"), np.random.default_rng(2))
 
 
 def test_strategies_by_reason_of_loss():
     """Those who withdrew jump, the others do not: between the two pure scenarios."""
-    whole, people = lost()
     entry = based(
         {"strategy": "MAR"},
         {"strategy": "JR"},
@@ -310,24 +284,21 @@ def test_strategies_by_reason_of_loss():
         {"strategy": "JR", "id": "same", "reasons": {"withdrawal": "MAR", "loss": "MAR"}},
         variances=["jackknife"],
     )
-    rows = reference_rows(entry, study(), whole, people, ask(value="y"), np.random.default_rng(2))
+    rows = scenarios(entry)
     found = {r["perspective"]: r["estimate"] for r in rows if r["term"] == "difference"}
     low, high = sorted([found["MAR = same"], found["JR"]])
     assert low < found["mixture"] < high
 
 
 def test_a_delta_of_a_scenario_moves_the_estimate_by_its_share():
-    whole, people = lost()
-    entry = based(
-        {"strategy": "MAR"},
-        {"strategy": "MAR", "id": "MAR + 3", "delta": {"intervention": 3, "control": 3}},
-        variances=["draws"],
+    moved = {"strategy": "MAR", "id": "MAR + 3", "delta": {"intervention": 3, "control": 3}}
+    rows = scenarios(based({"strategy": "MAR"}, moved, variances=["draws"]))
+    mine, plain = (
+        next(r for r in rows if (r["perspective"], r["level"]) == (name, "control"))
+        for name in ("MAR + 3", "MAR")
     )
-    rows = reference_rows(entry, study(), whole, people, ask(value="y"), np.random.default_rng(2))
-    found = {(r["perspective"], r["level"]): r for r in rows}
-    shift = found["MAR + 3", "control"]["estimate"] - found["MAR", "control"]["estimate"]
-    assert 0 < shift < 3
-    assert found["MAR + 3", "control"]["delta"] == 3
+    assert 0 < mine["estimate"] - plain["estimate"] < 3
+    assert mine["delta"] == 3
 
 
 def run_stage(out: Path) -> pd.DataFrame:
@@ -341,10 +312,9 @@ def run_stage(out: Path) -> pd.DataFrame:
     return pd.read_parquet(out / "sensitivity.parquet")
 
 
-def test_beat_the_blues_has_the_figures_of_r(btheb_done, tmp_path, monkeypatch):
+def test_beat_the_blues_has_the_figures_of_r(btheb_done):
     """Raw file to row of the results table."""
-    monkeypatch.chdir(btheb_done.path)
-    table = run_stage(tmp_path)
+    table = pd.read_parquet(btheb_done / "data/derived/results/sensitivity.parquet")
     file = Path(__file__).parents[1] / "imputation" / "data" / "reference_based.reference.json"
     expected = json.loads(file.read_text())["results"]
     found = table[(table["inference"] == "jackknife") & (table["term"] == "difference")]
@@ -380,19 +350,28 @@ def test_the_ccp_study_has_its_rows_and_its_map(ccp_done, tmp_path, monkeypatch)
     grid = pd.read_parquet(tmp_path / "tipping.parquet")
     assert len(grid) == entry.map_steps**2
     assert set(grid["data_status"]) == {"synthetic"}
-    first = (tmp_path / "sensitivity.parquet").read_bytes()
-    run_stage(tmp_path)
-    assert (tmp_path / "sensitivity.parquet").read_bytes() == first
+    again, first = tmp_path / "sensitivity.parquet", DERIVED / "results/sensitivity.parquet"
+    assert again.read_bytes() == first.read_bytes()
 
 
 def test_what_is_not_possible_is_refused_in_a_row(copy_of_ccp):
+    """A strategy without what it takes; a model of visits that a zero of the dead would answer."""
     copy_of_ccp.change(
         "config/analysis.yaml", "        - {strategy: CIR}\n", "        - {strategy: LMCF}\n"
     )
-    table = run_stage(copy_of_ccp.path)
-    refused = table[table["perspective"] == "LMCF"]
+    asked = "outcomes: [social_capital{}]\n      scenarios"
+    copy_of_ccp.change("config/analysis.yaml", asked.format(""), asked.format(", utility"))
+    table = copy_of_ccp.sensitivity()
+    table = table[table["analysis"] == "reference_based"]
+    [row] = table[table["outcome"] == "utility"].to_dict("records")
+    assert row["status"] == "refused"
+    note = "at Six months a death decides the value of 1, which says nothing"
+    assert row["note"].startswith(note)
+    rest = table[table["outcome"] == "social_capital"]
+    refused = rest[rest["perspective"] == "LMCF"]
     assert list(refused["status"]) == ["refused"] and refused["estimate"].isna().all()
     assert "no observed follow-up" in refused["note"].iloc[0]
+    assert set(rest.loc[rest["perspective"] != "LMCF", "status"]) == {"ok"}
 
 
 @pytest.mark.parametrize(
@@ -402,17 +381,6 @@ def test_what_is_not_possible_is_refused_in_a_row(copy_of_ccp):
         ("reasons: {}", "reasons: {lost: 2}", "names the reason 'lost'"),
         ("reasons: {withdrawal: JR}", "reasons: {withdrew: JR}", "names the reason 'withdrew'"),
         ("resample: pair", "resample: unit", "single teams"),
-    ],
-)
-def test_faults_of_the_plan_are_named(copy_of_ccp, old, new, sentence):
-    copy_of_ccp.change("config/analysis.yaml", old, new)
-    with pytest.raises(StudyError, match=sentence):
-        run_stage(copy_of_ccp.path)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "sentence"),
-    [
         ("analysis: ancova              #", "analysis: mixed_observed #", "of imputed data"),
         ("analysis: ancova              #", "analysis: other #", "not one of the analyses"),
         ("    - id: reference_based", "    - id: delta", "every id must be its own"),
@@ -421,10 +389,10 @@ def test_faults_of_the_plan_are_named(copy_of_ccp, old, new, sentence):
         ("control: {control: 1}", "control: {control: 0}", "changes nothing"),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_not_read(ccp_study, old, new, sentence):
-    ccp_study.change("config/analysis.yaml", old, new)
+def test_faults_of_the_plan_are_named(copy_of_ccp, old, new, sentence):
+    copy_of_ccp.change("config/analysis.yaml", old, new)
     with pytest.raises(StudyError, match=sentence):
-        load_plan()
+        copy_of_ccp.sensitivity()
 
 
 def test_a_plan_without_sensitivity_has_an_empty_map(copy_of_ccp):
@@ -432,23 +400,5 @@ def test_a_plan_without_sensitivity_has_an_empty_map(copy_of_ccp):
     text = file.read_text(encoding="utf-8")
     file.write_text(text[: text.index("sensitivity:\n")], encoding="utf-8")
     assert load_plan().sensitivity is None
-    table = run_stage(copy_of_ccp.path)
-    assert table.empty
-    assert pd.read_parquet(copy_of_ccp / "tipping.parquet").empty
-
-
-def test_a_model_of_visits_takes_no_zero_of_the_dead_for_an_answer(copy_of_ccp):
-    copy_of_ccp.change(
-        "config/analysis.yaml",
-        "outcomes: [social_capital]\n      scenarios",
-        "outcomes: [social_capital, utility]\n      scenarios",
-    )
-    copy_of_ccp.sensitivity()
-    rows = pd.read_parquet("data/derived/results/sensitivity.parquet")
-    rows = rows[rows["analysis"] == "reference_based"]
-    [row] = rows[rows["outcome"] == "utility"].to_dict("records")
-    assert row["status"] == "refused"
-    assert row["note"].startswith(
-        "at Six months a death decides the value of 1, which says nothing"
-    )
-    assert set(rows.loc[rows["outcome"] == "social_capital", "status"]) == {"ok"}
+    assert copy_of_ccp.sensitivity().empty
+    assert pd.read_parquet(DERIVED / "figure_data/tipping.parquet").empty

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import trial
-from trial import CLOSED, ask, pick
+from trial import CLOSED, agrees, ask, failing, pick
 
-from ccp_analysis.analyses.comparison import attempt, compare
-from ccp_analysis.config.study import Study
+from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.pooling_joint import pool_joint
 
 ALL = "third, all levels"
-INFERRED = ("estimate", "std_error", "df", "conf_low", "conf_high")
-
-
-@pytest.fixture(scope="module")
-def study() -> Study:
-    return trial.study()
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +22,6 @@ def tables() -> pd.DataFrame:
     tables = trial.tables()
     third = pd.cut(tables["age"], [-np.inf, 40, 55, np.inf], labels=list("abc"))
     return tables.assign(third=third.astype(object), sex=tables["female"].map({0: "m", 1: "f"}))
-
-
-@pytest.fixture(scope="module")
-def reference() -> dict:
-    return trial.read("analyses.json")
-
-
-def agrees(row: dict, expected: dict) -> None:
-    for column in INFERRED:
-        assert row[column] == pytest.approx(expected[column], **CLOSED), column
 
 
 @pytest.mark.parametrize("data", ["observed", "imputed"])
@@ -72,15 +57,9 @@ def test_the_interactions_with_a_category_and_their_joint_test(study, tables, re
 
 
 def test_without_clusters_the_joint_test_is_the_classical_one(tables, reference):
-    plain = trial.study(clusters=None)
-    rows = compare(
-        "subgroup",
-        plain,
-        tables,
-        "observed",
-        ask(subgroup="third", covariates=["age", "female", "trust"]),
-    )
-    joint = pick(rows, "interaction", subgroup="third, all levels")
+    question = ask(subgroup="third", covariates=["age", "female", "trust"])
+    rows = compare("subgroup", trial.study(clusters=None), tables, "observed", question)
+    joint = pick(rows, "interaction", subgroup=ALL)
     [expected] = reference["subgroup_category"]["classical_f"]
     assert joint["statistic"] == pytest.approx(expected["F"], **CLOSED)
     assert joint["p_value"] == pytest.approx(expected["Pr(>F)"], **CLOSED)
@@ -88,36 +67,25 @@ def test_without_clusters_the_joint_test_is_the_classical_one(tables, reference)
 
 
 def test_without_clusters_imputed_data_have_a_pooled_joint_test(tables):
-    """D1 of least squares fits done by hand, one completed table at a time."""
-    plain = trial.study(clusters=None)
-    first = tables[tables["imputation"] == 0]
-    rng = np.random.default_rng(5)
-    m = 4
-    completed = [first.assign(imputation=0)]
-    for number in range(1, m + 1):
-        moved = first["y_after"] + rng.normal(scale=2.0, size=len(first))
-        completed.append(first.assign(imputation=number, y_after=moved))
-    many = pd.concat(completed, ignore_index=True)
-    asked = ask(subgroup="third", covariates=["age", "female"])
-    joint = pick(compare("subgroup", plain, many, "imputed", asked), "interaction", subgroup=ALL)
+    """D1 of least squares fits, one completed table at a time."""
+    first, rng, m = tables[tables["imputation"] == 0], np.random.default_rng(5), 4
+    y = first["y_after"].to_numpy() + rng.normal(scale=2.0, size=(m, len(first)))
+    completed = [first.assign(imputation=k, y_after=one) for k, one in enumerate(y, start=1)]
+    many = pd.concat([first, *completed], ignore_index=True)
+    question = ask(subgroup="third", covariates=["age", "female"])
+    rows = compare("subgroup", trial.study(clusters=None), many, "imputed", question)
+    joint = pick(rows, "interaction", subgroup=ALL)
     arm = (first["arm"] == "intervention").to_numpy(dtype=float)[:, None]
     third = np.column_stack([first["third"] == code for code in "bc"]).astype(float)
     plus = first[["y_before", "age", "female"]].to_numpy(dtype=float)
     X = np.column_stack([np.ones(len(first)), arm, third, arm * third, plus])
     inverse, df = np.linalg.inv(X.T @ X), len(X) - X.shape[1]
-    estimates, covariances = [], []
-    for table in completed[1:]:
-        y = table["y_after"].to_numpy()
-        beta = inverse @ X.T @ y
-        estimates.append(beta[4:6])
-        covariances.append(((y - X @ beta) ** 2).sum() / df * inverse[4:6, 4:6])
-    mean, within = np.mean(estimates, axis=0), np.mean(covariances, axis=0)
-    between = np.cov(np.array(estimates).T)
-    ratio = (1 + 1 / m) * np.trace(between @ np.linalg.inv(within)) / 2
-    expected = mean @ np.linalg.solve(within, mean) / (2 * (1 + ratio))
-    assert joint["statistic"] == pytest.approx(expected, rel=1e-9)
-    pooled = pool_joint(np.array(estimates), np.array(covariances), float(df))
-    assert (joint["df"], joint["p_value"]) == pytest.approx((pooled.df, pooled.p_value))
+    beta = y @ X @ inverse
+    variances = ((y - beta @ X.T) ** 2).sum(axis=1) / df
+    covariances = variances[:, None, None] * inverse[4:6, 4:6]
+    expected = pool_joint(beta[:, 4:6], covariances, float(df))
+    for column in ("statistic", "df", "p_value"):
+        assert joint[column] == pytest.approx(float(getattr(expected, column)), rel=1e-9), column
     assert (joint["df_num"], joint["m"], joint["inference"]) == (2, m, "d1")
     assert joint["population"] == "all-with-baseline"
     assert "pooled over imputations (D1)" in joint["note"] and "towards zero" in joint["note"]
@@ -133,42 +101,30 @@ def test_with_few_imputations_the_joint_test_is_of_the_observed_data(tables):
 
 
 def test_two_levels_have_one_interaction_and_no_joint_test(study, tables):
-    rows = compare("subgroup", study, tables, "observed", ask(subgroup="sex", covariates=["age"]))
-    terms = [(row["term"], row["subgroup"]) for row in rows]
-    assert terms == [
+    asked = ask(subgroup="sex", covariates=["age"])
+    turned = replace(asked, codes=("m", "f", "x"))
+    # The level of a covariate is not adjusted for twice.
+    both = replace(asked, covariates=["age", "sex"])
+    rows, turned, both = (
+        compare("subgroup", study, tables, "observed", one) for one in (asked, turned, both)
+    )
+    assert [(row["term"], row["subgroup"]) for row in rows] == [
         ("interaction", "sex, m - f"),
         ("subgroup difference", "sex, f"),
         ("subgroup difference", "sex, m"),
     ]
     assert rows[0]["estimate"] == pytest.approx(rows[2]["estimate"] - rows[1]["estimate"])
-    turned = compare(
-        "subgroup",
-        study,
-        tables,
-        "observed",
-        ask(subgroup="sex", covariates=["age"], codes=("m", "f", "x")),
-    )
     assert turned[0]["subgroup"] == "sex, f - m"
     assert turned[0]["estimate"] == pytest.approx(-rows[0]["estimate"])
-
-
-def test_the_level_of_a_covariate_is_not_adjusted_for_twice(study, tables):
-    both = [
-        compare("subgroup", study, tables, "observed", ask(subgroup="sex", covariates=covariates))
-        for covariates in (["age"], ["age", "sex"])
-    ]
-    assert both[0] == both[1]
+    assert both == rows
 
 
 def test_a_level_without_people_in_an_arm_fails_alone(study, tables):
     lone = tables["third"].mask((tables["third"] == "c") & (tables["arm"] == "intervention"), "b")
-    asked = ask(subgroup="third")
-    [row] = attempt(
-        "a", "supporting", "subgroup", study, tables.assign(third=lone), "observed", asked
-    )
+    question = ask(subgroup="third")
+    row = failing("subgroup", study, tables.assign(third=lone), "observed", question)
     assert row["note"] == "nobody in the arm 'Intervention' has third c"
-    assert (row["term"], row["subgroup"], row["status"]) == ("interaction", "third", "failed")
-    assert row["model"] == "ancova"
+    assert (row["term"], row["subgroup"], row["model"]) == ("interaction", "third", "ancova")
 
 
 def test_subgroups_need_complete_variables_of_the_imputation(study, tables):

@@ -6,18 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import trial
-from trial import ask, pick
+from trial import ask, failing, pick
 
 from ccp_analysis.analyses.comparison import attempt, compare
 from ccp_analysis.errors import RefusedError, StudyError
 
 PROPERTIES = [f"z{k}" for k in range(4)]
 UNSAID = ("std_error", "df", "statistic", "p_value", "conf_low", "conf_high", "conf_level")
-
-
-@pytest.fixture(scope="module")
-def study():
-    return trial.study()
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +54,8 @@ def test_a_secondary_analysis_is_one_row_without_a_number(study, tables, model, 
     question = ask(covariates=["age", *PROPERTIES], **CASES[model])
     with pytest.raises(RefusedError, match="alone identifies"):
         compare(model, study, tables, data, question)
-    [row] = attempt("second", "supporting", model, study, tables, data, question)
-    assert (row["status"], row["term"]) == ("refused", "difference")
-    assert "estimate" not in row and "p_value" not in row
+    row = failing(model, study, tables, data, question, status="refused")
+    assert row["term"] == "difference" and "p_value" not in row
     named = [team for team in tables["team"].unique() if f"team '{team}' alone" in row["note"]]
     assert len(named) == 1 and "% of what the comparison rests on" in row["note"]
 

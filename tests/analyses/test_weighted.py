@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-import trial
 from trial import ask, pick
 
 from ccp_analysis.analyses.comparison import attempt, compare
@@ -17,16 +16,6 @@ from ccp_analysis.models.weighted import fit_weighted, weighted_cluster_robust
 from ccp_analysis.models.weighting import overlap_weights
 
 MODELS = ("ancova-overlap", "ancova-entropy")
-
-
-@pytest.fixture
-def study():
-    return trial.study()
-
-
-@pytest.fixture
-def tables():
-    return trial.tables()
 
 
 def asked(**more):
@@ -110,21 +99,16 @@ def test_a_covariate_in_the_way_is_named(study, tables, model, made, said):
     assert said in note.lower()
 
 
-def test_a_pair_with_one_team_is_refused(study, tables):
+def test_weights_that_cannot_be_had_are_refused(study, tables):
     gone = tables.groupby("trust")["team"].transform("max") == tables["team"]
     few = tables[~(gone & (tables["trust"] == tables["trust"].min()))]
-    status, note = refused(study, few)
-    assert status == "refused" and "only one arm has people in pair" in note
-
-
-def test_weights_that_explode_are_refused(study, tables):
-    status, note = refused(study, tables, "ancova-entropy", largest_share=0.02)
-    assert status == "refused" and "more than the limit of 2%" in note
-
-
-def test_too_few_people_for_what_is_balanced(study, tables):
-    status, note = refused(study, tables, people_per_column=60)
-    assert status == "refused" and "ask for 180 people in the smaller arm" in note
+    for given, said in (
+        (refused(study, few), "only one arm has people in pair"),
+        (refused(study, tables, "ancova-entropy", largest_share=0.02), "more than the limit of 2%"),
+        (refused(study, tables, people_per_column=60), "ask for 180 people in the smaller arm"),
+    ):
+        status, note = given
+        assert status == "refused" and said in note
 
 
 def test_weights_need_to_be_told_what_to_balance(study, tables):

@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from support import small_study
 
-from ccp_analysis.analyses.comparison import Question
+from ccp_analysis.analyses.comparison import Question, attempt
 
 MODELS_DATA = Path(__file__).parents[1] / "models" / "data"
 CLOSED = {"rel": 1e-8}
+INFERRED = ("estimate", "std_error", "df", "conf_low", "conf_high")
 STUDY = small_study.STUDY | {
     "arms": {
         "variable": "arm",
@@ -52,6 +54,27 @@ def pick(rows: list[dict], term: str, **more) -> dict:
     found = [r for r in rows if r["term"] == term and all(r[k] == v for k, v in more.items())]
     assert len(found) == 1
     return found[0]
+
+
+def one(table: pd.DataFrame, **wanted) -> pd.Series:
+    """Return the one row of a table with these values."""
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    assert len(table) == 1, wanted
+    return table.iloc[0]
+
+
+def agrees(row: dict, expected: dict) -> None:
+    """Compare what is inferred with R."""
+    for column in INFERRED:
+        assert row[column] == pytest.approx(expected[column], **CLOSED), column
+
+
+def failing(model: str, *given, status: str = "failed") -> dict:
+    """Return the one row of a supporting analysis, which has no estimate."""
+    [row] = attempt("a", "supporting", model, *given)
+    assert row["status"] == status and "estimate" not in row
+    return row
 
 
 def read(name: str) -> dict:

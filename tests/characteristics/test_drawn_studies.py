@@ -25,6 +25,8 @@ from ccp_analysis.models.robust import cluster_covariance, cluster_robust
 from ccp_analysis.report.sections.characteristics import flagged
 from ccp_analysis.results.terms import Status, Term
 
+pytestmark = pytest.mark.study
+
 COLUMNS = ("estimate", "std_error", "df")
 
 

@@ -151,11 +151,12 @@ def test_an_outcome_that_is_no_number_is_said_and_the_others_stand(copy_of_ccp, 
     assert (rows["outcome"] == "social_capital").sum() > 100
 
 
+OTHER = "{outcome: wellbeing}"
 FAULTS = [
     ("people: [6, 10,", "people: [10, 6,", "next_study.people: 6 stands behind 10"),
-    ("{outcome: wellbeing}", "{outcome: welbeing}", "'welbeing' is not one of the outcomes"),
-    ("{outcome: wellbeing}", "{outcome: social_capital}", "'social_capital' stands 2 times"),
-    ("{outcome: wellbeing}", "{outcome: wellbeing, difference: 2}", "'wellbeing' has no source"),
+    (OTHER, "{outcome: welbeing}", "'welbeing' is not one of the outcomes"),
+    (OTHER, "{outcome: social_capital}", "'social_capital' stands 2 times"),
+    (OTHER, "{outcome: wellbeing, difference: 2}", "'wellbeing' has no source"),
     ("id: primary_care", "id: flat", "next_study.priors: 'flat' stands 2 times"),
     ("pairs: [5, 8, 12, 16, 20, 30]", "pairs: []", "next_study.pairs is missing"),
     ("pairs: [5, 8,", "pairs: [2, 8,", "greater than or equal to 3"),

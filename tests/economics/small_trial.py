@@ -104,34 +104,17 @@ def imputed(complete: pd.DataFrame) -> pd.DataFrame:
 
 
 def prices(visits: tuple[str, ...] = ("before", "after")) -> pd.DataFrame:
-    rows = [
-        {
-            "service": service,
-            "label": service,
-            "visit": visit,
-            "variable": f"{service}_{visit}",
-            "unit": "day" if service != "gp" else "contact",
-            "price": price,
-            "in_health": service != "days",
-            "in_society": True,
-        }
-        for visit in visits
-        for service, price in PRICES.items()
-    ]
-    return pd.DataFrame(rows)
+    asked = [(visit, *one) for visit in visits for one in PRICES.items()]
+    table = pd.DataFrame(asked, columns=["visit", "service", "price"])
+    table["label"], table["variable"] = table["service"], table["service"] + "_" + table["visit"]
+    table["unit"] = np.where(table["service"] == "gp", "contact", "day")
+    return table.assign(in_health=table["service"] != "days", in_society=True)
 
 
 def participants(complete: pd.DataFrame) -> pd.DataFrame:
-    start = pd.Timestamp("2020-01-01")
-    days = 150 + np.arange(len(complete))
-    met = pd.DataFrame(
-        {
-            "participant": complete["participant"],
-            "arm": complete["arm"],
-            "met_before": start,
-            "met_after": start + pd.to_timedelta(days, unit="D"),
-        }
-    )
+    met = complete[["participant", "arm"]].assign(met_before=pd.Timestamp("2020-01-01"))
+    days = pd.to_timedelta(150 + np.arange(len(complete)), unit="D")
+    met["met_after"] = met["met_before"] + days
     met.loc[[*LOST, DEAD], "met_after"] = pd.NaT
     came = met["met_after"].notna()
     return met.assign(interviewed_before=True, interviewed_after=came, left=None)
@@ -140,15 +123,13 @@ def participants(complete: pd.DataFrame) -> pd.DataFrame:
 def costs(complete: pd.DataFrame, total: float = 7200.0) -> pd.DataFrame:
     """Return what `cost` writes of the intervention, which cost so much in all."""
     active = (complete["arm"] == "new").to_numpy()
-    return pd.DataFrame(
-        {
-            "participant": complete["participant"],
-            "cost_before": 0.0,
-            "intervention_participants": np.where(active, total / active.sum(), 0.0),
-            "intervention_teams": np.where(active, total / (TEAMS / 2) / SIZE, 0.0),
-            "intervention_caseload": np.where(active, total / 100, 0.0),
-        }
-    )
+    each = {
+        "participants": total / active.sum(),
+        "teams": total / (TEAMS / 2) / SIZE,
+        "caseload": total / 100,
+    }
+    shared = {f"intervention_{rule}": np.where(active, one, 0.0) for rule, one in each.items()}
+    return complete[["participant"]].assign(cost_before=0.0, **shared)
 
 
 def small(

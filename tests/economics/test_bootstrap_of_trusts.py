@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from support.benchmarks import load
 
-from ccp_analysis.economics.bootstrap import two_stage_bootstrap
+from ccp_analysis.economics.bootstrap import Draws, two_stage_bootstrap
 from ccp_analysis.imputation.chained import Conditional, impute
 from ccp_analysis.imputation.resampled import two_stage
 from ccp_analysis.models.ols import classical, fit_ols
@@ -35,11 +35,17 @@ def benchmark():
     return load("bootstrap_of_trusts")
 
 
-def outcomes(v: int, cost: int, effect: int) -> dict:
+def outcomes(n: int, v: int, cost: int, effect: int) -> dict:
     """Return weights and offsets that take two of v columns as they are."""
-    weights = np.zeros((2, N, v))
+    weights = np.zeros((2, n, v))
     weights[0, :, cost] = weights[1, :, effect] = 1.0
-    return {"weights": weights, "offsets": np.zeros((2, N))}
+    return {"weights": weights, "offsets": np.zeros((2, n))}
+
+
+def bootstrap(data: np.ndarray, completed: np.ndarray | None = None, **more) -> Draws:
+    """Return draws of the trial: cost and effect stand first, what is adjusted for behind them."""
+    plain = outcomes(N, data.shape[1], 0, 1) | GROUPS | {"adjust": (2, 3, 4)}
+    return two_stage_bootstrap(data, data[None] if completed is None else completed, **plain | more)
 
 
 def laid_out(indices: list) -> np.ndarray:
@@ -61,16 +67,8 @@ def r_case(name: str) -> np.ndarray:
 @pytest.mark.parametrize("name", ["none", "some", "strong"])
 @pytest.mark.parametrize("shrink", [False, True])
 def test_equals_r_on_fixed_indices(name, shrink):
-    data, expected = r_case(name), REFERENCE["cases"][name]
-    found = two_stage_bootstrap(
-        data,
-        data[None],
-        **outcomes(5, 0, 1),
-        **GROUPS,
-        adjust=(2, 3, 4),
-        rows=laid_out(REFERENCE["indices"]),
-        shrink=shrink,
-    )
+    expected = REFERENCE["cases"][name]
+    found = bootstrap(r_case(name), rows=laid_out(REFERENCE["indices"]), shrink=shrink)
     each = np.array(expected["corrected" if shrink else "as_drawn"])
     assert found.failed == 0
     np.testing.assert_allclose(found.cost, each[:, 0], rtol=1e-8)
@@ -83,18 +81,10 @@ def test_equals_r_on_fixed_indices(name, shrink):
 def test_everybody_once_is_the_pooled_estimate(shrink):
     data = r_case("some")
     rng = np.random.default_rng(1)
-    completed = data + rng.normal(size=(7, N, 5)) * (rng.random((N, 5)) < 0.2) * data.std(axis=0)
-    found = two_stage_bootstrap(
-        completed[3],
-        completed[3:4],
-        **outcomes(5, 0, 1),
-        **GROUPS,
-        adjust=(2, 3, 4),
-        rows=two_stage(TEAM, PAIR).everybody(),
-        shrink=shrink,
-    )
-    X = np.column_stack([np.ones(N), ARM, np.equal.outer(PAIR, range(1, 5)), completed[3][:, 2:]])
-    coef = fit_ols(X, completed[3][:, :2].T).coef[:, 1]
+    data += rng.normal(size=data.shape) * (rng.random(data.shape) < 0.2) * data.std(axis=0)
+    found = bootstrap(data, rows=two_stage(TEAM, PAIR).everybody(), shrink=shrink)
+    X = np.column_stack([np.ones(N), ARM, np.equal.outer(PAIR, range(1, 5)), data[:, 2:]])
+    coef = fit_ols(X, data[:, :2].T).coef[:, 1]
     np.testing.assert_allclose([found.cost[0], found.effect[0]], coef, rtol=1e-9)
 
 
@@ -114,17 +104,8 @@ def test_same_bytes_for_any_number_of_threads():
     data, completed = lost(r_case("some"), (0, 1, 2, 3))
 
     def once(seed: int, threads: int) -> bytes:
-        found = two_stage_bootstrap(
-            data,
-            completed,
-            **outcomes(5, 0, 1),
-            **GROUPS,
-            adjust=(2, 3, 4),
-            draws=700,
-            iterations=2,
-            rng=np.random.default_rng(seed),
-            threads=threads,
-        )
+        rng = np.random.default_rng(seed)
+        found = bootstrap(data, completed, draws=700, iterations=2, rng=rng, threads=threads)
         assert len(found.cost) == len(found.effect) == 700
         return found.cost.tobytes() + found.effect.tobytes()
 
@@ -135,35 +116,24 @@ def test_same_bytes_for_any_number_of_threads():
 def test_net_benefit_is_treated_as_if_it_had_been_the_outcome():
     data, completed = lost(r_case("some"), (0, 1, 2))
     data[np.isnan(data[:, :2]).any(axis=1), :2] = np.nan
-    both = outcomes(5, 0, 1)
-    benefit = {"weights": both["weights"].copy(), "offsets": both["offsets"]}
-    benefit["weights"][0] = 20_000 * both["weights"][1] - both["weights"][0]
+    both = outcomes(N, 5, 0, 1)["weights"]
+    benefit = np.stack([20_000 * both[1] - both[0], both[1]])
     plain, other = (
-        two_stage_bootstrap(
-            data,
-            completed,
-            **chosen,
-            **GROUPS,
-            adjust=(2, 3, 4),
-            draws=300,
-            iterations=2,
-            rng=np.random.default_rng(3),
+        bootstrap(
+            *(data, completed), weights=w, draws=300, iterations=2, rng=np.random.default_rng(3)
         )
-        for chosen in (both, benefit)
+        for w in (both, benefit)
     )
     np.testing.assert_allclose(other.effect, plain.effect, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(other.cost, 20_000 * plain.effect - plain.cost, rtol=1e-6, atol=1e-3)
 
 
 def test_what_an_arm_costs_moves_every_draw_by_as_much():
-    data = r_case("some")
-    chosen = outcomes(5, 0, 1)
-    options = dict(**GROUPS, adjust=(2, 3, 4), draws=200)
-    before = two_stage_bootstrap(
-        data, data[None], **chosen, **options, rng=np.random.default_rng(4)
+    offsets = np.stack([310 * ARM, np.zeros(N)])
+    before, after = (
+        bootstrap(r_case("some"), offsets=share * offsets, draws=200, rng=np.random.default_rng(4))
+        for share in (0.0, 1.0)
     )
-    chosen["offsets"][0] = 310 * ARM
-    after = two_stage_bootstrap(data, data[None], **chosen, **options, rng=np.random.default_rng(4))
     np.testing.assert_allclose(after.cost, before.cost + 310, rtol=1e-9)
     np.testing.assert_allclose(after.effect, before.effect, rtol=1e-9)
 
@@ -179,27 +149,13 @@ def test_a_weight_of_zero_leaves_an_imputed_value_without_effect():
     weights[1, dead, 1], weights[1, dead, 2] = 0.1, 0.0
     qaly = (weights[1] * data).sum(axis=1)
     data[dead, 2] = np.nan
-    options = dict(**GROUPS, draws=150, iterations=1)
+    options = {"draws": 150, "iterations": 1, "adjust": (1, 3)}
     completed = np.nan_to_num(data, nan=99.0)[None]
-    found = two_stage_bootstrap(
-        data,
-        completed,
-        weights=weights,
-        offsets=np.zeros((2, N)),
-        adjust=(1, 3),
-        rng=np.random.default_rng(6),
-        **options,
-    )
+    rng, again = np.random.default_rng(6), np.random.default_rng(6)
+    found = bootstrap(data, completed, weights=weights, rng=rng, **options)
     # The same people drawn, their years given.
     plain = np.column_stack([data[:, :2], qaly, data[:, 3]])
-    given = two_stage_bootstrap(
-        plain,
-        plain[None],
-        **outcomes(4, 0, 2),
-        adjust=(1, 3),
-        rng=np.random.default_rng(6),
-        **options,
-    )
+    given = bootstrap(plain, **options | outcomes(N, 4, 0, 2), rng=again)
     np.testing.assert_allclose(found.effect, given.effect, rtol=1e-9, atol=1e-13)
     np.testing.assert_allclose(found.cost, given.cost, rtol=1e-9)
 
@@ -212,18 +168,8 @@ def test_without_teams_people_are_drawn_within_arms():
     cost, effect = 1000 + 300 * x + 500 * rng.normal(size=n), 0.4 + 0.1 * rng.normal(size=n)
     effect -= 1e-4 * cost
     data = np.column_stack([cost, effect, x])
-    weights = np.zeros((2, n, 3))
-    weights[0, :, 0] = weights[1, :, 1] = 1.0
-    found = two_stage_bootstrap(
-        data,
-        data[None],
-        weights=weights,
-        offsets=np.zeros((2, n)),
-        adjust=(2,),
-        arm=arm,
-        draws=4000,
-        rng=rng,
-    )
+    alone = outcomes(n, 3, 0, 1) | {"adjust": (2,), "arm": arm, "rng": rng}
+    found = two_stage_bootstrap(data, data[None], draws=4000, **alone)
     fit = fit_ols(np.column_stack([np.ones(n), arm, x]), data[:, :2].T)
     model = classical(fit, np.eye(3)[1:2])
     for draws, estimate, error in zip(
@@ -246,19 +192,8 @@ def test_one_imputation_in_each_draw_has_the_spread_of_rubins_rules():
     plan = [Conditional(0, (1, 2)), Conditional(1, (0, 2))]
     done = impute(data, plan, m=100, iterations=5, rng=rng, fixed=arm[:, None]).values
     X = np.stack([np.ones((100, n)), np.broadcast_to(arm, (100, n)), done[:, :, 2]], axis=2)
-    weights = np.zeros((2, n, 3))
-    weights[0, :, 0] = weights[1, :, 1] = 1.0
-    found = two_stage_bootstrap(
-        data,
-        done,
-        weights=weights,
-        offsets=np.zeros((2, n)),
-        adjust=(2,),
-        arm=arm,
-        draws=3000,
-        iterations=5,
-        rng=rng,
-    )
+    alone = outcomes(n, 3, 0, 1) | {"adjust": (2,), "arm": arm, "rng": rng}
+    found = two_stage_bootstrap(data, done, draws=3000, iterations=5, **alone)
     for k, draws in enumerate((found.cost, found.effect)):
         fit = classical(fit_ols(X, done[:, :, k]), np.eye(3)[1:2])
         rubin = pool(fit.estimate[:, 0], fit.std_error[:, 0] ** 2)
@@ -296,17 +231,9 @@ def test_means_of_fewer_people_vary_more_by_chance_and_are_shrunken_more():
     data = r_case("strong")
     observed = data.copy()
     observed[::2, :2] = np.nan
+    rng = np.random.default_rng(14)
     first, second = (
-        two_stage_bootstrap(
-            given,
-            data[None],
-            **outcomes(5, 0, 1),
-            **GROUPS,
-            adjust=(2, 3, 4),
-            draws=10,
-            iterations=1,
-            rng=np.random.default_rng(14),
-        ).shrinkage
+        bootstrap(given, data[None], draws=10, iterations=1, rng=rng).shrinkage
         for given in (data, observed)
     )
     # k^2 = c (1 - 1 / share): with twice the variance by chance each share is halved.
@@ -321,15 +248,7 @@ def test_means_of_fewer_people_vary_more_by_chance_and_are_shrunken_more():
 def test_an_outcome_without_variation_does_no_harm():
     data = r_case("some")
     data[:, 1] = 0.37
-    found = two_stage_bootstrap(
-        data,
-        data[None],
-        **outcomes(5, 0, 1),
-        **GROUPS,
-        adjust=(2, 3, 4),
-        draws=50,
-        rng=np.random.default_rng(10),
-    )
+    found = bootstrap(data, draws=50, rng=np.random.default_rng(10))
     np.testing.assert_allclose(found.effect, 0.0, atol=1e-12)
     assert found.cost.std() > 100
 
@@ -339,15 +258,7 @@ def test_a_covariate_that_does_not_vary_in_a_draw_counts_as_absent():
     data[:, 4] = 0.0
     data[17, 4] = 1.0
     rows = two_stage(TEAM, PAIR).draw(40, np.random.default_rng(13))
-    found = two_stage_bootstrap(
-        data,
-        data[None],
-        **outcomes(5, 0, 1),
-        **GROUPS,
-        adjust=(2, 4),
-        rows=rows,
-        shrink=False,
-    )
+    found = bootstrap(data, adjust=(2, 4), rows=rows, shrink=False)
     with_person = (rows == 17).any(axis=(1, 2))
     assert 5 < with_person.sum() < 35
     for draw, cost, effect in zip(rows, found.cost, found.effect, strict=True):
@@ -364,15 +275,7 @@ def test_draws_that_do_not_identify_the_difference_are_counted():
     data = r_case("none")
     data[:, 2] = ARM
     data[0, 2] = 1 - ARM[0]
-    found = two_stage_bootstrap(
-        data,
-        data[None],
-        **outcomes(5, 0, 1),
-        **GROUPS,
-        adjust=(2,),
-        draws=400,
-        rng=np.random.default_rng(11),
-    )
+    found = bootstrap(data, adjust=(2,), draws=400, rng=np.random.default_rng(11))
     # Without the Trust (0.8 ** 5), or with it and without the person (18 people a team).
     assert 0.3 < found.failed / 400 < 0.75
     assert len(found.cost) == 400 - found.failed
@@ -389,12 +292,9 @@ def test_draws_that_do_not_identify_the_difference_are_counted():
         ({"offsets": np.full((2, N), np.nan)}, "Offsets must be finite"),
         ({"rng": None}, "generator"),
         ({"adjust": (2, 2)}, "independent columns"),
+        ({"completed": np.full((1, N, 5), np.nan)}, "must be finite"),
     ],
 )
 def test_faults(changes, message):
-    data = r_case("none")
-    options = {**outcomes(5, 0, 1), **GROUPS, "adjust": (2,), "rng": np.random.default_rng(12)}
     with pytest.raises(ValueError, match=message):
-        two_stage_bootstrap(data, data[None], **(options | changes))
-    with pytest.raises(ValueError, match="must be finite"):
-        two_stage_bootstrap(data, np.full((1, N, 5), np.nan), **options)
+        bootstrap(r_case("none"), **{"rng": np.random.default_rng(12)} | changes)

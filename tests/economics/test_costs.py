@@ -1,4 +1,4 @@
-"""Costs of people worked out by hand: prices, perspectives, deaths, the intervention; faults."""
+"""Prices, perspectives and the intervention, by hand; faults. R has the costs of people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.instruments import load_instruments
 from ccp_analysis.config.study import load_study
-from ccp_analysis.economics.costs import total_costs
 from ccp_analysis.economics.intervention import none, read_intervention, shares
 from ccp_analysis.economics.perspectives import services_of
 from ccp_analysis.economics.prices import read_price_index, read_unit_costs
@@ -41,6 +40,7 @@ UNIT_COSTS = "service,unit,unit_cost,price_year,source\n"
 INDEX = "price_year,index,source\n2018,90,x\n2020,99,x\n"
 ITEMS = "item,category,quantity,unit,unit_cost,price_year,lifetime_years,source\n"
 DERIVED = Path("data/derived")
+DICTIONARY, ECONOMY = "config/dictionary.csv", "config/economics.yaml"
 ROOT = Path(__file__).parents[2]
 
 
@@ -56,59 +56,6 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 def economics(**changes) -> Economics:
     return Economics.model_validate(ECONOMICS | changes)
-
-
-def prices(**of: tuple[str, str, float]) -> pd.DataFrame:
-    """Return a table of prices: variable → visit, service, price."""
-    rows = [
-        {"variable": name, "visit": visit, "service": service, "price": price}
-        for name, (visit, service, price) in of.items()
-    ]
-    return pd.DataFrame(rows).assign(in_health=lambda table: table["service"] != "off", in_all=True)
-
-
-TABLE = prices(
-    gp_before=("before", "gp", 40.0),
-    bed_before=("before", "bed", 430.5),
-    off_before=("before", "off", 100.0),
-    gp_after=("after", "gp", 40.0),
-    bed_after=("after", "bed", 430.5),
-)
-
-
-def test_a_cost_by_hand_and_missing_where_a_service_is():
-    people = pd.DataFrame(
-        {
-            "gp_before": [2.0, 0, 1],
-            "bed_before": [1.0, 0, np.nan],
-            "off_before": [np.nan, 3.0, 1],
-            "gp_after": [0, 3.0, 1],
-            "bed_after": [0.0, 0, 2],
-        }
-    )
-    found = total_costs(people, TABLE, "health")
-    assert found.columns.tolist() == ["cost_before", "cost_after"]
-    assert found["cost_before"].tolist()[:2] == [2 * 40 + 430.5, 0]
-    assert np.isnan(found["cost_before"][2])
-    assert found["cost_after"].tolist() == [0, 120, 40 + 861]
-    everybody = total_costs(people, TABLE, "all")
-    assert np.isnan(everybody["cost_before"][0])
-    assert everybody["cost_before"][1] == 300
-    assert everybody["cost_after"].equals(found["cost_after"])
-
-
-def test_the_dead_cost_nothing_after_their_death():
-    people = pd.DataFrame(
-        {
-            "gp_after": [2.0, 2, 2, np.nan, np.nan],
-            "bed_after": [0.0, 0, 0, 1, 1],
-            "alive_after": [1, 0.25, 0, 0.25, 0],
-        }
-    )
-    found = total_costs(people, TABLE[TABLE["visit"] == "after"], "health")["cost_after"]
-    assert found.tolist()[:3] == [80, 20, 0]
-    assert np.isnan(found[3])
-    assert found[4] == 0  # whatever the use that nobody could report
 
 
 def test_unit_costs_are_brought_to_the_price_year(folder):
@@ -129,35 +76,59 @@ def test_unit_costs_are_brought_to_the_price_year(folder):
     }
 
 
-COST_FAULTS = {
-    "word": (
-        "gp,c,forty,2020,x\n",
-        "unit_costs.csv, line 2: unit cost 'forty' is not a number; expected one as 12.5.",
-    ),
-    "blank": ("gp,c,,2020,x\n", "line 2: unit cost '' is not a number"),
-    "negative": ("gp,c,-1,2020,x\n", "line 2: unit cost -1 found; expected zero or more"),
-    "infinite": ("gp,c,inf,2020,x\n", "line 2: unit cost inf found; expected zero or more"),
-    "nan": ("gp,c,nan,2020,x\n", "line 2: unit cost nan found; expected zero or more"),
-    "twice": ("gp,c,1,2020,x\ngp,c,2,2020,x\n", "line 3: service 'gp' already has a unit cost"),
-    "year": (
+COST_FAULTS = [
+    ("gp,c,forty,2020,x\n", "line 2: unit cost 'forty' is not a number; expected one as 12.5."),
+    ("gp,c,,2020,x\n", "line 2: unit cost '' is not a number"),
+    ("gp,c,-1,2020,x\n", "line 2: unit cost -1 found; expected zero or more"),
+    ("gp,c,inf,2020,x\n", "line 2: unit cost inf found; expected zero or more"),
+    ("gp,c,nan,2020,x\n", "line 2: unit cost nan found; expected zero or more"),
+    ("gp,c,1,2020,x\ngp,c,2,2020,x\n", "line 3: service 'gp' already has a unit cost"),
+    (
         "gp,c,1,2017,x\n",
         "line 2: price year '2017' found; expected one of those in price_index.csv (2018, 2020).",
     ),
-    "no year": ("gp,c,1,,x\n", "line 2: price year '' found; expected one of those in"),
-    "part of a year": ("gp,c,1,2018/19,x\n", "line 2: price year '2018/19' found; expected one"),
-    "comma": ("gp,c,1,2020,PSSRU, 2020\n", "line 2: 6 cells found, 5 expected"),
-    "all at once": ("gp,c,-1,2020,x\nbed,c,1,1066,x\n", " (1 more in the log)"),
-}
+    ("gp,c,1,,x\n", "line 2: price year '' found; expected one of those in"),
+    ("gp,c,1,2018/19,x\n", "line 2: price year '2018/19' found; expected one"),
+    ("gp,c,1,2020,PSSRU, 2020\n", "line 2: 6 cells found, 5 expected"),
+    ("gp,c,-1,2020,x\nbed,c,1,1066,x\n", "line 2: unit cost -1 found"),
+]
+ITEM_FAULTS = [
+    ("a,b,-2,c,1,2020,,x\n", "line 2: quantity -2 found; expected zero or more."),
+    ("a,b,,c,1,2020,,x\n", "line 2: quantity '' is not a number; expected one as 12.5."),
+    ("a,b,2,c,-1,2020,,x\n", "line 2: unit cost -1 found; expected zero or more."),
+    ("a,b,2,c,1,2001,,x\n", "line 2: price year '2001' found; expected one of those in"),
+    ("a,b,2,c,1,2020,0,x\n", "line 2: lifetime years 0 found; expected more than zero"),
+    ("a,b,2,c,1,2020,inf,x\n", "line 2: lifetime years inf found; expected more than"),
+    ("a,b,2,c,1,2020,,x\n" * 2, "line 3: the item 'a' stands already in line 2."),
+    ("", "the file has no rows; expected an item in each."),
+]
+INDEX_FAULTS = [
+    ("2018,90", "soon,90", "line 2: price year 'soon' found; expected a year"),
+    ("2020,99", "2018,99", "line 3: the price year 2018 stands twice."),
+    (",90,", ",zero,", "line 2: index 'zero' is not a number; expected one as 12.5."),
+    (",99,", ",0,", "line 3: index 0 found; expected more than zero."),
+    (
+        "\n2020,",
+        "\n2021,",
+        "the price year 2020 is missing; config/economics.yaml, line 1 names it",
+    ),
+    ("index,", "number,", "line 1: column 'index' is missing from the header."),
+]
+FILES = [("unit_costs", UNIT_COSTS + rows, said) for rows, said in COST_FAULTS]
+FILES += [("intervention_cost", ITEMS + rows, said) for rows, said in ITEM_FAULTS]
+FILES += [("price_index", INDEX.replace(old, new), said) for old, new, said in INDEX_FAULTS]
 
 
-@pytest.mark.parametrize("fault", COST_FAULTS)
-def test_faults_of_unit_costs(folder, fault):
-    rows, sentence = COST_FAULTS[fault]
-    (folder / "unit_costs.csv").write_text(UNIT_COSTS + rows)
+@pytest.mark.parametrize(("file", "text", "sentence"), FILES)
+def test_faults_of_unit_costs(folder, file, text, sentence):
+    """And of items of the intervention, and of the index of prices."""
+    (folder / f"{file}.csv").write_text(text)
+    reader = read_intervention if file == "intervention_cost" else read_unit_costs
     with pytest.raises(StudyError) as caught:
-        read_unit_costs(economics(), read_price_index(economics()))
-    assert sentence in str(caught.value)
-    assert str(caught.value).startswith("unit_costs.csv, line ")
+        reader(economics(), read_price_index(economics()))
+    colon = ", " if sentence.startswith("line") else ": "
+    assert str(caught.value).startswith(f"{file}.csv{colon}{sentence}")
+    assert ("(1 more in the log)" in str(caught.value)) == ("1066" in text)
 
 
 def test_without_an_index_every_price_is_of_the_price_year(folder):
@@ -169,31 +140,6 @@ def test_without_an_index_every_price_is_of_the_price_year(folder):
         "unit_costs.csv, line 2: price year '2018' found; expected 2020, the price year in "
         "config/economics.yaml, which names no price_index for another."
     )
-
-
-INDEX_FAULTS = {
-    "2018,90": ("soon,90", "price_index.csv, line 2: price year 'soon' found; expected a year"),
-    "2020,99": ("2018,99", "price_index.csv, line 3: the price year 2018 stands twice."),
-    ",90,": (
-        ",zero,",
-        "price_index.csv, line 2: index 'zero' is not a number; expected one as 12.5.",
-    ),
-    ",99,": (",0,", "price_index.csv, line 3: index 0 found; expected more than zero."),
-    "\n2020,": (
-        "\n2021,",
-        "price_index.csv: the price year 2020 is missing; config/economics.yaml, line 1 names it",
-    ),
-    "index,": ("number,", "price_index.csv, line 1: column 'index' is missing from the header."),
-}
-
-
-@pytest.mark.parametrize("old", INDEX_FAULTS)
-def test_faults_of_the_price_index(folder, old):
-    new, sentence = INDEX_FAULTS[old]
-    (folder / "price_index.csv").write_text(INDEX.replace(old, new))
-    with pytest.raises(StudyError) as caught:
-        read_price_index(economics())
-    assert str(caught.value).startswith(sentence)
 
 
 def test_what_the_intervention_costs_within_the_horizon(folder):
@@ -212,31 +158,6 @@ def test_what_the_intervention_costs_within_the_horizon(folder):
     assert found["unit_cost"].tolist() == [1000, 50, 1]
     assert found["lifetime_years"].isna().tolist() == [False, True, False]
     assert found.columns.tolist() == none().columns.tolist()
-
-
-ITEM_FAULTS = {
-    "quantity": ("a,b,-2,c,1,2020,,x\n", "line 2: quantity -2 found; expected zero or more."),
-    "no quantity": (
-        "a,b,,c,1,2020,,x\n",
-        "line 2: quantity '' is not a number; expected one as 12.5.",
-    ),
-    "cost": ("a,b,2,c,-1,2020,,x\n", "line 2: unit cost -1 found; expected zero or more."),
-    "year": ("a,b,2,c,1,2001,,x\n", "line 2: price year '2001' found; expected one of those in"),
-    "lifetime": ("a,b,2,c,1,2020,0,x\n", "line 2: lifetime years 0 found; expected more than zero"),
-    "ever": ("a,b,2,c,1,2020,inf,x\n", "line 2: lifetime years inf found; expected more than"),
-    "twice": ("a,b,2,c,1,2020,,x\n" * 2, "line 3: the item 'a' stands already in line 2."),
-    "none": ("", "intervention_cost.csv: the file has no rows; expected an item in each."),
-}
-
-
-@pytest.mark.parametrize("fault", ITEM_FAULTS)
-def test_faults_of_the_cost_of_the_intervention(folder, fault):
-    rows, sentence = ITEM_FAULTS[fault]
-    (folder / "intervention_cost.csv").write_text(ITEMS + rows)
-    with pytest.raises(StudyError) as caught:
-        read_intervention(economics(), read_price_index(economics()))
-    assert sentence in str(caught.value)
-    assert str(caught.value).startswith("intervention_cost.csv")
 
 
 PEOPLE = pd.DataFrame(
@@ -261,9 +182,8 @@ def test_the_three_rules_by_which_the_intervention_is_shared(folder):
 
 def test_only_rules_that_can_be_applied_are(folder):
     alone = economics(intervention={"costs": "i.csv", "share": "participants"})
-    assert list(shares(PEOPLE, 1200.0, study(clusters=None), alone)) == [
-        "intervention_participants"
-    ]
+    found = shares(PEOPLE, 1200.0, study(clusters=None), alone)
+    assert list(found) == ["intervention_participants"]
 
 
 def test_a_caseload_smaller_than_the_participants(folder):
@@ -294,59 +214,30 @@ def test_perspectives_are_patterns_of_names(ccp_study):
         services_of(economics(perspectives={"timeless": timeless}), dictionary)
 
 
-def test_the_costs_of_a_participant_of_the_study(cleaned_ccp, caplog):
-    """CP001 used nothing at baseline; CP002 is added up; the dead have lived a part of the time."""
+def test_the_costs_of_the_study(cleaned_ccp, caplog):
+    """CP001 used nothing at baseline; the dead have lived a part of the time."""
     caplog.set_level(logging.WARNING)
     cleaned_ccp.cost()
     assert not caplog.text
     people = pd.read_parquet(DERIVED / "participants.parquet").set_index("participant")
     costs = pd.read_parquet(DERIVED / "costs.parquet").set_index("participant")
-    table = pd.read_csv("config/unit_costs.csv").set_index("service")
-    index = pd.read_csv("config/price_index.csv").set_index("price_year")["index"]
-    services = [name for name in table.index if name.startswith("su_")]
-    raw = pd.read_csv("data/raw/followup.csv", dtype=str, keep_default_na=False)
-    row = raw[raw["participant"] == "CP002"].iloc[0]
-    by_hand = sum(
-        float(row[s]) * table["unit_cost"][s] * index[2020] / index[table["price_year"][s]]
-        for s in services
-    )
-    assert len(set(table.loc[services, "price_year"])) > 1
-    assert costs.loc["CP002", "cost_month6"] == pytest.approx(by_hand)
+    table = pd.read_parquet(DERIVED / "prices.parquet")
     assert costs.loc["CP001", "cost_baseline"] == 0
     assert costs.index.equals(people.index)
-    incomplete = people[[f"{s}_month6" for s in services]].isna().any(axis=1)
+    services = table.loc[(table["visit"] == "month6") & table["in_nhs_pss"], "variable"]
+    incomplete = people[services].isna().any(axis=1)
     assert costs["cost_month6"].isna().equals(incomplete)
     assert 0 < (incomplete & people["interviewed_month6"]).sum() < 30
     assert people.loc["CP103", "alive_month6"] == pytest.approx(36 / 183)
-
-
-def test_prices_and_perspectives_of_the_study(cleaned_ccp):
-    cleaned_ccp.cost()
-    table = pd.read_parquet(DERIVED / "prices.parquet")
-    people = pd.read_parquet(DERIVED / "participants.parquet")
     assert table.columns.tolist() == [
         *("service", "label", "visit", "source", "unit_cost", "price_year", "variable", "unit"),
         *("price_unit", "unit_price", "minutes", "recall_months", "period_months", "price"),
         *("index_source", "in_nhs_pss", "in_societal"),
     ]
-    assert not table.duplicated(["service", "visit"]).any()
-    assert set(table["variable"]) <= set(people)
-    assert table["visit"].drop_duplicates().tolist() == ["baseline", "month6"]
-    assert (table["in_nhs_pss"] == table["service"].str.startswith("su_")).all()
-    assert table["in_societal"].all()
-    old = table[table["price_year"] < 2020]
-    assert (old["price"] > old["unit_cost"]).all()
-    assert len(old) == 4
-    new = table[table["price_year"] == 2020]
-    assert (new["price"] == new["unit_cost"]).all()
-
-
-def test_the_intervention_of_the_study(cleaned_ccp):
-    cleaned_ccp.cost()
-    costs = pd.read_parquet(DERIVED / "costs.parquet")
-    people = pd.read_parquet(DERIVED / "participants.parquet")
-    items = pd.read_parquet(DERIVED / "intervention.parquet")
-    total = items["cost"].sum()
+    old = table["price_year"] < 2020
+    assert old.sum() == 4 and (table["price"] > table["unit_cost"]).equals(old)
+    # The intervention, by every rule of sharing it.
+    total = pd.read_parquet(DERIVED / "intervention.parquet")["cost"].sum()
     who = (people["arm"] == "intervention") & people["interviewed_baseline"]
     for rule in ("participants", "teams"):
         assert costs[f"intervention_{rule}"].sum() == pytest.approx(total)
@@ -374,20 +265,24 @@ def test_an_evaluation_without_an_intervention(cleaned_ccp):
 
 def test_unit_costs_that_nobody_uses_are_noted(cleaned_ccp, caplog):
     caplog.set_level(logging.WARNING)
-    cleaned_ccp.change("config/economics.yaml", '"su_*", days_off_work', '"su_*"')
+    cleaned_ccp.change(ECONOMY, '"su_*", days_off_work', '"su_*"')
     with pytest.raises(StudyError, match="absence.service is 'days_off_work', which is not a"):
         cleaned_ccp.cost()
-    cleaned_ccp.change("config/economics.yaml", "service: days_off_work", "service: su_gp")
-    cleaned_ccp.change(
-        "config/dictionary.csv",
-        "followup,su_gp,su_gp,month6,",
-        "followup,su_gp,gp_contacts,month6,",
-    )
+    cleaned_ccp.change(ECONOMY, "service: days_off_work", "service: su_gp")
+    asked = "followup,su_gp,{},month6,"
+    cleaned_ccp.change(DICTIONARY, asked.format("su_gp"), asked.format("gp_contacts"))
     cleaned_ccp.cost()
     assert "unit_costs.csv, line 16: no perspective uses 'days_off_work'" in caplog.text
     assert "service 'su_gp' is not asked at ['month6']" in caplog.text
 
 
+GP = 'su_gp,baseline,"GP, last six months",'
+ASKED = "not asked=not asked,{}contacts,,{}"
+WARDS = "clusters:\n  unit: team\n  pair: trust\n  unit_label: team\n  pair_label: Trust\n"
+OCCASIONS = (
+    "rows: practitioner, occasions: [\n    {id: early, label: Early in implementation}, "
+    "{id: late, label: Late in implementation}]}"
+)
 # File, text and what it becomes, for each change; how the sentence begins.
 STAGE_FAULTS = {
     "no unit cost": (
@@ -396,34 +291,22 @@ STAGE_FAULTS = {
         "expected a row for it in config/unit_costs.csv. (1 more in the log)",
     ),
     "no such service": (
-        [("config/economics.yaml", 'services: ["su_*"]', 'services: ["service_*"]')],
+        [(ECONOMY, 'services: ["su_*"]', 'services: ["service_*"]')],
         "config/economics.yaml, line 11: perspectives.nhs_pss.services: no variable of "
         "config/dictionary.csv that has a visit fits 'service_*'.",
     ),
     "no number": (
         [
-            (
-                "config/dictionary.csv",
-                'su_gp,baseline,"GP, last six months",integer,,',
-                'su_gp,baseline,"GP, last six months",category,1=One,',
-            ),
-            (
-                "config/dictionary.csv",
-                "not asked=not asked,0,200,contacts,,60",
-                "not asked=not asked,,,contacts,,",
-            ),
+            (DICTIONARY, f"{GP}integer,,", f"{GP}category,1=One,"),
+            (DICTIONARY, ASKED.format("0,200,", "60"), ASKED.format(",,", "")),
         ],
         "config/dictionary.csv, line 93: service 'su_gp' is a category; expected a number.",
     ),
     "name of a total": (
         [
+            (DICTIONARY, GP, GP.replace("su_gp", "cost")),
             (
-                "config/dictionary.csv",
-                'su_gp,baseline,"GP, last six months",',
-                'cost,baseline,"GP, last six months",',
-            ),
-            (
-                "config/economics.yaml",
+                ECONOMY,
                 'nhs_pss: {label: NHS and personal social services, services: ["su_*"]}',
                 'nhs_pss: {label: NHS, services: ["su_*", cost]}',
             ),
@@ -432,40 +315,18 @@ STAGE_FAULTS = {
         "expected another.",
     ),
     "no service to vary": (
-        [("config/economics.yaml", "{su_inpatient_psychiatric_days: 1.5}", "{su_inpatient: 1.5}")],
+        [(ECONOMY, "{su_inpatient_psychiatric_days: 1.5}", "{su_inpatient: 1.5}")],
         "config/economics.yaml, line 38: sensitivity 'inpatient_up': 'su_inpatient' is not a "
         "service of any perspective.",
     ),
-    "no teams": (
-        [
-            (
-                "config/study.yaml",
-                "clusters:\n  unit: team\n  pair: trust\n  unit_label: team\n  pair_label: Trust\n",
-                "",
-            ),
-            # Practitioners are of teams too.
-            (
-                "config/study.yaml",
-                "rows: practitioner, occasions: [\n    {id: early, label: Early in "
-                "implementation}, "
-                "{id: late, label: Late in implementation}]}",
-                "rows: event}",
-            ),
-        ],
+    "no teams": (  # practitioners are of teams too
+        [("config/study.yaml", WARDS, ""), ("config/study.yaml", OCCASIONS, "rows: event}")],
         "config/economics.yaml, line 43: sensitivity.teams.share is teams, but config/study.yaml "
         "declares no clusters; expected participants or caseload.",
     ),
     "caseload": (
-        [("config/economics.yaml", "caseload: 300", "caseload: 30")],
+        [(ECONOMY, "caseload: 300", "caseload: 30")],
         "config/economics.yaml, line 19: intervention.caseload is 30, but 80 participants were",
-    ),
-    "price year": (
-        [("config/economics.yaml", "price_year: 2020", "price_year: 2030")],
-        "config/price_index.csv: the price year 2030 is missing; config/economics.yaml, line 3",
-    ),
-    "negative": (
-        [("config/unit_costs.csv", "su_gp,contact,40", "su_gp,contact,-40")],
-        "config/unit_costs.csv, line 2: unit cost -40 found; expected zero or more.",
     ),
 }
 
@@ -481,16 +342,20 @@ def test_faults_of_the_evaluation(cleaned_ccp, fault):
     assert not list(DERIVED.glob("costs*"))
 
 
-@pytest.mark.parametrize("name", ["unit_costs", "price_index", "intervention_cost"])
-def test_a_file_that_is_not_there(cleaned_ccp, name):
-    (cleaned_ccp / f"config/{name}.csv").unlink()
-    with pytest.raises(StudyError, match=f"config/{name}.csv: the file is missing; expected a CSV"):
-        cleaned_ccp.cost()
-
-
-def test_nothing_to_cost(cleaned_ccp):
-    (cleaned_ccp / "config/economics.yaml").unlink()
-    with pytest.raises(StudyError, match="there is nothing to cost"):
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        *(
+            (name, f"config/{name}.csv: the file is missing; expected a CSV")
+            for name in ("unit_costs", "price_index", "intervention_cost")
+        ),
+        ("economics", "there is nothing to cost"),
+    ],
+)
+def test_a_file_that_is_not_there(cleaned_ccp, name, sentence):
+    [path] = (cleaned_ccp / "config").glob(f"{name}.*")
+    path.unlink()
+    with pytest.raises(StudyError, match=sentence):
         cleaned_ccp.cost()
 
 

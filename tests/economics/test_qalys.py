@@ -43,11 +43,6 @@ def test_life_years_are_the_area_under_the_curve():
     assert np.isnan(area([0.4, np.nan, 0.4], [0, 0.25, 1]))
 
 
-def test_weights_of_two_visits_are_half_the_time_each():
-    weights = utility_weights(np.array([[0, 0.5]]), np.array([FOREVER]), 0.5)
-    assert weights.tolist() == [[0.25, 0.25]]
-
-
 def test_the_curve_of_the_dead_falls_to_zero_at_the_death():
     assert area([0.8, 0.0], [0, 0.5], death=0.125, horizon=0.5) == pytest.approx(0.8 * 0.125 / 2)
     # In the second period; what is after it counts nothing, even where it is not known.
@@ -106,11 +101,8 @@ def test_planned_and_actual_times():
     assert interview_times(undated, people).tolist() == [[0, 0.25, 1]] * 4
 
 
-def test_visits_after_the_horizon_do_not_count():
+def test_visits_after_the_horizon_do_not_count_and_none_at_it_is_refused():
     found = visits_up_to_horizon(study(0, 6, 12), economics(6))
     assert [visit.id for visit in found] == ["m0", "m6"]
-
-
-def test_a_horizon_between_visits_is_refused():
     with pytest.raises(StudyError, match="horizon is 12 months, at which there is no visit"):
         visits_up_to_horizon(study(0, 6), economics(12))

@@ -105,16 +105,10 @@ def test_costs_of_everybody_against_r(reference, tmp_path):
     assert first == pytest.approx(reference["price"], rel=1e-12)
 
 
-def test_the_cost_of_a_recorded_unit_by_hand():
-    """Half an hour at £60 is £30; a month of recall stands for the six or twelve that it is of."""
+def test_a_recorded_unit_says_what_it_is():
     table = priced(economics()).set_index(["service", "visit"])
-    assert table.loc[("nurse", "half"), "price"] == pytest.approx(52 * 104.7 / 102.3 * 12.5 / 60)
-    assert table.loc[("nurse", "half"), "unit"] == "contact of 12.5 minutes"
-    assert table.loc[("nurse", "half"), "price_unit"] == "hour"
-    whole = table["price"] / table["unit_price"]
-    assert whole["gp"].tolist() == pytest.approx([2, 2, 4])
-    assert whole["psych"].tolist() == pytest.approx([6, 6, 12])
-    assert whole["day"].tolist() == [1, 1, 1]
+    units = table.loc[("nurse", "half"), ["unit", "price_unit"]].tolist()
+    assert units == ["contact of 12.5 minutes", "hour"]
     assert table.loc["psych", "variable"].tolist() == [f"psych_hours_{visit}" for visit in VISITS]
     assert table.loc["drugs", "label"].tolist() == ["Medication"] * 3
     assert "talk" not in table.index.get_level_values(0)
@@ -122,15 +116,11 @@ def test_the_cost_of_a_recorded_unit_by_hand():
 
 
 def test_hours_where_nobody_came_and_where_nobody_knows():
-    table = priced(economics())
-    people = pd.DataFrame(
-        {"psych_half": [0.0, 2, 2, np.nan, 0], "talk_half": [np.nan, 45, np.nan, 30, 30]}
-    )
-    people = people.assign(**{f"psych_{v}": 0.0 for v in ("start", "end")})
-    people = people.assign(**{f"talk_{v}": 0.0 for v in ("start", "end")})
-    found = recorded_use(study(), people, table, None)["psych_hours_half"]
-    assert found.tolist()[:2] == [0, 1.5]
-    assert found.isna().tolist() == [False, False, True, True, False]
+    half = {"psych_half": [0.0, 2, 2, np.nan, 0], "talk_half": [np.nan, 45, np.nan, 30, 30]}
+    none = {f"{s}_{v}": 0.0 for s in ("psych", "talk") for v in ("start", "end")}
+    people = pd.DataFrame(half).assign(**none)
+    found = recorded_use(study(), people, priced(economics()), None)["psych_hours_half"]
+    assert found.fillna(-1).tolist() == [0, 1.5, -1, -1, 0]
 
 
 def test_medication_nobody_listed_is_none_and_what_is_not_known_is_missing(tmp_path):
@@ -154,75 +144,48 @@ def test_medication_nobody_listed_is_none_and_what_is_not_known_is_missing(tmp_p
     assert made["drugs_end"].fillna(-1).tolist() == [0, 0, 0, -1, 10, 0]
 
 
-FAULTS = {
-    "by the hour": (
-        {",12.5,": ",,"},
-        "line 3: 'nurse' is priced by the hour and counted in contacts; expected minutes",
+# The file, a text of it and what it becomes, and what is said.
+FAULTS = [
+    (
+        "unit_costs",
+        ",12.5,",
+        ",,",
+        "3: 'nurse' is priced by the hour and counted in contacts; expec",
     ),
-    "minutes of a contact": (
-        {"gp,contact,41.5,2017/18,made up,,": "gp,contact,41.5,2017/18,made up,10,"},
-        "line 2: minutes are of a service whose unit is an hour, and that of 'gp' is 'contact'",
+    (
+        *("unit_costs", "gp,contact,41.5,2017/18,made up,,", "gp,contact,41.5,2017/18,made up,10,"),
+        "2: minutes are of a service whose unit is an hour, and that of 'gp' is 'contact'",
     ),
-    "no minutes": ({",12.5,": ",0,"}, "line 3: minutes 0 found; expected more than zero."),
-    "no such minutes": (
-        {",talk,": ",chat,"},
-        "line 4: minutes of 'psych' are 'chat',",
+    ("unit_costs", ",12.5,", ",0,", "3: minutes 0 found; expected more than zero."),
+    ("unit_costs", ",talk,", ",chat,", "4: minutes of 'psych' are 'chat',"),
+    ("unit_costs", ",,3\n", ",,0\n", "2: recall months 0 found; expected more"),
+    ("unit_costs", "2016/17,made up", "2016/17,", "4: the source is empty; expected"),
+    ("unit_costs", "2016/17", "2016/18", "4: price year '2016/18' found; expected one"),
+    (
+        *("unit_costs", "recall_months", "recall_month"),
+        "1: column 'recall_month' is not expected there or stands twice",
     ),
-    "no recall": (
-        {",,3\n": ",,0\n"},
-        "line 2: recall months 0 found; expected more",
-    ),
-    "a source": ({"2016/17,made up": "2016/17,"}, "line 4: the source is empty; expected"),
-    "two years": ({"2016/17": "2016/18"}, "line 4: price year '2016/18' found; expected one"),
-    "a misspelt column": (
-        {"recall_months": "recall_month"},
-        "line 1: column 'recall_month' is not expected there or stands twice",
-    ),
-}
+    ("price_index", "2016/17,98.1", "2016,98.1", "3: price year '2016' found; expected years"),
+    ("price_index", "2016/17,", "2016/19,", "3: price year '2016/19' found; expected a year"),
+    ("price_index", "98.1,made up", "98.1,", "3: the source is empty; expected where"),
+]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_faults_of_what_is_recorded(tmp_path, fault):
-    changes, sentence = FAULTS[fault]
-    text = (DATA / "recorded/unit_costs.csv").read_text()
-    for old, new in changes.items():
-        assert old in text
-        text = text.replace(old, new)
-    (tmp_path / "costs.csv").write_text(text)
+@pytest.mark.parametrize(("name", "old", "new", "sentence"), FAULTS)
+def test_faults_of_what_is_recorded(tmp_path, name, old, new, sentence):
+    text = (DATA / f"recorded/{name}.csv").read_text()
+    assert old in text
+    (tmp_path / "file.csv").write_text(text.replace(old, new))
     with pytest.raises(StudyError) as caught:
-        priced(economics(unit_costs=tmp_path / "costs.csv"))
-    assert str(caught.value).startswith(f"{tmp_path / 'costs.csv'}, {sentence}")
+        priced(economics(**{name: tmp_path / "file.csv"}))
+    assert str(caught.value).startswith(f"{tmp_path / 'file.csv'}, line {sentence}")
 
 
-def test_the_name_of_the_hours_is_taken():
+def test_what_agrees_with_no_price_is_refused():
     known = [*dictionary(), column("psych_hours", "end")]
     only = {"all": {"label": "All", "services": ["psych"]}}
     with pytest.raises(StudyError, match="'psych_hours_end' is to be the hours of 'psych' and is"):
         priced(economics(perspectives=only), known=known)
-
-
-INDEX_FAULTS = {
-    "mixed": (
-        "2016/17,98.1",
-        "2016,98.1",
-        "line 3: price year '2016' found; expected years",
-    ),
-    "not in a row": ("2016/17,", "2016/19,", "line 3: price year '2016/19' found; expected a year"),
-    "no source": ("98.1,made up", "98.1,", "line 3: the source is empty; expected where"),
-}
-
-
-@pytest.mark.parametrize("fault", INDEX_FAULTS)
-def test_faults_of_an_index_by_financial_years(tmp_path, fault):
-    old, new, sentence = INDEX_FAULTS[fault]
-    text = (DATA / "recorded/price_index.csv").read_text().replace(old, new)
-    (tmp_path / "index.csv").write_text(text)
-    with pytest.raises(StudyError) as caught:
-        read_price_index(economics(price_index=tmp_path / "index.csv"))
-    assert str(caught.value).startswith(f"{tmp_path / 'index.csv'}, {sentence}")
-
-
-def test_a_financial_year_that_is_none():
     with pytest.raises(ValueError, match="expected a year, as 2020, or a financial year"):
         economics(price_year="2019/21")
 
@@ -234,6 +197,16 @@ def test_the_imputation_takes_hours_and_medication_as_services():
     assert services.use["drugs_end"] == ("drugs", "end")
     rule = services.totals["cost_half"]
     assert rule.parts == ("gp_half", "nurse_half", "psych_hours_half", "day_half", "drugs_half")
+
+
+DRUGS = """\
+drugs,participant,participant,,Participant,id,,,,,,,
+drugs,visit,taken_at,,Visit,category,baseline=At first;month6=Later,,,,,,
+drugs,drug,drug,,Drug,category,olanzapine=Olanzapine;lithium=Lithium,,,,,,
+drugs,dose,dose,,Dose,number,,,,,mg,,
+drugs,quantity,quantity,,Quantity,number,,,0,,tablets,,
+drugs,price,price,,Price,number,,,0,,pounds,,
+"""
 
 
 @pytest.fixture
@@ -255,29 +228,12 @@ def with_list(ccp_study):
         "\nmedication: {file: drugs, service: su_drugs, label: Medication by the list, visit: "
         "taken_at, drug: drug, dose: dose, quantity: quantity, price: price}\n\nlosses:",
     )
-    text = (ccp_study / "config/study.yaml").read_text()
-    line = next(row for row in text.splitlines() if "data/raw/status.csv" in row)
-    new = line + "\n  drugs: {path: data/raw/drugs.csv, rows: event}"
-    ccp_study.change("config/study.yaml", line, new)
-    path = ccp_study / "config/dictionary.csv"
-    ends = "," * 7
-    path.write_text(
-        path.read_text().rstrip("\n")
-        + "\n"
-        + "\n".join(
-            [
-                f"drugs,participant,participant,,Participant,id{ends}",
-                f"drugs,visit,taken_at,,Visit,category,baseline=At first;month6=Later{ends[1:]}",
-                f"drugs,drug,drug,,Drug,category,olanzapine=Olanzapine;lithium=Lithium{ends[1:]}",
-                "drugs,dose,dose,,Dose,number,,,,,mg,,",
-                "drugs,quantity,quantity,,Quantity,number,,,0,,tablets,,",
-                "drugs,price,price,,Price,number,,,0,,pounds,,",
-            ]
-        )
-        + "\n"
-    )
-    costs = ccp_study / "config/unit_costs.csv"
-    costs.write_text(costs.read_text() + "su_drugs,pound,1,2018,placeholder for a drug tariff\n")
+    own = "\n  drugs: {path: data/raw/drugs.csv, rows: event}\n  status: "
+    ccp_study.change("config/study.yaml", "\n  status: ", own)
+    price = "su_drugs,pound,1,2018,placeholder for a drug tariff\n"
+    for name, more in (("dictionary", DRUGS), ("unit_costs", price)):
+        path = ccp_study / f"config/{name}.csv"
+        path.write_text(path.read_text().rstrip("\n") + "\n" + more)
     return ccp_study
 
 
@@ -310,22 +266,17 @@ def test_a_list_of_medication_goes_through_the_study(with_list):
     assert "times the median of its rows" in pence["action"]
 
 
-LIST_FAULTS = {
-    "no column": ("dose: dose,", "dose: strength,", "has no column of the name 'strength' (dose)"),
-    "no number": (
-        "quantity: quantity,",
-        "quantity: drug,",
-        "'drug' of the file 'drugs'",
-    ),
-    "no visit": ("visit: taken_at,", "visit: drug,", "(visit) needs ids of visits as codes"),
-    "its name": ("service: su_drugs,", "service: su_gp,", "'su_gp' is what the list of medication"),
-    "of losses": ("{file: drugs,", "{file: status,", "medication: its file is that of the losses"),
-}
+LIST_FAULTS = [
+    ("dose: dose,", "dose: strength,", "has no column of the name 'strength' (dose)"),
+    ("quantity: quantity,", "quantity: drug,", "'drug' of the file 'drugs'"),
+    ("visit: taken_at,", "visit: drug,", "(visit) needs ids of visits as codes"),
+    ("service: su_drugs,", "service: su_gp,", "'su_gp' is what the list of medication"),
+    ("{file: drugs,", "{file: status,", "medication: its file is that of the losses"),
+]
 
 
-@pytest.mark.parametrize("fault", LIST_FAULTS)
-def test_faults_of_a_list_of_medication(with_list, fault):
-    old, new, sentence = LIST_FAULTS[fault]
+@pytest.mark.parametrize(("old", "new", "sentence"), LIST_FAULTS)
+def test_faults_of_a_list_of_medication(with_list, old, new, sentence):
     with_list.change("config/study.yaml", old, new)
     found = before.faults(Trial())
     assert any(sentence in text for text in found), found

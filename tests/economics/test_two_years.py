@@ -44,19 +44,10 @@ def two_years(r) -> Source:
         team=[f"T{t}" for t in team],
         trust=[f"trust{t // 2}" for t in team],
     )
-    rows = [
-        {
-            "service": service,
-            "label": service,
-            "visit": visit,
-            "variable": f"{service}_{visit}",
-            "unit": "one",
-            "price": price,
-            "in_society": True,
-        }
-        for visit in VISITS
-        for service, price in PRICES.items()
-    ]
+    asked = [(visit, *one) for visit in VISITS for one in PRICES.items()]
+    prices = pd.DataFrame(asked, columns=["visit", "service", "price"])
+    prices = prices.assign(label=prices["service"], unit="one", in_society=True)
+    prices["variable"] = prices["service"] + "_" + prices["visit"]
     visits = [{"id": v, "label": v, "months": months} for v, months in VISITS.items()]
     economics = {
         "months": 24,
@@ -77,7 +68,7 @@ def two_years(r) -> Source:
             {k: v for k, v in (small_trial.ECONOMICS | economics).items() if v is not None}
         ),
         pd.concat([people.assign(imputation=k) for k in (0, 1, 2)], ignore_index=True),
-        pd.DataFrame(rows),
+        prices,
         people.assign(**came),
     )
 
@@ -117,9 +108,8 @@ def test_every_model_of_a_horizon_of_two_years_is_fitted(two_years):
 
 
 def test_nothing_is_discounted_in_the_first_year():
-    times = nominal_times(
-        small_trial.Study.model_validate(small_trial.STUDY).visits, 3
-    )  # half a year
+    """Of a study of half a year."""
+    times = nominal_times(small_trial.Study.model_validate(small_trial.STUDY).visits, 3)
     death = np.array([np.inf, 0.2, 0.5])
     plain = utility_weights(times, death, 0.5)
     np.testing.assert_array_equal(discounted_weights(times, death, 0.5, 0.035), plain)
@@ -128,14 +118,10 @@ def test_nothing_is_discounted_in_the_first_year():
 
 
 def test_what_lasts_until_the_horizon_costs_all_of_it_and_never_more():
-    assert share_within(2.0, 2.0, 0.035, 0.035) == 1.0
-    assert share_within(1.99, 2.0, 0.035, 0.035) == 1.0
+    assert share_within(2.0, 2.0, 0.035, 0.035) == share_within(1.99, 2.0, 0.035, 0.035) == 1.0
     shares = [share_within(0.5, 2.0, rate, 0.035) for rate in (0.0, 1e-6, 0.035, 0.1)]
-    assert (
-        shares[0] == 0.25
-        and shares[1] == pytest.approx(0.25, rel=1e-5)
-        and shares == sorted(shares)
-    )
+    assert shares[0] == 0.25 and shares == sorted(shares)
+    assert shares[1] == pytest.approx(0.25, rel=1e-5)
 
 
 @pytest.mark.parametrize("code", CURRENCIES)
@@ -156,6 +142,7 @@ def folder(tmp_path_factory, another_folder):
     return another_folder(path)
 
 
+@pytest.mark.study
 def test_a_folder_of_two_years_runs_from_raw_files_to_results(folder, monkeypatch):
     monkeypatch.chdir(folder.path)
     assert before.faults(Trial()) == []
@@ -167,45 +154,28 @@ def test_a_folder_of_two_years_runs_from_raw_files_to_results(folder, monkeypatc
     assert "euros" in set(table["scale"]) and "euros per QALY" in set(table["scale"])
     text = table["scale"] + table["note"]
     assert not text.str.contains("pounds").any()
+    # The dead have a share of it; R has the numbers of whoever lived, by the same `evaluated`.
     whole = pd.read_parquet("data/derived/imputed.parquet").query("imputation > 0")
     alive = (whole[[f"alive_{v}" for v in ("half", "year", "end")]] == 1.0).all(axis=1)
-    price = {"visits": 60.0, "nights": 700.0}
-    spent = {v: sum(p * whole[f"{s}_{v}"] for s, p in price.items()) for v in VISITS}
-    training, sessions = 6 * 4000.0, 700 * 70.0
-    year = training * 0.03 / (1 - 1.03**-5)
+    spent = {v: 60.0 * whole[f"visits_{v}"] + 700.0 * whole[f"nights_{v}"] for v in VISITS}
+    year = 6 * 4000.0 * 0.03 / (1 - 1.03**-5)
     active = whole["arm"] == "new"
-    each = (year * (1 + 1 / 1.04) + sessions) / (active.sum() / whole["imputation"].nunique())
+    each = (year * (1 + 1 / 1.04) + 700 * 70.0) / (active.sum() / whole["imputation"].nunique())
     cost = spent["half"] + spent["year"] + spent["end"] / 1.04 + each * active
-    u0, u1, u2, u3 = (whole[f"eq_{v}"] for v in VISITS)
-    qaly = (u0 + u1) / 4 + (u1 + u2) / 4 + (u2 + u3) / 2 / 1.015
-    whole = whole.assign(cost=cost, qaly=qaly)
-    # By the rows, which hold the dead too, and by hand of those who lived.
-    read = Source(
-        Trial().study,
-        Trial().plan,
-        Trial().economics,
-        *(pd.read_parquet(f"data/derived/{n}.parquet") for n in ("imputed", "prices")),
-        pd.read_parquet("data/derived/participants.parquet").merge(
-            pd.read_parquet("data/derived/costs.parquet")
-        ),
-    )
+    costs = pd.read_parquet("data/derived/costs.parquet")
+    people = pd.read_parquet("data/derived/participants.parquet").merge(costs)
+    tables = (pd.read_parquet(f"data/derived/{n}.parquet") for n in ("imputed", "prices"))
+    asked = Trial()
+    read = Source(asked.study, asked.plan, asked.economics, *tables, people)
     found = evaluated(read, main_setting(read.economics)).tables.query("imputation > 0")
-    np.testing.assert_allclose(found[COST][alive], whole["cost"][alive], rtol=1e-12)
-    np.testing.assert_allclose(found[QALY][alive], whole["qaly"][alive], rtol=1e-12)
-    mean = small_trial.one(
-        table.to_dict("records"),
-        term="mean",
-        outcome="cost",
-        visit="end",
-        level="new",
-        population="all-with-baseline",
-    )
-    assert mean["estimate"] == pytest.approx(found[COST][found["arm"] == "new"].mean())
+    np.testing.assert_allclose(found[COST][alive], cost[alive], rtol=1e-12)
     assert 0 < (~alive).mean() < 0.2
+    rows, cost = table.to_dict("records"), {"outcome": "cost"}
+    whole = {"term": "mean", "visit": "end", "level": "new", "population": "all-with-baseline"}
+    mean = small_trial.one(rows, **cost, **whole)["estimate"]
+    assert mean == pytest.approx(found[COST][found["arm"] == "new"].mean())
     human, friction = (
-        small_trial.one(
-            table.to_dict("records"), analysis=a, outcome="cost", term="difference", model="ancova"
-        )["estimate"]
+        small_trial.one(rows, analysis=a, **cost, term="difference", model="ancova")["estimate"]
         for a in ("economics_human", "economics_society")
     )
     assert human != friction

@@ -1,4 +1,4 @@
-"""What an evaluation hangs on: adjustments, who is left out, standard errors, information.
+"""What an evaluation hangs on: adjustments, who is left out, information, missed interviews.
 
 `test_evaluation_against_r.py` compares all of it with a second programming in R; here is what R's
 extract does not have: other designs, what fails, what follows by hand.
@@ -9,22 +9,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import small_trial
 from pydantic import ValidationError
-from scipy import stats
 from small_trial import one, small
 
-from ccp_analysis.config.economics import Variation
+from ccp_analysis.config.economics import Axis, Economics, Variation
 from ccp_analysis.economics.compared import Compared, compared
+from ccp_analysis.economics.departures import REFERENCE_BASED, departure_rows
 from ccp_analysis.economics.left_out import concentration_rows, influence_rows
-from ccp_analysis.economics.outcomes import BASELINE_COST, COST, QALY, evaluated
+from ccp_analysis.economics.net_benefit import net_benefit_rows
+from ccp_analysis.economics.outcomes import COST, QALY, evaluated
 from ccp_analysis.economics.setting import main_setting, setting_of
 from ccp_analysis.economics.stage import main_rows
 from ccp_analysis.economics.standard_errors import error_rows
 from ccp_analysis.economics.uncertainty import figure_data
 from ccp_analysis.economics.variations import variation_rows
-from ccp_analysis.models.information import perfect_information
 
 WAYS = ("pair", "change", "own_baseline", "both_baselines")
 ADJUST = [{"id": way, "label": way, "adjust": way} for way in WAYS]
@@ -55,59 +56,19 @@ def ways() -> list[dict]:
     return asked()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_net_benefit_is_what_effects_are_worth_less_costs_however_adjusted(ways, way):
-    cost, qaly = (difference(ways, way, outcome) for outcome in ("cost", "qaly"))
-    for threshold in (20000, 30000):
-        row = difference(ways, way, "net_benefit", threshold=threshold)
-        assert row["estimate"] == pytest.approx(threshold * qaly["estimate"] - cost["estimate"])
-        assert row["inference"] == cost["inference"] == "cr2"
-
-
 def test_every_adjustment_has_the_same_people(ways):
-    assert {row["n"] for row in ways if row["term"] == "difference"} == {72}
-    # Also where a baseline is missing, which only some of them use.
+    """Also where a baseline is missing, which only some of them use."""
     tables = small_trial.imputed(small_trial.people())
     tables.loc[tables["participant"].isin(["P005", "P041"]), "gp_before"] = np.nan
     tables.loc[tables["participant"] == "P060", "age"] = np.nan
-    rows = asked(tables=tables)
-    assert {row["n"] for row in rows if row["term"] == "difference"} == {69}
+    for rows, n in ((ways, 72), (asked(tables=tables), 69)):
+        assert {row["n"] for row in rows if row["term"] == "difference"} == {n}
 
 
-def test_a_change_is_less_what_the_baseline_would_have_been_over_the_same_time():
-    for more, share in ({}, 1.0), ({"baseline_months": 3}, 2.0), ({"baseline_months": 12}, 0.5):
-        source = small(economics={"sensitivity": ADJUST, **more})
-        plain, change = (data_of(source, way).chosen.frame for way in ("pair", "change"))
-        less = plain[COST] - change[COST]
-        np.testing.assert_allclose(less, share * plain[BASELINE_COST], atol=1e-9)
-        np.testing.assert_allclose(plain[QALY] - change[QALY], 0.5 * plain["u_before"], atol=1e-12)
-
-
-def test_the_pair_alone_is_the_difference_of_the_means_where_teams_are_alike_in_size(ways):
-    source = small()
-    people = data_of(source).chosen.frame
-    means = people.groupby([people["arm"]])[[COST, QALY]].mean()
-    for outcome, column in (("cost", COST), ("qaly", QALY)):
-        by_hand = means.loc["new", column] - means.loc["usual", column]
-        assert difference(ways, "pair", outcome)["estimate"] == pytest.approx(by_hand)
-
-
-def test_each_outcome_has_the_design_it_would_have_alone():
-    data = data_of(small(), "own_baseline")
-    both, method = data.fit_sums(np.array([[1.0, 0.0], [0.0, 1.0]]))
-    assert method == "cr2" and both.estimate.shape == (small_trial.M, 2, 3)
-    for k, (own, name) in enumerate(zip(data.own, (COST, QALY), strict=True)):
-        alone, _ = replace(data, X=own, own=()).fit_all(data.values(name))
-        np.testing.assert_allclose(both.estimate[:, k], alone.estimate[:, 0], rtol=1e-9)
-        np.testing.assert_allclose(both.std_error[:, k], alone.std_error[:, 0], rtol=1e-9)
-        np.testing.assert_allclose(both.df[:, k], alone.df[:, 0], rtol=1e-8)
-
-
-def costing(cost) -> Compared:
+def costing(cost, way=None) -> Compared:
     """Return the people of the evaluation with other costs: of their number, arm and QALYs."""
-    data = data_of(small())
-    frame = data.chosen.frame.copy()
-    frame[COST] = cost(frame)
+    data = data_of(small(), way)
+    frame = data.chosen.frame.assign(**{COST: cost})
     return replace(data, chosen=replace(data.chosen, frame=frame))
 
 
@@ -116,10 +77,8 @@ def of_the_arm(frame):
 
 
 def test_exact_costs_stop_no_row_of_qalys_with_a_baseline_of_its_own():
-    data, alone = data_of(small(), "own_baseline"), np.array([[0.0, 1.0]])
-    expected, _ = data.fit_sums(alone)
-    frame = data.chosen.frame.assign(**{COST: of_the_arm})
-    exact = replace(data, chosen=replace(data.chosen, frame=frame))
+    alone, exact = np.array([[0.0, 1.0]]), costing(of_the_arm, "own_baseline")
+    expected, _ = data_of(small(), "own_baseline").fit_sums(alone)
     found, method = exact.fit_sums(alone)
     assert method == "cr2"
     for name in ("estimate", "std_error", "df"):
@@ -171,13 +130,18 @@ def test_what_is_assumed_is_said_of_each(ways):
 def test_without_clusters_people_are_the_units_of_every_adjustment():
     rows = asked(study=ALONE)
     assert not [row for row in rows if row.get("status") == "failed"]
-    frame = data_of(small(study=ALONE)).chosen.frame
-    arms = frame.groupby("arm")[COST].mean()
+    arms = data_of(small(study=ALONE)).chosen.frame.groupby("arm")[COST].mean()
     row = difference(rows, "pair", "cost")
     assert row["estimate"] == pytest.approx(arms["new"] - arms["usual"])
     assert (row["inference"], row["n_clusters"]) == ("t", None)
     # Two designs have no common variance: everyone is a cluster of two.
     assert difference(rows, "own_baseline", "cost")["inference"] == "cr2"
+    source = small(study=ALONE)
+    for found, term in (
+        (influence_rows(data_of(source), [20000.0]), "difference without one person"),
+        (error_rows(data_of(source), [20000.0]), "standard error"),
+    ):
+        assert {(row["term"], row["inference"]) for row in found} == {(term, "t")}
 
 
 def test_without_baseline_costs_the_cost_stands_as_it_is():
@@ -188,11 +152,6 @@ def test_without_baseline_costs_the_cost_stands_as_it_is():
         assert cost[way]["estimate"] == pytest.approx(cost["pair"]["estimate"])
         assert "no adjustment for baseline costs" in cost[way]["note"]
     assert "no adjustment" not in cost["pair"]["note"]
-
-
-def test_an_adjustment_that_is_none_is_refused():
-    with pytest.raises(ValidationError, match="own_baseline"):
-        Variation(id="x", label="x", adjust="covariates")
 
 
 # ------------------------------------------------------------------ who is left out
@@ -208,20 +167,6 @@ def influence(main) -> list[dict]:
     return influence_rows(main, [20000.0])
 
 
-def test_without_one_person_is_a_fit_of_the_others(main, influence):
-    X, y = main.X.X, main.values(COST)[:, 0]
-    found = []
-    for i in range(main.chosen.n):
-        stay = np.arange(main.chosen.n) != i
-        fits = [np.linalg.lstsq(X[k][stay], y[k][stay], rcond=None)[0][1] for k in range(len(X))]
-        found.append(np.mean(fits))
-    for level, value in (("lowest", min(found)), ("highest", max(found))):
-        row = one(influence, outcome="cost", term="difference without one person", level=level)
-        assert row["estimate"] == pytest.approx(value, rel=1e-9)
-        assert row["conf_low"] < row["estimate"] < row["conf_high"]
-        assert (row["n"], row["n_clusters"]) == (71, 8)
-
-
 def test_nobody_is_named(influence, main):
     people = set(main.chosen.frame["participant"])
     for row in influence:
@@ -229,27 +174,15 @@ def test_nobody_is_named(influence, main):
         assert not any(name in (row.get("note") or "") for name in people)
 
 
-def test_every_pair_has_a_row_of_each_outcome(influence):
-    rows = [row for row in influence if row["term"] == "difference without one pair"]
-    assert len(rows) == 4 * 3
-    assert {row["n"] for row in rows} == {54} and {row["n_clusters"] for row in rows} == {6}
-    assert all(row["p_value"] is None and "influence only" in row["note"] for row in rows)
-    where = {"term": "difference without one pair", "level": "trust2"}
-    cost, qaly, benefit = (one(rows, outcome=o, **where) for o in ("cost", "qaly", "net_benefit"))
-    assert benefit["estimate"] == pytest.approx(20000 * qaly["estimate"] - cost["estimate"])
-
-
 def test_a_pair_without_which_arms_cannot_be_compared_says_so():
     tables = small_trial.imputed(small_trial.people())
     source = small(tables=tables[tables["trust"].isin(["trust0", "trust1"])])
     rows = influence_rows(data_of(source), [20000.0])
     lost = [row for row in rows if row.get("status") == "failed"]
-    assert {(row["term"], row["level"]) for row in lost} == {
-        ("difference without one pair", name) for name in ("trust0", "trust1")
-    }
-    assert len(lost) == 2 * 3
+    outcomes, pairs = ("cost", "qaly", "net_benefit"), ("trust0", "trust1")
+    assert {(r["outcome"], r["level"]) for r in lost} == {(o, p) for o in outcomes for p in pairs}
+    assert {row["term"] for row in lost} == {"difference without one pair"} and len(lost) == 6
     assert all("has a single team" in row["note"] for row in lost)
-    assert len({(r["outcome"], r["level"]) for r in lost}) == 6
 
 
 def test_what_is_the_same_for_everyone_stops_nothing_else():
@@ -262,68 +195,41 @@ def test_what_is_the_same_for_everyone_stops_nothing_else():
         assert not [row for row in rows if row.get("status") in ("failed", "refused")]
 
 
-def test_without_clusters_there_are_people_only():
-    source = small(study=ALONE)
-    rows = influence_rows(data_of(source), [20000.0])
-    assert {row["term"] for row in rows} == {"difference without one person"}
-    assert {row["inference"] for row in rows} == {"t"}
-    errors = error_rows(data_of(source), [20000.0])
-    assert {(row["term"], row["inference"]) for row in errors} == {("standard error", "t")}
-
-
 def test_costs_of_a_few_and_of_all_alike():
     source = small()
     chosen = data_of(source).chosen
-    alike = chosen.frame.assign(**{COST: 100.0})
-    for row in concentration_rows(source, with_frame(chosen, alike)):
+
+    def concentrated(frame):
+        return concentration_rows(source, replace(chosen, frame=frame))
+
+    for row in concentrated(chosen.frame.assign(**{COST: 100.0})):
         value = {"dearest 5%": 0.05, "dearest 10%": 0.1}.get(row.get("subgroup"), 0.0)
         assert row["estimate"] == pytest.approx(value, abs=1e-12)
     dear = chosen.frame.assign(**{COST: 0.0})
-    first = ~dear.duplicated(["imputation", "arm"])
-    dear.loc[first, COST] = 5000.0
-    for row in concentration_rows(source, with_frame(chosen, dear)):
+    dear.loc[~dear.duplicated(["imputation", "arm"]), COST] = 5000.0
+    for row in concentrated(dear):
         value = 1.0 if row.get("subgroup") else 1.0 - 1.0 / row["n"]
         assert row["estimate"] == pytest.approx(value)
-    assert concentration_rows(source, with_frame(chosen, dear.assign(**{COST: 0.0}))) == []
+    assert concentrated(dear.assign(**{COST: 0.0})) == []
 
 
-def with_frame(chosen, frame):
-    return replace(chosen, frame=frame)
+# ------------------------------------------------------------------ information
 
 
-# ------------------------------------------------------------------ standard errors, information
-
-
-def test_the_interval_of_a_standard_error_is_that_of_chi_square(main):
-    for row in error_rows(main, [20000.0]):
-        if row["term"] != "standard error":
-            continue
-        low, high = (
-            row["estimate"] ** 2 * row["df"] / row[c] ** 2 for c in ("conf_high", "conf_low")
-        )
-        found = stats.chi2.cdf([low, high], row["df"])
-        np.testing.assert_allclose(found, [0.025, 0.975], rtol=1e-8)
-
-
-def test_information_follows_from_the_row_of_net_benefit():
-    information = {"people": 500, "years": 2, "discount": 0.05, "source": "a guess"}
-    rows, draws = main_rows(small(economics={"information": information}), 7200.0)
+def test_information_by_the_bootstrap_is_that_of_its_draws():
+    rows, draws = main_rows(small(), 7200.0)
+    assert not [r for r in rows if str(r["term"]).endswith("population")]
+    where = {"term": "expected value of perfect information", "inference": "bootstrap"}
     for threshold in (0, 10000, 20000, 30000):
-        at = {"outcome": "net_benefit", "threshold": threshold}
-        row = one(rows, **at, term="difference", model="net-benefit")
-        evpi = {**at, "term": "expected value of perfect information", "level": "new - usual"}
-        by_t = one(rows, **evpi, inference="cr2")
-        value = perfect_information(row["estimate"], row["std_error"], row["df"])
-        assert by_t["estimate"] == pytest.approx(float(value)) and by_t["df"] == row["df"]
-        assert one(rows, **evpi, inference="normal")["estimate"] < by_t["estimate"]
-        whole = one(rows, **at, term="expected value of perfect information, population")
-        assert whole["estimate"] == pytest.approx((500 + 500 / 1.05) * by_t["estimate"])
-        assert "500 people a year for 2 years, discounted at 5% a year (a guess)" in whole["note"]
         gains = threshold * draws.effect - draws.cost
         drawn = np.maximum(gains, 0).mean() - max(gains.mean(), 0)
-        assert one(rows, **evpi, inference="bootstrap")["estimate"] == pytest.approx(drawn)
-    without = main_rows(small(), 7200.0)[0]
-    assert not [r for r in without if str(r["term"]).endswith("population")]
+        row = one(rows, **where, threshold=threshold)
+        assert row["estimate"] == pytest.approx(drawn) and row["level"] == "new - usual"
+    table = figure_data(small().study, draws)
+    assert list(table) == ["draw", "cost_new_minus_usual", "qaly_new_minus_usual"]
+    np.testing.assert_array_equal(table["cost_new_minus_usual"], draws.cost)
+    none = figure_data(small().study, None)
+    assert len(table) == 200 and list(none) == list(table) and none.empty
 
 
 def test_a_net_benefit_that_failed_has_no_information():
@@ -335,12 +241,67 @@ def test_a_net_benefit_that_failed_has_no_information():
     assert len(whys) == 2 and all(row["status"] == "failed" and row["note"] for row in whys)
 
 
-def test_exported_draws_say_which_arm_is_taken_from_which():
-    source = small()
-    _, draws = main_rows(source, 7200.0)
-    table = figure_data(source.study, draws)
-    assert list(table) == ["draw", "cost_new_minus_usual", "qaly_new_minus_usual"]
-    np.testing.assert_array_equal(table["cost_new_minus_usual"], draws.cost)
-    assert len(table) == 200
-    none = figure_data(source.study, None)
-    assert list(none) == list(table) and none.empty
+# ------------------------------------------------------------------ missed interviews
+
+DEPARTURES = {
+    "arms": ["new"],
+    "cost": {"times": [0.5, 1.0, 2.0]},
+    "utility": {"plus": [-0.3, 0.0, 0.2]},
+    "reference_based": ["JR"],
+}
+
+
+def departed(**more):
+    """Return the main comparison, and the rows of departures."""
+    source = small(economics={"departures": DEPARTURES}, **more)
+    values = evaluated(source, main_setting(source.economics))
+    data = compared(source.study, source.plan, values, "imputed")
+    return data, departure_rows(source, lambda: data)
+
+
+def test_jump_to_reference_moves_the_lost_of_the_active_arm_by_the_difference():
+    _, rows = departed()
+    found = {
+        (row["perspective"], row["threshold"]): row
+        for row in rows
+        if row["analysis"] == REFERENCE_BASED and row["inference"] == "jackknife"
+    }
+    assert set(found) == {(s, t) for s in ("MAR", "JR") for t in (20000, 30000)}
+    for threshold in (20000, 30000):
+        jump, random = (found[s, threshold] for s in ("JR", "MAR"))
+        # Towards zero but for the cost of the intervention, which is spent on whoever is lost.
+        assert jump["estimate"] != random["estimate"]
+        assert abs(jump["estimate"] + 200) < abs(random["estimate"] + 200)
+        assert jump["df"] == small_trial.TEAMS / 2 - 1
+
+
+def test_where_nobody_is_lost_scenarios_are_one():
+    nobody = small_trial.imputed(small_trial.people())
+    first = nobody[nobody["imputation"] == 1].sort_values("participant")
+    data, rows = departed(tables=pd.concat([first.assign(imputation=k) for k in range(3)]))
+    rows = [row for row in rows if row["analysis"] == REFERENCE_BASED]
+    assert {row["perspective"] for row in rows} == {"MAR = JR"}
+    plain = one(net_benefit_rows(data, [20000]), term="difference")
+    for row in rows:
+        if row["threshold"] == 20000:
+            assert row["estimate"] == pytest.approx(plain["estimate"])
+
+
+@pytest.mark.parametrize("axis", [{}, {"times": [1, 2], "plus": [0, 1]}, {"plus": [1, 1]}])
+def test_an_axis_is_one_increasing_list(axis):
+    with pytest.raises(ValidationError):
+        Axis.model_validate(axis)
+    with pytest.raises(ValidationError, match="own_baseline"):
+        Variation(id="x", label="x", adjust="covariates")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"id": "departures", "intervention": 2}, "'departures' is what another part is called"),
+        ({"id": "friction", "absence": "friction-cost"}, "absence is expected"),
+    ],
+)
+def test_a_variation_that_does_not_fit_the_evaluation_is_named(entry, said):
+    content = small_trial.ECONOMICS | {"sensitivity": [{"label": "X", **entry}]}
+    assert any(said in sentence for sentence in Economics.model_validate(content).references())

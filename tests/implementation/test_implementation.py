@@ -17,14 +17,13 @@ from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.implementation import Implementation
 from ccp_analysis.config.instruments import load_instruments
 from ccp_analysis.config.plan import load_plan
-from ccp_analysis.config.study import load_study
 from ccp_analysis.implementation.done import done_rows
 from ccp_analysis.implementation.dose import dose_rows
 from ccp_analysis.implementation.received import rating_points, received_rows
 from ccp_analysis.implementation.scope import Scope
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.robust import cluster_robust
-from ccp_analysis.results.table import by_key, results_table
+from ccp_analysis.results.table import results_table
 from ccp_analysis.results.terms import Population, Status, Term
 
 
@@ -120,8 +119,8 @@ def test_fidelity_of_nobody_is_refused_in_a_sentence(scope, participants, delive
     assert (rows[rows["level"] == "dose"]["status"] == Status.OK).any()
 
 
-def test_ratings_are_those_of_a_plain_computation(scope, participants, practitioners, delivery):
-    rows = table(received_rows(scope, participants, practitioners, delivery))
+def test_ratings_are_those_of_a_plain_computation(staff, practitioners):
+    rows = staff
     answers = practitioners["use_leaflet_late"].dropna()
     shared = {"outcome": "use_leaflet", "visit": "late"}
     assert one(rows, **shared, term=Term.TOP_BOXES)["estimate"] == (answers >= 4).mean()
@@ -140,8 +139,8 @@ def test_ratings_are_those_of_a_plain_computation(scope, participants, practitio
     assert (change["level"], change["n"]) == ("late - early", 35)
 
 
-def test_professions_and_service_users_beside(scope, participants, practitioners, delivery):
-    rows = table(received_rows(scope, participants, practitioners, delivery))
+def test_professions_and_service_users_beside(staff, participants, practitioners):
+    rows = staff
     of = {"outcome": "leaflet", "visit": "late"}
     mine = one(rows, **of, subgroup="social_worker", term=Term.MEAN)["estimate"]
     rest = one(rows, **of, subgroup="others", term=Term.MEAN)["estimate"]
@@ -151,8 +150,8 @@ def test_professions_and_service_users_beside(scope, participants, practitioners
     assert row["level"] == "social_worker - others"
     beside = one(rows, outcome="rate_useful", term=Term.GROUP_DIFFERENCE)
     users = participants["rate_useful_month6"].dropna()
-    staff = practitioners["use_leaflet_late"].dropna()
-    assert beside["estimate"] == pytest.approx((staff >= 4).mean() - (users >= 4).mean())
+    answers = practitioners["use_leaflet_late"].dropna()
+    assert beside["estimate"] == pytest.approx((answers >= 4).mean() - (users >= 4).mean())
     assert beside["population"] == Population.RATERS
 
 
@@ -193,28 +192,19 @@ def test_associations_are_those_of_a_plain_regression(scope, participants, deliv
     completed = tables[(tables["imputation"] == 1) & (tables["arm"] == "intervention")]
     frame = completed.merge(participants[["participant", "fidelity_month6"]], on="participant")
     frame = frame.dropna(subset=["fidelity_month6"])
-    X = np.column_stack(
-        [
-            np.ones(len(frame)),
-            frame["fidelity_month6"],
-            *(frame[name] for name in ("recovery_baseline", "age", "years_in_contact")),
-        ]
-    )
+    names = ["fidelity_month6", "recovery_baseline", "age", "years_in_contact"]
+    X = np.column_stack([np.ones(len(frame)), frame[names]])
     team = pd.factorize(frame["team"])[0]
     found = cluster_robust(fit_ols(X, frame["recovery_month6"]), team, np.eye(5)[1])
-    assert row["estimate"] == pytest.approx(found.estimate[0])
-    assert row["std_error"] == pytest.approx(found.std_error[0])
-    assert row["df"] == pytest.approx(found.df[0])
+    for column in ("estimate", "std_error", "df"):
+        assert row[column] == pytest.approx(getattr(found, column)[0]), column
     assert row["population"] == Population.EXPOSURE_KNOWN and row["n"] == len(frame)
     assert "no effect" in row["note"] and "left out" in row["note"]
     assert row["conf_low"] < 0.5 < row["conf_high"]
     assert rows["p_value"].isna().all() and rows["statistic"].isna().all()
     both = rows[(rows["outcome"] == "recovery") & (rows["level"] == "fidelity")]
-    assert set(both["term"]) == {
-        Term.ASSOCIATION,
-        Term.WITHIN_CLUSTERS,
-        Term.BETWEEN_CLUSTERS,
-    }
+    terms = {Term.ASSOCIATION, Term.WITHIN_CLUSTERS, Term.BETWEEN_CLUSTERS}
+    assert set(both["term"]) == terms
 
 
 def test_an_exposure_that_was_imputed_along_is_that_of_each_table(
@@ -238,6 +228,12 @@ def test_an_exposure_that_does_not_vary_is_said(scope, participants, delivery, t
     assert dose["note"].str.contains("the exposure 'dose' is the same for everyone").all()
 
 
+@pytest.fixture
+def staff(scope, participants, practitioners, delivery) -> pd.DataFrame:
+    """Return the rows of what practitioners and participants say."""
+    return table(received_rows(scope, participants, practitioners, delivery))
+
+
 def test_without_clusters_people_are_the_units(
     scope, participants, delivery, practitioners, tables
 ):
@@ -248,16 +244,6 @@ def test_without_clusters_people_are_the_units(
     assert (rows["term"] != Term.INTRACLASS).all()
     row = one(rows, outcome="goals", level="intervention", term=Term.REACHED)
     assert row["n_clusters"] == 80
-
-
-def test_occasions_sort_behind_visits(scope, participants, practitioners, delivery):
-    rows = table(
-        done_rows(scope, participants, delivery)
-        + received_rows(scope, participants, practitioners, delivery)
-    )
-    visits = by_key(rows, load_study())
-    of = visits[visits["outcome"] == "leaflet"]["visit"].drop_duplicates().tolist()
-    assert of == ["early", "late"]
 
 
 @pytest.fixture

@@ -68,18 +68,17 @@ def test_outcomes_and_exposures_predict_each_other():
 
 def test_every_outcome_and_exposure_has_its_rows(rows):
     assert rows["p_value"].isna().all()
-    for (outcome, exposure), own in rows.groupby(["outcome", "subgroup"]):
-        terms = set(own.loc[own["model"] == "2sls", "term"])
-        whole = {TAKERS, "difference in exposure", "strength of the instrument", "factor of bias"}
-        assert terms == whole or own["status"].isin(["refused", "failed"]).any(), (
-            outcome,
-            exposure,
-        )
-    first = rows[(rows["term"] == "difference in exposure") & (rows["model"] == "2sls")]
-    factor = rows[(rows["term"] == "factor of bias") & (rows["model"] == "2sls")]
+    rows = rows[rows["model"] == "2sls"]
+    whole = {TAKERS, "difference in exposure", "strength of the instrument", "factor of bias"}
     keys = ["outcome", "subgroup"]
-    both = first.set_index(keys)["estimate"] * factor.set_index(keys)["estimate"]
-    np.testing.assert_allclose(both, 1.0)
+    for key, own in rows.groupby(keys):
+        lost = own["status"].isin(["refused", "failed"])
+        assert set(own["term"]) == whole or lost.any(), key
+    first, factor = (
+        rows[rows["term"] == term].set_index(keys)["estimate"]
+        for term in ("difference in exposure", "factor of bias")
+    )
+    np.testing.assert_allclose(first * factor, 1.0)
 
 
 def test_a_set_that_is_no_interval_is_said_in_words(rows):

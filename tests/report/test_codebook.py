@@ -82,29 +82,17 @@ def test_contents_are_by_visit_and_instrument(written: Folder) -> None:
     assert [entry.variable for entry in found[1].parts[0].entries] == ["s1_start", "sleep_start"]
 
 
-def test_a_number_is_summarised_and_drawn() -> None:
-    entry = codebook.entry(LINES[0])
-    assert entry.summary == "mean 41.2 (SD 10.5); median 40 (quartiles 33 to 50); range 18 to 70"
-    assert entry.box is not None
-    assert entry.box.q1 == pytest.approx(100 * 15 / 52)
-    assert entry.box.median == pytest.approx(100 * 22 / 52)
-    assert ("Range", "at least 18, at most 100") in entry.facts
-    assert ("Unit", "years") in entry.facts
-
-
-def test_a_category_is_counted_with_bars() -> None:
-    entry = codebook.entry(LINES[1])
-    assert [(bar.label, bar.n, bar.width, bar.percent) for bar in entry.bars] == [
+def test_entries_are_summarised_counted_and_drawn() -> None:
+    age, sex, met, *_, nothing = map(codebook.entry, LINES)
+    assert age.summary == "mean 41.2 (SD 10.5); median 40 (quartiles 33 to 50); range 18 to 70"
+    assert (age.box.q1, age.box.median) == pytest.approx((100 * 15 / 52, 100 * 22 / 52))
+    assert {("Range", "at least 18, at most 100"), ("Unit", "years")} <= set(age.facts)
+    assert [(bar.label, bar.n, bar.width, bar.percent) for bar in sex.bars] == [
         ("f = Female", 30, 75, "75"),
         ("m = <i>Male</i> & *others*", 10, 25, "25"),
     ]
-    assert entry.box is None
-    assert entry.reasons == [("<b>refused</b>", "1")]
-
-
-def test_dates_and_empty_variables() -> None:
-    assert ("First day", "2019-01-21") in codebook.entry(LINES[2]).facts
-    nothing = codebook.entry(LINES[-1])
+    assert sex.box is None and sex.reasons == [("<b>refused</b>", "1")]
+    assert ("First day", "2019-01-21") in met.facts
     assert (nothing.n, nothing.missing, nothing.summary, nothing.box) == ("0", "41", "", None)
 
 
@@ -124,13 +112,10 @@ def test_synthetic_data_stands_on_the_page(written: Folder, tmp_path: Path) -> N
     banner = '<div class="banner" role="note">SYNTHETIC DATA</div>'
     assert banner in written.text("codebook.html")
     public = make("clustered", tmp_path / "study", status="public")
-    table = pd.DataFrame(LINES).assign(data_status="public")
-    table.to_parquet(public.path / "codebook.parquet")
+    pd.DataFrame(LINES).assign(data_status="public").to_parquet(public.path / "codebook.parquet")
     write(public)
     assert "SYNTHETIC" not in public.text("codebook.html")
-
-
-def test_the_same_bytes_again(written: Folder) -> None:
+    # And the same bytes again.
     write(written, "again")
     for kind in ("html", "csv"):
         assert written.text(f"again.{kind}") == written.text(f"codebook.{kind}")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from ccp_analysis.report.cells import quantity
 from ccp_analysis.report.words import (
     Markdown,
     capitalised,
@@ -68,10 +69,17 @@ def test_interval() -> None:
     assert interval(None, 1.0, 1) is None
 
 
-def test_degrees_and_percent() -> None:
+def test_degrees_percent_and_quantities() -> None:
     assert degrees(2.44) == "2.4"
     assert degrees(148.6) == "149"
     assert percent(0.6316) == "63"
+    for value, places, unit, text in (
+        (-250.4, 0, "pounds", "−£250"),
+        (250.6, 0, "pounds", "£251"),
+        (1.5, 1, "points", "1.5 points"),
+        (0.5, 2, "utility", "0.50"),
+    ):
+        assert quantity(value, places, unit) == text
 
 
 def test_escape_leaves_no_markup() -> None:

@@ -1,26 +1,44 @@
-"""Each case of the summary's sentences, beside what is kept of it in data/sentences.yaml.
+"""What the reports of made-up studies say, beside what is kept of it.
 
-``python tests/report/test_golden_sentences.py`` writes the file again.
+All of three reports, in data/said/, and each case of the summary's sentences, data/sentences.yaml.
+``python tests/report/test_golden_sentences.py`` writes the files again.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from lost import make_lost
 from made_up import DATA, Folder, make
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from numpy.typing import ArrayLike
+from support import reported
 from support.reported import summary
 
 from ccp_analysis.analyses.question import Question
 from ccp_analysis.analyses.readings import with_readings
 from ccp_analysis.economics.ratios import Effect, in_words
+from ccp_analysis.report.catalogue import figures_of
+from ccp_analysis.report.drawing import WIDTH
 from ccp_analysis.report.marks import plain as unmarked
 from ccp_analysis.report.source import Row, Source
 
 KEPT = DATA / "sentences.yaml"
+REPORTS: dict[str, Callable[[Path], Folder]] = {
+    "clustered": lambda path: make("clustered", path),
+    "plain": lambda path: make("plain", path),
+    "lost": make_lost,
+}
 LIMITS = ("estimate", "conf_low", "conf_high", "p_value")
 NOTHING = dict.fromkeys((*LIMITS, "std_error", "df", "n"))
 # What the primary analysis found, which direction is better, and the difference that matters.
@@ -109,12 +127,77 @@ def said(plain: Folder, clustered: Folder) -> dict[str, str]:
     return found
 
 
+def whole(folder: Folder) -> str:
+    """Return the text of a report with its tables: readable, and without versions of software."""
+    source = folder.source()
+    with folder.inside():
+        text = unmarked(reported.text(source))
+    text = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
+    text = re.sub(r"^\| :?-+.*\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"(?<=^\*\*Software\.\*\* ).*", "…", text, flags=re.MULTILINE)
+
+
+def drawn(figure: Figure) -> Iterator[str]:
+    """Yield what a figure says and where its marks are, to four digits, the first of many."""
+    for axes in figure.axes:
+        yield " | ".join(("axes", axes.get_title(loc="left"), axes.get_xlabel(), axes.get_ylabel()))
+        for line in axes.lines:
+            yield f"line {line.get_marker()}{line.get_linestyle()} {places(line.get_xydata())}"
+        for group in axes.collections:
+            ends = group.get_segments() if isinstance(group, LineCollection) else []
+            points = np.concatenate(ends) if len(ends) else group.get_offsets()
+            yield f"{type(group).__name__} of {len(points)} {places(points)}"
+        bars = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
+        sizes = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in bars]
+        yield from [f"{len(bars)} bars {places(sizes)}"] if bars else []
+    yield from (text.get_text() for text in figure.findobj(Text) if text.get_text().strip())
+
+
+def places(points: ArrayLike) -> str:
+    rows = np.ma.filled(np.ma.asarray(points, dtype=float), np.nan)[:12]
+    return " ".join(",".join(f"{value:.4g}" for value in row) for row in rows + 0.0)
+
+
+def figures(folder: Folder) -> str:
+    """Return all figures of a report in words; none has type below seven points."""
+    source, lines = folder.source(), []
+    for item in figures_of(source):
+        if item.there(source):
+            figure = item.draw(source)
+            texts = [text for text in figure.findobj(Text) if text.get_text()]
+            assert min(text.get_fontsize() for text in texts) >= 7, item.name
+            assert figure.get_figwidth() == WIDTH
+            lines += [f"# {item.name}", *drawn(figure)]
+    return "\n".join(lines) + "\n"
+
+
+def reports(folder: Path) -> dict[str, str]:
+    """Return texts and figures by study; of the one with values missing what the first has not."""
+    found = {}
+    for name, make_it in REPORTS.items():
+        made = make_it(folder / name)
+        found |= {f"{name}.md": whole(made), f"{name}_figures.md": figures(made)}
+    for part in (".md", "_figures.md"):
+        known = set(found[f"clustered{part}"].splitlines())
+        lines = found[f"lost{part}"].splitlines(keepends=True)
+        found[f"lost{part}"] = "".join(line for line in lines if line.strip("\n") not in known)
+    return found
+
+
+def test_the_reports_say_what_is_kept_of_them(tmp_path: Path) -> None:
+    for name, text in reports(tmp_path).items():
+        kept = (DATA / "said" / name).read_text(encoding="utf-8")
+        assert text.splitlines() == kept.splitlines(), name
+
+
 def test_every_case_says_what_is_kept_of_it(plain: Folder, clustered: Folder) -> None:
     assert said(plain, clustered) == yaml.safe_load(KEPT.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        folders = [make(study, Path(name) / study) for study in ("plain", "clustered")]
-        text = yaml.safe_dump(said(*folders), sort_keys=False, allow_unicode=True, width=98)
+        for report, text in reports(Path(name)).items():
+            (DATA / "said" / report).write_text(text, encoding="utf-8")
+        cases = said(*(Folder(Path(name) / report) for report in ("plain", "clustered")))
+        text = yaml.safe_dump(cases, sort_keys=False, allow_unicode=True, width=98)
         KEPT.write_text(text, encoding="utf-8")

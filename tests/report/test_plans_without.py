@@ -27,6 +27,8 @@ STUDIES = {"ccp_done": ROOT, "btheb_done": ROOT / "examples" / "beat_the_blues"}
 DERIVED = Path("data/derived")
 # What is drawn from other things than the results of analyses, and slowly.
 HEAVY = ("check_", "imputation", "tipping", "plane", "patterns", "predictors", "missing")
+PARTS = ("checks", "families", "subgroups", "baseline_table", "estimands", "covariates")
+GONE, KINDS = ("planned", "sensitivity", "next_study"), ("delta", "reference_based")
 Config = dict[str, Any]
 Change = Callable[[Config], Config]
 
@@ -67,10 +69,6 @@ def without(plan: Config, gone: set[str]) -> Config:
     return plan | left
 
 
-def analyses_of(fixture: str) -> list[str]:
-    return [entry["id"] for entry in plan_of(fixture)["analyses"]]
-
-
 def variants(fixture: str) -> dict[str, Config]:
     plan = plan_of(fixture)
     every = plan["analyses"]
@@ -85,11 +83,11 @@ def variants(fixture: str) -> dict[str, Config]:
         if len(gone) < len(every) and frozenset(gone) not in seen:
             seen.add(frozenset(gone))
             found[name] = without(plan, gone)
-    for part in ("checks", "families", "subgroups", "baseline_table", "estimands", "covariates"):
+    for part in PARTS:
         found[part] = plan | {part: []}
-    for part in ("planned", "sensitivity", "next_study"):
+    for part in GONE:
         found[part] = {key: value for key, value in plan.items() if key != part}
-    for kind in ("delta", "reference_based"):
+    for kind in KINDS:
         found[kind] = plan | {"sensitivity": plan["sensitivity"] | {kind: []}}
     return found
 
@@ -124,13 +122,22 @@ def sources(ccp_done, btheb_done) -> dict[str, Source]:
     return {"ccp_done": ccp_done.source(), "btheb_done": btheb_done.source()}
 
 
+# Beside these, sets of analyses that overlap, and single ones of a model of which others are left.
+ALWAYS = ("model ", "role primary", "all but the first")
+
+
 def cases() -> list[Any]:
-    """All variants; those without a single analysis, others of its model left, are for --long."""
+    """All variants; those that repeat what others leave out are for --long."""
     return [
-        pytest.param(fixture, name, marks=pytest.mark.long if name in analyses_of(fixture) else ())
+        pytest.param(fixture, name, marks=() if always(fixture, name) else pytest.mark.long)
         for fixture in STUDIES
         for name in variants(fixture)
     ]
+
+
+def always(fixture: str, name: str) -> bool:
+    own = fixture == "ccp_done" or name in ALWAYS or "model" not in name
+    return own and (name.startswith(ALWAYS) or name in {*PARTS, *GONE, *KINDS})
 
 
 @pytest.mark.parametrize(("fixture", "name"), cases())

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from support import reported
 
 from ccp_analysis.report.marks import plain
+from ccp_analysis.report.sections.alike import compared
 from ccp_analysis.report.sections.summary import summary
 from ccp_analysis.report.sections.target_trial import OPEN
 from ccp_analysis.report.source import Source
@@ -77,11 +78,21 @@ def test_figures_are_drawn(source: Source) -> None:
     assert drawn >= 5
 
 
-def test_the_text_has_the_summary(source: Source) -> None:
-    text = reported.text(source).replace("\\", "")
-    for heading, paragraph in summary(source):
-        assert f"**{heading}.** {paragraph}" in text
+def test_what_is_said_of_who_was_allocated(source: Source) -> None:
+    """Balance, weights and unmeasured differences, where arms were not drawn; else balance."""
+    built, text = reported.tables(source), reported.text(source).replace("\\", "")
     assert "None" not in text
+    figures = {"alike", "overlap", "unmeasured"} & set(reported.figure_names(source))
+    if source.study.randomised:
+        assert len(built["alike"].rows) == len(compared(source)) > 0
+        assert not {"unmeasured", "weights", "strengths"} & set(built) and not figures
+        assert "were not allocated at random" not in text
+        return
+    assert len(figures) == 3 and all(reported.is_drawn(source, name) for name in figures)
+    assert len(built["unmeasured"].rows) == len(source.plan.outcomes)
+    [paragraph] = [said for heading, said in summary(source) if heading.startswith("Allocation")]
+    assert len(re.findall(r"\.(?: |$)", re.sub(r"\d\.\d", "", paragraph))) == 2
+    assert "unmeasured difference of more than" in paragraph and paragraph in text
 
 
 # Not works that are cited: checklists by their year, registrations, sources of value sets, dates.

@@ -37,15 +37,10 @@ def test_too_few_imputations_are_said_once(clustered: Folder) -> None:
     assert text.startswith("With 50 imputations every pooled standard error")
 
 
-def test_nothing_is_said_where_nothing_was_imputed(plain: Folder) -> None:
-    assert enough(plain.source()) == []
-
-
 def test_the_remark_is_taken_out_of_the_notes_of_tables(clustered: Folder, tmp_path: Path) -> None:
     table = pd.read_csv(clustered.path / "results.csv", dtype=str, keep_default_na=False)
-    table["note"] = [REMARK, f"one; {REMARK}", f"{REMARK}; two", f"one; {REMARK}; two", "one"] + [
-        ""
-    ] * (len(table) - 5)
+    notes = [REMARK, f"one; {REMARK}", f"{REMARK}; two", f"one; {REMARK}; two", "one"]
+    table["note"] = notes + [""] * (len(table) - 5)
     table.to_csv(tmp_path / "results.csv", index=False)
     with clustered.inside():
         rows = load(tmp_path / "results.csv", Path("flow.json")).results[:6]

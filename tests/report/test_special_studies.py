@@ -18,6 +18,8 @@ from ccp_analysis.report.pages import TEMPLATES
 from ccp_analysis.report.source import Source
 from ccp_analysis.results.terms import Term
 
+pytestmark = pytest.mark.study
+
 LONG = "scale of a questionnaire about things that have long names, second revised edition"
 MANY = {f"o{k}": "number" for k in range(30)}
 
@@ -193,7 +195,7 @@ def test_documents_know_how_high_a_figure_may_be() -> None:
     assert f"WIDE, TALL = {wide}, {tall}\n" in (TEMPLATES / "report.lua").read_text()
 
 
-@pytest.mark.parametrize("name", ["many outcomes", "teams"])
+@pytest.mark.parametrize("name", ["many outcomes", pytest.param("teams", marks=pytest.mark.long)])
 def test_documents_are_made(
     name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -39,43 +39,6 @@ def markdown(folder: Folder, source: Source) -> str:
         return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", reported.text(source))
 
 
-def test_what_is_known_without_the_authors_is_said(clustered: Folder) -> None:
-    table = given(clustered.source())
-    assert list(table) == [
-        *("Eligibility", "Treatment strategies", "Assignment", "Start and end of follow-up"),
-        *("Outcome", "Causal contrast", "Analysis"),
-    ]
-    studied = {label: cells[1] for label, cells in table.items()}
-    assert studied["Treatment strategies"].startswith("New care against usual care. [")
-    assert studied["Assignment"].startswith(
-        "The arm is a property of the ward, and was not allocated at random: 4 wards in 2 sites, "
-        "2 with usual care and 2 with new care. ["
-    )
-    assert studied["Start and end of follow-up"].startswith(
-        "Follow-up starts with the interview at start and ends with that at end."
-    )
-    assert "Primary: sleep. Secondary: pain at the. Seen at end: 33 of 40." in studied["Outcome"]
-    assert studied["Analysis"] == (
-        "Primary: ANCOVA (imputed). Covariates beside the outcome at baseline: age. The ward is "
-        "the unit of inference."
-    )
-
-
-def test_what_only_the_authors_know_is_asked_for(clustered: Folder) -> None:
-    source = clustered.source()
-    table = given(source)
-    assert {cells[0] for cells in table.values()} == {f"[{OPEN}.]"}
-    asked = [label for label, cells in table.items() if OPEN in cells[1]]
-    assert asked == list(table)[:5]
-    assert [label for label, cells in table.items() if OPEN not in cells[2]] == [
-        "Assignment",
-        "Analysis",
-    ]
-    assert "**Not complete.** What only the authors know is still to be given of eligibility," in (
-        markdown(clustered, source)
-    )
-
-
 def test_what_the_authors_give_stands_in_the_table(clustered: Folder) -> None:
     whole = Component(ideal=" all who snore", study="those who snored", differs="in nothing.")
     source = clustered.source()
@@ -180,17 +143,6 @@ def test_a_randomised_trial_has_the_checklist_of_its_kind(plain: Folder, cluster
     assert (answers["C4a"], answers["11"]) == ("Any team.", "England.")
 
 
-def test_others_have_none_of_it(clustered: Folder) -> None:
-    assert "CONSORT" not in markdown(clustered, clustered.source())
-
-
-def test_an_item_counts_as_the_caption_does(clustered: Folder) -> None:
-    text = markdown(clustered, clustered.source())
-    number = re.search(r"Table (\d+)\.\*\* The target trial, this study", text)[1]
-    where = {row["Item"]: row["Where"] for row in clustered.rows("tables/target.csv")}
-    assert where["6a"] == where["7a"] == f"Table {number}."
-
-
 def test_a_place_that_a_report_lacks_is_not_claimed(clustered: Folder) -> None:
     source = clustered.source()
     unplanned = replace(source, plan=source.plan.model_copy(update={"planned": None}))
@@ -209,9 +161,3 @@ def test_the_authors_may_answer_an_item(clustered: Folder) -> None:
     assert where["trend"]["9"] == "Nobody was blinded."
     assert where["target"]["18"] == "Before the start."
     assert where["target"]["1b"].startswith("Two. See “Data and software” and Table ")
-
-
-def test_a_randomised_study_has_none_of_it(plain: Folder) -> None:
-    text = markdown(plain, plain.source())
-    for word in ("target trial", "TREND", "TARGET", "Des Jarlais", "Cashin"):
-        assert word not in text

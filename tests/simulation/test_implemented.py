@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from large import LARGE, large
 from scipy.special import ndtr, ndtri
 from scipy.stats import multivariate_normal
 from synthetic.implemented import asked_items
@@ -20,14 +21,10 @@ from synthetic.toolkit import FIDELITY, OCCASIONS, STEPS, Implementation, Rating
 
 from ccp_analysis.models.instrumental import anderson_rubin, reduced_forms
 
+pytestmark = pytest.mark.simulation
+
 TRUTH = DEFAULT.implementation
-LARGE = DEFAULT.at_scale(50_000, 1000)
 ALL_RATINGS = pytest.mark.parametrize("ratings", TRUTH.ratings, ids=lambda r: r.name)
-
-
-@cache
-def large() -> StudyData:
-    return draw_study(LARGE, 71)
 
 
 @cache
@@ -234,16 +231,6 @@ def test_practitioners() -> None:
         assert answered.all(axis=1).mean() == pytest.approx(share, abs=0.028)
     for which, share in zip((~arm, arm), TRUTH.trained, strict=True):
         assert (staff.loc[which, "trained"] == "yes").mean() == pytest.approx(share, abs=0.03)
-
-
-def test_columns_are_those_of_the_contract(clean: StudyData) -> None:
-    assert len(asked_items(DEFAULT)) == 12 + 12 + 20 + 6
-    assert list(clean.practitioners.columns[:6]) == [
-        *("practitioner", "team", "profession", "trained", "caseload", "use_guidance_early"),
-    ]
-    assert clean.practitioners.columns[-1] == "bar_time_late"
-    assert set(clean.experience["participant"]) == set(clean.followup["participant"])
-    assert set(clean.fidelity["participant"]) == set(clean.followup["participant"])
 
 
 def as_published(study: StudyData) -> bool:

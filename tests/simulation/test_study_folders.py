@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from itertools import chain
 from pathlib import Path
 
@@ -10,9 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from synthetic.parameters import DEFAULT
-from synthetic.people import NO_BASELINE_REASONS, REASONS
-from synthetic.study_data import StudyData
-from synthetic.toolkit import FIDELITY, OCCASIONS, STEPS
+from synthetic.toolkit import FIDELITY
 
 DECREMENTS = {  # Devlin et al. 2018, levels 2 to 5
     "eq_mobility": (0.058, 0.076, 0.207, 0.274),
@@ -25,38 +22,6 @@ DECREMENTS = {  # Devlin et al. 2018, levels 2 to 5
 
 def instruments(folder: Path) -> dict:
     return yaml.safe_load((folder / "config" / "instruments.yaml").read_text())["instruments"]
-
-
-def test_dictionary_has_every_raw_column(committed: dict, columns: dict) -> None:
-    raw = {(file, column) for file, table in committed.items() for column in table.columns}
-    assert set(columns) == raw
-
-
-def test_clean_values_are_within_codes_and_limits(clean: StudyData, columns: dict) -> None:
-    for file, table in clean.tables().items():
-        for column in table.columns:
-            entry, values = columns[file, column], table[column].dropna()
-            if entry.type == "category":
-                assert set(values) - {""} <= set(entry.codes), (file, column)
-            elif entry.type == "integer":
-                assert values.between(*entry.limits).all(), (file, column)
-            elif entry.type == "date":
-                assert pd.to_datetime(values, format="%Y-%m-%d").notna().all()
-            else:
-                assert entry.type == "id"
-
-
-def test_codes_of_the_generator_are_declared(columns: dict) -> None:
-    for category in DEFAULT.categories:
-        assert tuple(columns["baseline", category.name].codes) == category.codes
-    assert set(columns["recruitment", "no_baseline_reason"].codes) == set(NO_BASELINE_REASONS)
-    assert set(columns["status", "event"].codes) == set(REASONS)
-    assert set(columns["status", "reason"].codes) == set(chain(*REASONS.values()))
-    assert tuple(columns["delivery", "step"].codes) == STEPS
-    professions = {name for name, _ in DEFAULT.implementation.professions}
-    assert set(columns["practitioners", "profession"].codes) == professions
-    visits = {entry.visit for (file, _), entry in columns.items() if file == "practitioners"}
-    assert visits == {"", *OCCASIONS}
 
 
 def test_missing_codes_and_synonyms_clash_with_nothing(columns: dict) -> None:
@@ -86,16 +51,6 @@ def test_value_set(root: Path) -> None:
     assert worst == pytest.approx(instruments(root)["utility"]["range"][0], abs=1e-12)
     drawn = next(s for s in DEFAULT.scales if s.levels)
     assert dict(zip(drawn.items, drawn.weights, strict=True)) == found
-
-
-def test_every_service_has_a_unit_cost(root: Path) -> None:
-    with (root / "config" / "unit_costs.csv").open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    services = [*DEFAULT.services, DEFAULT.days_off_work]
-    assert [row["service"] for row in rows] == [service.name for service in services]
-    for row in rows:
-        assert float(row["unit_cost"]) > 0 and 2015 <= int(row["price_year"]) <= 2020
-        assert row["unit"] and row["source"].startswith("placeholder")
 
 
 def test_instruments_agree_with_the_dictionary_and_the_generator(root: Path, columns: dict) -> None:

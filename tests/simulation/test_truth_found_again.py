@@ -13,20 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from large import LARGE, SEED, large
 from synthetic.items import calibrate
 from synthetic.parameters import DEFAULT, Scale
 from synthetic.services import moments
 from synthetic.study_data import StudyData, draw_study
 
-LARGE = DEFAULT.at_scale(50_000, 1000)
-SEED = 71
+pytestmark = pytest.mark.simulation
+
 SCALES = {scale.name: scale for scale in DEFAULT.scales}
 EFFECTS = {"social_capital": 1.5, "utility": 0.06, "su_gp": 0.5}
-
-
-@cache
-def large() -> StudyData:
-    return draw_study(LARGE, SEED)
 
 
 @cache
@@ -170,19 +166,15 @@ def test_loss_depends_on_baseline_and_on_nothing_else() -> None:
     lost = ~truth["interviewed_month6"]
     assert lost.sum() == LARGE.lost
     wellbeing = SCALES["wellbeing"]
-    design = pd.DataFrame(
-        {
-            "wellbeing": (truth["wellbeing_baseline"] - wellbeing.mean) / wellbeing.sd,
-            "age": (truth["age"] - DEFAULT.age_mean) / DEFAULT.age_sd,
-            "later": (truth["wellbeing_month6"] - wellbeing.mean) / wellbeing.sd,
-            "arm": (truth["arm"] == "intervention").astype(float),
-        }
-    )
-    fit = sm.Logit(lost.astype(float), sm.add_constant(design)).fit(disp=False)
-    assert fit.params["wellbeing"] == pytest.approx(DEFAULT.loss_wellbeing, abs=0.08)
-    assert fit.params["age"] == pytest.approx(DEFAULT.loss_age, abs=0.06)
-    assert fit.params["later"] == pytest.approx(0, abs=0.08)
-    assert fit.params["arm"] == pytest.approx(0, abs=0.1)
+    design = truth[[f"wellbeing_{visit}" for visit in ("baseline", "month6")]]
+    design = ((design - wellbeing.mean) / wellbeing.sd).set_axis(["wellbeing", "later"], axis=1)
+    design["age"] = (truth["age"] - DEFAULT.age_mean) / DEFAULT.age_sd
+    design["arm"] = (truth["arm"] == "intervention").astype(float)
+    found = sm.Logit(lost.astype(float), sm.add_constant(design)).fit(disp=False).params
+    assert found["wellbeing"] == pytest.approx(DEFAULT.loss_wellbeing, abs=0.08)
+    assert found["age"] == pytest.approx(DEFAULT.loss_age, abs=0.06)
+    assert found["later"] == pytest.approx(0, abs=0.08)
+    assert found["arm"] == pytest.approx(0, abs=0.1)
 
 
 @pytest.mark.parametrize("outcome", ["social_capital", "utility"])
@@ -205,17 +197,14 @@ def test_effect_is_that_many_points_of_the_score(outcome: str) -> None:
 
 
 def test_effects_leave_everything_else_as_it_was() -> None:
+    """And that on a service is in contacts for each person."""
     before, after = large(), large_with_effects()
     pd.testing.assert_frame_equal(before.baseline, after.baseline)
     pd.testing.assert_frame_equal(before.status, after.status)
-    changed = [c for c in before.followup if not before.followup[c].equals(after.followup[c])]
+    changed = {c for c in before.followup if not before.followup[c].equals(after.followup[c])}
     allowed = {*SCALES["social_capital"].items, *SCALES["utility"].items, "su_gp"}
-    assert set(changed) <= allowed
-    assert "su_gp" in changed
-
-
-def test_effect_on_a_service_is_in_contacts_per_person() -> None:
-    arm = large().followup.merge(large().truth[["participant", "arm"]])["arm"] == "intervention"
-    added = large_with_effects().followup["su_gp"] - large().followup["su_gp"]
+    assert "su_gp" in changed and changed <= allowed
+    arm = before.followup.merge(before.truth[["participant", "arm"]])["arm"] == "intervention"
+    added = after.followup["su_gp"] - before.followup["su_gp"]
     assert (added[~arm] == 0).all()
     assert added[arm].mean() == pytest.approx(EFFECTS["su_gp"], rel=0.05)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.cases import cases
 
 from ccp_analysis.before import check_rights
 from ccp_analysis.config.check import faults
@@ -17,19 +18,7 @@ from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
 
 ECONOMICS = "config/economics.yaml"
-FAULTS = {
-    "horizon": ("months: 6 ", "months: 5 ", "the horizon is 5 months, at which there is no visit"),
-    "no utility": ("utility: utility ", "utility: wellbeing ", "utility is 'wellbeing'; expected"),
-    "unknown utility": ("utility: utility ", "utility: utilty ", "utility is 'utilty'; expected"),
-    "another utility": ("utility: utility_3l", "utility: eq_vas", "value_set.utility is 'eq_vas'"),
-    "cost per": (
-        "[social_capital]",
-        "[happiness]",
-        "cost_per names 'happiness'; expected outcomes",
-    ),
-    "arm": ("{cost: {intervention: 500}}", "{cost: {active: 500}}", "names the arm 'active'"),
-    "index": ("price_index.csv", "index.csv", "price_index: config/index.csv: the file is missing"),
-}
+FAULTS = cases("study/data/faults_of_evaluations.csv")
 
 
 def check() -> None:
@@ -228,47 +217,7 @@ def test_a_mixed_model_without_clusters_is_a_fault_of_the_plan(btheb_study):
 
 
 STUDY = "config/study.yaml"
-TRIALS = {
-    "unknown component": ("  eligibility:\n", "  eligibilty:\n", "eligibilty: unknown key"),
-    "unknown key": (
-        "    ideal: At the draw",
-        "    idea: At the draw",
-        "target_trial.start.idea: unknown key",
-    ),
-    "empty text": (
-        "    authors: who interviewed, and whether they knew the arm\n",
-        "    authors: ''\n",
-        "target_trial.outcome.authors: String should have at least 1 character",
-    ),
-    "randomised": (
-        "randomised: false",
-        "randomised: true",
-        "target_trial: this is for studies whose arms were not allocated at random, and the file "
-        "says randomised: true; expected one without the other",
-    ),
-    "unknown item": (
-        "\nvisits: ",
-        "\nstatements: {trend: {22: Known, 23: Unknown}, target: {7g(i): Known}}\n\nvisits: ",
-        "statements.trend: '23' is not one of the items of the checklist",
-    ),
-    "checklist of trials": (
-        "\nvisits: ",
-        "\nstatements:\n  consort: {6: Known}\n\nvisits: ",
-        "statements.consort: this is for studies whose arms were allocated at random, and the file "
-        "says randomised: false; expected one without the other",
-    ),
-    "unknown harm": (
-        "harms: [adverse_event, death]",
-        "harms: [adverse_events, death]",
-        "losses.harms: 'adverse_events' is not one of the codes of 'event' in "
-        "config/dictionary.csv; most like it: 'adverse_event'",
-    ),
-    "unknown checklist": (
-        "\nvisits: ",
-        "\nstatements: {strobe: {1: Said}}\n\nvisits: ",
-        "statements.strobe",
-    ),
-}
+TRIALS = cases("study/data/faults_of_target_trials.csv")
 
 
 @pytest.mark.parametrize("fault", TRIALS)

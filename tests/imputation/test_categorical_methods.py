@@ -148,8 +148,8 @@ def test_pseudo_observations_by_hand():
         [1, mean[0], mean[1] - sd[1] / 2],
     ]
     np.testing.assert_allclose(_places(*_measures(X[:, :, 1:]))[0], expected)
-    few = np.array([[[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 1.0]]])
-    assert _places(*_measures(few[:, :, 1:]))[0, 1, 1] == 0.0  # not below the least that there is
+    few = np.array([0.0] * 9 + [1.0])[None, :, None]  # half a deviation is more than the mean
+    assert _places(*_measures(few))[0, 1, 1] == 0.0  # not below the least that there is
 
 
 def test_perfect_prediction_stays_uncertain():

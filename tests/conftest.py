@@ -42,6 +42,7 @@ RUN = {
     "copy_of_ccp",
     "results_of",
     "ccp_study",
+    "btheb_study",
 }
 
 

@@ -40,10 +40,20 @@ def unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return top
 
 
+@pytest.fixture(scope="module")
+def archived(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an unpacked archive; not to be changed."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(package, "REPOSITORY", made)
+        monkeypatch.chdir(made)
+        return unpacked(tmp_path_factory.mktemp("archived"), monkeypatch)
+
+
 @pytest.fixture
-def top(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of an unpacked archive; it is the current one."""
-    found = unpacked(tmp_path, monkeypatch)
+def top(archived: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a copy of the unpacked archive; it is the current one."""
+    found = shutil.copytree(archived, tmp_path / archived.name)
+    monkeypatch.setattr(package, "REPOSITORY", found)
     monkeypatch.chdir(found)
     return found
 
@@ -216,10 +226,10 @@ def test_a_verification_that_ends_there_leaves_its_page_and_none_of_an_earlier_o
     assert not Path("logs/verification.csv").exists()
 
 
-def test_other_code_than_that_of_the_archive_is_said(top, capsys, monkeypatch, repository):
-    monkeypatch.setattr(package, "REPOSITORY", repository)
+def test_other_code_than_that_of_the_archive_is_said(top, capsys, monkeypatch, made):
+    monkeypatch.setattr(package, "REPOSITORY", made)
     assert checksums.check() == []
-    assert f"The code that runs is that of {repository}, not that of" in capsys.readouterr().out
+    assert f"The code that runs is that of {made}, not that of" in capsys.readouterr().out
 
 
 def test_checksums_need_no_more_of_the_code_than_their_own():

@@ -42,6 +42,7 @@ RUN = {
     "copy_of_ccp",
     "results_of",
     "ccp_study",
+    "btheb_study",
 }
 
 
@@ -56,6 +57,29 @@ def long(request: pytest.FixtureRequest) -> bool:
     return request.config.getoption("--long")
 
 
+# What waits for the whole study that Snakemake runs, on both cores.
+WHOLE = {"run_whole", "done", "ccp_reported"}
+
+
+def in_halves(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Put the longest first in both halves, of which two workers take one each.
+
+    The first begins with what waits for the whole study, the second with what runs studies of its
+    own; whoever has ended takes over from the other.
+    """
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    parts: list[list[pytest.Item]] = [[], [], []]
+    for own in modules.values():
+        waits = any(WHOLE & set(getattr(item, "fixturenames", ())) for item in own)
+        long = any(item.get_closest_marker(name) for item in own for name in ("pipeline", "study"))
+        parts[0 if waits else 1 if long else 2] += own
+    first, second, quick = parts
+    room = max(0, len(items) // 2 - len(first))
+    return first + quick[:room] + second + quick[room:]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark as `study` the tests that need a study that was run; begin with the longest."""
     for item in items:
@@ -66,6 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if not item.get_closest_marker("long")]
     items.sort(key=lambda item: item.get_closest_marker("pipeline") is None)
+    items[:] = in_halves(items)
 
 
 @pytest.fixture(scope="session")

@@ -75,12 +75,6 @@ def test_a_fault_as_a_process(ccp_study):
     assert outputs() == []
 
 
-def test_success_in_process(ccp_study, capsys):
-    assert cli.main(CLEAN) == 0
-    assert capsys.readouterr() == ("", "")
-    assert outputs() == ["f.json", "p.parquet", "q.csv"]
-
-
 FAULTS = {
     "YAML": ("config/study.yaml", "arms:\n", "arms: [\n", "config/study.yaml, line "),
     "unknown key": (
@@ -118,29 +112,47 @@ def test_each_bad_input_is_one_line_on_the_screen(ccp_study, capsys, fault):
 
 def test_older_outputs_stay_as_they_were(ccp_study, capsys):
     assert cli.main(CLEAN) == 0
+    assert capsys.readouterr() == ("", "")
     before = {p.name: p.read_bytes() for p in Path("out").iterdir()}
+    assert set(before) == {"f.json", "p.parquet", "q.csv"}
     ccp_study.change("data/raw/teams.csv", "T02,", "T02,,")
     assert cli.main(CLEAN) == 1
     assert {p.name: p.read_bytes() for p in Path("out").iterdir()} == before
-    assert "4 cells found" in capsys.readouterr().err
+    sentence = capsys.readouterr().err.rstrip("\n")
+    assert "4 cells found" in sentence
+    # What ended commands is found in their logs.
+    assert cli.faults_since(Path("logs"), 0) == [f"{sentence} (details in logs/clean.log)"]
+    assert cli.faults_since(Path("logs"), LOG.stat().st_mtime + 1) == []
+    ccp_study.change("data/raw/teams.csv", "T02,,", "T02,")
+    assert cli.main(CLEAN) == 0
+    assert cli.faults_since(Path("logs"), 0) == []
 
 
-def broken_flow(*_: object) -> None:
-    raise KeyError("a slip of the program")
+@pytest.fixture
+def raised(ccp_study, capsys, monkeypatch):
+    """What stands on the screen, and the status, where cleaning begins with an error."""
+
+    def by(error: Exception) -> tuple[int, str]:
+        def broken_study(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(cleaning, "load_study", broken_study)
+        status = cli.main(CLEAN)
+        screen = capsys.readouterr()
+        assert screen.out == "" and outputs() == []
+        return status, screen.err
+
+    return by
 
 
-def test_a_slip_of_the_program_has_its_traceback_in_the_log_only(ccp_study, capsys, monkeypatch):
-    monkeypatch.setattr(cleaning, "participant_flow", broken_flow)
-    assert cli.main(CLEAN) == 3
-    screen = capsys.readouterr()
-    assert screen.out == ""
-    assert screen.err == (
+def test_a_slip_of_the_program_has_its_traceback_in_the_log_only(raised):
+    assert raised(KeyError("a slip of the program")) == (
+        3,
         "clean: this program failed (KeyError: 'a slip of the program'); the details are in "
-        "logs/clean.log.\n"
+        "logs/clean.log.\n",
     )
     assert "Traceback" in LOG.read_text()
-    assert "broken_flow" in LOG.read_text()
-    assert outputs() == []
+    assert "broken_study" in LOG.read_text()
 
 
 @pytest.mark.parametrize(
@@ -151,27 +163,17 @@ def test_a_slip_of_the_program_has_its_traceback_in_the_log_only(ccp_study, caps
         (errno.ENOSPC, "make room on the disk"),
     ],
 )
-def test_a_file_that_the_system_refuses_is_a_sentence(
-    ccp_study, capsys, monkeypatch, number, advice
-):
-    def refuse(*_: object) -> None:
-        raise OSError(number, os.strerror(number), "data/derived/queries.csv")
-
-    monkeypatch.setattr(cleaning, "participant_flow", refuse)
-    assert cli.main(CLEAN) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(f"clean: data/derived/queries.csv: {os.strerror(number)}; {advice}")
-    assert said.count("\n") == 1
+def test_a_file_that_the_system_refuses_is_a_sentence(raised, number, advice):
+    words = os.strerror(number)
+    status, said = raised(OSError(number, words, "data/derived/queries.csv"))
+    assert status == 1 and said.count("\n") == 1
+    assert said.startswith(f"clean: data/derived/queries.csv: {words}; {advice}")
 
 
-def test_a_full_disk_in_the_words_of_another_program_is_a_sentence(ccp_study, capsys, monkeypatch):
-    def full(*_: object) -> None:
-        raise RuntimeError("pandoc, status 1: hPutBuf: exhausted (No space left on device)")
-
-    monkeypatch.setattr(cleaning, "participant_flow", full)
-    assert cli.main(CLEAN) == 1
-    said = capsys.readouterr().err
-    assert said == "clean: No space left on device; make room on the disk and run it again.\n"
+def test_a_full_disk_in_the_words_of_another_program_is_a_sentence(raised):
+    full = RuntimeError("pandoc, status 1: hPutBuf: exhausted (No space left on device)")
+    sentence = "clean: No space left on device; make room on the disk and run it again.\n"
+    assert raised(full) == (1, sentence)
 
 
 def test_a_module_that_cannot_be_imported_is_no_traceback_either(tmp_path, capsys, monkeypatch):
@@ -224,14 +226,3 @@ def test_lists_and_paths_are_parsed_as_such(ccp_done, tmp_path, monkeypatch):
     log = str(tmp_path / "log")
     assert cli.main(["results", "--parts", *parts, "--out", str(out), "--log", log]) == 0
     assert out.read_bytes() == Path("reports/results.csv").read_bytes()
-
-
-def test_what_ended_commands_is_found_in_their_logs(ccp_study, capsys):
-    ccp_study.change("data/raw/teams.csv", "T02,", "T02,,")
-    cli.main(CLEAN)
-    sentence = capsys.readouterr().err.rstrip("\n")
-    assert cli.faults_since(Path("logs"), 0) == [f"{sentence} (details in logs/clean.log)"]
-    assert cli.faults_since(Path("logs"), LOG.stat().st_mtime + 1) == []
-    ccp_study.change("data/raw/teams.csv", "T02,,", "T02,")
-    assert cli.main(CLEAN) == 0
-    assert cli.faults_since(Path("logs"), 0) == []

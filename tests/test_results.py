@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support import small_study
 
 from ccp_analysis import files
-from ccp_analysis.config.plan import Family, Plan
+from ccp_analysis.config.plan import Family
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.random import stream
@@ -42,10 +42,6 @@ def test_rows_get_all_columns_and_the_status_of_the_data():
     assert table["subgroup"].tolist() == ["", ""]
     assert table["std_error"].isna().all()
     assert table["n"].dtype == "Int64"
-
-
-def test_rows_without_any_status():
-    assert results_table([ROW], "real")["status"].tolist() == ["ok"]
     assert results_table([ROW | {"status": None}], "real")["status"].tolist() == ["ok"]
     assert len(results_table([], "real")) == 0
 
@@ -59,10 +55,21 @@ def test_rows_are_sorted_by_the_key():
     pd.testing.assert_frame_equal(table, shuffled)
 
 
-def test_two_results_of_one_key_are_refused():
-    with pytest.raises(ValueError, match="two results have one key"):
-        results_table([ROW, ROW | {"estimate": 2.0}], "real")
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([ROW, ROW | {"estimate": 2.0}], "two results have one key"),
+        ([ROW | {"outcome": str(n)} for n in range(40)], "two keys have one id"),
+        ([ROW | {"pvalue": 1}], "unknown columns of the results table: pvalue"),
+        ([ROW | {"term": "diference"}], "'diference' is not one of the words for 'term'"),
+        ([ROW | {"model": "anova"}], "'anova' is not one of the words for 'model'"),
+    ],
+)
+def test_rows_that_are_no_results_are_refused(monkeypatch, rows, sentence):
     assert len(results_table([ROW, ROW | {"delta": 1.0}], "real")) == 2
+    monkeypatch.setattr("ccp_analysis.results.table.ID_LENGTH", 1)
+    with pytest.raises(ValueError, match=sentence):
+        results_table(rows, "real")
 
 
 def test_a_row_is_named_by_its_key_alone():
@@ -73,17 +80,6 @@ def test_a_row_is_named_by_its_key_alone():
     others = results_table([row | {"estimate": 2.0, "note": "n"} for row in rows[3:]], "synthetic")
     assert set(others["row"]) < set(table["row"])
     assert results_table([ROW | {"row": "mine"}], "real")["row"].tolist() != ["mine"]
-
-
-def test_two_keys_of_one_id_stop_the_run(monkeypatch):
-    monkeypatch.setattr("ccp_analysis.results.table.ID_LENGTH", 1)
-    with pytest.raises(ValueError, match="two keys have one id"):
-        results_table([ROW | {"outcome": str(n)} for n in range(40)], "real")
-
-
-def test_an_unknown_column_is_refused():
-    with pytest.raises(ValueError, match="unknown columns of the results table: pvalue"):
-        results_table([ROW | {"pvalue": 1}], "real")
 
 
 def test_the_columns_are_those_of_the_design():
@@ -110,27 +106,25 @@ def test_text_that_looks_like_something_else_stays_text(tmp_path):
     back = read_results(tmp_path / "r.csv")
     assert back["level"].tolist() == ["", "1e5", "NA", "x"]
     assert set(back["note"]) == {'NA, or "none"'}
+    (tmp_path / "r.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(StudyError, match=r"r\.csv: not a results table; expected the columns"):
+        read_results(tmp_path / "r.csv")
 
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     """A study folder whose plan has one family."""
     monkeypatch.chdir(tmp_path)
+    roles = {"x": "primary", "y": "secondary", "z": "secondary"}
+    family = {"id": "both", "analysis": "a", "outcomes": ["y", "z"], "method": "holm"}
+    more = {
+        "outcomes": [{"id": o, "role": role} for o, role in roles.items()],
+        "analyses": [small_study.ANALYSIS | {"visit": "week4", "data": "observed"}],
+        "families": [family],
+    }
     (tmp_path / "config").mkdir()
-    (tmp_path / "config/study.yaml").write_text(json.dumps(STUDY), encoding="utf-8")
-    (tmp_path / "config/analysis.yaml").write_text(
-        """
-seed: 1
-confidence_level: 0.95
-estimand: e
-outcomes: [{id: x, role: primary}, {id: y, role: secondary}, {id: z, role: secondary}]
-covariates: []
-imputation: {imputations: 2, iterations: 1, donors: 1}
-analyses: [{id: a, role: primary, model: ancova, visit: week4, data: observed}]
-families: [{id: both, analysis: a, outcomes: [y, z], method: holm}]
-""",
-        encoding="utf-8",
-    )
+    for name, content in (("study", STUDY), ("analysis", small_study.PLAN | more)):
+        (tmp_path / f"config/{name}.yaml").write_text(json.dumps(content), encoding="utf-8")
 
 
 def test_parts_are_put_together(tmp_path, plan):
@@ -170,19 +164,12 @@ def family(method: str) -> Family:
 
 def adjust(table: pd.DataFrame, group: Family, visit: str | None = None) -> pd.DataFrame:
     """Adjust by a plan of one family, whose analysis may have all visits."""
-    plan = {
-        "seed": 1,
-        "confidence_level": 0.95,
-        "estimand": "e",
-        "outcomes": [{"id": o, "role": "secondary"} for o in group.outcomes],
-        "covariates": [],
-        "imputation": {"imputations": 2, "iterations": 1, "donors": 1},
-        "analyses": [
-            {"id": "a", "role": "primary", "model": "mmrm", "visit": visit, "data": "observed"}
-        ],
-        "families": [group.model_dump()],
-    }
-    return adjusted(table, Plan.model_validate(plan), Study.model_validate(STUDY))
+    plan = small_study.plan(
+        outcomes=[{"id": o, "role": "secondary"} for o in group.outcomes],
+        analyses=[small_study.ANALYSIS | {"model": "mmrm", "visit": visit, "data": "observed"}],
+        families=[group.model_dump()],
+    )
+    return adjusted(table, plan, Study.model_validate(STUDY))
 
 
 def p_table(p_values: dict[str, float | None], **more) -> pd.DataFrame:
@@ -271,20 +258,11 @@ def test_a_hypothesis_that_could_not_be_tested_still_counts():
     assert set(found["family"]) == {"f"}
 
 
-def test_a_family_of_an_analysis_that_is_elsewhere_is_left_alone():
-    table = p_table({"u": 0.01}, analysis="b")
-    pd.testing.assert_frame_equal(adjust(table, family("holm")), table)
-
-
 def test_a_family_without_results():
+    table = p_table({"u": 0.01}, analysis="b")  # of an analysis that is elsewhere: left alone
+    pd.testing.assert_frame_equal(adjust(table, family("holm")), table)
     with pytest.raises(StudyError, match="family 'f' holds 'z', for which analysis 'a' has no"):
         adjust(p_table(dict.fromkeys("uvwxy", 0.5)), family("holm"))
-
-
-def test_a_table_that_is_none(tmp_path):
-    (tmp_path / "r.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(StudyError, match=r"r\.csv: not a results table; expected the columns"):
-        read_results(tmp_path / "r.csv")
 
 
 def test_streams_belong_to_seed_and_name():
@@ -306,12 +284,6 @@ def test_what_could_not_be_estimated_is_one_line_for_the_screen(tmp_path):
     files.write_csv(path, results_table([fine, bad], "synthetic"))
     sentence = "1 of 2 results could not be estimated (y): the report says why.\n"
     assert not_estimated(path) == sentence
-
-
-@pytest.mark.parametrize(("column", "word"), [("term", "diference"), ("model", "anova")])
-def test_a_word_that_is_not_of_the_vocabulary_is_not_written(column, word):
-    with pytest.raises(ValueError, match=f"'{word}' is not one of the words for '{column}'"):
-        results_table([ROW | {column: word}], "real")
 
 
 def test_a_variance_is_of_a_part_and_nothing_else_is():

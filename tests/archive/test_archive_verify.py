@@ -71,12 +71,6 @@ def _archived(repository):
     assert table["term"].to_list() == ["adjusted mean", "difference", "variance"]
 
 
-def test_the_same_text_is_identical():
-    found = verify.compare(changed(), changed())
-    assert found["comparison"].to_list() == [verify.IDENTICAL] * 3
-    assert found[["column", "reference", "rerun", "difference"]].isna().all(axis=None)
-
-
 @pytest.mark.parametrize(
     ("column", "old", "new"),
     [
@@ -132,22 +126,14 @@ def test_other_numbers_and_texts_are_different(column, old, new):
 
 @pytest.mark.parametrize("column", ["estimate", "conf_low", "conf_high", "mc_error"])
 def test_near_zero_the_standard_error_is_the_yardstick(column):
-    within = compare_one(
-        {column: "1e-9", "std_error": "0.5"}, {column: "5.9e-9", "std_error": "0.5"}
-    )
+    old = {column: "1e-9", "std_error": "0.5"}
+    within = compare_one(old, old | {column: "5.9e-9"})
     assert within["comparison"] == verify.EQUAL
     assert within["difference"] == pytest.approx(4.9e-9 / 0.5)
-    beyond = compare_one(
-        {column: "1e-9", "std_error": "0.5"}, {column: "6.1e-9", "std_error": "0.5"}
-    )
-    assert beyond["comparison"] == verify.DIFFERENT
-
-
-@pytest.mark.parametrize("std_error", ["", "inf", "NaN"])
-def test_without_a_standard_error_an_estimate_is_its_own_yardstick(std_error):
-    old = {"estimate": "1e-9", "std_error": std_error}
-    found = compare_one(old, old | {"estimate": "1.1e-9"})
-    assert found["comparison"] == verify.DIFFERENT
+    assert compare_one(old, old | {column: "6.1e-9"})["comparison"] == verify.DIFFERENT
+    for none in ("", "inf", "NaN"):  # without one a number is its own yardstick
+        old = {column: "1e-9", "std_error": none}
+        assert compare_one(old, old | {column: "1.1e-9"})["comparison"] == verify.DIFFERENT
 
 
 @pytest.mark.parametrize("column", ["statistic", "p_value", "p_adjusted", "fmi"])
@@ -164,20 +150,16 @@ def test_the_cell_that_differs_most_is_shown():
     assert found["difference"] == pytest.approx(0.5)
 
 
-def test_rows_on_one_side_only():
-    reference, rerun = changed().drop(index=0), changed().drop(index=2)
-    found = verify.compare(reference, rerun)
+def test_rows_of_both_sides_and_of_one_only():
+    same = [verify.IDENTICAL] * 3
+    found = verify.compare(changed(), changed())
+    assert found["comparison"].to_list() == same
+    assert found[["column", "reference", "rerun", "difference"]].isna().all(axis=None)
+    assert verify.compare(changed(), changed()[::-1])["comparison"].to_list() == same
+    found = verify.compare(changed().drop(index=0), changed().drop(index=2))
     assert found["comparison"].to_list() == [verify.NEW, verify.IDENTICAL, verify.LOST]
     assert found[KEY].to_dict("records") == changed()[KEY].to_dict("records")
-
-
-def test_rows_in_another_order_are_identical():
-    found = verify.compare(changed(), changed()[::-1])
-    assert set(found["comparison"]) == {verify.IDENTICAL}
-
-
-def test_a_changed_key_makes_two_rows_that_are_on_one_side():
-    found = verify.compare(changed(), changed(delta="1.5"))
+    found = verify.compare(changed(), changed(delta="1.5"))  # a changed key
     assert sorted(found["comparison"]) == [verify.IDENTICAL] * 2 + [verify.LOST, verify.NEW]
 
 
@@ -236,9 +218,10 @@ def test_without_an_archive_the_last_run_is_compared_with_and_named(capsys):
     assert "10.25 in reports/results.csv, 11 in the rerun" in said
 
 
-def test_another_table_can_be_named():
+def test_another_table_can_be_named_and_is_compared_alone():
     write_results(Path("mine.csv"))
     assert run(changed(), Path("mine.csv")) == 0
+    assert json.loads(Path("logs/verification.json").read_text())["reports"] == {}
     with pytest.raises(StudyError, match=r"^yours.csv: the file is missing"):
         run(changed(), Path("yours.csv"))
 
@@ -258,11 +241,7 @@ def test_a_reference_that_is_no_results_table_is_refused(content):
     Path("archived/results.csv").write_bytes(content)
     with pytest.raises(StudyError, match=r"^archived/results.csv: not a results table; expected"):
         run(changed())
-
-
-def test_a_reference_with_a_result_twice_is_refused():
-    table = changed()
-    pd.concat([table, table.iloc[[1]]]).to_csv("archived/results.csv", index=False)
+    pd.concat([changed(), changed().iloc[[1]]]).to_csv("archived/results.csv", index=False)
     with pytest.raises(StudyError, match=r"row 4: a result with the same key \(ancova / score / d"):
         run(changed())
 
@@ -326,9 +305,6 @@ def test_a_failed_rerun_is_told_in_a_sentence_and_its_logs_are_kept(said, senten
     assert "Not verified" in page
     assert f"It stopped while running the study again: {html.escape(str(caught.value))}" in page
     assert not list(Path("data/derived").glob("verify-*/logs"))
-
-
-def test_a_rerun_that_makes_no_results_has_failed():
     with pytest.raises(StudyError, match=r"^the rerun failed: it ended without results"):
         verify.verify(lambda folder, _: [sys.executable, "-c", ""])
 
@@ -387,9 +363,6 @@ def test_the_command_uses_this_code_and_this_python(repository, tmp_path):
     }
     assert command == [*verify.snakemake(tmp_path, 3, whole=False)][:-1]
     assert verify.snakemake(tmp_path, 3, whole=False)[-1] == "reports/results.csv"
-
-
-def test_without_a_snakefile_it_says_so(repository, tmp_path):
     (repository / "Snakefile").unlink()
     with pytest.raises(StudyError, match=r"Snakefile: the file is missing; the code must be used"):
         verify.snakemake(tmp_path, 1)
@@ -491,12 +464,6 @@ def test_a_file_of_the_reports_that_differs_is_named_with_both_values(capsys):
     assert "tables, figures and documents 1 did not" in page
     assert with_reports({"report.pdf": "other"}) == 1
     assert "report.pdf is different: the file: cannot be read as pdf" in capsys.readouterr().out
-
-
-def test_asked_for_another_table_it_compares_that_alone():
-    write_results(Path("mine.csv"))
-    assert run(changed(), Path("mine.csv")) == 0
-    assert json.loads(Path("logs/verification.json").read_text())["reports"] == {}
 
 
 def test_a_missing_file_is_on_one_side_and_a_packed_fault_is_on_the_page():

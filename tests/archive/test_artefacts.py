@@ -61,59 +61,23 @@ def pdf(text: str, day: int = 1) -> bytes:
     return typst.compile(f"{dated}\nFirst\n#pagebreak()\n{text}".encode(), format="pdf")
 
 
+SAID, PAGE, OTHER = r"*ffi* (a\\b) = 0.5 ∑", r" (a\b) = 0.5 ∑", r" (a\b) = 0.6 ∑"
+P4, N5, PIXEL, SHADES = "p = .04", "n = 5", "pixel 2, 1 of 1", ("0.392", "0.784")
+WRITTEN, DRAWN = "word/document.xml, paragraph ", "element 2 (path), d"
+# A file, the same otherwise written, and another; where that differs, and what stands there. In the
+# PDF there are ligatures, brackets, what is escaped in it, and letters of another font.
 PAIRS = [
-    # Ligatures, brackets, what is escaped in PDF, and letters of another font.
-    (
-        "a.pdf",
-        pdf(r"*ffi* (a\\b) = 0.5 ∑"),
-        pdf(r"*ffi* (a\\b) = 0.5 ∑", 2),
-        pdf(r"*ffi* (a\\b) = 0.6 ∑"),
-        "page 2",
-        r" (a\b) = 0.5 ∑",
-        r" (a\b) = 0.6 ∑",
-    ),
+    ("a.pdf", *map(pdf, [SAID, SAID, SAID.replace("5", "6")], [1, 2, 1]), "page 2", PAGE, OTHER),
     ("a.csv", b"x,y\n1,0.5\n", b'x,y\n1,"0.50"\n', b"x,y\n1,0.6\n", "line 2, y", "0.5", "0.6"),
     ("a.csv", b"x\n1\n", b"x\r\n1\r\n", b"x\n1\n2\n", "line 3", "4 parts", "6 parts"),
     ("a.json", b'{"n": [1, 0.5]}', b'{"n":[1,0.5]}', b'{"n": [2, 0.5]}', "/n/0", "1", "2"),
     ("a.xlsx", xlsx(0.5, 9), xlsx(0.5, 20), xlsx(0.6, 9), "Sheet!B1", "0.5", "0.6"),
-    (
-        "a.html",
-        html("p = .04"),
-        html("p = .04", "a {}"),
-        html("p = .05"),
-        "under 'Costs'",
-        "p = .04",
-        "p = .05",
-    ),
-    (
-        "a.docx",
-        docx("n = 5"),
-        docx("n = 5", order=-1),
-        docx("n = 6"),
-        "word/document.xml, paragraph 1",
-        "n = 5",
-        "n = 6",
-    ),
-    (
-        "a.docx",
-        docx("n = 5"),
-        docx("n = 5", 101),
-        docx("n = 5", 200),
-        "word/media/a.png, pixel 2, 1 of 1",
-        "0.392",
-        "0.784",
-    ),
-    ("a.png", png(100), png(101), png(200), "pixel 2, 1 of 1", "0.392", "0.784"),
+    ("a.html", html(P4), html(P4, "a {}"), html("p = .05"), "under 'Costs'", P4, "p = .05"),
+    ("a.docx", docx(N5), docx(N5, order=-1), docx("n = 6"), f"{WRITTEN}1", N5, "n = 6"),
+    ("a.docx", docx(N5), docx(N5, 101), docx(N5, 200), f"word/media/a.png, {PIXEL}", *SHADES),
+    ("a.png", png(100), png(101), png(200), PIXEL, *SHADES),
     ("a.png", png(100), png(100, note="made"), png(100, 5), "size in pixels", "4 x 4", "5 x 5"),
-    (
-        "a.svg",
-        svg("1.25"),
-        svg("1.25000001"),
-        svg("1.26"),
-        "element 2 (path), d",
-        "M 1.25 2",
-        "M 1.26 2",
-    ),
+    ("a.svg", svg("1.25"), svg("1.25000001"), svg("1.26"), DRAWN, "M 1.25 2", "M 1.26 2"),
     ("a.svg", svg("1"), svg("1", "Team "), svg("1", "Tram"), "element 3 (text)", "Team", "Tram"),
     ("a.txt", b"0.5 m", b"0.50 m", b"0.5 s", "line 1", "0.5 m", "0.5 s"),
 ]

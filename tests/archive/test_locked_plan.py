@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.study import CCP, STUDIES, StudyFolder
+from support.study import CCP, STUDIES, StudyFolder, inside
 
 from ccp_analysis import before
 from ccp_analysis.archive.lock_plan import run as lock
@@ -33,13 +32,22 @@ IMPUTATIONS = "analysis.yaml: imputation.imputations"
 PLAN = "config/analysis.yaml"
 
 
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of the CCP study, its plan locked as version 1.0; not to be changed."""
+    folder = tmp_path_factory.mktemp("locked")
+    shutil.copytree(CCP / "config", folder / "config")
+    shutil.rmtree(folder / LOCKED)
+    with inside(folder):
+        lock(date="2020-01-31")
+    return folder
+
+
 @pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
-    """The configuration of the CCP study, its plan locked as version 1.0, as the current folder."""
-    shutil.copytree(CCP / "config", tmp_path / "config")
-    shutil.rmtree(tmp_path / LOCKED)
+def study(locked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
+    """A copy of it, as the current folder."""
+    shutil.copytree(locked, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    lock(date="2020-01-31")
     return StudyFolder(tmp_path)
 
 
@@ -159,46 +167,46 @@ def test_a_new_version_keeps_the_history_and_the_reasons(study: StudyFolder) -> 
         locks()
 
 
-def _value(folder: Path) -> None:
-    path = folder / LOCK
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["values"]["analysis.yaml"]["imputation"]["imputations"] = 40
-    path.write_text(json.dumps(content), encoding="utf-8")
+def _edit(name: str, old: str, new: str) -> Callable[[Path], object]:
+    """Return what changes a file of a lock."""
 
+    def change(folder: Path) -> None:
+        StudyFolder(folder).change(name, old, new)
 
-def _date(folder: Path) -> None:
-    path = folder / LOCK
-    path.write_text(path.read_text(encoding="utf-8").replace("2020-01-31", "2019-01-31"))
+    return change
 
 
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (_value, "lock.json: what it holds does not fit its checksum"),
-        (_date, "lock.json: what it holds does not fit its checksum"),
+        (_edit(LOCK, '"imputations": 50', '"imputations": 40'), "does not fit its checksum"),
+        (_edit(LOCK, "2020-01-31", "2019-01-31"), "lock.json: what it holds does not fit its ch"),
         (lambda folder: (folder / LOCK).write_text("{"), "not readable as a locked plan"),
         (lambda folder: (folder / LOCK).unlink(), "not readable as a locked plan"),
-        (
-            lambda folder: (folder / PLAN).write_text("seed: 1\n"),
-            "analysis.yaml: the file was altered",
-        ),
+        (_edit(PLAN, "seed: ", "seed: 1"), "analysis.yaml: the file was altered"),
         (lambda folder: (folder / PLAN).unlink(), "analysis.yaml: the file is missing"),
         (lambda folder: (folder / "note.txt").write_text("a"), "note.txt: the file was not locked"),
         (lambda folder: folder.rename(folder.with_name("2.0")), "does not fit its checksum"),
-        (
-            lambda folder: shutil.copytree(folder, folder.with_name("2.0")),
-            "does not fit its checksum",
-        ),
+        (lambda folder: shutil.copytree(folder, folder.with_name("2.0")), "not fit its checksum"),
     ],
 )
-def test_an_altered_lock_stops_before_the_first_job(
+def test_an_altered_lock_is_no_lock(
     study: StudyFolder, damage: Callable[[Path], object], said: str
 ) -> None:
     damage(LOCKED / "1.0")
+    with pytest.raises(StudyError) as caught:
+        locks()
+    assert said in str(caught.value)
+
+
+def test_an_altered_lock_and_a_wrong_line_stop_before_the_first_job(study: StudyFolder) -> None:
     shutil.copytree(CCP / "data/raw", "data/raw")
-    found = before.faults(Trial())
-    assert len(found) == 1
-    assert said in found[0]
+    reasons("analysis.yaml: seed,why,2020-02-01,me,before")
+    [fault] = before.faults(Trial())
+    assert fault.startswith(f"{DEVIATIONS}, line 2: ") and "no field that differs" in fault
+    _edit(LOCK, "2020-01-31", "2019-01-31")(LOCKED / "1.0")
+    [fault] = before.faults(Trial())
+    assert "lock.json: what it holds does not fit its checksum" in fault
 
 
 @pytest.mark.parametrize(
@@ -211,22 +219,18 @@ def test_an_altered_lock_stops_before_the_first_job(
         (f"{IMPUTATIONS},why,2020-02-01,me,perhaps", "seen 'perhaps' found"),
     ],
 )
-def test_a_line_of_the_deviations_that_is_wrong_stops_before_the_first_job(
+def test_a_line_of_the_deviations_that_is_wrong_is_named(
     study: StudyFolder, line: str, said: str
 ) -> None:
     study.change(PLAN, "imputations: 50", "imputations: 40")
     good = "analysis.yaml: imputation,fewer were enough,2020-02-01,me,before"
     reasons(good)
-    assert said_of_plan(before.faults(Trial())) == []
+    assert len(compared(Trial()).deviations) == 1
     reasons(good, line)
-    [fault] = said_of_plan(before.faults(Trial()))
-    assert fault.startswith(f"{DEVIATIONS}, line 3: ")
-    assert said in fault
-
-
-def said_of_plan(found: list[str]) -> list[str]:
-    """Leave out that raw files are not there."""
-    return [fault for fault in found if "data/raw" not in fault]
+    with pytest.raises(StudyError) as caught:
+        compared(Trial())
+    assert str(caught.value).startswith(f"{DEVIATIONS}, line 3: ")
+    assert said in str(caught.value)
 
 
 def test_deviations_without_a_lock_are_refused(study: StudyFolder) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 RAW = Path("data/raw")
 FILES = ("recruitment", "teams", "baseline", "followup", "status")
@@ -71,10 +72,11 @@ class Damage:
     name: str
     do: Callable[[], None]
     same: bool = False  # whether the participants must come out as before
+    cell: tuple[str, str, str] | None = None  # whose row, file and column, where it is one cell
 
 
 def reduce_study(folder: Path) -> None:
-    """Leave some columns of the interviews and the instruments that they make."""
+    """Leave five files, some columns of the interviews and the instruments that they make."""
     for file, columns in KEPT.items():
         path = folder / RAW / f"{file}.csv"
         header, *rows = table(path)
@@ -83,15 +85,27 @@ def reduce_study(folder: Path) -> None:
     path = folder / "config/dictionary.csv"
     header, *rows = table(path)
     wanted = {file: columns.split() for file, columns in KEPT.items()}
-    write(path, [header, *(r for r in rows if r[0] not in wanted or r[1] in wanted[r[0]])])
+    kept = [r for r in rows if r[0] in FILES and (r[0] not in wanted or r[1] in wanted[r[0]])]
+    write(path, [header, *kept])
     path = folder / "config/instruments.yaml"
     text = path.read_text(encoding="utf-8")
-    goal, utility = text.index("  goal_attainment:"), text.index("  utility:")
-    inclusion = text.index("  inclusion:")
-    path.write_text("instruments:\n" + text[goal:inclusion] + text[utility:], encoding="utf-8")
-    path = folder / "config/study.yaml"
-    text = path.read_text(encoding="utf-8").replace("[social_capital]", "[goal_attainment]")
+    made = ("goal_attainment", "inclusion", "utility", "fidelity")
+    goal, inclusion, utility, fidelity = (text.index(f"  {name}:") for name in made)
+    text = "instruments:\n" + text[goal:inclusion] + text[utility:fidelity]
     path.write_text(text, encoding="utf-8")
+    path = folder / "config/study.yaml"
+    study = yaml.safe_load(path.read_text(encoding="utf-8")) | {
+        "complete_case": ["goal_attainment"]
+    }
+    for part in ("delivery", "sharing", "target_trial"):
+        del study[part]
+    left = [study["files"].pop(file)["path"] for file in {*study["files"]} - {*FILES}]
+    for name in (*left, "config/implementation.yaml"):
+        (folder / name).unlink()
+    path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    path = folder / "config/rules.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text[: text.index("  - id: contact_after_recruitment")], encoding="utf-8")
 
 
 def table(path: Path) -> list[list[str]]:
@@ -130,7 +144,8 @@ def cell_damages(rng: np.random.Generator) -> Iterator[Damage]:
             rows = table(_of(file))
             row, column = int(rng.integers(1, len(rows))), int(rng.integers(len(rows[0])))
             name = f"{file} {rows[0][column]} of row {row + 1}: {text[:20]!r}"
-            yield Damage(name, _rows(file, _put(row, column, text)))
+            cell = (rows[row][rows[0].index("participant")], f"{file}.csv", rows[0][column])
+            yield Damage(name, _rows(file, _put(row, column, text)), cell=cell)
 
 
 def header_damages(rng: np.random.Generator) -> Iterator[Damage]:

@@ -22,11 +22,10 @@ def cells(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
-def redirect(suffix: str, more: str = "") -> None:
+def redirect(suffix: str) -> None:
     """Let study.yaml name the files of another suffix."""
     path = Path("config/study.yaml")
-    text = re.sub(r"(path: data/raw/\w+)\.csv", rf"\1.{suffix}{more}", path.read_text())
-    path.write_text(text)
+    path.write_text(re.sub(r"(path: data/raw/\w+)\.csv", rf"\1.{suffix}", path.read_text()))
 
 
 def as_xlsx(path: Path) -> None:

@@ -90,32 +90,32 @@ def test_merged_cells_beside_the_rows_lose_nothing(tiny):
     assert asked(queries) == []
 
 
+def rows(*numbers: int) -> Callable[[Worksheet], None]:
+    def hide(sheet: Worksheet) -> None:
+        for number in numbers:
+            sheet.row_dimensions[number].hidden = True
+        sheet.auto_filter.ref = "A1:D5" if numbers == (3,) else None
+
+    return hide
+
+
+def columns(sheet: Worksheet) -> None:
+    for letter in "BD":
+        sheet.column_dimensions[letter].hidden = True
+
+
+def whole(sheet: Worksheet) -> None:
+    sheet.parent.create_sheet("Notes")
+    sheet.sheet_state, sheet.parent.active = "hidden", 1
+
+
 @pytest.mark.parametrize(
     ("hide", "said"),
     [
-        (
-            lambda sheet: [setattr(sheet.row_dimensions[n], "hidden", True) for n in (2, 4, 5)],
-            "hidden rows, read like the others: 2, 4 to 5",
-        ),
-        (
-            lambda sheet: [
-                setattr(sheet.row_dimensions[3], "hidden", True),
-                setattr(sheet.auto_filter, "ref", "A1:D5"),
-            ],
-            "hidden row (a filter is on), read like the others: 3",
-        ),
-        (
-            lambda sheet: [setattr(sheet.column_dimensions[c], "hidden", True) for c in "BD"],
-            "hidden columns, read like the others: age, remark",
-        ),
-        (
-            lambda sheet: [
-                sheet.parent.create_sheet("Notes"),
-                setattr(sheet, "sheet_state", "hidden"),
-                setattr(sheet.parent, "active", 1),
-            ],
-            "the sheet 'Sheet' is hidden; it is read like any other",
-        ),
+        (rows(2, 4, 5), "hidden rows, read like the others: 2, 4 to 5"),
+        (rows(3), "hidden row (a filter is on), read like the others: 3"),
+        (columns, "hidden columns, read like the others: age, remark"),
+        (whole, "the sheet 'Sheet' is hidden; it is read like any other"),
     ],
 )
 def test_what_somebody_has_hidden_is_read_and_asked_about(tiny, hide, said):
@@ -236,6 +236,16 @@ LONG = "who,visit,age,score,remark\n" + "".join(
 )
 
 
+def shared(tiny) -> None:
+    """Let both interviews stand in one file, told apart by a column that is no variable."""
+    study = STUDY.replace("first.csv,", "first.csv, where: {visit: first},")
+    study = study.replace("second.csv,", "first.csv, where: {visit: second},")
+    tiny.write("config/study.yaml", study)
+    if "first,visit" not in (tiny.path / "config/dictionary.csv").read_text():
+        row = "first,visit,wave,,Visit,text,,,,,\nfirst,age"
+        tiny.change("config/dictionary.csv", "first,age", row)
+
+
 def test_several_rows_for_each_person_can_be_told_apart(tiny):
     expected = tiny.clean()[0]
     unmade(tiny)
@@ -248,10 +258,7 @@ def test_several_rows_for_each_person_can_be_told_apart(tiny):
     assert "as the column 'visit' suggests, list the file once for each of them" in error
     assert "'where: {visit: …}'" in error
     # One file of the study for each visit; what the other takes is not of its dictionary.
-    shared = STUDY.replace("first.csv,", "first.csv, where: {visit: first},").replace(
-        "second.csv,", "first.csv, where: {visit: second},"
-    )
-    tiny.write("config/study.yaml", shared)
+    shared(tiny)
     tiny.write("first.csv", LONG + "P5,third,,3,\n")
     people, queries, flow = tiny.clean()
     assert people["score_before"].equals(expected["score_before"])
@@ -263,15 +270,7 @@ def test_several_rows_for_each_person_can_be_told_apart(tiny):
 
 def test_a_decision_about_a_shared_file_changes_the_row_that_it_names(tiny):
     tiny.write("first.csv", LONG.replace("P2,Second ,,7", "P2,Second ,,77"))
-    tiny.change(
-        "config/dictionary.csv", "first,age", "first,visit,wave,,Visit,text,,,,,\nfirst,age"
-    )
-    tiny.write(
-        "config/study.yaml",
-        STUDY.replace("first.csv,", "first.csv, where: {visit: first},").replace(
-            "second.csv,", "first.csv, where: {visit: second},"
-        ),
-    )
+    shared(tiny)
     tiny.write(
         "config/decisions.csv",
         "file,participant,column,raw_value,action,value,who,when,why\n"

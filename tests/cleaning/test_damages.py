@@ -158,30 +158,60 @@ def test_the_ends_of_at_least_300_damages_are_kept(damages: dict[str, Damage]) -
     assert ENDS.isin(["stopped", "asked", "same", "taken as it stands"]).all()
 
 
-def in_two_files() -> list[object]:
-    """Every damage; to two files of five whatever is not of one cell, to the others if long."""
+def cells_together() -> list[list[str]]:
+    """Damaged cells that stop nothing, no two of a group in one column of a file."""
+    groups: list[dict[str, str]] = []
+    for name in ENDS.index[ENDS != "stopped"]:
+        column, of_a_cell, _ = name.partition(" of row ")
+        if of_a_cell:
+            group = next((g for g in groups if column not in g), {})
+            groups += [] if group in groups else [group]
+            group[column] = name
+    return [list(group.values()) for group in groups]
+
+
+@pytest.mark.parametrize("names", cells_together())
+def test_cells_damaged_together_are_each_asked_about(
+    names: list[str], study: Path, before: Outcome, damages: dict[str, Damage], tmp_path: Path
+) -> None:
+    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
+    with chdir(tmp_path):
+        for name in names:
+            damages[name].do()
+        found = Outcome()
+        assert found.error is None
+        check_accounts(found, damages[names[0]])
+        check_values(found, before, damages[names[0]])
+    place = ["participant", "file", "column"]
+    asked = {*found.queries[place].itertuples(index=False, name=None)}
+    asked -= {*before.queries[place].itertuples(index=False, name=None)}
+    ends = ["asked" if damages[name].cell in asked else "taken as it stands" for name in names]
+    assert dict(zip(names, ends, strict=True)) == dict(ENDS[names])
+
+
+def one_at_a_time() -> list[object]:
+    """Every damage; if not long, one of a kind to two files of five, and cells that stop."""
     kinds: list[str] = []
     found: list[object] = []
     for name in ENDS.index:
         file, _, what = name.partition(": ")
-        kind = re.sub(r"\d+.*", "", what)
+        if " of row " in name:
+            kind = name.partition(" of row ")[0]
+            left = kind in kinds or ENDS[name] != "stopped"
+        else:
+            kind = re.sub(r"\d+.*", "", what)
+            at = kinds.index(kind) if kind in kinds else len(kinds)
+            left = (at + FILES.index(file)) % len(FILES) > 1
         kinds += [kind] * (kind not in kinds)
-        left = file in FILES and (kinds.index(kind) + FILES.index(file)) % len(FILES) > 1
         found.append(pytest.param(name, marks=pytest.mark.long) if left else name)
     return found
 
 
-@pytest.mark.parametrize("name", in_two_files())
+@pytest.mark.parametrize("name", one_at_a_time())
 def test_a_damage_ends_well(
     name: str, study: Path, before: Outcome, damages: dict[str, Damage], tmp_path: Path
 ) -> None:
-    assert end_of(damages[name], study, before, tmp_path) == ENDS[name]
-
-
-def end_of(damage: Damage, study: Path, before: Outcome, folder: Path) -> str:
-    """Damage a copy of the study, clean it, and say how that ended."""
     assert before.error is None
-    shutil.copytree(study / "config", folder / "config")
-    shutil.copytree(study / RAW, folder / RAW)
-    with chdir(folder):
-        return check(damage, before)
+    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
+    with chdir(tmp_path):
+        assert check(damages[name], before) == ENDS[name]

@@ -20,23 +20,18 @@ from ccp_analysis.config.study import RawFile
 
 
 def column(kind: str, **more) -> Column:
-    plain = {
-        "file": "f",
-        "column": "x",
-        "name": "x",
-        "visit": "",
-        "label": "X",
-        "type": kind,
-        "codes": {},
-        "missing": {},
-        "minimum": None,
-        "maximum": None,
-        "unit": "",
-    }
+    plain = {"file": "f", "column": "x", "name": "x", "visit": "", "label": "X", "type": kind}
+    plain |= {"codes": {}, "missing": {}, "minimum": None, "maximum": None, "unit": ""}
     return Column.model_validate(plain | more)
 
 
 FILE = RawFile(path=Path("f.csv"), rows="participant")
+GENDER = {"female": ["Female", "F", "Femal"], "male": ["Male", "M"]}
+ORDERED = {"0": ["Never"], "1": ["Some of the time"], "2": ["Always"]}
+WORDS = [
+    *("1e400", "-1e400", "inf", "-Infinity", "nan", "NaN", "None", "1,5", "0x10", "1_000", "5e"),
+    *(".", "٣", "seven", "1.2.3", "TRUE", "1 2"),
+]
 
 
 def decoded(
@@ -60,72 +55,121 @@ def decoded(
     return values, queries.table().set_index("row")
 
 
-def one(cell: str, asked: Column) -> tuple[object, pd.DataFrame]:
-    values, queries = decoded([cell], asked)
-    return values.iloc[0], queries
+DAY, LEAP, APRIL = map(pd.Timestamp, ("2020-03-01", "2020-02-29", "2020-04-03"))
+FEMALE, NEVER = column("category", codes=GENDER), "not one of the codes"
+NO_DATE, ZERO = "not a date as in 2020-01-31", "written with a fraction of zero"
+# A column; its cells; what is taken of them, None where nothing; and the rule or the action of each
+# query by its line, which begins with 2; 0 is that of the whole column.
+TAKEN = {
+    "numbers": (
+        column("number"),
+        ["7", "-3", "+3", "1.50", "1e2", ".5"],
+        [7, -3, 3, 1.5, 100, 0.5],
+        {},
+    ),
+    "space": (
+        column("number"),
+        [" 7", "7 ", " 7\t", "\xa07"],
+        [7] * 4,
+        dict.fromkeys(range(2, 6), ("note", "spelling", "read as 7")),
+    ),
+    "no numbers": (
+        column("number"),
+        WORDS,
+        [None] * len(WORDS),
+        dict.fromkeys(range(2, 2 + len(WORDS)), ("error", "not a number", "set missing")),
+    ),
+    "integers": (
+        column("integer"),
+        ["2", "2.0", "2.5"],
+        [2, 2, None],
+        {0: ZERO, 4: "not a whole number"},
+    ),
+    "least": (column("number", minimum=0), ["5", "-1"], [5, None], {3: "outside 0 to inf"}),
+    "most": (column("number", maximum=6), ["5", "9"], [5, None], {3: "outside -inf to 6"}),
+    "large": (
+        column("number", minimum=0, maximum=9999999),
+        [" 1234567.25", "12345678"],
+        [1234567.25, None],
+        {2: ("note", "spelling", "read as 1234567.25"), 3: "outside 0 to 9999999"},
+    ),
+    "missing within limits": (
+        column("integer", missing={"-99": "refused"}, minimum=0, maximum=5),
+        ["-99"],
+        [None],
+        {2: "missing code"},
+    ),
+    "missing however written": (
+        column("number", missing={"-99": "x"}),
+        ["-99", "-99.0", "-9.9e1", "99"],
+        [None, None, None, 99],
+        dict.fromkeys([2, 3, 4], "missing code"),
+    ),
+    "code, label and synonym in any case": (
+        FEMALE,
+        ["female", "female", "Female", "F", "  FEMALE ", "fEmAl", "male"],
+        ["female"] * 6 + ["male"],
+        dict.fromkeys([4, 5, 6, 7], ("note", "spelling", "read as female")),
+    ),
+    "a file written in labels": (
+        FEMALE,
+        ["Male", "Female", "Female", "F"],
+        ["male", *["female"] * 3],
+        {5: "spelling"},
+    ),
+    "no code": (FEMALE, ["femmale"], [None], {2: ("error", NEVER, "set missing")}),
+    "an ordinal is a number": (
+        column("ordinal", codes=ORDERED),
+        ["0", "some of  the TIME", "2", "3", ""],
+        [0, 1, 2, None, None],
+        {3: "spelling", 5: NEVER},
+    ),
+    "dates": (
+        column("date"),
+        ["2020-02-29", " 2020-03-01", "2021-02-29", "01/02/2020", "2020-13-01", "yesterday"],
+        [LEAP, DAY, *[None] * 4],
+        {3: ("note", "spelling", "read as 2020-03-01")} | dict.fromkeys(range(4, 8), NO_DATE),
+    ),
+    "the day first where that is declared": (
+        column("date"),
+        ["03/04/2020", "2020-04-03", "31/04/2020", "3/4/2020"],
+        [APRIL, APRIL, None, APRIL],
+        {4: NO_DATE},
+    ),
+    "a decimal comma where it is declared": (
+        column("number"),
+        ["1,5", "-,25", "3", "1.5", "1,2,3"],
+        [1.5, -0.25, 3, None, None],
+        dict.fromkeys([5, 6], "not a number"),
+    ),
+    "identifiers": (
+        column("id"),
+        ["CP001", "cp002", " CP003 "],
+        ["CP001", "CP002", "CP003"],
+        {3: ("note", "spelling", "read as CP002"), 4: ("note", "spelling", "read as CP003")},
+    ),
+    "free text stands in no query": (column("text"), ["  Mrs Smith ", ""], ["Mrs Smith", None], {}),
+}
+
+DECLARED = {
+    "the day first where that is declared": {"dates": "day-first"},
+    "a decimal comma where it is declared": {"decimal": "comma"},
+}
 
 
-@pytest.mark.parametrize(
-    ("cell", "value"), [("7", 7), ("-3", -3), ("+3", 3), ("1.50", 1.5), ("1e2", 100), (".5", 0.5)]
-)
-def test_a_number_is_taken_as_it_stands(cell, value):
-    found, queries = one(cell, column("number"))
-    assert found == value
-    assert queries.empty
-
-
-@pytest.mark.parametrize("cell", [" 7", "7 ", " 7\t", "\xa07"])
-def test_white_space_around_a_number_is_a_note(cell):
-    found, queries = one(cell, column("number"))
-    assert found == 7
-    assert queries.loc[2, ["severity", "rule", "action"]].tolist() == [
-        "note",
-        "spelling",
-        "read as 7",
-    ]
-    assert queries.loc[2, "raw_value"] == cell
-
-
-WORDS = [
-    "1e400",
-    "-1e400",
-    "inf",
-    "-Infinity",
-    "nan",
-    "NaN",
-    "None",
-    "1,5",
-    "0x10",
-    "1_000",
-    "5e",
-    ".",
-    "٣",
-    "seven",
-    "1.2.3",
-    "TRUE",
-]
-
-
-@pytest.mark.parametrize("cell", [*WORDS, "1 2"])
-def test_what_is_no_number_is_set_missing_with_an_error(cell):
-    found, queries = one(cell, column("number"))
-    assert pd.isna(found)
-    assert queries.loc[2, ["severity", "action", "rule", "raw_value"]].tolist() == [
-        "error",
-        "set missing",
-        "not a number",
-        cell,
-    ]
-
-
-def test_an_integer_has_no_fraction():
-    values, queries = decoded(["2", "2.0", "2.5"], column("integer"))
-    assert values.tolist()[:2] == [2, 2]
-    assert pd.isna(values[2])
-    assert queries["rule"].to_dict() == {
-        0: "written with a fraction of zero",
-        4: "not a whole number",
-    }
+@pytest.mark.parametrize("case", TAKEN)
+def test_what_is_taken_and_what_is_asked(case):
+    asked, cells, taken, rules = TAKEN[case]
+    values, queries = decoded(cells, asked, FILE.model_copy(update=DECLARED.get(case, {})))
+    assert [None if pd.isna(value) else value for value in values] == taken
+    assert sorted(queries.index) == sorted(rules)
+    for row, expected in rules.items():
+        query = queries.loc[row]
+        if isinstance(expected, str):
+            assert query["rule"] == expected
+        else:
+            assert tuple(query[["severity", "rule", "action"]]) == expected
+        assert row == 0 or query["raw_value"] == cells[row - 2]
 
 
 def test_limits_belong_to_the_range():
@@ -137,18 +181,6 @@ def test_limits_belong_to_the_range():
     assert set(queries["severity"]) == {"error"}
 
 
-def test_one_sided_limits():
-    assert decoded(["5", "-1"], column("number", minimum=0))[0].isna().tolist() == [False, True]
-    assert decoded(["5", "9"], column("number", maximum=6))[0].isna().tolist() == [False, True]
-
-
-def test_large_values_are_reported_in_full():
-    _, queries = one(" 1234567.25", column("number", minimum=0, maximum=9999999))
-    assert queries.loc[2, "action"] == "read as 1234567.25"
-    _, queries = one("12345678", column("number", minimum=0, maximum=9999999))
-    assert queries.loc[2, "rule"] == "outside 0 to 9999999"
-
-
 @pytest.mark.parametrize("kind", ["number", "category", "date", "text", "ordinal", "integer"])
 def test_missing_codes_whatever_the_type(kind):
     codes = {"1": ["One"]} if kind in ("category", "ordinal") else {}
@@ -157,65 +189,6 @@ def test_missing_codes_whatever_the_type(kind):
     assert values.isna().all()
     assert queries["rule"].to_dict() == {2: "missing code", 3: "missing code"}
     assert queries["action"].tolist() == ["set missing: not answered", "set missing: never asked"]
-
-
-def test_a_missing_code_wins_over_the_limits():
-    asked = column("integer", missing={"-99": "refused"}, minimum=0, maximum=5)
-    assert set(decoded(["-99"], asked)[1]["rule"]) == {"missing code"}
-
-
-GENDER = {"female": ["Female", "F", "Femal"], "male": ["Male", "M"]}
-
-
-def test_categories_by_code_label_and_synonym_in_any_case():
-    cells = ["female", "female", "Female", "F", "  FEMALE ", "fEmAl", "male"]
-    values, queries = decoded(cells, column("category", codes=GENDER))
-    assert values.tolist() == ["female"] * 6 + ["male"]
-    assert queries.index.tolist() == [4, 5, 6, 7]
-    assert set(queries["action"]) == {"read as female"}
-    assert set(queries["rule"]) == {"spelling"}
-
-
-def test_a_file_written_in_labels_is_not_queried_for_it():
-    values, queries = decoded(["Male", "Female", "Female", "F"], column("category", codes=GENDER))
-    assert values.tolist() == ["male", "female", "female", "female"]
-    assert queries.index.tolist() == [5]
-
-
-def test_an_unknown_category_is_set_missing():
-    found, queries = one("femmale", column("category", codes=GENDER))
-    assert pd.isna(found)
-    assert queries.loc[2, ["severity", "rule"]].tolist() == ["error", "not one of the codes"]
-
-
-def test_an_ordinal_is_a_number():
-    asked = column("ordinal", codes={"0": ["Never"], "1": ["Some of the time"], "2": ["Always"]})
-    values, queries = decoded(["0", "some of  the TIME", "2", "3", ""], asked)
-    assert values[:3].tolist() == [0, 1, 2]
-    assert values[3:].isna().all()
-    assert queries["rule"].to_dict() == {3: "spelling", 5: "not one of the codes"}
-
-
-def test_dates():
-    cells = ["2020-02-29", " 2020-03-01", "2021-02-29", "01/02/2020", "2020-13-01", "yesterday"]
-    values, queries = decoded(cells, column("date"))
-    assert values[:2].tolist() == [pd.Timestamp("2020-02-29"), pd.Timestamp("2020-03-01")]
-    assert values[2:].isna().all()
-    assert queries.loc[3, "action"] == "read as 2020-03-01"
-    assert set(queries.loc[4:, "rule"]) == {"not a date as in 2020-01-31"}
-
-
-def test_identifiers_in_another_case_and_spaces():
-    values, queries = decoded(["CP001", "cp002", " CP003 "], column("id"))
-    assert values.tolist() == ["CP001", "CP002", "CP003"]
-    assert queries["action"].to_dict() == {3: "read as CP002", 4: "read as CP003"}
-
-
-def test_free_text_stands_in_no_query():
-    values, queries = decoded(["  Mrs Smith ", ""], column("text"))
-    assert values[0] == "Mrs Smith"
-    assert pd.isna(values[1])
-    assert queries.empty
 
 
 def test_a_column_without_rows():
@@ -255,14 +228,6 @@ def test_the_quick_path_reads_as_the_careful_one(cells, kind):
     pd.testing.assert_frame_equal(queries, asked_again)
 
 
-def test_a_missing_code_is_one_however_its_number_is_written():
-    values, queries = decoded(
-        ["-99", "-99.0", "-9.9e1", "99"], column("number", missing={"-99": "x"})
-    )
-    assert values.isna().tolist() == [True, True, True, False]
-    assert set(queries["rule"]) == {"missing code"}
-
-
 def test_soft_limits_keep_the_value_and_ask():
     asked = column("number", minimum=0, maximum=100, soft_minimum=10, soft_maximum=50)
     values, queries = decoded(["5", "10", "50", "51", "101", ""], asked)
@@ -275,24 +240,7 @@ def test_soft_limits_keep_the_value_and_ask():
     ]
 
 
-def test_a_decimal_comma_is_one_only_where_it_is_declared():
-    german = RawFile(path=Path("f.csv"), rows="participant", decimal="comma")
-    values, queries = decoded(["1,5", "-,25", "3", "1.5", "1,2,3"], column("number"), german)
-    assert values[:3].tolist() == [1.5, -0.25, 3]
-    assert values[3:].isna().all()
-    assert queries.index.tolist() == [5, 6]
-
-
-def test_dates_with_the_day_first_only_where_that_is_declared():
-    british = RawFile(path=Path("f.csv"), rows="participant", dates="day-first")
-    cells = ["03/04/2020", "2020-04-03", "31/04/2020", "3/4/2020"]
-    values, queries = decoded(cells, column("date"), british)
-    april = pd.Timestamp("2020-04-03")
-    assert values[[0, 1, 3]].tolist() == [april] * 3
-    assert queries.index.tolist() == [4]
-
-
-def test_value_labels_of_the_file_mean_what_the_dictionary_says():
+def test_value_labels_and_missing_values_of_the_file_mean_what_the_dictionary_says():
     labels = {"x": {"1": "Female", "2": "Male", "9": "Refused"}}
     asked = column("category", codes=GENDER, missing={"refused": "refused to say"})
     values, queries = decoded(["1", "2", "9", "3", "1"], asked, labels=labels)
@@ -301,9 +249,6 @@ def test_value_labels_of_the_file_mean_what_the_dictionary_says():
         ["missing code", "set missing: refused to say"],
         ["not one of the codes", "set missing"],
     ]
-
-
-def test_missing_values_that_the_file_declares_are_missing():
     values, queries = decoded(["5", "-98"], column("number"), missing={"x": {"-98": "do not know"}})
     assert pd.isna(values[1])
     assert queries["action"].tolist() == ["set missing: do not know"]

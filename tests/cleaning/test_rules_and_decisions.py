@@ -71,6 +71,7 @@ CASES = {
     "age": ("first.csv", ",30,", ",35,", "age", "age against birth"),
     "event": ("events.csv", "2020-02-01", "2019-02-01", "date", "event before signing"),
     "data date": ("events.csv", "2020-03-01", "2021-01-02", "date", "after the date of the data"),
+    "loss": ("events.csv", "P3,lost", "P4,lost", "seen_after", "seen after the loss"),
 }
 
 
@@ -82,16 +83,13 @@ def test_each_rule_finds_its_cell_and_keeps_it(dated, case):
     raw = pd.read_csv(file, dtype=str)
     column = {"seen_before": "seen", "seen_after": "seen"}.get(variable, variable)
     [query] = queries.to_dict("records")
+    if case == "loss":  # of an interview that stands in another file
+        assert asked(queries) == [["second.csv", "4", "P4", "seen", rule]]
+        return
     assert (query["rule"], query["column"], query["action"]) == (rule, column, "kept")
     assert raw[column].iloc[int(query["row"]) - 2] == query["raw_value"] == new.strip(",")
     if variable in people:
         assert str(people.loc[query["participant"], variable]).startswith(new.strip(","))
-
-
-def test_an_interview_after_the_loss(dated):
-    dated.change("events.csv", "P3,lost", "P4,lost")
-    _, queries, _ = dated.clean()
-    assert asked(queries) == [["second.csv", "4", "P4", "seen", "seen after the loss"]]
 
 
 def test_a_skip_pattern_removes_the_answer_with_a_query(dated):
@@ -185,15 +183,10 @@ def test_decisions_change_values_and_answer_queries(dated):
     assert people.loc[["P1", "P2"], "age"].tolist() == [30, 40]
     assert pd.isna(people.loc["P4", "seen_after"])
     assert people.loc["P4", "score_after"] == 9
-    answers = queries.set_index(["participant", "column"])[
-        ["decision", "decided_by", "decided_on", "answer"]
-    ]
-    assert answers.loc[("P1", "age")].tolist() == [
-        "corrected to 30",
-        "AB",
-        "2021-02-01",
-        "typed twice",
-    ]
+    said = ["decision", "decided_by", "decided_on", "answer"]
+    answers = queries.set_index(["participant", "column"])[said]
+    first = ["corrected to 30", "AB", "2021-02-01", "typed twice"]
+    assert answers.loc[("P1", "age")].tolist() == first
     assert answers.loc[("P4", "seen"), "decision"] == "set missing"
     assert answers.loc[("P4", "score"), "decision"] == "keep"
     assert (answers["decision"] != "").all()
@@ -236,6 +229,9 @@ def test_faults_of_decisions(dated, fault):
     error = dated.fails()
     assert str(error).startswith("config/decisions.csv, line 2: ")
     assert sentence in str(error)
+    one = line("first.csv,,P2,age,400,set missing,")
+    dated.write("config/decisions.csv", one + one.removeprefix(HEADER))
+    assert "line 3: another decision answers the same query already" in str(dated.fails())
 
 
 def test_who_when_and_why_are_asked_for(dated):
@@ -260,13 +256,6 @@ def test_a_decision_is_about_a_value_as_it_stands_in_any_list(dated, found):
         assert people.loc["P1", "score_after"] == 3
         [answered] = queries[queries["column"] == "score"].to_dict("records")
         assert answered["decision"] == "corrected to 3"
-
-
-def test_two_decisions_about_one_query(dated):
-    dated.change("first.csv", "P2,2020-01-11,40", "P2,2020-01-11,400")
-    one = "first.csv,,P2,age,400,set missing,,AB,2021-02-01,asked\n"
-    dated.write("config/decisions.csv", HEADER + one + one)
-    assert "line 3: another decision answers the same query already" in str(dated.fails())
 
 
 def test_what_stopped_the_run_is_listed_with_its_place(tiny):

@@ -42,6 +42,7 @@ def test_a_sum_is_the_mean_of_the_answered_items_times_their_number():
     table = items([1, 2, 3, 4, 5], [1, 2, 3, 4, NAN])
     assert prorated(table, "sum", 0.8).tolist() == [15, 12.5]
     assert prorated(table, "mean", 0.8).tolist() == [3, 2.5]
+    assert prorated(items([NAN, NAN]), "sum", 0.0).isna().all()  # even if none is asked for
 
 
 @pytest.mark.parametrize(("k", "share"), [(5, 0.8), (10, 0.3), (3, 1 / 3), (15, 0.8), (14, 0.75)])
@@ -50,10 +51,6 @@ def test_the_minimum_answered_is_enough_and_one_less_is_not(k, share):
     edge = [1.0] * need + [NAN] * (k - need)
     below = [1.0] * (need - 1) + [NAN] * (k - need + 1)
     assert prorated(items(edge, below), "mean", share).isna().tolist() == [False, True]
-
-
-def test_no_answer_gives_no_score_even_if_none_is_asked_for():
-    assert prorated(items([NAN, NAN]), "sum", 0.0).isna().all()
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 4)), min_size=1, max_size=9), st.floats(0, 1))
@@ -88,12 +85,9 @@ def test_scores_and_subscales_at_every_visit():
     asked = {"s": instrument(subscales={"one": {"label": "One", "items": ["i1"]}})}
     scores = score_instruments(values, asked, columns("i0", "i1", visits=("a", "b")))
     assert scores.iloc[0].to_dict() == {"s_a": 3, "s_one_a": 2, "s_b": 7, "s_one_b": 4}
-
-
-def test_items_asked_once_make_a_score_without_a_visit():
-    values = items([1, 2])
-    scores = score_instruments(values, {"s": instrument()}, columns("i0", "i1", visits=("",)))
-    assert scores.columns.tolist() == ["s"]
+    # Items asked once make a score without a visit.
+    once = score_instruments(items([1, 2]), {"s": instrument()}, columns("i0", "i1", visits=("",)))
+    assert once.columns.tolist() == ["s"]
 
 
 FAULTS = {
@@ -146,12 +140,7 @@ def test_health_states_of_the_value_set_for_england(england, state, value):
     scale, decrements = england
     levels = pd.DataFrame([[float(level) for level in state]], columns=scale.items)
     assert utility(levels, decrements).tolist() == [value]
-
-
-def test_a_missing_dimension_leaves_no_utility(england):
-    scale, decrements = england
-    levels = pd.DataFrame([[1.0, 1, NAN, 1, 1]], columns=scale.items)
-    assert utility(levels, decrements).isna().all()
+    assert utility(levels.assign(**{scale.items[2]: NAN}), decrements).isna().all()
 
 
 VALUE_SETS = {

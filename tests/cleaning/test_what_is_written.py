@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.study import inside
 from tiny import RAW, STUDY
 
 from ccp_analysis.cleaning import stage
@@ -27,26 +28,21 @@ from ccp_analysis.files import escaped, unescaped, write_csv
 ROOT = Path(__file__).parents[2]
 
 
-def clean_all() -> None:
-    out = Path("data/derived")
-    stage.run(
-        participants=out / "participants.parquet",
-        queries=out / "queries.csv",
-        flow=out / "flow.json",
-        missing=out / "missing.parquet",
-        scales=out / "scales.csv",
-        codebook=out / "codebook.parquet",
-    )
-
-
-@pytest.fixture
-def written(ccp_study) -> dict[str, object]:
-    clean_all()
-    derived = Path("data/derived")
+@pytest.fixture(scope="module")
+def written(ccp_done, tmp_path_factory) -> dict[str, object]:
+    """What cleaning the CCP study writes, and why each value is missing."""
+    out, derived = tmp_path_factory.mktemp("written"), ccp_done / "data/derived"
+    with inside(ccp_done.path):
+        stage.run(
+            participants=out / "p.parquet",
+            queries=out / "q.csv",
+            flow=out / "f.json",
+            missing=out / "missing.parquet",
+        )
     return {
         "people": pd.read_parquet(derived / "participants.parquet"),
         "flow": json.loads((derived / "flow.json").read_text(encoding="utf-8")),
-        "missing": pd.read_parquet(derived / "missing.parquet"),
+        "missing": pd.read_parquet(out / "missing.parquet"),
         "scales": pd.read_csv(
             derived / "scales.csv", keep_default_na=False, na_values={"alpha": ""}
         ),
@@ -156,10 +152,9 @@ def test_alpha_of_a_textbook_case_and_of_none():
     # Two parallel items with correlation r: alpha is 2 r / (1 + r) (Spearman-Brown).
     items = pd.DataFrame({"a": [1.0, 2, 3, 4, np.nan], "b": [2.0, 1, 4, 3, 9]})
     alpha, n = cronbach_alpha(items)
-    assert n == 4
-    np.testing.assert_allclose(alpha, 2 * 0.6 / 1.6)
-    assert np.isnan(cronbach_alpha(items[["a"]])[0])
-    assert np.isnan(cronbach_alpha(pd.DataFrame({"a": [1.0, 2], "b": [2.0, 1]}))[0])
+    assert (n, alpha) == (4, pytest.approx(2 * 0.6 / 1.6))
+    for none in (items[["a"]], pd.DataFrame({"a": [1.0, 2], "b": [2.0, 1]})):
+        assert np.isnan(cronbach_alpha(none)[0])
 
 
 def test_the_codebook_has_every_variable_once(written):
@@ -367,29 +362,25 @@ def test_escaping_can_be_undone(text):
     assert escaped(text)[:1] not in ("=", "@", "\t", "\r")
 
 
-def test_formulas_in_raw_cells_are_escaped_in_the_list_of_queries(tiny):
-    tiny.write("first.csv", RAW["first.csv"].replace("P2,40", "P2,=cmd|'/c calc'!A1"))
-    _, queries, _ = tiny.clean()
-    assert queries["raw_value"].tolist() == ["'=cmd|'/c calc'!A1"]
-
-
-def test_an_identifier_unlike_the_others_is_a_query(ccp_study):
+def test_identifiers_unlike_the_others_and_numbers_not_expected_are_queries(ccp_study):
     for path in Path("data/raw").glob("*.csv"):
         table = path.read_text(encoding="utf-8")
         path.write_text(table.replace("CP005,", "5,"), encoding="utf-8")
+    ccp_study.change("config/study.yaml", "expected: 32", "expected: 33")
+    ccp_study.change("config/study.yaml", "month6: 127", "month6: 126")
     ccp_study.clean()
     queries = pd.read_csv("data/derived/queries.csv", dtype=str, keep_default_na=False)
     found = queries[queries["rule"] == "identifier unlike the others"]
     assert set(found["raw_value"]) == {"5"}
     assert {"recruitment.csv", "baseline.csv"} <= set(found["file"])
-
-
-def test_a_number_of_rows_that_is_not_expected_is_a_query(ccp_study):
-    ccp_study.change("config/study.yaml", "expected: 32", "expected: 33")
-    ccp_study.clean()
-    queries = pd.read_csv("data/derived/queries.csv", dtype=str, keep_default_na=False)
-    [query] = queries[queries["file"] == "status.csv"].query("row == '0'").to_dict("records")
-    assert (query["rule"], query["raw_value"]) == ("33 rows expected", "32")
+    for file, rule, value in (
+        ("status.csv", "33 rows expected", "32"),
+        ("study.yaml", "126 participants expected at stage month6", "127"),
+    ):
+        [query] = queries[(queries["file"] == file) & (queries["row"].isin(["0", ""]))].to_dict(
+            "records"
+        )
+        assert (query["rule"], query["raw_value"]) == (rule, value)
 
 
 def test_rows_that_differ_in_white_space_and_case_collapse(tiny):

@@ -11,10 +11,11 @@ import pytest
 from scipy.optimize import minimize
 
 from ccp_analysis.imputation.categorical import (
+    _measures,
+    _places,
     fit_multinomial,
     independent,
     probabilities,
-    pseudo_observations,
 )
 from ccp_analysis.imputation.chained import Conditional, impute
 from ccp_analysis.imputation.rows import Patterned, Whole
@@ -146,9 +147,9 @@ def test_pseudo_observations_by_hand():
         [1, mean[0], mean[1] + sd[1] / 2],
         [1, mean[0], mean[1] - sd[1] / 2],
     ]
-    np.testing.assert_allclose(pseudo_observations(X)[0], expected)
-    few = np.array([[[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 1.0]]])
-    assert pseudo_observations(few)[0, 1, 1] == 0.0  # not below the least that there is
+    np.testing.assert_allclose(_places(*_measures(X[:, :, 1:]))[0], expected)
+    few = np.array([0.0] * 9 + [1.0])[None, :, None]  # half a deviation is more than the mean
+    assert _places(*_measures(few))[0, 1, 1] == 0.0  # not below the least that there is
 
 
 def test_perfect_prediction_stays_uncertain():

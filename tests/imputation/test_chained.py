@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -161,6 +162,14 @@ def brute_force_pool(observed, x, k):
     return nearer / k + ties * (k - nearer.sum()) / (k * ties.sum())
 
 
+def test_donors_of_many_rows():
+    rng = np.random.default_rng(9)
+    observed, missing = rng.normal(size=(2, 100_000)), rng.normal(size=(2, 20_000))
+    chosen = draw_donors(observed, missing, rng.random(missing.shape), 5)
+    for row, i in itertools.product(range(2), rng.integers(0, 20_000, 50)):
+        assert brute_force_pool(observed[row], missing[row, i], 5)[chosen[row, i]] > 0
+
+
 @pytest.mark.parametrize("k", [1, 3, 5, 50])
 @pytest.mark.parametrize("decimals", [12, 1, 0])  # no ties, some, nearly all
 def test_donors_equal_brute_force(k, decimals):
@@ -181,17 +190,6 @@ def test_donors_equal_brute_force(k, decimals):
             np.testing.assert_allclose(share, expected, rtol=0, atol=min(k, n) / steps)
 
 
-def test_donors_of_many_rows():
-    rng = np.random.default_rng(9)
-    n, m = 100_000, 2
-    observed, missing = rng.normal(size=(m, n)), rng.normal(size=(m, 20_000))
-    chosen = draw_donors(observed, missing, rng.random(missing.shape), 5)
-    for row in range(m):
-        for i in rng.integers(0, 20_000, 50):
-            pool = brute_force_pool(observed[row], missing[row, i], 5)
-            assert pool[chosen[row, i]] > 0
-
-
 def test_donors_do_not_depend_on_last_bits():
     rng = np.random.default_rng(10)
     observed, missing = rng.normal(size=(3, 200)), rng.normal(size=(3, 50))
@@ -200,9 +198,6 @@ def test_donors_do_not_depend_on_last_bits():
     noise = 1 + 4e-16 * rng.choice([-1, 0, 1], size=observed.shape)
     first = draw_donors(observed, missing, uniform, 5)
     np.testing.assert_array_equal(draw_donors(observed * noise, missing, uniform, 5), first)
-
-
-def test_predictions_too_far_apart_are_refused():
     with pytest.raises(ValueError, match="too far apart"):
         draw_donors(np.array([[0.0, 1e12]]), np.zeros((1, 1)), np.zeros((1, 1)), 5)
 
@@ -282,6 +277,13 @@ def test_nothing_missing_returns_copies():
     assert result.values.tobytes() == np.stack([data] * 3).tobytes()
     assert not np.shares_memory(result.values, data)
     assert np.isnan(result.chain_mean).all()
+    # What is outside of the plan stays as it is, complete or not.
+    data = punched(np.random.default_rng(21))
+    values = impute(
+        data, [Conditional(0, (4, 5))], m=2, iterations=1, rng=np.random.default_rng(1)
+    ).values
+    assert not np.isnan(values[:, :, 0]).any()
+    np.testing.assert_array_equal(values[1, :, 1:], data[:, 1:])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -352,18 +354,10 @@ def test_a_team_without_values_is_imputed_at_the_average_of_teams():
         assert np.isfinite(values).all()
 
 
-def test_incomplete_column_outside_the_plan_stays_as_it_is():
-    rng = np.random.default_rng(21)
-    data = punched(rng)
-    values = impute(data, [Conditional(0, (4, 5))], m=2, iterations=1, rng=rng).values
-    assert not np.isnan(values[:, :, 0]).any()
-    np.testing.assert_array_equal(values[1, :, 1:], data[:, 1:])
-
-
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"data": [(slice(None), 2)]}, "column 2 cannot be imputed: it has no observed value"),
+        ({"gone": 2}, "column 2 cannot be imputed: it has no observed value"),
         ({"plan": [Conditional(0, (1, 4))]}, "column 1, a predictor of column 0, has missing"),
         ({"plan": [Conditional(0, (4,)), Conditional(0, (5,))]}, "target of two"),
         ({"plan": [Conditional(0, (6,))]}, "names column 6, but there are 6"),
@@ -371,27 +365,18 @@ def test_incomplete_column_outside_the_plan_stays_as_it_is():
         ({"fixed": np.full((80, 1), np.nan)}, "finite"),
         ({"m": 0}, "at least one imputation"),
         ({"iterations": 0}, "one iteration"),
+        ({"model": {"method": "cart"}}, "column 1: method must be"),
+        ({"model": {"predictors": (1, 2)}}, "own predictor"),
+        ({"model": {"predictors": (2, 2)}}, "named twice"),
+        ({"model": {"donors": 0}}, "at least one donor"),
+        ({"model": {"bounds": (2.0, 1.0)}}, "lower bound"),
     ],
 )
 def test_what_cannot_be_imputed_is_refused(change, sentence):
-    data = punched(np.random.default_rng(22))
-    for where in change.pop("data", []):
-        data[where] = np.nan
-    arguments = {"plan": full_plan(data, "norm"), "m": 2, "iterations": 2, "fixed": None} | change
+    data, asked = punched(np.random.default_rng(22)), dict(change)
+    model = {"target": 1, "predictors": (2,)} | asked.pop("model", {})
+    data[:, asked.pop("gone", [])] = np.nan
+    arguments = {"plan": full_plan(data, "norm"), "m": 2, "iterations": 2, "fixed": None} | asked
     with pytest.raises(ValueError, match=sentence):
+        Conditional(**model)
         impute(data, rng=np.random.default_rng(1), **arguments)
-
-
-@pytest.mark.parametrize(
-    ("fields", "sentence"),
-    [
-        ({"method": "cart"}, "column 1: method must be"),
-        ({"predictors": (1, 2)}, "own predictor"),
-        ({"predictors": (2, 2)}, "named twice"),
-        ({"donors": 0}, "at least one donor"),
-        ({"bounds": (2.0, 1.0)}, "lower bound"),
-    ],
-)
-def test_senseless_models_are_refused(fields, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        Conditional(**({"target": 1, "predictors": (2,)} | fields))

@@ -36,33 +36,14 @@ def test_formulas(text, expected):
     assert set(rule.parts) <= set(values)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "__import__('os').system('true')",
-        "a.b",
-        "a[0]",
-        "a if b else c",
-        "a > b",
-        "a and b",
-        "lambda: a",
-        "[a]",
-        "open(a)",
-        "log(a, b)",
-        "log()",
-        "max(*a)",
-        "max(a, key=b)",
-        "a + 'b'",
-        "True + a",
-        "a // b",
-        "a := 3",
-        "a +",
-        "",
-        "3 + 4",
-        "1j * a",
-        "a + " * 200 + "a",
-    ],
-)
+FORBIDDEN = [
+    *("__import__('os').system('true')", "a.b", "a[0]", "a if b else c", "a > b", "a and b"),
+    *("lambda: a", "[a]", "open(a)", "log(a, b)", "log()", "max(*a)", "max(a, key=b)", "a + 'b'"),
+    *("True + a", "a // b", "a := 3", "a +", "", "3 + 4", "1j * a", "a + " * 200 + "a"),
+]
+
+
+@pytest.mark.parametrize("text", FORBIDDEN)
 def test_everything_else_is_refused(text):
     with pytest.raises(StudyError, match="imputation.derived.x"):
         parse("x", text)

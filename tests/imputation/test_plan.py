@@ -13,7 +13,6 @@ from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.plan import Plan
-from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.imputation.encoding import decode, encode
 from ccp_analysis.imputation.plan import Variable, imputation_variables, with_derived
@@ -24,24 +23,10 @@ STUDY = small_study.study(clusters=None)
 
 
 def plan(**imputation) -> Plan:
-    return Plan.model_validate(
-        {
-            "seed": 1,
-            "confidence_level": 0.95,
-            "estimand": "treatment-policy",
-            "outcomes": [{"id": "pain", "role": "primary"}, {"id": "mood", "role": "secondary"}],
-            "covariates": ["age", "sex"],
-            "imputation": {"imputations": 2, "iterations": 1, "donors": 5} | imputation,
-            "analyses": [
-                {
-                    "id": "a",
-                    "role": "primary",
-                    "model": "ancova",
-                    "visit": "after",
-                    "data": "imputed",
-                }
-            ],
-        }
+    return small_study.plan(
+        outcomes=[{"id": "pain", "role": "primary"}, {"id": "mood", "role": "secondary"}],
+        covariates=["age", "sex"],
+        imputation=small_study.PLAN["imputation"] | imputation,
     )
 
 
@@ -97,16 +82,8 @@ def variables(economics=None, people=PEOPLE, **imputation) -> list[Variable]:
 
 def test_every_variable_of_any_analysis_once():
     found = variables(auxiliary=["income_before", "pain_before"])
-    names = [v.name for v in found]
-    assert names == [
-        "age",
-        "sex",
-        "pain_before",
-        "pain_after",
-        "mood_before",
-        "mood_after",
-        "income_before",
-    ]
+    measured = ["pain_before", "pain_after", "mood_before", "mood_after"]
+    assert [v.name for v in found] == ["age", "sex", *measured, "income_before"]
     assert [v.covariate for v in found] == [True, True] + [False] * 5
     assert [v.stem for v in found][2:] == ["pain", "pain", "mood", "mood", "income_before"]
 
@@ -131,17 +108,10 @@ def test_the_method_follows_the_scale_and_the_plan():
     asked_for = ["income_before", "visits_before", "stage", "home"]
     found = {v.name: v for v in variables(auxiliary=asked_for)}
     by_rule = {name: method_of(v, plan()) for name, v in found.items()}
-    assert by_rule == {
-        "age": "norm",
-        "sex": "logreg",
-        "pain_before": "lrd",
-        "pain_after": "lrd",
-        "mood_before": "lrd",
-        "mood_after": "lrd",
-        "income_before": "norm",
-        "visits_before": "lrd",
-        "stage": "pmm",
-        "home": "polyreg",
+    measured = ["pain_before", "pain_after", "mood_before", "mood_after", "visits_before"]
+    assert by_rule == dict.fromkeys(measured, "lrd") | {
+        **{"age": "norm", "income_before": "norm"},
+        **{"sex": "logreg", "stage": "pmm", "home": "polyreg"},
     }
     asked = plan(methods={"pain_after": "norm", "age": "pmm", "sex": "pmm"})
     assert [method_of(found[n], asked) for n in asked.imputation.methods] == ["norm", "pmm", "pmm"]
@@ -173,11 +143,6 @@ def test_what_the_plan_cannot_ask(imputation, sentence):
     assert sentence in str(caught.value)
 
 
-def test_bounds_that_are_no_range():
-    with pytest.raises(ValueError, match="bounds of 'age'"):
-        plan(bounds={"age": [3, 3]})
-
-
 # --- derived variables and items ------------------------------------------------------------------
 
 
@@ -192,31 +157,40 @@ def test_derived_variables_come_last_and_in_order():
     assert "change" not in PEOPLE
 
 
-def test_a_derived_variable_that_the_plan_names_elsewhere_is_no_variable_already():
-    with pytest.raises(StudyError, match="'x' is named among the covariates, subgroups or aux"):
-        variables(derived={"x": "age + 1"}, auxiliary=["x"])
-
-
 @pytest.mark.parametrize(
-    ("derived", "sentence"),
+    ("asked", "sentence"),
     [
-        ({"x": "y_after"}, "'y_after' is not a variable of the participants table"),
-        ({"x": "note"}, "'note' is a variable of the type text"),
-        ({"x": "age + sex"}, "'sex' is a category; a number is expected"),
-        ({"age": "pain_after"}, "'age' is already a variable"),
-        ({"x": "y", "y": "x + age"}, "x and y follow from each other"),
-        ({"x": "age +"}, "is not a formula"),
+        ({"derived": {"x": "y_after"}}, "'y_after' is not a variable of the participants table"),
+        ({"derived": {"x": "note"}}, "'note' is a variable of the type text"),
+        ({"derived": {"x": "age + sex"}}, "'sex' is a category; a number is expected"),
+        ({"derived": {"age": "pain_after"}}, "'age' is already a variable"),
+        ({"derived": {"x": "y", "y": "x + age"}}, "x and y follow from each other"),
+        ({"derived": {"x": "age +"}}, "is not a formula"),
+        (
+            {"derived": {"x": "age + 1"}, "auxiliary": ["x"]},
+            "'x' is named among the covariates, subgroups or aux",
+        ),
+        ({"auxiliary": ["hight"]}, "'hight' is not a variable of the participants table"),
+        ({"auxiliary": ["note"]}, "the type text; expected a number or a category"),
+        ({"auxiliary": ["seen"]}, "the type date; expected a number or a category"),
+        (
+            {"people": PEOPLE.drop(columns=["mood_before", "mood_after"])},
+            "outcome 'mood' is neither an instrument nor a variable",
+        ),
+        ({"level": {"rage": "items"}}, "imputation.level names 'rage'"),
     ],
 )
-def test_formulas_that_cannot_be_computed(derived, sentence):
-    with pytest.raises(StudyError) as caught:
-        variables(derived=derived)
+def test_variables_and_formulas_that_cannot_be_used(asked, sentence):
+    with pytest.raises(StudyError, match=r"config/analysis\.yaml") as caught:
+        variables(**asked)
     assert sentence in str(caught.value)
 
 
-def test_a_formula_without_a_value_for_somebody():
+def test_bounds_that_are_no_range_and_a_formula_without_a_value_for_somebody():
+    with pytest.raises(ValueError, match="bounds of 'age'"):
+        plan(bounds={"age": [3, 3]})
     found = variables(derived={"x": "log(pain_before - 1)"})
-    with pytest.raises(StudyError, match="'log\\(pain_before - 1\\)' is not a finite number"):
+    with pytest.raises(StudyError, match=r"'log\(pain_before - 1\)' is not a finite number"):
         with_derived(found, PEOPLE)
 
 
@@ -228,24 +202,17 @@ def test_items_stand_in_for_their_score():
     assert method_of(found["i_before"], plan()) == "pmm"
     plain = {v.name: v for v in variables(level={"mood": "score"})}
     assert plain["mood_after"].rule is None and "i_after" not in plain
-    with pytest.raises(StudyError, match="imputation.level names 'rage'"):
-        variables(level={"rage": "items"})
 
 
 # --- values that cannot exist ---------------------------------------------------------------------
 
-WITH_LOSSES = Study.model_validate(
-    STUDY.model_dump()
-    | {
-        "files": STUDY.model_dump()["files"] | {"status": {"path": "s.csv", "rows": "event"}},
-        "losses": {
-            "file": "status",
-            "event": "event",
-            "date": "date",
-            "reason": "reason",
-            "ending": ["death", "moved"],
-        },
-    }
+WITH_LOSSES = small_study.study(
+    clusters=None,
+    files=small_study.STUDY["files"] | {"status": {"path": "s.csv", "rows": "event"}},
+    losses={
+        **{"file": "status", "event": "event", "date": "date", "reason": "reason"},
+        "ending": ["death", "moved"],
+    },
 )
 
 
@@ -264,12 +231,8 @@ def test_the_dead_have_no_value_after_their_last_interview():
     assert not table.loc[1, ["mood_after", "pain_before", "age"]].any()  # mood_after was observed
     assert not table.loc[[0, 2, 3]].any(axis=None)
     assert not never_exist(WITH_LOSSES, plan(), found, people).any()
-
-
-def test_somebody_seen_after_an_event_has_values():
-    people = PEOPLE.assign(left="death", interviewed_before=True, interviewed_after=True)
-    found = variables()
-    assert not never_exist(WITH_LOSSES, plan(not_after=["death"]), found, people).any()
+    seen = people.assign(left="death", interviewed_after=True)  # after the event: has values
+    assert not never_exist(WITH_LOSSES, asked, found, seen).any()
 
 
 def test_an_event_that_ends_nothing():
@@ -278,25 +241,6 @@ def test_an_event_that_ends_nothing():
             never_exist(study, plan(not_after=["divorce"]), variables(), PEOPLE)
         assert "'divorce' is not an event" in str(caught.value)
         assert words in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("hight", "'hight' is not a variable of the participants table"),
-        ("note", "'note' is a variable of the type text; expected a number or a category"),
-        ("seen", "'seen' is a variable of the type date; expected a number or a category"),
-    ],
-)
-def test_variables_that_cannot_be_used(name, sentence):
-    with pytest.raises(StudyError, match="config/analysis.yaml") as caught:
-        variables(auxiliary=[name])
-    assert sentence in str(caught.value)
-
-
-def test_an_outcome_that_was_never_measured():
-    with pytest.raises(StudyError, match="outcome 'mood' is neither an instrument nor a variable"):
-        variables(people=PEOPLE.drop(columns=["mood_before", "mood_after"]))
 
 
 def category(*codes: str) -> Variable:

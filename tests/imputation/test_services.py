@@ -282,12 +282,6 @@ def test_a_column_with_a_stream_of_its_own_moves_no_other():
     assert (without.values[:, :, :3] != plain.values).any()
 
 
-def test_same_seed_same_services(copy_of_ccp):
-    before = (DERIVED / "imputed.parquet").read_bytes()
-    copy_of_ccp.impute()
-    assert (DERIVED / "imputed.parquet").read_bytes() == before
-
-
 def test_a_study_without_an_evaluation_has_no_services(btheb_done):
     names = set(read(btheb_done, "imputed"))
     assert not {n for n in names if n.startswith(("cost", "su_", "alive", "utility"))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -57,27 +56,20 @@ def everything(X, y, groups):
     return numbers, mixed.status
 
 
-@pytest.mark.parametrize("shared_design", [True, False])
-def test_a_batch_equals_its_single_fits(shared_design):
-    X, y, groups = draw(1, (2, 3), shared_design, group_sd=0.2)
+@pytest.mark.parametrize("shared", ["", "design", "outcome"])
+def test_a_batch_equals_its_single_fits(shared):
+    X, y, groups = draw(1, (2, 3), shared == "design", group_sd=0.2)
+    y = y[0, 0] if shared == "outcome" else y
     numbers, statuses = everything(X, y, groups)
-    assert {"ok", "boundary"} == set(statuses.ravel())
+    assert {"ok", "boundary"} == set(statuses.ravel()) or shared == "outcome"
     for index in np.ndindex(2, 3):
-        single, status = everything(X if shared_design else X[index], y[index], groups)
+        design, outcome = (v if v.ndim == own else v[index] for v, own in ((X, 2), (y, 1)))
+        single, status = everything(design, outcome, groups)
         assert status == statuses[index]
         for name, values in numbers.items():
             np.testing.assert_allclose(
                 values[index], single[name], rtol=1e-9, atol=1e-12, err_msg=name
             )
-
-
-def test_designs_of_a_batch_may_share_an_outcome():
-    X, y, groups = draw(2, (4,))
-    numbers, _ = everything(X, y[0], groups)
-    for i in range(4):
-        single, _ = everything(X[i], y[0], groups)
-        for name, values in numbers.items():
-            np.testing.assert_allclose(values[i], single[name], rtol=1e-9, err_msg=name)
 
 
 def test_contrasts_may_differ_within_a_batch():
@@ -265,21 +257,18 @@ def test_pooling_of_any_shape():
         np.testing.assert_allclose(shared.df, single.df, rtol=1e-12)
 
 
-def test_a_large_trial_takes_linear_memory_and_time():
+def test_a_large_trial_takes_linear_memory():
     rng = np.random.default_rng(7)
     n, G = 100_000, 1_000
     groups = rng.integers(0, G, n)
     X = np.column_stack([np.ones(n), groups % 2, rng.normal(size=(n, 6))])
     y = X[:, 2] + rng.normal(size=G)[groups] + rng.normal(size=n)
     tracemalloc.start()
-    started = time.process_time()
     fit = fit_random_intercept(X, y, groups)
     ours = kenward_roger(fit, np.eye(8)[[1]])
     robust = cluster_robust(fit_ols(X, y), groups, np.eye(8)[[1]])
-    seconds = time.process_time() - started
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert seconds < 10.0
     assert peak < 15 * X.nbytes
     np.testing.assert_allclose([fit.var_group, fit.var_resid], [1.0, 1.0], rtol=0.15)
     np.testing.assert_allclose(ours.df, 998.0, rtol=1e-3)

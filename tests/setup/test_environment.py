@@ -169,16 +169,13 @@ def test_environment_that_is_not_what_it_should_be_is_made_again(
     if fault == "no stamp":
         project.stamp.unlink()
     elif fault == "other lock":
-        project.write("requirements.lock", "# nothing else\n")
-        stamp = stamp.replace(
-            digest, hashlib.sha256((project.root / "requirements.lock").read_bytes()).hexdigest()
-        )
-    elif fault == "other Python":
-        project.stamp.write_text(stamp.replace(version, "3.11.999"))
-    elif fault == "moved":
-        project.stamp.write_text(stamp.replace(venv, "/elsewhere/.venv"))
-    else:
+        lock = project.write("requirements.lock", "# nothing else\n")
+        stamp = stamp.replace(digest, hashlib.sha256(lock.read_bytes()).hexdigest())
+    elif fault == "no Python":
         (project.root / ".venv/bin/python").unlink()
+    else:
+        other = {"other Python": (version, "3.11.999"), "moved": (venv, "/elsewhere/.venv")}
+        project.stamp.write_text(stamp.replace(*other[fault]))
     done = project.make("environment")
     assert done.returncode == 0, done.stderr
     assert "Making .venv" in done.stdout
@@ -255,7 +252,9 @@ def test_second_set_up_waits_for_the_first(project: Project) -> None:
     assert len([name for name in project.home.iterdir() if name.name.isdigit()]) == 1
 
 
-def test_run_that_meets_another_says_so(project: Project) -> None:
+def test_run_that_meets_another_says_so_and_what_a_killed_one_left_is_opened(
+    project: Project,
+) -> None:
     assert project.make("environment").returncode == 0
     stale = project.write(".snakemake/locks/0.output.lock", "")
     with (project.root / ".run.lock").open("w") as held:
@@ -267,13 +266,7 @@ def test_run_that_meets_another_says_so(project: Project) -> None:
         project.write("second/config/study.yaml", "id: second\n")
         other = project.make("run", "STUDY=second")
         assert other.stdout == "snakemake --cores 4 --directory second\n"
-
-
-def test_lock_left_by_a_killed_run_is_opened(project: Project) -> None:
-    assert project.make("environment").returncode == 0
-    stale = project.write(".snakemake/locks/0.output.lock", "")
-    done = project.make("run")
-    assert done.stdout.splitlines() == [
+    assert project.make("run").stdout.splitlines() == [
         "An earlier run was killed: unlocking this folder.",
         "snakemake --unlock",
         "snakemake --cores 4",
@@ -296,24 +289,17 @@ def test_lock_is_kept_while_a_run_by_hand_or_an_orphaned_job_lives(
     assert stale.exists()
 
 
-@pytest.mark.parametrize("status", ["real", "public", "synthetic-looking"])
-def test_data_of_a_study_that_is_not_synthetic_are_left_alone(
-    project: Project, status: str
-) -> None:
-    project.write("config/study.yaml", f"id: trial\ndata_status: {status}\n")
+def test_data_are_drawn_again_of_a_synthetic_study_alone(project: Project) -> None:
     project.write("tools/synthetic/__main__.py", GENERATOR)
     raw = project.write("data/raw/baseline.csv", "precious")
-    done = project.make("data")
-    assert "does not say 'data_status: synthetic'" in sentence(done)
-    assert raw.read_text() == "precious"
-    assert not (project.root / "data/derived").exists()
-
-
-def test_data_of_a_synthetic_study_are_drawn_again(project: Project) -> None:
-    project.write("config/study.yaml", "id: trial\ndata_status: synthetic  # or real\n")
-    project.write("tools/synthetic/__main__.py", GENERATOR)
-    raw = project.write("data/raw/baseline.csv", "old")
     planted = project.write("tests/simulation/data/planted_faults.csv", "old")
+    for status in ("real", "public", "synthetic-looking"):
+        project.write("config/study.yaml", f"id: trial\ndata_status: {status}\n")
+        done = project.make("data")
+        assert "does not say 'data_status: synthetic'" in sentence(done)
+        assert raw.read_text() == "precious"
+        assert not (project.root / "data/derived").exists()
+    project.write("config/study.yaml", "id: trial\ndata_status: synthetic  # or real\n")
     done = project.make("data")
     assert done.returncode == 0, done.stderr
     assert raw.read_text() == "drawn"
@@ -321,9 +307,9 @@ def test_data_of_a_synthetic_study_are_drawn_again(project: Project) -> None:
     assert [path.name for path in raw.parent.iterdir()] == ["baseline.csv"]
 
 
-@pytest.mark.parametrize("target", ["run", "archive", "verify", "data", "clean"])
-def test_folder_that_is_no_study_is_refused(project: Project, target: str) -> None:
-    assert "is no study folder" in sentence(project.make(target, "STUDY=nowhere"))
+def test_folder_that_is_no_study_is_refused(project: Project) -> None:
+    for target in ("run", "archive", "verify", "data", "clean"):
+        assert "is no study folder" in sentence(project.make(target, "STUDY=nowhere")), target
 
 
 def test_clean_keeps_raw_data_and_the_readme(project: Project) -> None:
@@ -345,29 +331,22 @@ def requirements(lock: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_lock_pins_and_hashes_every_requirement(lock: str) -> None:
+def test_lock_pins_and_hashes_every_requirement_and_carries_no_address(lock: str) -> None:
     found = requirements(lock)
     assert len(found) > 50
     for line in found.values():
         assert re.match(r"[a-z0-9-]+==[^\s;]+( ; [^\\]*?)?( +--hash=sha256:[0-9a-f]{64})+$", line)
-
-
-@pytest.mark.parametrize("lock", LOCKS)
-def test_lock_carries_no_address_and_no_path(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert not re.search(r"://|\bfile:| @ |index|find-links|trusted-host|(?<!\w)/\w", text)
 
 
-def test_locks_name_every_dependency_of_the_project() -> None:
+def test_locks_name_every_dependency_agree_and_the_one_for_runs_holds_no_tools() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = sum(project["optional-dependencies"].values(), [])
-    for lock, wanted in zip(LOCKS, [project["dependencies"], extras], strict=True):
+    run, workshop = found = list(map(requirements, LOCKS))
+    for lock, wanted in zip(found, [project["dependencies"], extras], strict=True):
         names = {re.split(r"[^\w.-]", name)[0].lower().replace("_", "-") for name in wanted}
-        assert names <= set(requirements(lock))
-
-
-def test_locks_agree_and_the_one_for_runs_holds_no_tools() -> None:
-    run, workshop = map(requirements, LOCKS)
+        assert names <= set(lock)
     # Developers may need something on every machine that a run needs on some: the rest is the same.
     on_some = re.compile(r" ; .*?(?= +--hash)")
     for name, text in run.items():

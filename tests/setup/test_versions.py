@@ -78,7 +78,4 @@ def test_every_file_takes_the_same_lock():
     assert run.items() <= develop.items()
     wanted = [re.split(r"[^A-Za-z0-9._-]", each)[0] for each in PROJECT["project"]["dependencies"]]
     assert {plain(each) for each in wanted} <= set(run)
-    hashes = re.findall(r"^[A-Za-z].*$(?!\n {4}--hash)", text("requirements.lock"), re.MULTILINE)
-    assert hashes == []  # each has a SHA-256
-    assert "://" not in text("requirements.lock")
     assert yaml.safe_load(text("CITATION.cff"))["version"] == __version__

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.cases import cases
 
 from ccp_analysis import before
 from ccp_analysis.config.plan import Plan
@@ -14,60 +15,8 @@ from ccp_analysis.config.salvage import salvage
 from ccp_analysis.config.trial import Trial
 
 ROOT = Path(__file__).parents[2]
-PLAN, MONEY, STUDY = "config/analysis.yaml", "config/economics.yaml", "config/study.yaml"
-# File, what stands there, what is put in its place; what is said, and by what the line is known.
-FAULTS = {
-    "an unknown model": (PLAN, "model: change, visit", "model: chnge, visit", "like it: 'change'"),
-    "an unknown visit": (
-        PLAN,
-        "{id: did, role: supporting, model: did, visit: month6",
-        "{id: did, role: supporting, model: did, visit: month9",
-        "visit 'month9' is not in config/study.yaml",
-    ),
-    "a sensitivity analysis of none": (
-        PLAN,
-        "analysis: ancova              # repeated",
-        "analysis: ancva               # repeated",
-        "'ancva' is not one of the analyses; most like it: 'ancova'",
-    ),
-    "an outcome without baseline": (
-        PLAN,
-        "  - {id: inclusion, role: secondary}",
-        "  - {id: inclusion, role: secondary}\n  - {id: happiness, role: secondary}",
-        "outcome 'happiness' is not measured at the visit 'baseline'",
-    ),
-    "a subgroup of an unknown variable": (
-        PLAN,
-        "variable: years_in_contact",
-        "variable: years_in_contct",
-        "'years_in_contct' is not one of the variables; most like it: 'years_in_contact'",
-    ),
-    "an unknown key": (PLAN, "power: 0.8", "powr: 0.8", "powr: unknown key"),
-    "a threshold that is not in the list": (
-        MONEY,
-        "main_thresholds: [20000",
-        "main_thresholds: [20001",
-        "20001 is not one of the thresholds",
-    ),
-    "a service without a price": (
-        "config/unit_costs.csv",
-        "su_gp,",
-        "su_gpp,",
-        "service 'su_gp' at visit 'baseline' has no unit cost",
-    ),
-    "a misspelt column": (
-        "data/raw/baseline.csv",
-        "wemwbs_01",
-        "wemwbs_1",
-        "data/raw/baseline.csv, line 1: column 'wemwbs_01' is missing",
-    ),
-    "a mixed model without clusters": (
-        STUDY,
-        "clusters:",
-        "nothing_of_this:",
-        "analysis 'mixed' (model: mixed) needs clusters, which config/study.yaml lacks",
-    ),
-}
+PLAN, STUDY = "config/analysis.yaml", "config/study.yaml"
+FAULTS = cases("study/data/ten_faults.csv")
 
 
 def plant(folder: Path, *names: str) -> None:

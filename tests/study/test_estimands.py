@@ -8,7 +8,6 @@ import yaml
 
 from ccp_analysis.config.check import faults
 from ccp_analysis.config.plan import load_plan, sized
-from ccp_analysis.config.study import load_study
 from ccp_analysis.config.trial import Trial
 from ccp_analysis.errors import StudyError
 
@@ -40,25 +39,24 @@ def test_analyses_that_no_estimand_names_estimate_the_default(ccp_study):
     assert set(found.values()) == {"treatment-policy"}
     assert plan.estimand_of("reference_based") == "second"
     assert plan.estimand_of("delta") == "treatment-policy"
-
-
-def test_deltas_estimate_what_their_analysis_does(ccp_study):
-    add(ccp_study, SECOND | {"analyses": ["ancova"]})
-    assert load_plan().estimand_of("delta") == "second"
-    add(ccp_study, SECOND | {"id": "third", "analyses": ["delta"]})
+    # Deltas estimate what their analysis does, if nothing is said of them.
+    add(ccp_study, SECOND | {"id": "third", "analyses": ["ancova"]})
     assert load_plan().estimand_of("delta") == "third"
-
-
-def test_a_name_alone_is_enough(ccp_study):
-    file = ccp_study / PLAN
-    plan = yaml.safe_load(file.read_text(encoding="utf-8"))
+    add(ccp_study, SECOND | {"id": "fourth", "analyses": ["delta"]})
+    assert load_plan().estimand_of("delta") == "fourth"
+    # A name alone is enough.
+    plan = yaml.safe_load((ccp_study / PLAN).read_text(encoding="utf-8"))
     del plan["estimands"]
-    file.write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
-    plan = load_plan()
-    assert plan.estimands == [] and plan.estimand_of("delta") == "treatment-policy"
+    (ccp_study / PLAN).write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+    assert load_plan().estimands == []
+    assert load_plan().estimand_of("delta") == "treatment-policy"
 
 
 EVENT = {"event": "death", "strategy": "hypothetical", "how": "imputed"}
+
+
+def twice(**more) -> dict:
+    return {"intercurrent_events": [EVENT, EVENT | more]}
 
 
 @pytest.mark.parametrize(
@@ -68,16 +66,10 @@ EVENT = {"event": "death", "strategy": "hypothetical", "how": "imputed"}
         ({"analyses": ["other"]}, "'other' is not one of the analyses or sensitivity analyses"),
         ({"analyses": ["did", "did"]}, "the analysis 'did' stands twice"),
         ({"analyses": []}, "estimand 'second': no analysis estimates it"),
-        ({"intercurrent_events": [EVENT, EVENT]}, "the event 'death' stands twice;"),
-        (
-            {"intercurrent_events": [EVENT | {"outcomes": ["utility", "utility"]}]},
-            "the event 'death' stands twice for 'utility'",
-        ),
-        (
-            {"intercurrent_events": [EVENT | {"outcomes": ["mood"]}]},
-            "'mood' is not one of the outcomes",
-        ),
-        ({"intercurrent_events": [EVENT | {"strategy": "as treated"}]}, "treatment policy"),
+        (twice(), "the event 'death' stands twice;"),
+        (twice(outcomes=["utility", "utility"]), "the event 'death' stands twice for 'utility'"),
+        (twice(outcomes=["mood"]), "'mood' is not one of the outcomes"),
+        (twice(strategy="as treated"), "treatment policy"),
     ],
 )
 def test_estimands_that_do_not_fit_the_plan_are_refused(ccp_study, entry, sentence):
@@ -90,17 +82,9 @@ def test_an_analysis_has_one_estimand(ccp_study):
     add(ccp_study, SECOND, SECOND | {"id": "third", "analyses": ["did"]})
     with pytest.raises(StudyError, match="'third': the analysis 'did' belongs to 'second' already"):
         load_plan()
-
-
-def test_the_default_is_one_of_them(ccp_study):
-    ccp_study.change(PLAN, "estimand: treatment-policy ", "estimand: hypothetical ")
+    ccp_study.change(PLAN, "estimand: treatment-policy\n", "estimand: hypothetical\n")
     with pytest.raises(StudyError, match="'hypothetical' is not one of the estimands"):
         load_plan()
-
-
-def test_without_a_file_of_events_they_are_named_in_words(btheb_study):
-    assert load_study().losses is None
-    assert faults(Trial()) == []
 
 
 def test_an_event_that_is_not_recorded_is_named_before_the_first_job(ccp_study):

@@ -1,9 +1,10 @@
-"""A study of two arms, teams in pairs and two visits, to which a test says what differs."""
+"""A study of two arms, teams in pairs and two visits, and its plan; a test says what differs."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study
 
 STUDY = {
@@ -22,11 +23,25 @@ STUDY = {
     ],
     "files": {"people": {"path": "people.csv", "rows": "participant"}},
 }
+ANALYSIS = {"id": "a", "role": "primary", "model": "ancova", "visit": "after", "data": "imputed"}
+PLAN = {
+    "seed": 1,
+    "confidence_level": 0.95,
+    "estimand": "treatment-policy",
+    "outcomes": [{"id": "x", "role": "primary"}],
+    "covariates": [],
+    "imputation": {"imputations": 2, "iterations": 1, "donors": 5},
+    "analyses": [ANALYSIS],
+}
 
 
 def study(**more: Any) -> Study:
     """Return the study; a key whose value is None is left out."""
     return Study.model_validate({k: v for k, v in (STUDY | more).items() if v is not None})
+
+
+def plan(**more: Any) -> Plan:
+    return Plan.model_validate(PLAN | more)
 
 
 def drawn() -> Study:

@@ -144,22 +144,6 @@ class CategoricalTarget(Target):
         return Patterned(inside, self.lines, rest, Whole(added))
 
 
-def pseudo_observations(X: np.ndarray) -> np.ndarray:
-    """Return the places (m, 2 p, 1 + p) of the pseudo-observations.
-
-    Parameters
-    ----------
-    X : ndarray, shape (m, n, 1 + p)
-        Intercept and p predictors of all rows, observed or not.
-
-    Returns
-    -------
-    ndarray
-        For each predictor one row above and one below its mean.
-    """
-    return _places(*_measures(X[:, :, 1:]))
-
-
 def _measures(predictors: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return mean, least, greatest and half a standard deviation of each predictor, (m, p)."""
     if not predictors.shape[2]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -207,72 +206,3 @@ def imputations_needed(
             fmi = expit(logit(fmi) + ndtri(0.5 + level / 2.0) * np.sqrt(2.0 / m))
     # A hair is taken off before rounding up: 0.3 / 0.05 squared is not quite 36.
     return np.maximum(np.ceil(1.0 + 0.5 * (fmi / cv) ** 2 - 1e-9), 2.0)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A scale on which an estimate is closer to normal than on its own.
-
-    Attributes
-    ----------
-    transform, derivative, back : callable
-        To the scale, its derivative (as a function of the estimate), and from it.
-    domain : tuple of float
-        The open interval in which estimates lie.
-    """
-
-    transform: Callable[[np.ndarray], np.ndarray]
-    derivative: Callable[[np.ndarray], np.ndarray]
-    back: Callable[[np.ndarray], np.ndarray]
-    domain: tuple[float, float]
-
-
-SCALES = {
-    "logit": Scale(logit, lambda p: 1.0 / (p * (1.0 - p)), expit, (0.0, 1.0)),
-    "log": Scale(np.log, lambda x: 1.0 / x, np.exp, (0.0, np.inf)),
-    "fisher-z": Scale(np.arctanh, lambda r: 1.0 / (1.0 - r**2), np.tanh, (-1.0, 1.0)),
-}
-
-
-def pool_on_scale(
-    estimates: np.ndarray,
-    variances: np.ndarray,
-    df: np.ndarray | float = np.inf,
-    *,
-    scale: str,
-    rule: str = "barnard-rubin",
-) -> tuple[Pooled, Callable[[np.ndarray], np.ndarray]]:
-    """Pool proportions, ratios or correlations where they are closer to normal.
-
-    Parameters
-    ----------
-    estimates, variances, df, rule
-        As in `pool`, on the estimates' own scale.
-    scale : {"logit", "log", "fisher-z"}
-        For proportions, ratios and correlations.
-
-    Returns
-    -------
-    pooled : Pooled
-        On the transformed scale; variances by the delta method.
-    back : callable
-        Takes an estimate or a confidence limit back to the original scale.
-
-    Raises
-    ------
-    ValueError
-        As `pool`, if the scale is unknown, or if an estimate lies outside the scale's domain.
-
-    Notes
-    -----
-    Marshall, Altman, Holder & Royston (2009), BMC Med Res Methodol 9:57, table 1.
-    """
-    if scale not in SCALES:
-        raise ValueError(f"The scale is one of {', '.join(SCALES)}, not {scale}.")
-    chosen = SCALES[scale]
-    estimates, variances = np.asarray(estimates, dtype=float), np.asarray(variances, dtype=float)
-    low, high = chosen.domain
-    if ((estimates <= low) | (estimates >= high)).any():
-        raise ValueError(f"On the scale {scale}, estimates lie between {low:g} and {high:g}.")
-    moved = variances * chosen.derivative(estimates) ** 2
-    return pool(chosen.transform(estimates), moved, df, rule=rule), chosen.back

@@ -1,5 +1,5 @@
 # References for nested random intercepts and for covariances over visits: Rscript repeated.R
-# Draws nested.csv and longitudinal.csv, and reads btheb.csv beside it.
+# Draws longitudinal.csv, and reads btheb.csv beside it.
 suppressMessages({library(lme4);library(lmerTest);library(pbkrtest);library(nlme);library(emmeans);library(jsonlite)})
 tab<-function(x) {x<-as.data.frame(x); x<-cbind(term=rownames(x),x); rownames(x)<-NULL; x}
 tight<-lmerControl(optimizer="bobyqa",optCtrl=list(rhoend=1e-11,maxfun=1e5),check.conv.singular="ignore")
@@ -25,8 +25,7 @@ wild<-shape("unbalanced",6,function(o) c(2,2,3,2,5,4)[o],function(o,i) c(1,80,3,
 near<-shape("near_singular",8,function(o) 3,function(o,i) 6+i,c(1,1,1)); near$z<-round(near$x+1e-3*near$z,6)
 edge<-shape("boundary",10,function(o) 3,function(o,i) 4+i%%2,c(0,1,2))
 edge$y<-edge$y-ave(edge$y,edge$outer)
-nested<-rbind(many,few,wild,near,edge); write.csv(nested,"nested.csv",row.names=FALSE,quote=FALSE)
-nested<-read.csv("nested.csv")
+nested<-rbind(many,few,wild,near,edge)
 for(s in unique(nested$shape)) out[[paste0("nested_",s)]]<-mixed(y~arm+x+z+(1|outer/inner),nested[nested$shape==s,],joint=.~.-x-z)
 # a clustered longitudinal trial: ten teams in two arms, three visits, dropout and gaps
 people<-150; team<-rep(1:10,c(20,12,15,9,18,14,16,11,22,13))

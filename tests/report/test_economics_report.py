@@ -562,7 +562,7 @@ def test_what_the_evaluation_hangs_on(clustered: Folder) -> None:
     text = varied(clustered.source())
     assert text == (
         "The net benefit at £20,000 per QALY goes from −£150 (Complete cases) to £2,096 (Prices "
-        "half as high again), and its intervals reach from −£4,051 to £5,023. Its sign is another "
+        "half as high again), and its intervals reach from −£4,051 to £5,023. Its sign changes "
         "with: Complete cases (−£150). "
         "Its interval, which in the main evaluation includes zero, lies above zero with: Prices "
         "half as high again (15 to 4,177). Not estimated: Costs <b>winsorised</b>."

@@ -122,7 +122,7 @@ def test_the_flow_counts_by_arm(clustered: Folder) -> None:
         "   was too ill (n = 1)",
         "Not interviewed (n = 3):",
         "Not interviewed:",  # where the flow has no total
-        "Everyone with a value at any visit, the baseline included (n = 41)",
+        "Everyone with a value at any visit and what is adjusted for (n = 41)",
         "   left the study (n = 3)",
         "Everyone with a baseline interview, missing values imputed (n = 40)",
         "Complete cases (n = 33)",

@@ -166,7 +166,11 @@ def test_what_a_difference_could_be(clustered: Folder, plain: Folder) -> None:
     assert "is 3.46 points for Sleep, at the fitted variances, with a power of 80%." in detectable
     assert mcid.startswith("Sleep: the interval excludes a difference of 3 points or more")
     assert unknown.startswith("No minimal clinically important difference is declared for Pain")
-    assert planned.endswith("The difference to be found was 2.0 points (SD 5, power 80%).")
+    assert planned == (
+        "The study was planned with 60 participants at follow-up and a difference of 2.0 points "
+        "(SD 5, power 80%); 33 were there. By the t distribution 60 would find 12.3 points, and 33 "
+        "15.7 points."
+    )
     assert not any("smallest true" in text for text in could_be(plain.source()))
 
 

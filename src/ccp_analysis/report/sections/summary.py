@@ -279,6 +279,8 @@ def _others(source: Source, outcome: str) -> list[str]:
     if primary:
         same = {"", primary["visit"]}
         rows = [r for r in rows if r["visit"] in same and r["scale"] == primary["scale"]]
+        # Those of another estimand, as an average over the visits, answer another question.
+        rows = [r for r in rows if r["estimand"] == primary["estimand"]]
     failed = [row for row in rows if not known(row["estimate"])]
     rows = [row for row in rows if known(row["conf_low"]) and known(row["conf_high"])]
     sentences = []

@@ -313,7 +313,7 @@ def worth_saying(source: Source) -> list[str]:
             f"Weights balance the means of {names}, as they were at baseline, exactly"
             f"{_pairs(source)}. What they do not balance may move away: "
             f"{many(left, weighted_by(source)[0])} differ by more than {NEAR:g} after "
-            f"weighting ({inside(CALLED[weighted_by(source)[0]])})."
+            f"weighting ({inside(CALLED[Model(weighted_by(source)[0])])})."
         )
     return said
 

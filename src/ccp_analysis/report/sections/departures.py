@@ -180,7 +180,7 @@ def tips_inside(source: Source) -> Iterator[str]:
                     analysis=entry.id, outcome=outcome, term=Term.DIFFERENCE, delta=0.0
                 )
                 does = "excludes" if zero and _where(zero) == "includes zero" else "includes"
-                ends: dict[str, list[str | None]] = {}
+                ends: dict[str, list[str]] = {}
                 for row in inside:
                     how = uncapitalised(direction(source, entry.directions[row["perspective"]]))
                     ends.setdefault(how, []).append(quantity(row["estimate"], 1, row["scale"]))

@@ -282,7 +282,8 @@ def _gains(source: Source, row: Row, active: str) -> str:
 def _ratio(source: Source) -> str:
     """Give the ratios; those without an interval together, as the reason is one."""
     rows = [row for row in ratio_rows(source) if row["status"] == Status.OK]
-    parts, unbounded = [], []
+    parts: list[str] = []
+    unbounded: list[str] = []
     for row in rows:
         name = ratio_name(source, row)
         if has_a_ratio(row):

@@ -29,6 +29,7 @@ from ccp_analysis.report.money import (
     NET_BENEFIT,
     QALY,
     per_qaly,
+    perspective,
     row_of,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
@@ -106,7 +107,10 @@ def _of_outcomes(source: Source) -> Iterator[Headline]:
 def _of_money(source: Source) -> Iterator[Headline]:
     if source.economics is None:
         return
-    group = f"Economic evaluation over {source.economics.months:g} months"
+    group = (
+        f"Economic evaluation over {source.economics.months:g} months "
+        f"({inside(perspective(source))}, prices of {source.economics.price_year})"
+    )
     currency = source.economics.money.symbol
     for name, label in ((COST, f"Cost ({currency})"), (QALY, "Quality-adjusted life years")):
         row = row_of(source, name)

@@ -472,7 +472,7 @@ def test_quadrants_and_the_limits_of_the_bootstrap(clustered: Folder) -> None:
     text = about_the_plane(clustered.source())
     assert (
         "New care was more costly and more effective in 4%, more costly and less effective in 2%, "
-        "less costly and more effective in 88% and less costly and less effective in 6% of its "
+        "less costly and more effective in 88% and less costly and less effective in 6% of the "
         "draws."
     ) in text
     assert text.endswith("those of the regression, whose degrees of freedom allow for few wards.")

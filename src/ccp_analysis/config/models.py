@@ -115,11 +115,11 @@ class Model(StrEnum):
             methods="**Weighted comparisons.** Each person has the probability of being in the "
             "other arm, given what was measured at baseline and the pair of clusters, as a weight "
             "(overlap weights, Li, Morgan and Zaslavsky 2018), by a logistic regression within "
-            "each imputation (Leyrat et al. 2019). Weighted means of what it has are then the same "
-            "in both arms. The ANCOVA of the weighted people adjusts for the same variables; "
-            "standard errors are CR2 with the weights taken as known, the variant that keeps its "
-            "level on a design of ten teams. The difference is an average over people who might "
-            "have been in either arm.",
+            "each imputation (Leyrat et al. 2019). Weighted means of the variables in it are then "
+            "the same in both arms. The ANCOVA of the weighted people adjusts for the same "
+            "variables; standard errors are CR2 with the weights taken as known, the variant that "
+            "keeps its level on a design of ten teams. The difference is an average over people "
+            "who might have been in either arm.",
         ),
     )
     ENTROPY = (

@@ -152,9 +152,9 @@ def informed(source: Source) -> str:
         analysis=ECONOMICS, term=Term.EVPI, model=Model.TWO_STAGE_BOOTSTRAP, threshold=at
     )
     by_draws = f" (by the bootstrap {pounds(source, drawn['estimate'])})" if drawn else ""
-    all_of_them = f", {pounds(source, of_all['estimate'], -4)} for all" if of_all else ""
+    all_of_them = f", and {pounds(source, of_all['estimate'], -4)} for all" if of_all else ""
     return (
-        f"To know for certain which arm is worth more would be worth "
-        f"{pounds(source, value['estimate'])} per person at {per_qaly(source, at)}{by_draws}"
-        f"{all_of_them}: at most so much, of what the study leaves open by chance alone."
+        "Perfect information, to know for certain which arm has the higher net benefit, would be "
+        f"worth {pounds(source, value['estimate'])} per person at {per_qaly(source, at)}{by_draws}"
+        f"{all_of_them}. No more research can be worth more than that; bias is not counted in it."
     )

@@ -21,6 +21,7 @@ from ccp_analysis.report.words import capitalised, inside, known, listed, number
 from ccp_analysis.results.terms import Model, Population, Status, Term
 
 WEIGHTED = (Model.OVERLAP, Model.ENTROPY)
+CALLED = {Model.OVERLAP: "Overlap weights", Model.ENTROPY: "Entropy balancing"}
 NEAR = 0.1  # standard deviations: less is commonly taken for balance
 BINS = 20
 
@@ -86,14 +87,13 @@ def alike(source: Source) -> Table[Compared]:
         else []
     )
     filled = ", averaged over the imputations" if source.imputes else ""
-    names = {Model.OVERLAP: "Overlap weights", Model.ENTROPY: "Entropy balancing"}
     return Table(
         f"How alike the arms were at baseline: standardised differences ({contrast(source)})",
         [
             Column("Characteristic", attrgetter("name")),
             Column("Category", attrgetter("category"), 38, "l"),
             Column("People", difference(), 10),
-            *(Column(names[Model(m)], difference(model=m), 12) for m in weighted_by(source)),
+            *(Column(CALLED[Model(m)], difference(model=m), 12) for m in weighted_by(source)),
             *of_clusters,
             Column("Variance ratio", difference(term=Term.VARIANCE_RATIO), 12),
             Column("Seen again", difference(population=Population.COMPLETE_CASES), 10),
@@ -252,7 +252,6 @@ def weights(source: Source) -> Table[Row]:
             return arms[row["level"]]
         return source.category(source.clusters.unit, row["level"])
 
-    names = {Model.OVERLAP: "Overlap weights", Model.ENTROPY: "Entropy balancing"}
     return Table(
         f"What the weights leave of each arm, {primary_names(source)}",
         [
@@ -262,12 +261,12 @@ def weights(source: Source) -> Table[Row]:
                 for model in by_model
                 for column in (
                     Column[Row](
-                        f"{names[Model(model)]}: effective sample size",
+                        f"{CALLED[Model(model)]}: effective sample size",
                         cell(model, Term.EFFECTIVE, 1),
                         18,
                     ),
                     Column[Row](
-                        f"{names[Model(model)]}: largest weight",
+                        f"{CALLED[Model(model)]}: largest weight",
                         cell(model, Term.LARGEST, 1),
                         15,
                     ),
@@ -311,18 +310,17 @@ def worth_saying(source: Source) -> list[str]:
         names = listed([inside(source.name(n.removesuffix(first))) for n in asked.covariates])
         left = far(weighted_by(source)[0])
         said.append(
-            f"Weights balance {names}, as they were at baseline, exactly and within "
-            f"{_pairs(source)}. "
-            f"What they do not balance may move away: {many(left, weighted_by(source)[0])} differ "
-            f"by more than {NEAR:g} "
-            "after weighting."
+            f"Weights balance the means of {names}, as they were at baseline, exactly"
+            f"{_pairs(source)}. What they do not balance may move away: "
+            f"{many(left, weighted_by(source)[0])} differ by more than {NEAR:g} after "
+            f"weighting ({inside(CALLED[Model(weighted_by(source)[0])])})."
         )
     return said
 
 
 def _pairs(source: Source) -> str:
     clusters = source.study.clusters
-    return f"the {clusters.pair_label}s" if clusters else "the whole"
+    return f", and each {clusters.pair_label} weighs alike in both arms" if clusters else ""
 
 
 def _named(record: Compared) -> str:

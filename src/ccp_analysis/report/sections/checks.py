@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import attrgetter, itemgetter
@@ -97,8 +98,7 @@ def doubts(source: Source) -> Table[tuple[str, list[Row]]]:
         def cell(record: tuple[str, list[Row]]) -> str:
             rows = [r for r in record[1] if r["status"] == Status.FLAGGED and r["term"] in of]
             said = [
-                capitalised(r["term"]) + (f" ({with_p(r)})" if known(r["p_value"]) else "")
-                for r in rows
+                _flag(source, r) + (f" ({with_p(r)})" if known(r["p_value"]) else "") for r in rows
             ]
             return "; ".join(said) or "nothing found"
 
@@ -108,7 +108,7 @@ def doubts(source: Source) -> Table[tuple[str, list[Row]]]:
     return Table(
         "What was checked of every model, and what was flagged",
         [
-            Column("Outcome", itemgetter(0), 30, "l"),
+            Column("Outcome and model", itemgetter(0), 30, "l"),
             Column("Departures from what the model assumes", flagged(ASSUMED), 34, "l"),
             Column("What the result hangs on", flagged(hangs), 28, "l"),
         ],
@@ -117,10 +117,19 @@ def doubts(source: Source) -> Table[tuple[str, list[Row]]]:
     )
 
 
+def _flag(source: Source, row: Row) -> str:
+    """Name what was flagged, pairs by what the study calls them."""
+    clusters = source.study.clusters
+    term = str(row["term"])
+    return capitalised(term.replace("pair", clusters.pair_label) if clusters else term)
+
+
 def _label(source: Source, analysis: str, outcome: str) -> str:
-    several = len(source.plan.checks) > 1
-    model = f", {model_name(source, analysis)} ({analysis})" if several else ""
-    return f"{source.outcome(outcome)}{model}"
+    """Name an outcome with its model, and its analysis where two have the same model."""
+    names = Counter(model_name(source, asked) for asked in source.plan.checks)
+    name = model_name(source, analysis)
+    model = f", {name}" * (len(source.plan.checks) > 1)
+    return f"{source.outcome(outcome)}{model}{f' ({analysis})' * (names[name] > 1)}"
 
 
 def _checks(source: Source, *, primary: bool) -> Table[Check]:
@@ -153,7 +162,7 @@ def _checks(source: Source, *, primary: bool) -> Table[Check]:
         notes=[
             "Checked on the people observed. Flagged: a departure was found; where nothing was "
             "found this is no proof that there is nothing. Fragile: the result hangs on few "
-            "people, which violates no assumption."
+            "people or clusters, which violates no assumption."
         ],
     )
 

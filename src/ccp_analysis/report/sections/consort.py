@@ -29,7 +29,7 @@ ITEMS = (
         "Abstract",
         "Design, methods, results and conclusions in a structured abstract",
         (SUMMARY,),
-        left="the conclusions drawn",
+        left="what is concluded",
     ),
     Item("2", "Registration", "Registry, number with address, and date of registration"),
     Item(

@@ -216,14 +216,29 @@ def _planned(source: Source) -> str:
     size = quantity(found["estimate"], 1, found["scale"]) if found is not None else ""
     how = f" ({found['note']})" if found is not None else ""
     people = f"{number(planned['estimate'])} participants at follow-up"
+    of = f" and a difference of {size}{how}" if size else ""
     if source.plan.planned and source.plan.planned.assumed:
-        would = f" would detect {size}{how}" if size else " are assumed"
-        text = f"The size that was planned is not known here: {people}{would}; {there} were there."
+        text = f"Set in place of a planned size are {people}{of}; {there} were there."
     else:
-        to_find = f" The difference to be found was {size}{how}." if size else ""
-        text = f"The study was planned with {people}; {there} were there.{to_find}"
+        text = f"The study was planned with {people}{of}; {there} were there."
+    text += _would_find(source, number(planned["estimate"]), there)
     source_said = source.plan.planned.source if source.plan.planned else None
     return f"{text} {source_said.strip()}" if source_said else text
+
+
+def _would_find(source: Source, planned: str | None, achieved: str | None) -> str:
+    """Say what planned and achieved numbers detect, on the degrees of freedom that there are."""
+    rows = source.rows(
+        analysis="sample_size", term=Term.DETECTABLE_DIFFERENCE, inference=Inference.T
+    )
+    found = {row["level"]: row for row in rows if known(row["estimate"])}
+    if not {"planned", "achieved"} <= found.keys():
+        return ""
+    least, most = (
+        quantity(found[level]["estimate"], 1, found[level]["scale"])
+        for level in ("planned", "achieved")
+    )
+    return f" By the t distribution {planned} would find {least}, and {achieved} {most}."
 
 
 def _details(of: Configured) -> Iterator[Item]:

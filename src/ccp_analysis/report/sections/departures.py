@@ -25,7 +25,7 @@ from ccp_analysis.report.maps import draw_map
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source, among
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import MINUS, capitalised, decimals, known, listed
+from ccp_analysis.report.words import MINUS, capitalised, decimals, known, listed, uncapitalised
 from ccp_analysis.results.terms import Inference, Term
 
 STRATEGIES = {
@@ -138,6 +138,8 @@ def scenarios(source: Source) -> Table[Line]:
         stub="Scenario",
         notes=[
             *[f"{'; '.join(words)}; scenarios joined by = impute the same values."] * bool(words),
+            "All are imputed by one normal model of the visits, which is not that of the planned "
+            "analysis: what a scenario changes is its difference from missing at random here.",
             *(MEANINGS[kind] for kind in kinds),
             *notes_of(notes),
         ],
@@ -145,7 +147,7 @@ def scenarios(source: Source) -> Table[Line]:
 
 
 def tipping(source: Source) -> list[str]:
-    """Say for each direction beyond which delta it changes whether an interval includes zero."""
+    """Say for each direction beyond which delta an interval lies otherwise to zero."""
     entries = [(entry, outcome) for entry in _asked(source).delta for outcome in entry.outcomes]
     sentences = []
     for entry, outcome in entries:
@@ -174,11 +176,19 @@ def tips_inside(source: Source) -> Iterator[str]:
                 and min(entry.deltas) <= row["estimate"] <= max(entry.deltas)
             ]
             if inside:
-                ends = listed([quantity(r["estimate"], 1, r["scale"]) for r in inside])
+                zero = source.one(
+                    analysis=entry.id, outcome=outcome, term=Term.DIFFERENCE, delta=0.0
+                )
+                does = "excludes" if zero and _where(zero) == "includes zero" else "includes"
+                ends: dict[str, list[str]] = {}
+                for row in inside:
+                    how = uncapitalised(direction(source, entry.directions[row["perspective"]]))
+                    ends.setdefault(how, []).append(quantity(row["estimate"], 1, row["scale"]))
+                parts = [f"{listed(at, 'or')} {how}" for how, at in ends.items()]
                 yield (
-                    f"{source.name(outcome)}: if values are not missing at random, it changes "
-                    f"beyond a delta of {ends}, within those of the plan, whether the interval "
-                    "includes zero."
+                    f"{source.name(outcome)}: if values are not missing at random, the interval "
+                    f"{does} zero beyond a delta of {'; or of '.join(parts)}, which are within the "
+                    "deltas of the plan."
                 )
 
 

@@ -57,7 +57,7 @@ def _remarks(source: Source, rows: list[Row]) -> Iterator[tuple[str, str]]:
         if row["note"] and not (row["status"] == Status.OK and row["model"] in assumed):
             yield ", ".join(filter(None, [name, inference_of(row)])), row["note"]
         if row["model"] == Model.REPEATED and known(row["n"]):
-            yield name, f"{number(row['n'])} observations"
+            yield name, f"an average over the visits, of {number(row['n'])} observations"
 
 
 def _whose(source: Source, rows: list[Row]) -> list[str]:

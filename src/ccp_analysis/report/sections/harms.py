@@ -92,7 +92,7 @@ def _notes(source: Source, found: list[Event]) -> list[str]:
     losses, clusters = losses_of(source), source.study.clusters
     few = f"where fewer than {FEW} had the event, or had it not, they are exact"
     if clusters:
-        few = f"know the {clusters.unit_label}s; {few} at an assumed intraclass correlation of "
+        few = f"allow for {clusters.unit_label}s; {few} at an assumed intraclass correlation of "
         few += f"{losses.assumed_icc:g}"
     kinds = [event.outcome for event in found if event.outcome != ANY_HARM]
     return [
@@ -187,7 +187,7 @@ def harms_by_arm(source: Source) -> str:
     low, high = 100 * row["conf_low"], 100 * row["conf_high"]
     least, most = (f"{number(abs(x), 1)} {'fewer' if x < 0 else 'more'}" for x in (low, high))
     apart += f" ({interval(low, high, 1)})"
-    return f"{text} {apart}: of a hundred people this allows {least} to {most} with a harm."
+    return f"{text} {apart}: in a hundred people this allows {least} to {most} with a harm."
 
 
 def unrecorded(source: Source) -> str:

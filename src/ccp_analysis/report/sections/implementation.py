@@ -88,10 +88,10 @@ def cascade(source: Source) -> Table[str]:
         ],
         list(labels),
         notes=[
-            "Of all recruited, or of those of whom it is known. Intervals know the teams; where "
+            "Of all recruited, or of those of whom it is known. Intervals allow for teams; where "
             "all or nobody of an arm got there they are exact at an assumed intraclass correlation."
             if exact
-            else "Of all recruited, or of those of whom it is known. Intervals know the teams.",
+            else "Of all recruited, or of those of whom it is known. Intervals allow for teams.",
             "What the comparison arm got is contamination.",
         ],
     )
@@ -222,17 +222,17 @@ def points_of(source: Source, figure: str) -> pd.DataFrame:
 
 def sentences(source: Source) -> list[str]:
     """Return what the text says: how far it reached, and how it was received."""
-    said = []
+    said: list[str] = []
     for arm, label in source.arms[::-1]:
         row = _stage(source, "reach", arm)
         if row and known(row["estimate"]):
-            what = asked_of(source).reach.label
-            said.append(f"{what}: {percent(row)} in {label}")
+            what = "" if said else f"{asked_of(source).reach.label}, as service users said: "
+            said.append(f"{what}{percent(row)} in {label}")
     last = asked_of(source).steps[-1] if asked_of(source).steps else None
     full = _stage(source, last.id, source.study.arms.active) if last else None
     text = [f"{capitalised('; '.join(said))}."] if said else []
     if full and known(full["estimate"]):
-        text.append(f"All steps were delivered to {percent(full)} of {source.arms[1][1]}.")
+        text.append(f"All steps were delivered to {percent(full)} in {source.arms[1][1]}.")
     return text
 
 
@@ -254,7 +254,8 @@ def _items(of: Configured) -> Iterator[Item]:
         "cascade",
         draw_cascade,
         lambda s: (
-            f"Share of each arm that got so far, with {level_of(s)} intervals that know the teams.",
+            "Share of each arm that got so far, of all recruited or of those of whom it is known, "
+            f"with {level_of(s)} intervals that allow for teams.",
             "Bar chart; the table of stages has the numbers.",
         ),
         lambda s: bool(stages(s)),

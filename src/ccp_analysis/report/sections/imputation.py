@@ -10,10 +10,12 @@ import pandas as pd
 
 from ccp_analysis.refused import NOT_IMPUTED
 from ccp_analysis.report.marks import how_many
+from ccp_analysis.report.money import COST, ECONOMICS, MODEL, NET_BENEFIT, QALY, per_qaly
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
-from ccp_analysis.report.source import Source
+from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import known, listed, number
+from ccp_analysis.report.words import inside, known, listed, number
+from ccp_analysis.results.terms import Pooling, Role, Term
 
 EXPLAINED = {
     "pmm": "PMM, predictive mean matching",
@@ -37,6 +39,7 @@ METHODS = {
     "derived": "computed",
     NOT_IMPUTED: NOT_IMPUTED,
 }
+MONEY = {COST: "costs", QALY: "QALYs"}
 UNMIXED = "the iterations may be too few"
 
 
@@ -129,19 +132,53 @@ def _imputations(source: Source) -> str:
     made = max((r["m"] for r in pooled), default=None)
     if not made or source.models.empty:
         return ""
-    short = [row["needed"] for row in pooled if row["needed"]]
+    short = [row for row in pooled if row["needed"]]
     every = how_many(row["fmi"] for row in pooled)
+    how = _judged(pooled)
     if not short:
         return (
             f"With {number(made)} imputations every pooled standard error has a Monte Carlo error "
-            "of at most 5% (von Hippel 2020)."
+            f"of at most 5% ({how})."
         )
+    needed = [row["needed"] for row in short]
     return (
-        f"For {number(how_many(short))} of {number(every)} pooled estimates {number(made)} "
-        "imputations are too few: the Monte Carlo error of their standard errors is more than 5%. "
-        f"{number(max(short))} imputations would do for all of them (von Hippel 2020); the notes "
-        "in results.csv say how many each one needs."
+        f"For {number(how_many(needed))} of {number(every)} pooled estimates {number(made)} "
+        "imputations are too few: the Monte Carlo error of their standard errors is more than 5%"
+        f"{_main_ones(source, short)}. {number(max(needed))} imputations would do for all of them "
+        f"({how}); the notes in results.csv say how many each one needs."
     )
+
+
+def _judged(rows: list[Row]) -> str:
+    """Say by what rule the number of imputations is judged, which goes with the pooling."""
+    averaged = [row.get("pooling") == Pooling.AVERAGED for row in rows]
+    if not any(averaged):
+        return "von Hippel 2020"
+    jackknife = "by the jackknife over the imputations"
+    return jackknife + "; by von Hippel 2020 where Rubin's rules pool" * (not all(averaged))
+
+
+def _main_ones(source: Source, short: list[Row]) -> str:
+    """Say which main differences are among those with too few imputations."""
+    found = (_main(source, row) for row in short if row.get("term") == Term.DIFFERENCE)
+    names = [inside(name) for name in found if name]
+    if not names:
+        return "; no difference of a main analysis is among them"
+    those, be = ("those", "are") if len(names) > 1 else ("that", "is")
+    return f"; of the differences of the main analyses {those} in {listed(names)} {be} among them"
+
+
+def _main(source: Source, row: Row) -> str:
+    """Return of what a row is the main difference; empty where it is another's."""
+    outcome, at = row["outcome"], row["threshold"]
+    if row["role"] == Role.PRIMARY:
+        return source.name(outcome)
+    if row["analysis"] != ECONOMICS or row["model"] != MODEL.get(outcome):
+        return ""
+    if outcome != NET_BENEFIT:
+        return MONEY[outcome]
+    of = f"net benefit at {per_qaly(source, at)}"
+    return of if at in source.evaluation.main_thresholds else ""
 
 
 def _items(of: Configured) -> Iterator[Item]:

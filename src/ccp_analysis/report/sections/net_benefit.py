@@ -49,7 +49,7 @@ from ccp_analysis.report.sections.acceptability import (
 from ccp_analysis.report.sections.costs import limits_and_p, side_of
 from ccp_analysis.report.source import CURRENCY, Row, Source
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import capitalised, interval, known, number
+from ccp_analysis.report.words import capitalised, inside, interval, known, number
 from ccp_analysis.results.terms import Model, Status, Term
 
 SHOWN = (Term.DIFFERENCE, Term.COST_EFFECTIVE)
@@ -119,6 +119,13 @@ def net_benefit(source: Source) -> Table[Row]:
     )
 
 
+# Why a cost per point is not the quotient of the differences that stand elsewhere.
+ADJUSTED_ALIKE = (
+    " (both differences adjusted for the baselines of costs, utility and the outcome, and so not "
+    "the quotient of those given elsewhere)"
+)
+
+
 def shown_thresholds(source: Source) -> list[float]:
     """Return the main thresholds and about five more, from the first to the last."""
     every = source.evaluation.thresholds
@@ -182,7 +189,8 @@ def ratios_of_cost(source: Source) -> Table[Row]:
         notes=[
             "A ratio stands here only where both differences have one sign, and its interval only "
             "where that of the difference in outcome excludes zero; without one it is given to two "
-            "figures."
+            "figures. Of an outcome other than QALYs both differences are adjusted for the "
+            "baselines of costs, utility and the outcome, and so are not those of other tables."
         ],
     )
 
@@ -225,7 +233,12 @@ def budget_impact(source: Source) -> Table[list[Row]]:
             *(Column(name, cell(term), widths[name]) for name, term in columns.items()),
         ],
         [[r for r in found if r["level"] == name] for name in ordered],
-        notes=[f"{capitalised(found[0]['note'])}; not discounted over the years."] if found else [],
+        notes=[
+            f"{capitalised(found[0]['note'])}; not discounted over the years. People: the share of "
+            "these that is taken to get it in that year."
+        ]
+        if found
+        else [],
     )
 
 
@@ -267,24 +280,31 @@ def _gains(source: Source, row: Row, active: str) -> str:
 
 
 def _ratio(source: Source) -> str:
+    """Give the ratios; those without an interval together, as the reason is one."""
     rows = [row for row in ratio_rows(source) if row["status"] == Status.OK]
-    parts = []
+    parts: list[str] = []
+    unbounded: list[str] = []
     for row in rows:
         name = ratio_name(source, row)
         if has_a_ratio(row):
             shown, limits = _ratio_and_limits(source, row)
-            bounds = (
-                f"({level_of(source)} interval {limits})"
-                if limits
-                else "by the point estimates; it has no interval, as the difference in the outcome "
-                "may be zero or of either sign"
-            )
-            parts.append(f"{name}: {shown} {bounds}.")
+            how = "" if row["outcome"] == f"cost per {QALY}" else ADJUSTED_ALIKE
+            if limits:
+                parts.append(f"{name}{how}: {shown} ({level_of(source)} interval {limits}).")
+            else:
+                unbounded.append(f"{inside(name) if unbounded else name}{how}: {shown}")
         else:
             parts.append(
                 f"{name}: no ratio is given, as the point estimate is {row['level']}"
                 f"{'; ' + row['note'] if row['note'] else ''}."
             )
+    if unbounded:
+        has = "neither has" if len(unbounded) == 2 else "none has" if unbounded[2:] else "it has no"
+        an = "" if has == "it has no" else " an"
+        parts.append(
+            f"{'; '.join(unbounded)}. These are of the point estimates; {has}{an} interval, as the "
+            "difference in the outcome may be zero or of either sign."
+        )
     return " ".join(parts)
 
 

@@ -53,7 +53,7 @@ def _lines(source: Source) -> Iterator[Line]:
             group, pair = f"{name}: the difference that is found", called(source)[0]
             for pairs in asked.pairs or [0]:
                 for people in asked.people:
-                    size = f"{pairs} {pair}s, {people}" if pairs else f"{people}"
+                    size = f"{pairs} {pair}s, {people}" if pairs else f"each arm: {people}"
                     named = asked.named(people, pairs)
                     for wanted in asked.power:
                         term = Term.DETECTABLE_DIFFERENCE
@@ -102,8 +102,11 @@ def next_study(source: Source) -> Table[Line]:
     if asked.costs and source.economics:
         columns.append(Column(f"Cost ({CURRENCY[source.economics.currency]})", cost, 10))
     records = list(_lines(source))
+    what = f"{pair}s that a next trial needs" if clusters else "People that a next trial needs"
+    if records and all(line.term == Term.DETECTABLE_DIFFERENCE for line in records):
+        what = "Differences that a next trial would find"
     return Table(
-        f"{pair}s that a next trial needs" if clusters else "People that a next trial needs",
+        what,
         columns,
         records,
         grouped=True,
@@ -124,8 +127,9 @@ def _notes(source: Source) -> list[str]:
         )
     else:
         notes.append(
-            "As many are lost as here. Power by the noncentral t distribution; assurance is that "
-            "power averaged over what this study says of the variance."
+            "As many are lost as here. Wanted: the chance that the difference is found. Power by "
+            "the noncentral t distribution; assurance is that power averaged over what this study "
+            "says of the variance."
         )
     for prior in asked.priors if source.study.clusters else []:
         where = f": {prior.source.strip()}" if prior.source else ""
@@ -217,20 +221,21 @@ def _of_outcome(source: Source, outcome: str) -> Iterator[str]:
     places = decimals(sd["estimate"] / 10.0)
     found = [(p, one_of(source, Term.INTRACLASS, outcome, level=p.id)) for p in asked.priors]
     parts = [
-        f"{number(icc['estimate'], 3)} ({limits(icc, 3)}; {prior.label})"
+        f"{number(icc['estimate'], 3)} ({limits(icc, 3)}; before the data: {prior.label})"
         for prior, icc in found
         if icc is not None
     ]
     between = [icc["df"] for _, icc in found if icc is not None]
     name, level = source.name(outcome), level_of(source)
     text = (
-        f"{name}: the residual standard deviation is {estimate(sd, places)} ({level} credible "
-        f"interval {limits(sd, places)})"
+        f"{name}: beside what is adjusted for, the standard deviation"
+        f"{f' between and within {unit}s together' * bool(parts)} is {estimate(sd, places)} "
+        f"({level} credible interval {limits(sd, places)})"
     )
     if parts:
         text += (
-            f", the intraclass correlation of {unit}s, on {number(between[0])} degrees of freedom, "
-            f"{listed(parts, 'or')}"
+            f", and the intraclass correlation of {unit}s, on {number(between[0])} degrees of "
+            f"freedom, {listed(parts, 'or')}, by posterior medians"
         )
     retest = one_of(source, Term.RETEST, outcome)
     lost = one_of(source, Term.LOST, outcome)
@@ -255,8 +260,8 @@ def _bound(source: Source, outcome: str) -> str:
     most = short[-1]
     return (
         f"More people in each {unit} cannot stand for more {pair}s: with {most} {pair}s the "
-        f"assurance stays below {number(rows[f'{most} pairs']['estimate'], 2)}, whatever their "
-        "number."
+        f"assurance stays below {number(rows[f'{most} pairs']['estimate'], 2)}, however many "
+        f"people each {unit} has."
     )
 
 
@@ -271,10 +276,13 @@ def _without(source: Source, outcome: str) -> str:
         row = one_of(source, Term.REQUIRED_PAIRS, outcome, subgroup=named, **where)
         much = number(row["estimate"]) if row else f"more than {asked.most_pairs}"
         what = f"if follow-up and baseline correlated by {retest:g}"
-        parts.append(f"{much} {what if retest else 'without a baseline interview'}")
+        parts.append(f"{much} {pair}s {what if retest else 'without a baseline interview'}")
     if not parts:
         return ""
-    return f"Of {pair}s with {size} in each {unit} the assurance would need {listed(parts)}."
+    return (
+        f"An assurance of {asked.power[0]:.0%} with {size} in each {unit} would need "
+        f"{listed(parts)}."
+    )
 
 
 def _cheapest(source: Source, outcome: str) -> str:
@@ -291,8 +299,8 @@ def _cheapest(source: Source, outcome: str) -> str:
     )
     if best is not None:
         text += (
-            f"; the formula that does not count degrees of freedom has {number(best['estimate'])}, "
-            "at the median of what is known of the correlation"
+            f"; the usual formula for the size of a {unit}, which does not count degrees of "
+            f"freedom, gives {number(best['estimate'])} at the posterior median of the correlation"
         )
     return f"{text}."
 
@@ -328,9 +336,9 @@ def _information(source: Source) -> str:
     worth = pounds(source, row["estimate"], -4 if all_of else 0)
     return (
         f"Perfect information on the net benefit would be worth {worth} {whom} at "
-        f"{per_qaly(source, at)}: for that decision a trial that costs more is not worth it. What "
-        "a sample would be worth, and so the best size by it, is not given: with so few degrees of "
-        "freedom it would hang on what is assumed of the variances."
+        f"{per_qaly(source, at)}, by the regression: for that decision a trial that costs more is "
+        "not worth it. What a sample would be worth, and so the best size by it, is not given: "
+        "with so few degrees of freedom it would hang on what is assumed of the variances."
     )
 
 

@@ -304,7 +304,7 @@ def _analysed(source: Source) -> Lines:
             population = row["population"]
             said = PEOPLE.get(population, DATA.get(population, population))
             if row["model"] in WITH_BASELINE and population == Population.OBSERVED_VISITS:
-                said = "Everyone with a value at any visit, the baseline included"
+                said = "Everyone with a value at any visit and what is adjusted for"
             if said:
                 counts.setdefault((said, participants(row)), {})[LABELS[row["model"]]] = None
         several = Counter(said for said, _ in counts)

@@ -68,7 +68,7 @@ def said(source: Source) -> str:
     )
     return (
         f"The bootstrap draws {what}. {centre}Set against {arms[0]}, {arms[1]} was {listed(parts)} "
-        "of its draws. The intervals and probabilities to go by are those of the regression"
+        "of the draws. The intervals and probabilities to go by are those of the regression"
         + (f", whose degrees of freedom allow for few {clusters.unit_label}s." if clusters else ".")
     )
 

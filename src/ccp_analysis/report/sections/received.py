@@ -104,7 +104,7 @@ def ratings(source: Source) -> Table[Rated]:
             "l",
         ),
         Column[Rated]("n", lambda r: number((_group(source, Term.MEAN, r) or {}).get("n")), 6),
-        Column[Rated]("Top two boxes", shown(Term.TOP_BOXES, share), 18),
+        Column[Rated]("Favourable", shown(Term.TOP_BOXES, share), 18),
         Column[Rated]("Mean", shown(Term.MEAN, two), 20),
         Column[Rated]("Alpha", shown(Term.ALPHA, two), 20),
     ]
@@ -121,7 +121,7 @@ def ratings(source: Source) -> Table[Rated]:
         grouped=True,
         stub="Rated, by whom and when",
         notes=[
-            "Intervals know that people and practitioners sit in teams. Alpha: Cronbach's.",
+            f"Intervals allow for teams. {_boxes(source)}Alpha: Cronbach's.",
             *([f"Mean change between the two occasions: {'; '.join(said)}."] if said else []),
         ],
     )
@@ -238,7 +238,20 @@ def sentences(source: Source) -> list[str]:
         and (row := _group(source, Term.TOP_BOXES, r))
         and known(row["estimate"])
     ]
-    return [f"In the top two boxes when last asked: {listed(tops)}."] if tops else []
+    if not tops:
+        return []
+    return [f"Favourable answers{_favourable(source)} when last asked: {listed(tops)}."]
+
+
+def _favourable(source: Source) -> str:
+    """Say which answers count as favourable, where that is alike for all groups of items."""
+    every = {tuple(sorted(set(r.scale) - set(r.top))) for r in asked_of(source).ratings}
+    every |= {tuple(sorted(r.top)) for r in asked_of(source).ratings}
+    return " (the two highest of five)" if every == {(1, 2, 3), (4, 5)} else ""
+
+
+def _boxes(source: Source) -> str:
+    return f"Favourable: share of a person's answers{_favourable(source)}, averaged over people. "
 
 
 def _items(of: Configured) -> Iterator[Item]:
@@ -250,7 +263,8 @@ def _items(of: Configured) -> Iterator[Item]:
             "barriers",
             draw_barriers,
             lambda s: (
-                "Practitioners who named each barrier when last asked.",
+                "Practitioners who named each barrier when last asked, with "
+                f"{level_of(s)} intervals.",
                 "Bar chart; the table of barriers has the numbers.",
             ),
             lambda s: any(known(r["estimate"]) for r in rows_of(s, Term.NAMED)),

@@ -14,7 +14,7 @@ from ccp_analysis.report.marks import how_many
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.source import Source, records_of
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import capitalised, known, listed, number, uncapitalised
+from ccp_analysis.report.words import capitalised, inside, known, listed, number, uncapitalised
 
 SEVERITIES = {
     "error": "error: impossible as it stands",
@@ -85,7 +85,19 @@ def sets(source: Source) -> Table[Counted]:
             )
         ],
         grouped=True,
+        notes=_complete(source),
     )
+
+
+def _complete(source: Source) -> list[str]:
+    """Say of what people in the set of complete cases are complete; that of an analysis differs."""
+    names = [inside(source.name(outcome)) for outcome in source.study.complete_case]
+    if not names:
+        return []
+    return [
+        f"Complete cases here have {listed(names)} at every visit. Those of an analysis have what "
+        "it adjusts for too, and are fewer where that is missing."
+    ]
 
 
 def left_out_reason(source: Source, reason: str) -> str:

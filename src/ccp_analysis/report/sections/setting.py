@@ -62,12 +62,12 @@ def setting(source: Source) -> list[str]:
     dead = source.study.losses is not None and source.study.losses.death is not None
     second = [
         "Quality-adjusted life years are the area under the curve of utility "
-        f"({source.outcome(economics.utility)}), the visits at their planned times.",
+        f"({source.outcome(economics.utility)}), with the visits at their planned times.",
         "Utility is 0 from a death on, and costs end with it." if dead else "",
         _standing(source, economics.utility)
         or "What standing this value set has in an appraisal is not stated in the configuration.",
         *[
-            f"In the analysis of sensitivity '{variation.label}': {uncapitalised(said)}"
+            f"In the sensitivity analysis '{variation.label}': {uncapitalised(said)}"
             for variation in economics.sensitivity
             if variation.utility and (said := _standing(source, variation.utility))
         ],

@@ -30,6 +30,7 @@ from ccp_analysis.report.money import (
     NET_BENEFIT,
     QALY,
     per_qaly,
+    perspective,
     row_of,
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
@@ -107,7 +108,10 @@ def _of_outcomes(source: Source) -> Iterator[Headline]:
 def _of_money(source: Source) -> Iterator[Headline]:
     if source.economics is None:
         return
-    group = f"Economic evaluation over {source.economics.months:g} months"
+    group = (
+        f"Economic evaluation over {source.economics.months:g} months "
+        f"({inside(perspective(source))}, prices of {source.economics.price_year})"
+    )
     currency = source.economics.money.symbol
     for name, label in ((COST, f"Cost ({currency})"), (QALY, "Quality-adjusted life years")):
         row = row_of(source, name)
@@ -280,6 +284,8 @@ def _others(source: Source, outcome: str) -> list[str]:
     if primary:
         same = {"", primary["visit"]}
         rows = [r for r in rows if r["visit"] in same and r["scale"] == primary["scale"]]
+        # Those of another estimand, as an average over the visits, answer another question.
+        rows = [r for r in rows if r["estimand"] == primary["estimand"]]
     failed = [row for row in rows if not known(row["estimate"])]
     rows = [row for row in rows if known(row["conf_low"]) and known(row["conf_high"])]
     sentences = []

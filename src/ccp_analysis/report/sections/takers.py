@@ -18,7 +18,7 @@ from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, RULE, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import decimals, known, number
+from ccp_analysis.report.words import decimals, inside, known, listed, number
 from ccp_analysis.results.terms import Inference, Model, Status, Term
 
 ASSUMED = (
@@ -205,11 +205,13 @@ def sentences(source: Source) -> list[str]:
             f"{source.name(outcome.id)}: offered to everybody, the data allow a difference of "
             f"{with_interval(whole, places)}."
         )
-        for row in rows:
-            shown = _set(row, places)
-            if shown:
-                name = _exposure(source, row, "subgroup")
-                said.append(f"In those who take it up ({name}), they allow {shown}.")
+        sets = [(_exposure(source, row, "subgroup"), _set(row, places)) for row in rows]
+        parts = [f"{shown} ({inside(name)})" for name, shown in sets if shown]
+        if parts:
+            said.append(
+                "In those who take it up, on assumptions that the note of the table names, they "
+                f"allow {listed(parts)}."
+            )
     return said
 
 

@@ -245,12 +245,13 @@ def sentences(source: Source) -> list[str]:
             if r["scale"].startswith("SD of ") and known(r["estimate"])
         ]
         much = quantity(abs(row["estimate"]), places, row["scale"])
-        side = 1 if row["estimate"] > 0 else 0
+        favoured = source.favours(outcome, row["estimate"])
+        way = f"in favour of {favoured}" if favoured else _higher(source, row["estimate"])
         crossing = compared is not None and compared["conf_low"] <= 0 <= compared["conf_high"]
         does = "makes the interval exclude zero" if crossing else "brings zero into the interval"
         text = (
-            f"{source.name(outcome)}: an unmeasured difference of more than {much} in favour of "
-            f"{source.arms[side][1]} before anything was done {does}"
+            f"{source.name(outcome)}: an unmeasured difference of more than {much} {way} before "
+            f"anything was done {does}"
         )
         if in_sd:
             name = source.name(in_sd[0]["scale"].removeprefix("SD of "))
@@ -260,6 +261,11 @@ def sentences(source: Source) -> list[str]:
             )
         said.append(f"{text}.")
     return [capitalised(sentence) for sentence in said]
+
+
+def _higher(source: Source, value: float) -> str:
+    """Say which way a difference goes of an outcome that is better neither higher nor lower."""
+    return f"{'higher' if value > 0 else 'lower'} with {source.arms[1][1]}"
 
 
 def _details(of: Configured) -> Iterator[Item]:

@@ -120,7 +120,7 @@ def varied(source: Source) -> str:
             moved.setdefault(side_of(row), []).append(f"{label} ({limits})")
     said = [_range(source, rows, at)]
     if turned:
-        said.append(f"Its sign is another with: {'; '.join(turned)}.")
+        said.append(f"Its sign changes with: {'; '.join(turned)}.")
     for side, labels in moved.items():
         said.append(
             f"Its interval, which in the main evaluation {sides[side_of(main)]}, {sides[side]} "
@@ -162,7 +162,7 @@ def _hangs_on(source: Source) -> str:
     apart = f": {'; '.join(differ)} {named}" if differ else ""
     chance = "by chance" if source.study.randomised else "and were not allocated at random"
     return (
-        f"It goes {moved}. What makes this range is that the arms differ at "
+        f"It goes {moved}. The range is so wide because the arms differ at "
         f"{uncapitalised(source.study.baseline.label)} {chance}{apart}; each adjustment counts "
         "another part of that as the arm's doing."
     )
@@ -201,7 +201,7 @@ def _carried(source: Source) -> str:
                 f"{number(gini['estimate'], 2)})"
             )
     if shares:
-        said.append(f"Of the costs the dearest people have a large part: {'; '.join(shares)}.")
+        said.append(f"Of all costs of an arm, {'; '.join(shares)}.")
     return " ".join(said)
 
 

@@ -82,7 +82,7 @@ def within_pairs(
     q = p + len(np.unique(pair)) - 1
     if q == p or n <= q + 1 or np.bincount(arm).min() < 2:
         return None
-    people = Pairs(X.reshape(-1, n, p), arm, np.asarray(pair))
+    people = Pairs(X.reshape(-1, n, p), arm, np.unique(pair, return_inverse=True)[1])
     found = getattr(people, how)() if people.sound else None
     if found is None:
         return None

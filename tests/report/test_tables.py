@@ -128,8 +128,9 @@ def test_a_failed_analysis_says_so(plain: Folder) -> None:
 def test_of_repeated_measures_the_people_are_counted(plain: Folder) -> None:
     row = plain.rows("tables/methods.csv")[1]
     assert row["n"] == "20"
-    assert "Repeated measures, observed visits: 37 observations." in (
-        reported.tables(plain.source())["methods"].notes
+    assert (
+        "Repeated measures, observed visits: an average over the visits, of 37 observations."
+        in reported.tables(plain.source())["methods"].notes
     )
 
 

@@ -123,9 +123,9 @@ def mcid_sentence(source: Source, row: Row) -> str:
     arms = source.study.arms.ordered[::-1]
     found = {r["level"]: r["note"] for r in beside(source, row, Term.BEYOND_MCID)}
     notes = [found[arm] for arm in arms if arm in found]
-    said = {note.rpartition(" in favour of ")[0] for note in notes}
-    if len(notes) == len(arms) and len(said) == 1 and "" not in said:
-        notes = [f"{said.pop()} in favour of either arm"]
+    said = [note.rpartition(" in favour of ")[0] for note in notes]
+    if len(said) == len(arms) and said[0] and len(set(map(plain, said))) == 1:
+        notes = [f"{said[0]} in favour of either arm"]
     return f"{'; '.join(notes)}." if notes else ""
 
 

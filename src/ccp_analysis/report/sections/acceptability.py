@@ -154,7 +154,7 @@ def informed(source: Source) -> str:
     by_draws = f" (by the bootstrap {pounds(source, drawn['estimate'])})" if drawn else ""
     all_of_them = f", and {pounds(source, of_all['estimate'], -4)} for all" if of_all else ""
     return (
-        "Perfect information, to know for certain which arm has the higher net benefit, would be "
-        f"worth {pounds(source, value['estimate'])} per person at {per_qaly(source, at)}{by_draws}"
-        f"{all_of_them}. No more research can be worth more than that; bias is not counted in it."
+        "Perfect information on which arm has the higher net benefit would be worth "
+        f"{pounds(source, value['estimate'])} per person at {per_qaly(source, at)}{by_draws}"
+        f"{all_of_them}: the most that research can be worth, bias not counted."
     )

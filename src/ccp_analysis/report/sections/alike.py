@@ -310,8 +310,8 @@ def worth_saying(source: Source) -> list[str]:
         names = listed([inside(source.name(n.removesuffix(first))) for n in asked.covariates])
         left = far(weighted_by(source)[0])
         said.append(
-            f"Weights balance the means of {names}, as they were at baseline, exactly"
-            f"{_pairs(source)}. What they do not balance may move away: "
+            f"Weights balance the baseline means of {names} exactly{_pairs(source)}. "
+            "What they do not balance may move away: "
             f"{many(left, weighted_by(source)[0])} differ by more than {NEAR:g} after "
             f"weighting ({inside(CALLED[Model(weighted_by(source)[0])])})."
         )
@@ -320,7 +320,7 @@ def worth_saying(source: Source) -> list[str]:
 
 def _pairs(source: Source) -> str:
     clusters = source.study.clusters
-    return f", and each {clusters.pair_label} weighs alike in both arms" if clusters else ""
+    return f", each {clusters.pair_label} alike in both arms" if clusters else ""
 
 
 def _named(record: Compared) -> str:

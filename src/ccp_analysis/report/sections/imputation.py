@@ -143,8 +143,8 @@ def _imputations(source: Source) -> str:
     needed = [row["needed"] for row in short]
     return (
         f"For {number(how_many(needed))} of {number(every)} pooled estimates {number(made)} "
-        "imputations are too few: the Monte Carlo error of their standard errors is more than 5%"
-        f"{_main_ones(source, short)}. {number(max(needed))} imputations would do for all of them "
+        "imputations are too few: the Monte Carlo error of their standard errors is more than 5%. "
+        f"{_main_ones(source, short)}{number(max(needed))} imputations would do for all of them "
         f"({how}); the notes in results.csv say how many each one needs."
     )
 
@@ -154,8 +154,7 @@ def _judged(rows: list[Row]) -> str:
     averaged = [row.get("pooling") == Pooling.AVERAGED for row in rows]
     if not any(averaged):
         return "von Hippel 2020"
-    jackknife = "by the jackknife over the imputations"
-    return jackknife + "; by von Hippel 2020 where Rubin's rules pool" * (not all(averaged))
+    return "jackknife over the imputations" + "; von Hippel 2020" * (not all(averaged))
 
 
 def _main_ones(source: Source, short: list[Row]) -> str:
@@ -163,9 +162,8 @@ def _main_ones(source: Source, short: list[Row]) -> str:
     found = (_main(source, row) for row in short if row.get("term") == Term.DIFFERENCE)
     names = [inside(name) for name in found if name]
     if not names:
-        return "; no difference of a main analysis is among them"
-    those, be = ("those", "are") if len(names) > 1 else ("that", "is")
-    return f"; of the differences of the main analyses {those} in {listed(names)} {be} among them"
+        return "No main difference is among them. "
+    return f"Main differences among them: in {listed(names)}. "
 
 
 def _main(source: Source, row: Row) -> str:

@@ -167,12 +167,12 @@ def _strategies(source: Source) -> str:
     for row in sorted(rows, key=lambda row: not row["perspective"].startswith("MAR")):
         names = [STRATEGIES[code] for code in row["perspective"].split(" = ")]
         limits = interval(row["conf_low"], row["conf_high"], 0)
-        parts.append(f"{pounds(source, row['estimate'])} ({limits}; {' or '.join(names)})")
+        parts.append(f"{pounds(source, row['estimate'])} ({limits}) if {' or '.join(names)}")
     if len(parts) < 2:
         return ""
     return (
-        f"By a normal model of the net benefit at {per_qaly(source, threshold)}, with values of "
-        f"those who were lost imputed by it, it is {listed(parts)}, with the jackknife's intervals."
+        f"By a normal model, with the jackknife's intervals, it is {listed(parts)} "
+        f"({per_qaly(source, threshold)})."
     )
 
 

@@ -49,7 +49,7 @@ from ccp_analysis.report.sections.acceptability import (
 from ccp_analysis.report.sections.costs import limits_and_p, side_of
 from ccp_analysis.report.source import CURRENCY, Row, Source
 from ccp_analysis.report.table import Column, Table
-from ccp_analysis.report.words import capitalised, inside, interval, known, number
+from ccp_analysis.report.words import capitalised, interval, known, number, uncapitalised
 from ccp_analysis.results.terms import Model, Status, Term
 
 SHOWN = (Term.DIFFERENCE, Term.COST_EFFECTIVE)
@@ -121,8 +121,7 @@ def net_benefit(source: Source) -> Table[Row]:
 
 # Why a cost per point is not the quotient of the differences that stand elsewhere.
 ADJUSTED_ALIKE = (
-    " (both differences adjusted for the baselines of costs, utility and the outcome, and so not "
-    "the quotient of those given elsewhere)"
+    " (adjusted for three baselines, so not the quotient of differences given elsewhere)"
 )
 
 
@@ -292,7 +291,7 @@ def _ratio(source: Source) -> str:
             if limits:
                 parts.append(f"{name}{how}: {shown} ({level_of(source)} interval {limits}).")
             else:
-                unbounded.append(f"{inside(name) if unbounded else name}{how}: {shown}")
+                unbounded.append(f"{uncapitalised(name) if unbounded else name}{how}: {shown}")
         else:
             parts.append(
                 f"{name}: no ratio is given, as the point estimate is {row['level']}"

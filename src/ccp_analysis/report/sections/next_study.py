@@ -122,8 +122,9 @@ def _notes(source: Source) -> list[str]:
         notes.append(
             f"Each {pair} has one {unit} in either arm, with so many people recruited; as many are "
             f"lost as here, and sizes vary as much. Power of n {pair}s by the noncentral t "
-            "distribution with n / (1 + cv²) - 1 degrees of freedom, cv being how their weights "
-            "vary; assurance is that power averaged over what this study says of the variances."
+            "distribution with n over one plus cv², less one, as degrees of freedom, cv being how "
+            "their weights vary; assurance is that power averaged over what this study says of the "
+            "variances."
         )
     else:
         notes.append(

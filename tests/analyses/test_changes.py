@@ -48,7 +48,7 @@ def test_each_says_what_it_assumes(study, tables):
             "assumes that without the intervention both arms would have changed by the same amount"
         }
     note = pick(compare("ancova", study, tables, "imputed", ask()), "difference")["note"]
-    assert "would fare alike in either arm" in note
+    assert "would have fared alike in both arms" in note
     randomised = compare("change", trial.study(randomised=True), tables, "observed", ask())
     assert "ANCOVA is more precise" in pick(randomised, "difference", inference="cr2")["note"]
 

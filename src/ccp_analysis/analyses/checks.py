@@ -197,8 +197,8 @@ def _slopes(checked: Checked, _: str) -> Rows:
     arms = checked.study.arms
     notes = (
         "no difference between the slopes on the baseline in the two arms was found",
-        "the slopes on the baseline differ between the arms: the difference depends on the "
-        "baseline, and the one reported is that at its mean",
+        "the slopes on the baseline appear to differ between the arms: if they do, the difference "
+        "depends on the baseline, and the one reported is that at its mean",
     )
     row |= {"scale": "slope", "level": f"{arms.active} - {arms.reference}"}
     flagged = row["p_value"] < TEST_LEVEL

@@ -38,15 +38,15 @@ from ccp_analysis.results.terms import Model, Term
 ARM = 1  # column of a design
 STANDARDISED = "standardised over everyone analysed"
 ASSUMES = {
-    None: "assumes that people alike in baseline costs and utility, pair and covariates would fare "
-    "alike in either arm",
-    "pair": "assumes that people of a pair would fare alike in either arm, whatever their baseline",
-    "change": "assumes that costs and utility would change alike in either arm of a pair",
-    "own_baseline": "assumes that people alike in pair and baseline of the outcome would fare "
-    "alike in either arm",
-    "both_baselines": "assumes that people alike in pair, baseline costs and utility would fare "
-    "alike in either arm",
-}
+    None: "people alike in baseline costs and utility, pair and covariates would have fared alike "
+    "in both arms",
+    "pair": "people of a pair would have fared alike in both arms, whatever their baseline",
+    "change": "costs and utility would have changed alike in both arms of a pair",
+    "own_baseline": "people alike in pair and baseline of the outcome would have fared alike in "
+    "both arms",
+    "both_baselines": "people alike in pair, baseline costs and utility would have fared alike in "
+    "both arms",
+}  # without the intervention
 
 
 def ancova_rows(data: Compared, measure: Measure) -> Rows:
@@ -54,7 +54,8 @@ def ancova_rows(data: Compared, measure: Measure) -> Rows:
     require_varying(data.chosen, measure.value)
     inference, method = data.fit_sums(np.array([[measure.value == COST, measure.value == QALY]]))
     rows = arm_rows(data.study, data.chosen, inference.part(np.s_[:, 0]), data.level)
-    assumed = "" if data.study.randomised else ASSUMES[data.evaluated.setting.adjust]
+    held = ASSUMES[data.evaluated.setting.adjust]
+    assumed = "" if data.study.randomised else f"assumes that without the intervention {held}"
     rows[:1] = with_note(with_note(rows[:1], assumed), data.evaluated.note)
     return data.complete(rows, data.ask(measure.outcome, measure.scale), Model.ANCOVA, method)
 

@@ -13,7 +13,8 @@ from ccp_analysis.config.study import Study
 from ccp_analysis.results.terms import Model
 
 ANCOVA_ASSUMES = (
-    "assumes that people of one baseline score, pair and covariates would fare alike in either arm"
+    "assumes that without the intervention people of one baseline score, pair and covariates would "
+    "have fared alike in both arms"
 )
 
 

@@ -191,7 +191,7 @@ STUDY = "config/study.yaml"
 
 def test_a_randomised_study_may_not_answer_for_others(btheb_study):
     check()
-    btheb_study.change(STUDY, "\nvisits: ", "\nstatements: {trend: {1: Said}}\n\nvisits: ")
+    btheb_study.change(STUDY, "\nstatements:\n", "\nstatements:\n  trend: {1: Said}\n")
     with pytest.raises(
         StudyError, match=r"statements\.trend: this is for studies whose arms were not"
     ):

@@ -122,7 +122,7 @@ def test_a_sum_that_is_fitted_exactly_fails_though_neither_outcome_is():
 def test_what_is_assumed_is_said_of_each(ways):
     notes = {way: difference(ways, way, "cost")["note"] for way in WAYS}
     assert len(set(notes.values())) == 4
-    assert notes["change"].startswith("assumes that costs and utility would change alike")
+    assert notes["change"].startswith("assumes that without the intervention costs and utility")
     random = asked(study={"randomised": True})
     assert not difference(random, "change", "cost").get("note")
 

@@ -153,9 +153,11 @@ def snakemake(folder: Path, targets: list[str], *options: str) -> list[str]:
     return [program, *where, *options, "--", *targets]
 
 
-def on_cluster(folder: Path, targets: list[str]) -> list[str]:
+def on_cluster(folder: Path, targets: list[str], cores: int) -> list[str]:
     """Return the command that makes files of a folder on the cluster, as users would."""
     options = ["--workflow-profile", str(ROOT / "profiles/slurm")]
+    # A job that asks for more cores than a node has waits for ever.
+    options += [f"--max-threads={cores}"]
     # A cluster without accounts, and no long wait for jobs of seconds.
     options += ["--slurm-status-command=squeue", "--slurm-init-seconds-before-status-checks=5"]
     return snakemake(folder, targets, *options)
@@ -224,7 +226,7 @@ def whole(base: Path, cores: int) -> int:
     with cluster(base / "slurm", cores) as environment:
         seconds = run(snakemake(here, [], "--cores", str(cores)), environment, base / "here.log")
         print(f"Without SLURM, {cores} cores: {seconds:.0f} s.\n", flush=True)
-        seconds = run(on_cluster(there, []), environment, base / "there.log")
+        seconds = run(on_cluster(there, [], cores), environment, base / "there.log")
         version = asked(environment, "sinfo", "--version").strip()
         listed = ("squeue", "--noheader", "--states=all", "--format=%T")
         states = asked(environment, *listed).split()
@@ -262,11 +264,11 @@ def main() -> int:
             shutil.copytree(here, cancelled)
             seconds = run(snakemake(here, AFTER, "--cores", "1"), environment, base / "here.log")
             print(f"One core of this machine: {seconds:.0f} s.\n", flush=True)
-            seconds = run(on_cluster(there, AFTER), environment, base / "there.log")
+            seconds = run(on_cluster(there, AFTER, given.cores), environment, base / "there.log")
             version = asked(environment, "sinfo", "--version").strip()
             print(f"{version}, one node: {seconds:.0f} s.\n", flush=True)
             number = run_and_cancel(
-                on_cluster(cancelled, AFTER), environment, base / "cancelled.log"
+                on_cluster(cancelled, AFTER, given.cores), environment, base / "cancelled.log"
             )
             listed = ("squeue", "--states=all", "--sort=i", "--format=%.4i %.10T %.8m  %k")
             jobs = asked(environment, *listed)

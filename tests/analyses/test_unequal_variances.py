@@ -35,8 +35,12 @@ def test_the_rows_are_those_of_the_closed_form(btheb_study, model):
     btheb_study.change(
         "config/analysis.yaml", "analyses:\n", f"analyses:\n{ENTRY.replace('MODEL', model)}"
     )
+    if model == "ancova":
+        old = "drug, analysis: ancova_complete"
+        btheb_study.change("config/analysis.yaml", old, "drug, analysis: unequal")
     btheb_study.up_to_imputation()
-    row = btheb_study.run("analyse", "unequal").query("term == 'difference'").iloc[0]
+    rows = btheb_study.run("analyse", "unequal")
+    row = rows.query("term == 'difference'").iloc[0]
     people = pd.read_parquet("data/derived/imputed.parquet").query("imputation == 0")
     people = people.dropna(subset=["bdi_month8", "bdi_baseline"])
     columns = [people["arm"] == "btheb", people["drug"] == "Yes", people["length"] == ">6m"]
@@ -51,6 +55,11 @@ def test_the_rows_are_those_of_the_closed_form(btheb_study, model):
     p = 2 * student.sf(abs(estimate / error), df)
     np.testing.assert_allclose(found, [estimate, error, df, p], rtol=1e-9)
     assert row["inference"] == "hc2"
+    if model == "ancova":  # its subgroups as well
+        inside = rows.query("term == 'interaction'").iloc[0]
+        X = np.column_stack([X, X[:, 1] * X[:, 2]])
+        found = np.abs(inside[["estimate", "std_error", "df"]].to_numpy(float))
+        np.testing.assert_allclose(found, np.abs(closed_form(X, y, 5)), rtol=1e-9)
 
 
 @pytest.mark.parametrize(

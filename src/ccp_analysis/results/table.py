@@ -183,7 +183,7 @@ def not_estimated(path: Path) -> str:
     failed = table[table["status"].isin([Status.FAILED, Status.REFUSED])]
     if failed.empty:
         return ""
-    names = few(sorted(set(failed["outcome"])))
+    names = few(sorted(set(failed["outcome"]) - {""}) or ["of no outcome"])
     return (
         f"{len(failed)} of {len(table)} results could not be estimated ({names}): the report says "
         "why.\n"

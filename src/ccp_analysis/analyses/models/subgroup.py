@@ -152,7 +152,7 @@ def _rows(
     named: Sequence[tuple[str, str]],
     ask: Question,
 ) -> Rows:
-    inference, method = allocated(study).infer(chosen, fit, L)
+    inference, method = allocated(study).infer(chosen, fit, L, robust=ask.robust)
     rows = pooled_rows(chosen, inference, ask.level, needed=len(L), apart=True)
     for row, (term, label) in zip(rows, named, strict=True):
         row |= {"term": term, "level": contrast_label(study), "subgroup": label}
@@ -166,7 +166,7 @@ def _pooled_joint(study: Study, chosen: Sample, levels: list[str], ask: Question
     A cluster-robust test has a statistic and degrees of freedom of its own kind, for which no rule
     of pooling is known, and with few clusters D1 has no reference distribution.
     """
-    if study.clusters or not chosen.imputed:
+    if study.clusters or ask.robust or not chosen.imputed:
         return []
     q = len(levels) - 1
     fit, L = _category_fit(study, chosen, levels, ask)
@@ -194,7 +194,8 @@ def _joint(study: Study, seen: Sample, levels: list[str], ask: Question) -> Rows
     """Test all interactions at once, on the observed data."""
     q = len(levels) - 1
     fit, L = _category_fit(study, seen, levels, ask)
-    test = allocated(study).jointly(seen, fit, L[:q]) if study.clusters else _wald_f(fit, L[:q])
+    by_units = study.clusters is not None or ask.robust
+    test = allocated(study).jointly(seen, fit, L[:q]) if by_units else _wald_f(fit, L[:q])
     row = _joint_row(study, test, ask) | {"note": "joint test on the observed data"}
     if not np.isfinite(row["statistic"]):
         few = f"too few {study.clusters.unit_label}s" if study.clusters else "too few people"
@@ -202,9 +203,8 @@ def _joint(study: Study, seen: Sample, levels: list[str], ask: Question) -> Rows
         row = {key: row[key] for key in ("term", "level", "subgroup")}
         row |= {"status": Status.REFUSED if why else Status.FAILED}
         row |= {"note": why or f"{few} for a joint test of {q} interactions"}
-    return complete(
-        [row], study, seen, ask, Model.ANCOVA, Inference.AHT_F if study.clusters else Inference.F
-    )
+    method = Inference.AHT_F if by_units else Inference.F
+    return complete([row], study, seen, ask, Model.ANCOVA, method)
 
 
 def _wald_f(fit: OlsFit, L: np.ndarray) -> JointTest:

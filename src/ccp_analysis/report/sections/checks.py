@@ -249,7 +249,9 @@ def checked(source: Source) -> list[str]:
 def _robust(source: Source) -> Iterator[str]:
     """Yield the differences with standard errors that allow for unequal variances, if planned."""
     rows = source.rows(term=Term.DIFFERENCE, inference=Inference.HC2, status=Status.OK)
-    for row in rows:
+    planned = {analysis.id for analysis in source.plan.analyses}
+    # What deltas or subgroups make of it is told where they are.
+    for row in (row for row in rows if row["analysis"] in planned and not row["subgroup"]):
         yield (
             "With standard errors that allow for unequal variances the difference for "
             f"{source.name(row['outcome'])} is {with_interval(row, places_of(row))} "

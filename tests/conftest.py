@@ -61,6 +61,17 @@ def long(request: pytest.FixtureRequest) -> bool:
 WHOLE = {"run_whole", "done", "ccp_reported"}
 
 
+def needed(item: pytest.Item) -> set[str]:
+    """Return the fixtures that a test asks for, those that its parameters name among them."""
+    callspec = getattr(item, "callspec", None)
+    named = (
+        {value for value in callspec.params.values() if isinstance(value, str)}
+        if callspec
+        else set()
+    )
+    return named | set(getattr(item, "fixturenames", ()))
+
+
 def in_halves(items: list[pytest.Item]) -> list[pytest.Item]:
     """Put the longest first in both halves, of which two workers take one each.
 
@@ -72,7 +83,7 @@ def in_halves(items: list[pytest.Item]) -> list[pytest.Item]:
         modules.setdefault(item.path, []).append(item)
     parts: list[list[pytest.Item]] = [[], [], []]
     for own in modules.values():
-        waits = any(WHOLE & set(getattr(item, "fixturenames", ())) for item in own)
+        waits = any(WHOLE & needed(item) for item in own)
         long = any(item.get_closest_marker(name) for item in own for name in ("pipeline", "study"))
         parts[0 if waits else 1 if long else 2] += own
     first, second, quick = parts
@@ -83,7 +94,7 @@ def in_halves(items: list[pytest.Item]) -> list[pytest.Item]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark as `study` the tests that need a study that was run; begin with the longest."""
     for item in items:
-        if RUN & set(getattr(item, "fixturenames", ())):
+        if RUN & needed(item):
             item.add_marker("study")
     if not config.getoption("--long"):
         left = [item for item in items if item.get_closest_marker("long")]

@@ -171,7 +171,7 @@ class Arms(Strict):
     @model_validator(mode="after")
     def _two(self) -> Arms:
         if len(self.levels) != 2 or self.reference not in self.levels:
-            found = f"found: {', '.join(self.levels)}; the reference is '{self.reference}'"
+            found = f"found: {few(self.levels)}; the reference is '{self.reference}'"
             raise ValueError(f"two arms are expected, one of them the reference ({found})")
         return self
 

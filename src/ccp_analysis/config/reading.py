@@ -47,9 +47,7 @@ Lines = dict[Key, int]
 class Strict(BaseModel):
     """A part of the configuration: unknown keys, infinities and NaN are refused."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     def references(self) -> Iterator[str]:
         """Yield what names something that must stand elsewhere in the same file and does not."""

@@ -19,9 +19,8 @@ import configuration  # noqa: E402
 
 from ccp_analysis import before  # noqa: E402
 from ccp_analysis.config.plan import Plan  # noqa: E402
-from ccp_analysis.config.reading import Strict  # noqa: E402
+from ccp_analysis.config.reading import Strict, docstrings  # noqa: E402
 from ccp_analysis.config.trial import Trial  # noqa: E402
-from ccp_analysis.config.values import docstrings  # noqa: E402
 
 
 def all_of(model: type[Strict]) -> Iterator[type[Strict]]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import inspect
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema
 
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.economics import Economics
@@ -189,7 +184,7 @@ def meaning(key: Key) -> str:
     name, *way = key
     if name not in FILES:
         return ""
-    schema = described(FILES[name])
+    schema = _schema(FILES[name])
     way = way[1:] if FILES[name] is Column else way
     said, nodes = "", [schema]
     for step in way:
@@ -198,47 +193,9 @@ def meaning(key: Key) -> str:
     return " ".join(said.split())
 
 
-class _Described(GenerateJsonSchema):
-    """A JSON schema in which the docstring under a key describes it."""
-
-    def model_schema(self, schema: Any) -> Values:
-        found = super().model_schema(schema)
-        for name, field in schema["cls"].model_fields.items():
-            if said := docstrings(schema["cls"]).get(name):
-                found["properties"][field.alias or name]["description"] = said
-        return found
-
-
 @cache
-def described(model: type[BaseModel]) -> Values:
-    """Return the JSON schema of a model, each key with what its declaration says of it.
-
-    Parameters
-    ----------
-    model : type of Strict
-        A part of the configuration.
-    """
-    return model.model_json_schema(schema_generator=_Described)
-
-
-@cache
-def docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """Return what stands under each key of a model, its parents' too.
-
-    Parameters
-    ----------
-    model : type of Strict
-        A part of the configuration.
-    """
-    # Read only where it is asked for: pydantic would do so for every model of every process.
-    found: dict[str, str] = {}
-    for one in (cls for cls in reversed(model.__mro__) if issubclass(cls, Strict)):
-        [declared] = ast.parse(dedent(inspect.getsource(one))).body
-        for key, below in pairwise(ast.iter_child_nodes(declared)):
-            match key, below:
-                case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(said))):
-                    found[name] = inspect.cleandoc(said)
-    return found
+def _schema(model: type[BaseModel]) -> Values:
+    return model.model_json_schema()
 
 
 def _within(node: Values, step: str, parts: Values) -> Iterator[Values]:

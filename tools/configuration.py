@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from ccp_analysis.config.values import FILES, described  # noqa: E402
+from ccp_analysis.config.values import FILES  # noqa: E402
 
 SCHEMAS = Path("docs/schema")
 HEAD = """\
@@ -32,7 +32,7 @@ def written() -> dict[Path, str]:
     for name, model in FILES.items():
         if name.endswith(".yaml"):
             schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-            schema |= described(model)
+            schema |= model.model_json_schema()
             path = SCHEMAS / f"{Path(name).stem}.json"
             files[path] = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
     return files
@@ -41,7 +41,7 @@ def written() -> dict[Path, str]:
 def _section(name: str) -> str:
     """Return the tables of a file: its own keys, then those of its parts, in order."""
     model = FILES[name]
-    schema = described(model)
+    schema = model.model_json_schema()
     parts = {model.__name__: schema, **schema.get("$defs", {})}
     lines = [f"## {name}\n"]
     for title, part in parts.items():

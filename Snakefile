@@ -45,13 +45,14 @@ if config:
             "config/, as the seed in config/analysis.yaml; change it there."
         ]
     )
+TRIAL = Trial()
 try:
     # In the main process alone: what a job reads was checked before the first one.
-    faults = before.faults(Trial()) if workflow.is_main_process else []
+    faults = before.faults(TRIAL) if workflow.is_main_process else []
     if faults:
         stop(faults)
-    STUDY, PLAN, ECONOMICS = Trial().study, Trial().plan, Trial().economics
-    IMPLEMENTATION = Trial().implementation
+    STUDY, PLAN, ECONOMICS = TRIAL.study, TRIAL.plan, TRIAL.economics
+    IMPLEMENTATION = TRIAL.implementation
     CONFIG = configuration_files()
     RAW = [file.path.as_posix() for file in STUDY.files.values()]
     before.check_rights([*RAW, *sum(CONFIG.values(), [])])
@@ -96,9 +97,9 @@ PARTS = (
     + ["next_study"] * bool(PLAN.next_study)
     + ["characteristics"] * (PLAN.characteristics.form != "off")
 )
-ITEMS = [path.as_posix() for path in files_of(Trial())]
+ITEMS = [path.as_posix() for path in files_of(TRIAL)]
 CAPTIONS = layout.CAPTIONS.as_posix()
-SHELVES = {path.as_posix(): at for path, at in shelves(Trial()).items()}
+SHELVES = {path.as_posix(): at for path, at in shelves(TRIAL).items()}
 RELEASED = [path.as_posix() for path in layout.RELEASED]
 FIGURES = [path for path in ITEMS if Path(path).parent == layout.FIGURES]
 DOCUMENTS = [path.as_posix() for path in layout.DOCUMENTS]
@@ -168,6 +169,9 @@ rule all:
         DOCUMENTS,
         CODEBOOK,
         altered,
+    # In place of the list of all of them, which would hide what a run says at its end.
+    message:
+        "All that was asked for is there"
 
 
 rule clean:
@@ -203,30 +207,32 @@ rule clean:
         "{params.events} {params.medication} --stopped {log.stopped} --log {log.run}"
 
 
-rule cost:
-    input:
-        CONFIG["cost"],
-        MEDICATION,
-        participants=rules.clean.output.participants,
-    output:
-        costs=f"{DERIVED}/costs.parquet",
-        prices=f"{DERIVED}/prices.parquet",
-        intervention=f"{DERIVED}/intervention.parquet",
-        queries=f"{DERIVED}/price_queries.csv",
-    log:
-        "logs/cost.log",
-    conda:
-        "environment.yml"
-    params:
-        version=version("cost", CONFIG["cost"]),
-        costed=COSTED,
-        medication=TAKEN,
-    message:
-        "Costing service use and the intervention"
-    shell:
-        "python -m ccp_analysis.cli cost --participants {input.participants} "
-        "--costs {output.costs} --prices {output.prices} --intervention {output.intervention} "
-        "--queries {output.queries} {params.medication} --log {log}"
+if ECONOMICS:
+
+    rule cost:
+        input:
+            CONFIG["cost"],
+            MEDICATION,
+            participants=rules.clean.output.participants,
+        output:
+            costs=f"{DERIVED}/costs.parquet",
+            prices=f"{DERIVED}/prices.parquet",
+            intervention=f"{DERIVED}/intervention.parquet",
+            queries=f"{DERIVED}/price_queries.csv",
+        log:
+            "logs/cost.log",
+        conda:
+            "environment.yml"
+        params:
+            version=version("cost", CONFIG["cost"]),
+            costed=COSTED,
+            medication=TAKEN,
+        message:
+            "Costing service use and the intervention"
+        shell:
+            "python -m ccp_analysis.cli cost --participants {input.participants} "
+            "--costs {output.costs} --prices {output.prices} --intervention {output.intervention} "
+            "--queries {output.queries} {params.medication} --log {log}"
 
 
 rule impute:
@@ -300,26 +306,28 @@ rule check:
         "--log {log}"
 
 
-rule sensitivity:
-    input:
-        CONFIG["sensitivity"],
-        participants=rules.clean.output.participants,
-        imputed=rules.impute.output.imputed,
-    output:
-        results=f"{DERIVED}/results/sensitivity.parquet",
-        figures=f"{DERIVED}/figure_data/tipping.parquet",
-    log:
-        "logs/sensitivity.log",
-    conda:
-        "environment.yml"
-    params:
-        version=version("sensitivity", CONFIG["sensitivity"]),
-    message:
-        "Asking what values not missing at random would change"
-    shell:
-        "python -m ccp_analysis.cli sensitivity --participants {input.participants} "
-        "--imputed {input.imputed} --results {output.results} --figures {output.figures} "
-        "--log {log}"
+if PLAN.sensitivity:
+
+    rule sensitivity:
+        input:
+            CONFIG["sensitivity"],
+            participants=rules.clean.output.participants,
+            imputed=rules.impute.output.imputed,
+        output:
+            results=f"{DERIVED}/results/sensitivity.parquet",
+            figures=f"{DERIVED}/figure_data/tipping.parquet",
+        log:
+            "logs/sensitivity.log",
+        conda:
+            "environment.yml"
+        params:
+            version=version("sensitivity", CONFIG["sensitivity"]),
+        message:
+            "Asking what values not missing at random would change"
+        shell:
+            "python -m ccp_analysis.cli sensitivity --participants {input.participants} "
+            "--imputed {input.imputed} --results {output.results} --figures {output.figures} "
+            "--log {log}"
 
 
 rule describe:
@@ -346,32 +354,34 @@ rule describe:
         "--results {output} --log {log}"
 
 
-rule evaluate:
-    input:
-        CONFIG["evaluate"],
-        imputed=rules.impute.output.imputed,
-        costs=rules.cost.output.costs,
-        prices=rules.cost.output.prices,
-        intervention=rules.cost.output.intervention,
-        participants=rules.clean.output.participants,
-    output:
-        results=f"{DERIVED}/results/economics.parquet",
-        figures=f"{DERIVED}/figure_data/economics.parquet",
-    log:
-        "logs/evaluate.log",
-    # It takes longest of those that wait for the imputation, and so starts first.
-    priority: 2
-    conda:
-        "environment.yml"
-    params:
-        version=version("evaluate", CONFIG["evaluate"]),
-    message:
-        "Comparing costs and quality-adjusted life years"
-    shell:
-        "python -m ccp_analysis.cli evaluate --imputed {input.imputed} --costs {input.costs} "
-        "--prices {input.prices} --intervention {input.intervention} "
-        "--participants {input.participants} --results {output.results} "
-        "--figures {output.figures} --log {log}"
+if ECONOMICS:
+
+    rule evaluate:
+        input:
+            CONFIG["evaluate"],
+            imputed=rules.impute.output.imputed,
+            costs=rules.cost.output.costs,
+            prices=rules.cost.output.prices,
+            intervention=rules.cost.output.intervention,
+            participants=rules.clean.output.participants,
+        output:
+            results=f"{DERIVED}/results/economics.parquet",
+            figures=f"{DERIVED}/figure_data/economics.parquet",
+        log:
+            "logs/evaluate.log",
+        # It takes longest of those that wait for the imputation, and so starts first.
+        priority: 2
+        conda:
+            "environment.yml"
+        params:
+            version=version("evaluate", CONFIG["evaluate"]),
+        message:
+            "Comparing costs and quality-adjusted life years"
+        shell:
+            "python -m ccp_analysis.cli evaluate --imputed {input.imputed} --costs {input.costs} "
+            "--prices {input.prices} --intervention {input.intervention} "
+            "--participants {input.participants} --results {output.results} "
+            "--figures {output.figures} --log {log}"
 
 
 # Studies are drawn batch by batch: a batch that failed is run again alone, and no number hangs on
@@ -495,80 +505,88 @@ rule balance:
         "--figures {output.figures} --log {log}"
 
 
-rule expose:
-    input:
-        CONFIG["expose"],
-        rules.clean.output.delivered,
-        participants=rules.clean.output.participants,
-        costs=COSTS,
-    output:
-        f"{DERIVED}/exposed.parquet",
-    log:
-        "logs/expose.log",
-    conda:
-        "environment.yml"
-    params:
-        version=version("expose", CONFIG["expose"]),
-        costed=COSTED,
-        costs=rules.impute.params.costs,
-        contacts=(
-            f"--delivery {DELIVERED['delivery']}" if "delivery" in DELIVERED else ""
-        ),
-    message:
-        "Imputing exposures along"
-    shell:
-        "python -m ccp_analysis.cli expose --participants {input.participants} {params.costs} "
-        "{params.contacts} --exposed {output} --log {log}"
+if EXPOSED:
+
+    rule expose:
+        input:
+            CONFIG["expose"],
+            rules.clean.output.delivered,
+            participants=rules.clean.output.participants,
+            costs=COSTS,
+        output:
+            f"{DERIVED}/exposed.parquet",
+        log:
+            "logs/expose.log",
+        conda:
+            "environment.yml"
+        params:
+            version=version("expose", CONFIG["expose"]),
+            costed=COSTED,
+            costs=rules.impute.params.costs,
+            contacts=(
+                f"--delivery {DELIVERED['delivery']}"
+                if "delivery" in DELIVERED
+                else ""
+            ),
+        message:
+            "Imputing exposures along"
+        shell:
+            "python -m ccp_analysis.cli expose --participants {input.participants} {params.costs} "
+            "{params.contacts} --exposed {output} --log {log}"
 
 
-rule implement:
-    input:
-        CONFIG["implement"],
-        rules.clean.output.delivered,
-        participants=rules.clean.output.participants,
-        exposed=EXPOSED,
-    output:
-        results=f"{DERIVED}/results/implementation.parquet",
-        figures=f"{DERIVED}/figure_data/implementation.parquet",
-    log:
-        "logs/implement.log",
-    conda:
-        "environment.yml"
-    params:
-        version=version("implement", CONFIG["implement"]),
-        exposed="--exposed {}".format(*EXPOSED) if EXPOSED else "",
-        delivered=rules.clean.params.delivered,
-    message:
-        "Asking how it was put into practice"
-    shell:
-        "python -m ccp_analysis.cli implement --participants {input.participants} "
-        "{params.exposed} {params.delivered} "
-        "--results {output.results} --figures {output.figures} --log {log}"
+if IMPLEMENTATION:
+
+    rule implement:
+        input:
+            CONFIG["implement"],
+            rules.clean.output.delivered,
+            participants=rules.clean.output.participants,
+            exposed=EXPOSED,
+        output:
+            results=f"{DERIVED}/results/implementation.parquet",
+            figures=f"{DERIVED}/figure_data/implementation.parquet",
+        log:
+            "logs/implement.log",
+        conda:
+            "environment.yml"
+        params:
+            version=version("implement", CONFIG["implement"]),
+            exposed="--exposed {}".format(*EXPOSED) if EXPOSED else "",
+            delivered=rules.clean.params.delivered,
+        message:
+            "Asking how it was put into practice"
+        shell:
+            "python -m ccp_analysis.cli implement --participants {input.participants} "
+            "{params.exposed} {params.delivered} "
+            "--results {output.results} --figures {output.figures} --log {log}"
 
 
-rule next_study:
-    input:
-        CONFIG["next_study"],
-        imputed=rules.impute.output.imputed,
-        intervention=[rules.cost.output.intervention] if ECONOMICS else [],
-    output:
-        f"{DERIVED}/results/next_study.parquet",
-    log:
-        "logs/next_study.log",
-    conda:
-        "environment.yml"
-    params:
-        version=version("next_study", CONFIG["next_study"]),
-        money=(
-            f"--intervention {DERIVED}/intervention.parquet --currency {ECONOMICS.currency}"
-            if ECONOMICS
-            else ""
-        ),
-    message:
-        "Asking how large a next trial should be"
-    shell:
-        "python -m ccp_analysis.cli next_study --imputed {input.imputed} {params.money} "
-        "--results {output} --log {log}"
+if PLAN.next_study:
+
+    rule next_study:
+        input:
+            CONFIG["next_study"],
+            imputed=rules.impute.output.imputed,
+            intervention=[rules.cost.output.intervention] if ECONOMICS else [],
+        output:
+            f"{DERIVED}/results/next_study.parquet",
+        log:
+            "logs/next_study.log",
+        conda:
+            "environment.yml"
+        params:
+            version=version("next_study", CONFIG["next_study"]),
+            money=(
+                f"--intervention {DERIVED}/intervention.parquet --currency {ECONOMICS.currency}"
+                if ECONOMICS
+                else ""
+            ),
+        message:
+            "Asking how large a next trial should be"
+        shell:
+            "python -m ccp_analysis.cli next_study --imputed {input.imputed} {params.money} "
+            "--results {output} --log {log}"
 
 
 rule results:
@@ -600,10 +618,10 @@ POINTS = [
     rules.impute.output.patterns,
     rules.impute.output.losses,
     *expand(rules.check.output.figures, analysis=PLAN.checks),
-    *[rules.sensitivity.output.figures] * bool(PLAN.sensitivity),
-    *[rules.evaluate.output.figures] * bool(ECONOMICS),
+    *([rules.sensitivity.output.figures] if PLAN.sensitivity else []),
+    *([rules.evaluate.output.figures] if ECONOMICS else []),
     rules.balance.output.figures,
-    *[rules.implement.output.figures] * bool(IMPLEMENTATION),
+    *([rules.implement.output.figures] if IMPLEMENTATION else []),
 ]
 # What the report lists of prices.
 PRICES = (

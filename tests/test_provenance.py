@@ -155,6 +155,18 @@ def test_stages_know_nothing_of_later_stages():
         assert not used & rooms, command
 
 
+def test_every_import_of_the_package_is_found():
+    """Modules are searched for them, and not parsed: this one parses them."""
+    for path in PACKAGE.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        nodes = (
+            n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Import | ast.ImportFrom)
+        )
+        parsed = sorted(text for text in map(ast.unparse, nodes) if "ccp_analysis" in text)
+        found = map(ast.parse, provenance._IMPORT.findall(source))
+        assert sorted(map(ast.unparse, found)) == parsed, path
+
+
 def test_a_changed_module_changes_the_fingerprints_of_its_commands_only(tmp_path, monkeypatch):
     copy = tmp_path / "src" / "ccp_analysis"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))

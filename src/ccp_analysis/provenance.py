@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from ccp_analysis.files import fingerprint
 PACKAGE = Path(__file__).parent
 TEMPLATES = "templates"
 LOCK = PACKAGE.parents[1] / "requirements.lock"
+# A statement that imports something of the package, to its end: to parse the whole of each module
+# takes a hundred times as long.
+_IMPORT = re.compile(
+    r"^[ \t]*((?:from|import) ccp_analysis\b(?:.*\bimport \((?:#.*|[^#)])*\)|.*))", re.MULTILINE
+)
 
 
 def modules_of(command: str) -> list[Path]:
@@ -32,14 +38,11 @@ def modules_of(command: str) -> list[Path]:
     """
     start = COMMANDS[command].partition(":")[0]
     found: set[Path] = set()
-    waiting = {PACKAGE / "__init__.py", PACKAGE / "cli.py", *_files_of(start)}
+    waiting = _files_of("ccp_analysis.cli") | _files_of(start)
     while waiting:
-        path = waiting.pop()
-        found.add(path)
-        waiting |= _imports(path) - found
-    folders = {path.parent / TEMPLATES for path in found if TEMPLATES in _source(path)}
-    assets = {f for folder in folders if folder.is_dir() for f in folder.iterdir() if f.is_file()}
-    return sorted(found | assets)
+        found |= waiting
+        waiting = set().union(*map(_uses, waiting)) - found
+    return sorted(found)
 
 
 def code_fingerprint(command: str) -> str:
@@ -53,30 +56,33 @@ def program() -> str:
     return fingerprint([*sorted(path for path in parts if path.is_file()), LOCK])
 
 
+@cache
+def _modules(package: Path) -> dict[str, Path]:
+    """Return the file of each module by its name, that of a folder ending in ``__init__``."""
+    files = package.rglob("*.py")
+    return {".".join(f.relative_to(package.parent).with_suffix("").parts): f for f in files}
+
+
 def _files_of(module: str) -> set[Path]:
     """Return the file of a module of this package and the ``__init__.py`` of its parents."""
-    parts = module.split(".")[1:]
-    files = {PACKAGE.joinpath(*parts[:depth], "__init__.py") for depth in range(len(parts) + 1)}
-    files.add(PACKAGE.joinpath(*parts).with_suffix(".py"))
-    return {file for file in files if file.is_file()}
-
-
-def _source(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    parts = module.split(".")
+    names = [".".join([*parts[:depth], "__init__"]) for depth in range(1, len(parts) + 1)]
+    return {file for name in (module, *names) if (file := _modules(PACKAGE).get(name))}
 
 
 @cache
-def _imports(path: Path) -> frozenset[Path]:
+def _uses(path: Path) -> frozenset[Path]:
+    """Return the files of what a module imports, and those of the templates that it names."""
+    source = path.read_text(encoding="utf-8") if path.suffix == ".py" else ""
     files: set[Path] = set()
-    for node in ast.walk(ast.parse(_source(path))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        if names[0].split(".")[0] == "ccp_analysis":
-            files |= {file for name in names for file in _files_of(name)}
-            for folder in names[1:]:
-                files |= set(PACKAGE.joinpath(*folder.split(".")[1:]).glob("*.py"))
+    for [node] in (ast.parse(text).body for text in _IMPORT.findall(source)):
+        assert isinstance(node, ast.Import | ast.ImportFrom)
+        names = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{name}" for name in names)]
+        files |= {file for name in names for file in _files_of(name)}
+        whole = (_modules(PACKAGE).get(f"{name}.__init__") for name in names[1:])
+        files |= {file for folder in whole if folder for file in folder.parent.glob("*.py")}
+    if TEMPLATES in source:
+        files |= {file for file in (path.parent / TEMPLATES).glob("*") if file.is_file()}
     return frozenset(files)

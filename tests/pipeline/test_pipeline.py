@@ -103,7 +103,7 @@ def test_a_file_reruns_exactly_the_rules_that_use_it_and_what_follows(
 def test_every_rule_has_the_fingerprint_of_its_own_command() -> None:
     """What golden/test_reruns.py says of commands holds of rules."""
     text = (ROOT / "Snakefile").read_text(encoding="utf-8")
-    rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL))
+    rules = dict(re.findall(r"^ *rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL))
     fully = rules.pop("characterise_fully")
     assert "python -m ccp_analysis.cli characterise " in fully
     assert 'version=version("characterise", CONFIG["characterise"]),' in fully

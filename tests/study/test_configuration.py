@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.cases import cases
 
@@ -9,10 +11,12 @@ from ccp_analysis.config.dictionary import load_dictionary
 from ccp_analysis.config.economics import load_economics
 from ccp_analysis.config.instruments import load_instruments, unit_of
 from ccp_analysis.config.plan import load_plan
-from ccp_analysis.config.reading import place, read_yaml
+from ccp_analysis.config.reading import place, read_lines, read_yaml
 from ccp_analysis.config.study import load_study
 from ccp_analysis.config.trial import configuration_files
 from ccp_analysis.errors import StudyError
+
+ROOT = Path(__file__).parents[2]
 
 
 def load_all() -> None:
@@ -173,6 +177,37 @@ def test_more_yaml_than_any_configuration_needs_is_a_sentence(tmp_path, what):
         read_yaml(tmp_path / "a.yaml")
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+LENIENT = [
+    "a: b\t# c",
+    "a: [b?]",
+    "a: |+#",
+    "a: !",
+    "%YAML 1.1#\n---\na: 1",
+    "a: 1\n\ufeff",
+    "a:\tb",
+]
+
+
+@pytest.mark.parametrize("text", [*LENIENT, "a: [", "\ta: 1", "a: 1\na: 2", "a: b: c", "a: \x07"])
+def test_what_is_no_yaml_hangs_on_no_library(tmp_path, monkeypatch, text):
+    (tmp_path / "a.yaml").write_text(text + "\n")
+    found = []
+    for library in (True, False):
+        monkeypatch.setattr("yaml.__with_libyaml__", library)
+        try:
+            found.append(str(read_lines(tmp_path / "a.yaml")))
+        except StudyError as error:
+            found.append(str(error))
+    assert found[0] == found[1]
+
+
+def test_a_file_is_read_the_same_with_and_without_a_library(monkeypatch):
+    files = sorted([*ROOT.glob("config/*.yaml"), *ROOT.glob("examples/*/config/*.yaml")])
+    quick = [read_lines(path) for path in files]
+    monkeypatch.setattr("yaml.__with_libyaml__", False)
+    assert quick == [read_lines(path) for path in files]
 
 
 def test_few_aliases_stand_for_what_they_name(tmp_path):

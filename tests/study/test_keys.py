@@ -19,7 +19,7 @@ import configuration  # noqa: E402
 
 from ccp_analysis import before  # noqa: E402
 from ccp_analysis.config.plan import Plan  # noqa: E402
-from ccp_analysis.config.reading import Strict  # noqa: E402
+from ccp_analysis.config.reading import Strict, docstrings  # noqa: E402
 from ccp_analysis.config.trial import Trial  # noqa: E402
 
 
@@ -31,8 +31,7 @@ def all_of(model: type[Strict]) -> Iterator[type[Strict]]:
 
 @pytest.mark.parametrize("model", dict.fromkeys(all_of(Strict)), ids=lambda m: m.__name__)
 def test_every_key_is_described(model):
-    bare = [key for key, field in model.model_fields.items() if not field.description]
-    assert bare == []
+    assert [key for key in model.model_fields if key not in docstrings(model)] == []
 
 
 def test_what_is_written_is_what_the_code_declares():

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ccp_analysis import __version__
+from ccp_analysis import __version__, files
 from ccp_analysis.config import check
-from ccp_analysis.config.locked import Compared, Difference, Lock, compared, digest
+from ccp_analysis.config.locked import Compared, Difference, Lock, compared
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.trial import Trial, planned_files
 from ccp_analysis.config.values import values_of
@@ -105,7 +105,7 @@ def _lock(trial: Trial, so_far: Compared, day: dt.date) -> Lock:
         program=__version__,
         follows=latest.checksum if latest else "",
         values=values_of(trial),
-        files={path: digest(Path(path)) for path in planned_files()},
+        files={path: files.digest(Path(path)) for path in planned_files()},
         revisions=[_revision(one) for one in so_far.deviations],
     )
 

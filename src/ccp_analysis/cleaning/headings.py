@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from itertools import islice
 from zipfile import BadZipFile
-
-from openpyxl.utils.exceptions import InvalidFileException
 
 from ccp_analysis.cleaning.delimited import codec_of
 from ccp_analysis.cleaning.sheet import Sheet, check_header, names_of
@@ -76,7 +75,7 @@ def check_columns(study: Study, file: str, dictionary: Sequence[Column]) -> None
     names = list(dict.fromkeys(c.column for c in dictionary if c.file in sharing))
     try:
         where, rows = _header(spec)
-    except (OSError, ValueError, KeyError, StudyError, BadZipFile, InvalidFileException):
+    except (OSError, ValueError, KeyError, StudyError, BadZipFile):
         return
     counted = list(enumerate(rows, start=1))
     if counted:
@@ -94,7 +93,7 @@ def _header(file: RawFile) -> tuple[str, list[list[str]]]:
     if file.kind == "xlsx":
         import openpyxl  # slow to import, and only where there is a workbook
 
-        book = openpyxl.load_workbook(file.path, read_only=True)
+        book = openpyxl.load_workbook(io.BytesIO(file.path.read_bytes()), read_only=True)
         name = file.sheet or book.sheetnames[0]
         rows = book[name].iter_rows(values_only=True)
         filled = (["" if v is None else str(v) for v in row] for row in rows if any(row))

@@ -49,11 +49,9 @@ class ImputationPlan(Strict):
     """Whether each arm has imputation models of its own."""
     not_after: list[str] = []
     """Events after which a value that was not observed does not exist."""
-    pooling: Pooling | None = Field(
-        default=None,
-        description="Rule by which imputations are pooled wherever inference is by clusters; to be "
-        "named where the study has clusters.",
-    )
+    pooling: Pooling | None = None
+    """Rule by which imputations are pooled wherever inference is by clusters; to be named where the
+    study has clusters."""
 
     @model_validator(mode="after")
     def _bounds(self) -> ImputationPlan:

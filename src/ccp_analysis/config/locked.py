@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -23,6 +22,7 @@ from ccp_analysis.config.values import (
     values_of,
 )
 from ccp_analysis.errors import StudyError
+from ccp_analysis.files import digest
 from ccp_analysis.layout import DEVIATIONS, LOCK, LOCKED
 
 COLUMNS = ["field", "reason", "date", "who", "seen"]
@@ -178,11 +178,6 @@ def _read(folder: Path) -> Lock:
     if faults:
         raise first_of(faults)
     return lock
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True)

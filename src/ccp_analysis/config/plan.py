@@ -197,9 +197,8 @@ class Plan(Strict):
     """Baseline covariates of every model, beside the own baseline."""
     baseline_table: list[str] = []
     """Variables of the table of baseline characteristics."""
-    ordinal_as_numbers: list[str] = Field(
-        default=[], description="Ordinal variables whose codes are analysed as numbers."
-    )
+    ordinal_as_numbers: list[str] = []
+    """Ordinal variables whose codes are analysed as numbers."""
     imputation: ImputationPlan
     """How what is missing is imputed, and how imputations are pooled."""
     analyses: list[Analysis] = Field(min_length=1)

@@ -206,25 +206,19 @@ class Clusters(Strict):
 class Invalid(Strict):
     """How many cells of a column may be not valid, or outside its limits, before the run stops."""
 
-    share: Share = Field(
-        default=0.05, description="Of the filled cells: neither blank nor a code for missing."
-    )
-    cells: int = Field(default=5, ge=1, description="So many at least; fewer never stop the run.")
+    share: Share = 0.05
+    """Of the filled cells: neither blank nor a code for missing."""
+    cells: int = Field(default=5, ge=1)
+    """So many at least; fewer never stop the run."""
 
 
 class Disclosure(Strict):
     """What is shown of few people where data are real: ``docs/disclosure.md``."""
 
-    smallest: int = Field(
-        default=8,
-        ge=2,
-        description="The smallest count of people that is shown; 0 is, as nobody has it.",
-    )
-    digits: int = Field(
-        default=3,
-        ge=1,
-        description="Significant digits of an estimate of a number of people that is not shown.",
-    )
+    smallest: int = Field(default=8, ge=2)
+    """The smallest count of people that is shown; 0 is, as nobody has it."""
+    digits: int = Field(default=3, ge=1)
+    """Significant digits of an estimate of a number of people that is not shown."""
 
 
 class Study(Strict):

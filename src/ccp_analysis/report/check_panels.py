@@ -6,10 +6,9 @@ import textwrap
 from collections.abc import Callable
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ccp_analysis.config.plan import Outcome
+from ccp_analysis.report.canvas import Axes, Figure
 from ccp_analysis.report.cells import others
 from ccp_analysis.report.drawing import ACTIVE, INK, MANY_MARKS, MUTED, REFERENCE, WIDTH
 from ccp_analysis.report.source import Source

@@ -10,13 +10,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.typing import RcKeyType
 from PIL import Image
 
 from ccp_analysis import files
+from ccp_analysis.report.canvas import Axes, Figure
 from ccp_analysis.report.cells import with_interval
 from ccp_analysis.report.source import Row, Source
 from ccp_analysis.report.words import known
@@ -28,7 +25,7 @@ REFERENCE, ACTIVE, STAMP = "#8a8f98", "#1f5a99", "#b3261e"
 LINE = 0.17  # inches from line to line of text
 OBSERVED = "#e3e6ea"
 ABOVE, BELOW = "#9cc0e6", "#d3d6da"  # regions whose interval excludes zero
-STYLE: dict[RcKeyType, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has the same
     "font.size": 8,
     "axes.spines.top": False,
@@ -272,6 +269,8 @@ def save(figure: Figure, out: Path, name: str) -> None:
     text = drawn.getvalue().replace(FONT, FONT + FALLBACK)
     files.write_text(out / f"{name}.svg", text.replace("<text ", '<text xml:space="preserve" '))
     figure.set_dpi(DOTS)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     few = few_colours(np.asarray(canvas.buffer_rgba()).view(np.uint32)[..., 0])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 
+from ccp_analysis.report.canvas import Axes
 from ccp_analysis.report.drawing import ABOVE, ACTIVE, BELOW, INK
 from ccp_analysis.report.words import MINUS
 
@@ -20,6 +19,8 @@ def draw_map(
     label: str = "no delta",
 ) -> None:
     """Draw lines of the same difference over regions of the same conclusion."""
+    from matplotlib.patheffects import withStroke
+
     tables = {
         column: points.pivot_table(index="delta_active", columns="delta_reference", values=column)
         for column in ("estimate", "conf_low", "conf_high")

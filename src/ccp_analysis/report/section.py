@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from matplotlib.figure import Figure
-
 from ccp_analysis.config.economics import Economics
 from ccp_analysis.config.implementation import Implementation
 from ccp_analysis.config.plan import Plan
 from ccp_analysis.config.study import Study
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.source import Source
 from ccp_analysis.report.table import Table
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib.figure
 
 from ccp_analysis import __version__, files
 from ccp_analysis.errors import StudyError

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from matplotlib.figure import Figure
-
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import of_whom
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, RULE, WIDTH
 from ccp_analysis.report.money import (

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ccp_analysis.config.models import LABELS
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import contrast, estimate, level_of, primary_names, with_interval
 from ccp_analysis.report.drawing import ACTIVE, INK, LINE, MUTED, REFERENCE, RULE, WIDTH, within
 from ccp_analysis.report.marks import how_many

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 
 from ccp_analysis.groups import in_order
+from ccp_analysis.report.canvas import Axes, Figure
 from ccp_analysis.report.cells import primary_names
 from ccp_analysis.report.drawing import ACTIVE, BELOW, INK, OBSERVED, REFERENCE, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section
@@ -35,6 +33,8 @@ def has_predictors(source: Source) -> bool:
 
 def draw_predictors(source: Source) -> Figure:
     """Draw the predictors of every imputed variable as a matrix."""
+    from matplotlib.colors import ListedColormap
+
     models = _models(source)
     names = list(dict.fromkeys([*models, *(p for found in models.values() for p in found)]))
     grid = np.array([[0.0 if p in found else 1.0 for p in names] for found in models.values()])

@@ -8,9 +8,7 @@ from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
+from ccp_analysis.report.canvas import Axes, Figure
 from ccp_analysis.report.cells import model_name, places_of
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, OBSERVED, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem

@@ -8,10 +8,8 @@ from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
 
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-
 from ccp_analysis.config.sensitivity import Delta, ReferenceBased, Sensitivity
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import (
     contrast,
     estimated,
@@ -296,6 +294,8 @@ def maps_of(source: Source) -> list[tuple[str, str]]:
 
 def draw_tipping(source: Source) -> Figure:
     """Draw the difference over the deltas in either arm, and where its interval excludes zero."""
+    from matplotlib.patches import Patch
+
     keys = maps_of(source)
     lines = -(-len(keys) // 2)
     height = panel(3.3, lines, 0.75) * lines + 0.75

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from matplotlib.figure import Figure
-
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import (
     by_method,
     contrast,

@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ccp_analysis.config.implementation import Implementation
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import estimate, level_of, with_interval
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, REFERENCE, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from matplotlib.figure import Figure
-
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import (
     check_rows,
     contrast,

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from ccp_analysis.config.economics import Axis, Departures
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import contrast, level_of
 from ccp_analysis.report.drawing import ABOVE, ACTIVE, BELOW, MUTED, WIDTH
 from ccp_analysis.report.maps import draw_map
@@ -62,6 +60,9 @@ def maps_of(source: Source) -> list[float]:
 
 def draw_departures(source: Source) -> Figure:
     """Draw the net benefit over changes of costs and utilities, and where it is zero."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
     asked, thresholds = _asked(source), maps_of(source)
     height = 3.7
     figure = Figure(figsize=(WIDTH, height))

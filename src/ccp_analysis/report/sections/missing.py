@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 
+from ccp_analysis.report.canvas import Axes, Figure
 from ccp_analysis.report.cells import ALL, by_arm
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, OBSERVED, REFERENCE, WIDTH, within
 from ccp_analysis.report.marks import how_many
@@ -267,6 +265,8 @@ class Incomplete:
 
 def draw_patterns(source: Source) -> Figure:
     """Draw the patterns of missing values as a grid, the most frequent first."""
+    from matplotlib.colors import ListedColormap
+
     table = source.patterns
     people = table.drop_duplicates("pattern").set_index("pattern")["people"]
     columns = columns_of(source)

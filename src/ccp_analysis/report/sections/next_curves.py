@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
 from ccp_analysis.config.next_study import POINT, UPPER, NextStudy
+from ccp_analysis.report.canvas import Axes, Figure
 from ccp_analysis.report.cells import quantity
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, REFERENCE, RULE, WIDTH
 from ccp_analysis.report.source import Row, Source

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from matplotlib.figure import Figure
-
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import (
     ADJUSTMENTS,
     ALL,

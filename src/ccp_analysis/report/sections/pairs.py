@@ -7,8 +7,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from matplotlib.figure import Figure
-
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import (
     contrast,
     estimate,

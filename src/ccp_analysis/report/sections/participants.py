@@ -10,12 +10,10 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from ccp_analysis.config.models import LABELS
 from ccp_analysis.groups import in_order
+from ccp_analysis.report.canvas import Axes, Figure
 from ccp_analysis.report.cells import (
     ALL,
     DATA,
@@ -323,6 +321,8 @@ def _height(lines: Lines) -> float:
 def _box(
     axes: Axes, lines: Lines, centre: float, top: float, width: float, height: float, fill: str
 ) -> None:
+    from matplotlib.patches import Rectangle
+
     left = centre - width / 2
     axes.add_patch(
         Rectangle((left, top - height), width, height, facecolor=fill, edgecolor=INK, linewidth=0.7)
@@ -351,6 +351,8 @@ def _fork(axes: Axes, middle: float, centres: tuple[float, float], top: float, h
 
 
 def _arrow(axes: Axes, x: float, start: float, end: float) -> None:
+    from matplotlib.patches import FancyArrowPatch
+
     axes.add_patch(
         FancyArrowPatch(
             (x, start),

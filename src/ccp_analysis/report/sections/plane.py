@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from ccp_analysis.report.canvas import Axes, Figure
 from ccp_analysis.report.cells import contrast, estimate, few_clusters, level_of, of_whom
 from ccp_analysis.report.drawing import ACTIVE, INK, MUTED, WIDTH
 from ccp_analysis.report.money import (

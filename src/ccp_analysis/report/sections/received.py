@@ -7,10 +7,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from ccp_analysis.config.implementation import Barrier, Rating
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import level_of, with_interval
 from ccp_analysis.report.drawing import ACTIVE, INK, LINE, MUTED, RULE, WIDTH
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
@@ -153,6 +152,8 @@ def barriers(source: Source) -> Table[Barrier]:
 
 def draw_ratings(source: Source) -> Figure:
     """Draw the answers to each item as bars about the middle answer."""
+    from matplotlib.patches import Rectangle
+
     lines = _bars(source)
     height = LINE * 1.15 * len(lines) + 0.85
     figure = Figure(figsize=(WIDTH, height))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ccp_analysis.config.models import LABELS
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import (
     contrast,
     level_of,

@@ -7,9 +7,8 @@ from functools import partial
 from operator import attrgetter
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from ccp_analysis.report.canvas import Axes, Figure
 from ccp_analysis.report.cells import (
     NOT_ESTIMATED,
     contrast,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from matplotlib.figure import Figure
-
 from ccp_analysis.config.models import OVER_VISITS
+from ccp_analysis.report.canvas import Figure
 from ccp_analysis.report.cells import (
     adjusted_mean,
     by_arm,

@@ -171,7 +171,7 @@ rule all:
         altered,
     # In place of the list of all of them, which would hide what a run says at its end.
     message:
-        "All that was asked for is there"
+        "All files of the study"
 
 
 rule clean:

@@ -180,6 +180,7 @@ def test_one_core_elsewhere_gives_the_same_bytes(
     result = other.run("--cores", "1")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "done in" in result.stdout + result.stderr
+    assert max(map(len, (result.stdout + result.stderr).splitlines())) < 500
     lost = "goal_attainment: answers or values set missing by cleaning: 1 outside the limits; see "
     assert lost in result.stdout + result.stderr
     report = other.folder / "reports/report.html"

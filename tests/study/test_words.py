@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from support.study import CCP, ROOT, copy_whole
+from support.study import BTHEB, CCP, ROOT, copy_whole
 
 from ccp_analysis import before
 from ccp_analysis.config.trial import Trial
@@ -33,6 +33,11 @@ def test_a_run_that_cannot_begin_is_told_in_sentences_alone(tmp_path):
     assert said_by_snakemake(tmp_path, "reports/raport.html")[0].startswith(
         "'reports/raport.html' is no rule, and no file that one makes; most like it: "
         "'reports/report.html'; expected a rule (all, clean, cost, "
+    )
+    # Without config/economics.yaml there is nothing to cost.
+    [sentence] = said_by_snakemake(copy_whole(BTHEB, tmp_path / "other").path, "cost")
+    assert sentence.startswith(
+        "'cost' is no rule, and no file that one makes; expected a rule (all"
     )
     folder.change("config/economics.yaml", "currency:", "curency:")
     more = "".join(f",x{n}" for n in range(50))

@@ -7,7 +7,6 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from formulaic import model_matrix
 from pandas.api.types import is_numeric_dtype
 
 from ccp_analysis.config.study import Study, Visit
@@ -281,19 +280,36 @@ def design(data: Sample, covariates: list[str], factors: list[str]) -> Design:
     Design
     """
     pair = data.groups(factors[0]) if len(factors) == 1 else None
-    in_formula = [] if pair else factors
-    terms = [ACTIVE, *(f"C(`{f}`)" for f in in_formula), *(f"`{c}`" for c in covariates)]
-    named = [*in_formula, *(c for c in covariates if not is_numeric_dtype(data.frame[c]))]
-    frame = data.frame.assign(**{name: groups(data.frame[name]).categories for name in named})
-    matrix = model_matrix(" + ".join(terms), frame, na_action="raise")
-    own = matrix.to_numpy(dtype=float).reshape(data.m, data.n, -1)
+    columns = {"Intercept": np.ones(len(data.frame)), ACTIVE: data.frame[ACTIVE].to_numpy()}
+    for name in [] if pair else factors:
+        columns |= _indicators(data.frame, name, f"C(`{name}`)")
+    for name in covariates:
+        columns |= _columns(data.frame, name)
+    own = np.array(list(columns.values()), dtype=float).T.reshape(data.m, data.n, -1)
     # At the mean over the imputations: coefficients then mean the same in all of them.
     own[:, :, 2:] -= own[:, :, 2:].mean(axis=(0, 1))
-    columns = list(matrix.columns)
+    names = list(columns)
     between = [f"C(`{factors[0]}`)[T.{name}]" for name in pair.names[1:]] if pair else []
     if not between:
-        return Design(own, columns)
-    return Design(own, [*columns[:2], *between, *columns[2:]], pair)
+        return Design(own, names)
+    return Design(own, [*names[:2], *between, *names[2:]], pair)
+
+
+def _columns(frame: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
+    """Return the columns of a covariate: itself, or an indicator of every level but the first."""
+    if not is_numeric_dtype(frame[name]):
+        return _indicators(frame, name, name)
+    values = frame[name].to_numpy(dtype=float)
+    if np.isnan(values).any():
+        raise ValueError(f"a design needs {said(name)} of everyone, and somebody has none")
+    return {name: values}
+
+
+def _indicators(frame: pd.DataFrame, name: str, label: str) -> dict[str, np.ndarray]:
+    found = groups(frame[name])
+    return {
+        f"{label}[T.{level}]": found.codes == at for at, level in enumerate(found.names) if at > 0
+    }
 
 
 def said(column: str) -> str:

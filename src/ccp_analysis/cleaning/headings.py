@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from itertools import islice
 from zipfile import BadZipFile
 
-from openpyxl.utils.exceptions import InvalidFileException
-
 from ccp_analysis.cleaning.delimited import codec_of
 from ccp_analysis.cleaning.sheet import Sheet, check_header, names_of
 from ccp_analysis.cleaning.spelling import BLANK, INVALID, reader_of
@@ -76,7 +74,7 @@ def check_columns(study: Study, file: str, dictionary: Sequence[Column]) -> None
     names = list(dict.fromkeys(c.column for c in dictionary if c.file in sharing))
     try:
         where, rows = _header(spec)
-    except (OSError, ValueError, KeyError, StudyError, BadZipFile, InvalidFileException):
+    except (OSError, ValueError, KeyError, StudyError, BadZipFile):
         return
     counted = list(enumerate(rows, start=1))
     if counted:
@@ -93,8 +91,12 @@ def _header(file: RawFile) -> tuple[str, list[list[str]]]:
             return ", line {}", [row for _, row in found]
     if file.kind == "xlsx":
         import openpyxl  # slow to import, and only where there is a workbook
+        from openpyxl.utils.exceptions import InvalidFileException
 
-        book = openpyxl.load_workbook(file.path, read_only=True)
+        try:
+            book = openpyxl.load_workbook(file.path, read_only=True)
+        except InvalidFileException as error:
+            raise ValueError(str(error)) from error
         name = file.sheet or book.sheetnames[0]
         rows = book[name].iter_rows(values_only=True)
         filled = (["" if v is None else str(v) for v in row] for row in rows if any(row))

@@ -47,7 +47,7 @@ class Sample:
         """Rows of one table."""
         return len(self.frame) // self.m
 
-    @property
+    @cached_property
     def first(self) -> pd.DataFrame:
         """One table: what does not differ between imputations can be read here."""
         return self.frame.iloc[: self.n]
@@ -63,7 +63,13 @@ class Sample:
 
     def groups(self, variable: str) -> Groups:
         """Return the groups of a design variable, of n rows."""
-        return groups(self.first[variable])
+        if variable not in self._groups:
+            self._groups[variable] = groups(self.first[variable])
+        return self._groups[variable]
+
+    @cached_property
+    def _groups(self) -> dict[str, Groups]:
+        return {}
 
     def codes(self, variable: str) -> np.ndarray:
         """Return the codes of the groups of a design variable, shape (n,)."""
@@ -200,13 +206,13 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
             )
     if data == "imputed":
         require_imputed(imputed, needed)
-    observed = imputed["imputation"] == 0
-    frame = imputed[observed if data == "observed" else ~observed]
-    m, population = int(frame["imputation"].nunique()), Population.COMPLETED
-    empty = [name for name in needed if frame[name].isna().all()]
-    frame = frame.dropna(subset=needed)
+    asked = (imputed["imputation"].to_numpy() == 0) == (data == "observed")
+    m, population = int(imputed["imputation"][asked].nunique()), Population.COMPLETED
+    gaps = {name: imputed[name].isna().to_numpy() for name in needed}
+    # All columns are copied once, of those who are left.
+    frame = imputed[asked & ~np.any(list(gaps.values()), axis=0)]
     if frame.empty:
-        names = " or ".join(said(name) for name in dict.fromkeys(empty))
+        names = " or ".join(said(name) for name, gap in gaps.items() if gap[asked].all())
         raise ValueError(
             f"nobody has a value of {names}"
             if names

@@ -7,7 +7,6 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from formulaic import model_matrix
 from pandas.api.types import is_numeric_dtype
 
 from ccp_analysis.config.study import Study, Visit
@@ -48,7 +47,7 @@ class Sample:
         """Rows of one table."""
         return len(self.frame) // self.m
 
-    @property
+    @cached_property
     def first(self) -> pd.DataFrame:
         """One table: what does not differ between imputations can be read here."""
         return self.frame.iloc[: self.n]
@@ -64,7 +63,13 @@ class Sample:
 
     def groups(self, variable: str) -> Groups:
         """Return the groups of a design variable, of n rows."""
-        return groups(self.first[variable])
+        if variable not in self._groups:
+            self._groups[variable] = groups(self.first[variable])
+        return self._groups[variable]
+
+    @cached_property
+    def _groups(self) -> dict[str, Groups]:
+        return {}
 
     def codes(self, variable: str) -> np.ndarray:
         """Return the codes of the groups of a design variable, shape (n,)."""
@@ -201,13 +206,13 @@ def sample(study: Study, imputed: pd.DataFrame, data: str, needed: list[str]) ->
             )
     if data == "imputed":
         require_imputed(imputed, needed)
-    observed = imputed["imputation"] == 0
-    frame = imputed[observed if data == "observed" else ~observed]
-    m, population = int(frame["imputation"].nunique()), Population.COMPLETED
-    empty = [name for name in needed if frame[name].isna().all()]
-    frame = frame.dropna(subset=needed)
+    asked = (imputed["imputation"].to_numpy() == 0) == (data == "observed")
+    m, population = int(imputed["imputation"][asked].nunique()), Population.COMPLETED
+    gaps = {name: imputed[name].isna().to_numpy() for name in needed}
+    # All columns are copied once, of those who are left.
+    frame = imputed[asked & ~np.any(list(gaps.values()), axis=0)]
     if frame.empty:
-        names = " or ".join(said(name) for name in dict.fromkeys(empty))
+        names = " or ".join(said(name) for name, gap in gaps.items() if gap[asked].all())
         raise ValueError(
             f"nobody has a value of {names}"
             if names
@@ -281,19 +286,36 @@ def design(data: Sample, covariates: list[str], factors: list[str]) -> Design:
     Design
     """
     pair = data.groups(factors[0]) if len(factors) == 1 else None
-    in_formula = [] if pair else factors
-    terms = [ACTIVE, *(f"C(`{f}`)" for f in in_formula), *(f"`{c}`" for c in covariates)]
-    named = [*in_formula, *(c for c in covariates if not is_numeric_dtype(data.frame[c]))]
-    frame = data.frame.assign(**{name: groups(data.frame[name]).categories for name in named})
-    matrix = model_matrix(" + ".join(terms), frame, na_action="raise")
-    own = matrix.to_numpy(dtype=float).reshape(data.m, data.n, -1)
+    columns = {"Intercept": np.ones(len(data.frame)), ACTIVE: data.frame[ACTIVE].to_numpy()}
+    for name in [] if pair else factors:
+        columns |= _indicators(data.frame, name, f"C(`{name}`)")
+    for name in covariates:
+        columns |= _columns(data.frame, name)
+    own = np.array(list(columns.values()), dtype=float).T.reshape(data.m, data.n, -1)
     # At the mean over the imputations: coefficients then mean the same in all of them.
     own[:, :, 2:] -= own[:, :, 2:].mean(axis=(0, 1))
-    columns = list(matrix.columns)
+    names = list(columns)
     between = [f"C(`{factors[0]}`)[T.{name}]" for name in pair.names[1:]] if pair else []
     if not between:
-        return Design(own, columns)
-    return Design(own, [*columns[:2], *between, *columns[2:]], pair)
+        return Design(own, names)
+    return Design(own, [*names[:2], *between, *names[2:]], pair)
+
+
+def _columns(frame: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
+    """Return the columns of a covariate: itself, or an indicator of every level but the first."""
+    if not is_numeric_dtype(frame[name]):
+        return _indicators(frame, name, name)
+    values = frame[name].to_numpy(dtype=float)
+    if np.isnan(values).any():
+        raise ValueError(f"a design needs {said(name)} of everyone, and somebody has none")
+    return {name: values}
+
+
+def _indicators(frame: pd.DataFrame, name: str, label: str) -> dict[str, np.ndarray]:
+    found = groups(frame[name])
+    return {
+        f"{label}[T.{level}]": found.codes == at for at, level in enumerate(found.names) if at > 0
+    }
 
 
 def said(column: str) -> str:

@@ -256,10 +256,10 @@ def errors_without_each(found: Inference) -> np.ndarray:
     others = known.sum(axis=0) - known == m - 1
     errors = standard_error(np.where(others, total, np.nan))
     # Where nothing was imputed in the others their own numbers stand.
-    for j in range(m):
-        first = int(j == 0)
-        rest = np.arange(m) != j
-        same = (found.estimate[rest] == found.estimate[first]).all(axis=0)
-        same &= (found.std_error[rest] == found.std_error[first]).all(axis=0)
-        errors[j] = np.where(same, found.std_error[first], errors[j])
-    return errors
+    first = np.broadcast_to(found.std_error[0], errors.shape).copy()
+    first[0] = found.std_error[1]
+    alike = (found.estimate == found.estimate[0]) & (found.std_error == found.std_error[0])
+    same = alike.sum(axis=0) - alike == m - 1
+    behind = (found.estimate[1:] == found.estimate[1]) & (found.std_error[1:] == found.std_error[1])
+    same[0] = behind.all(axis=0)
+    return np.where(same, first, errors)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
+import scipy  # reads its optimisation when somebody is first told apart
 from scipy.special import expit, logsumexp, softmax
 
 from ccp_analysis.models.balance import CONSTANT, pooled_sd, varies
@@ -346,7 +346,7 @@ def _direction(C: np.ndarray) -> np.ndarray:
     """Return the direction b of least sum |b| with Cb >= 0 and Cb != 0; zero if there is none."""
     n, q = C.shape
     both = np.hstack([C, -C])
-    found = linprog(
+    found = scipy.optimize.linprog(
         np.ones(2 * q), A_ub=-both, b_ub=np.zeros(n), A_eq=both.sum(axis=0)[None], b_eq=[float(n)]
     )
     return found.x[:q] - found.x[q:] if found.success else np.zeros(q)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import inspect
 import logging
@@ -12,7 +13,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 from ccp_analysis.errors import REFUSED, StudyError, denied
 
@@ -83,8 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     log: Path | None = None
     started = time.perf_counter()
     try:
-        module, _, name = COMMANDS[command].partition(":")
-        function = getattr(importlib.import_module(module), name)
+        function = _imported(*COMMANDS[command].split(":"))
         values = vars(_parser(command, function).parse_args(options))
         log = values.pop("log")
         status = _run(function, values, log)
@@ -104,6 +104,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 3
     logging.info("%s: %.1f s", command, time.perf_counter() - started)
     return status
+
+
+def _imported(module: str, name: str) -> Callable[..., int | None]:
+    """Return the function of a command; garbage is not looked for where there is none."""
+    gc.disable()
+    try:
+        return cast("Callable[..., int | None]", getattr(importlib.import_module(module), name))
+    finally:
+        gc.freeze()  # what is loaded stays
+        gc.enable()
 
 
 def _parser(command: str, function: Callable[..., object]) -> ArgumentParser:

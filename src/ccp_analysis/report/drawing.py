@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from PIL import Image
 
 from ccp_analysis import files
@@ -285,7 +286,9 @@ def few_colours(pixels: npt.NDArray[np.uint32]) -> Image.Image:
     flat = pixels.ravel()
     starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
     often = np.diff(starts, append=len(flat))
-    colours, which = np.unique(flat[starts], return_inverse=True)
+    found, colours = pd.factorize(flat[starts])  # few colours are many pixels: no need to sort these
+    order = np.argsort(colours)
+    colours, which = colours[order], np.argsort(order)[found]
     times = np.bincount(which, often).astype(int) // SAMPLED + 1
     sample = np.repeat(colours, times).view(np.uint8).reshape(1, -1, 4)[..., :3]
     chosen = Image.fromarray(sample).quantize(

@@ -20,4 +20,6 @@ def is_cited(entry: str, body: str) -> bool:
     if found is None:
         return True
     name, year = map(re.escape, found.groups())
-    return re.search(rf"\b{name}{BETWEEN}{year}\b", body, re.DOTALL) is not None
+    cited = re.compile(rf"\b{name}{BETWEEN}{year}\b", re.DOTALL)
+    # A name alone is found at once; what begins between words is tried at every letter.
+    return any(cited.match(body, at.start()) for at in re.finditer(name, body))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +102,7 @@ class Source:
     # Labels that were asked for, by names.
     _labels: dict[str, str] = field(default_factory=dict, init=False)
     # The rows by what stands in columns, for all columns that were asked for together.
-    _by: dict[tuple[str, ...], dict[tuple[object, ...], list[Row]]] = field(
-        default_factory=dict, init=False
-    )
+    _by: dict[tuple[str, ...], dict[object, list[Row]]] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(cls, trial: Trial, **found: Any) -> Source:
@@ -114,13 +114,14 @@ class Source:
         """Return the rows of the results whose columns have the values given, in their order."""
         for column, value in where.items():
             require_known(column, value)
-        columns = tuple(where)
-        if columns not in self._by:
-            index: dict[tuple[object, ...], list[Row]] = {}
+        if not where:
+            return list(self.results)
+        key = itemgetter(*where)  # a value of one column, a tuple of those of several
+        if (columns := tuple(where)) not in self._by:
+            index = self._by[columns] = defaultdict(list)
             for row in self.results:
-                index.setdefault(tuple([row[column] for column in columns]), []).append(row)
-            self._by[columns] = index
-        return list(self._by[columns].get(tuple(where.values()), []))
+                index[key(row)].append(row)
+        return list(self._by[columns].get(key(where), []))
 
     def one(self, **where: object) -> Row | None:
         """Return the one such row, None where there is none; ValueError if there are several."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +39,21 @@ from ccp_analysis.results.terms import Inference, Model, Pooling
 ENVIRONMENT = environment(TEMPLATES, autoescape=False, finalize=escape)
 
 
+SELDOM = 100_000  # objects that are made before those that hold one another are looked for
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Look for garbage seldom: a figure is thousands of objects, and a tenth of its time."""
+    before = gc.get_threshold()
+    gc.set_threshold(SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@seldom_collected()
 def run(
     *,
     results: Path,
@@ -103,13 +121,18 @@ def run(
     prices_of = (prices, intervention, price_queries)
     read = partial(load, results, flow, queries, models, scales, points, *prices_of)
     # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
-    with ProcessPoolExecutor(processes) as pool:
-        for _ in range(processes):
+    # This one draws too, once the text is written.
+    others = min(processes, os.cpu_count() or 1) - 1
+    with ProcessPoolExecutor(max(1, others)) as pool:
+        for _ in range(others):
             pool.submit(_own, read)
         source = guarded(read())
         items = figures_of(source)
         _require_points(source, items)
-        drawn = [pool.submit(_draw, read, figures, at) for at in range(len(items))]
+        drawn = [
+            pool.submit(_draw, read, figures, at) if others else Future[None]()
+            for at in range(len(items))
+        ]
         report = Report(traced(source), data, code)
         for name, table in report.tables.items():
             files.write_csv(

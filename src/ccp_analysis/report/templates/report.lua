@@ -62,14 +62,16 @@ local function counted(caption)
   end
 end
 
-function Link(link)
+local function referring(link)
   local text = pandoc.utils.stringify(link.content)
   local kind, number = text:match('^(%a+) (%d+)$')
-  if FORMAT == 'docx' and kind and (link.target:match('^#tbl%-') or link.target:match('^#fig%-')) then
+  if kind and (link.target:match('^#tbl%-') or link.target:match('^#fig%-')) then
     return pandoc.RawInline('openxml', field('REF _Ref_' .. kind .. '_' .. number .. ' \\h', text,
       '<w:rStyle w:val="Hyperlink"/>'))
   end
 end
+-- For the others no link need be looked at.
+if FORMAT == 'docx' then Link = referring end
 
 -- Rows under one heading are a body of their own: the heading is that of a group.
 local function grouped(tbl)

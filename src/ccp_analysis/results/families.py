@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ccp_analysis.config.plan import Analysis, Plan
@@ -37,26 +35,7 @@ def headline(study: Study, analysis: Analysis, visits: Collection[str]) -> str:
     return max(visits, key=study.position, default="")
 
 
-P = npt.NDArray[np.float64]
-# By what p-values, from the least to the greatest, are multiplied or divided, and in which
-# direction what comes of it never falls.
-METHODS: dict[str, Callable[[P], P]] = {
-    "holm": lambda p: np.maximum.accumulate(p * np.arange(len(p), 0, -1)),
-    "hochberg": lambda p: _from_the_greatest(p * np.arange(len(p), 0, -1)),
-    "benjamini-hochberg": lambda p: _from_the_greatest(p / (np.arange(1, len(p) + 1) / len(p))),
-}
-
-
-def _from_the_greatest(p: P) -> P:
-    return np.minimum.accumulate(p[::-1])[::-1]
-
-
-def _corrected(p: P, method: str) -> P:
-    """Return p-values corrected for their number; statsmodels has it, and takes a second to load."""
-    order = np.argsort(p, kind="stable")
-    found = np.empty_like(p)
-    found[order] = np.minimum(1, METHODS[method](p[order]))
-    return found
+METHODS = {"holm": "holm", "hochberg": "simes-hochberg", "benjamini-hochberg": "fdr_bh"}
 
 
 def adjusted(table: pd.DataFrame, plan: Plan, study: Study) -> pd.DataFrame:
@@ -88,8 +67,10 @@ def adjusted(table: pd.DataFrame, plan: Plan, study: Study) -> pd.DataFrame:
     Notes
     -----
     Holm (1979, Scand J Stat 6:65-70), Hochberg (1988, Biometrika 75:800-802), Benjamini & Hochberg
-    (1995, J R Stat Soc B 57:289-300).
+    (1995, J R Stat Soc B 57:289-300), by statsmodels.
     """
+    from statsmodels.stats.multitest import multipletests  # slow to import, seldom needed
+
     table = table.copy()
     for family in plan.families:
         own = table[table["analysis"] == family.analysis]
@@ -108,8 +89,8 @@ def adjusted(table: pd.DataFrame, plan: Plan, study: Study) -> pd.DataFrame:
         groups = [g for _, g in tested.groupby(["model", "inference"])] or [failed.iloc[:0]]
         for group in groups:
             both = pd.concat([group, failed])
-            p_values = both["p_value"].fillna(1.0).to_numpy(float)
-            found = _corrected(p_values, family.method)
+            p_values = both["p_value"].fillna(1.0)
+            found = multipletests(p_values, method=METHODS[family.method])[1]
             kept = both["p_value"].notna()
             table.loc[both.index, "family"] = family.id
             table.loc[both.index[kept], "p_adjusted"] = found[kept]

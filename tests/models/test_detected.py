@@ -55,7 +55,8 @@ def test_many_degrees_of_freedom_are_the_normal():
     normal = norm.ppf(0.975) + norm.ppf(0.8)
     assert detected_multiple(np.inf, 0.95, 0.8) == pytest.approx(normal, abs=1e-5)
     assert detected_multiple(1e7, 0.95, 0.8) == pytest.approx(normal, abs=1e-5)
-    assert np.isnan(detected_multiple(0.0, 0.95, 0.8))
+    assert np.isnan(detected_multiple(0.0, 0.95, 0.8)) and np.isnan(power_of_t(1.0, 0.0))
+    assert power_of_t(1e300, 1.0) == power_of_t(np.inf, 4.0) == pytest.approx(1.0, abs=1e-15)
     assert detected_multiple(4.0, 0.95, 0.05) == 0.0
 
 

@@ -69,13 +69,15 @@ def dose_rows(
         note = "the plan has no ANCOVA, whose visit and covariates would be those of this question"
         return [shared | {"term": Term.ASSOCIATION, "status": Status.REFUSED, "note": note}]
     rows: Rows = []
+    arms = scope.study.arms
+    active = tables[tables[arms.variable].astype(str) == arms.active]
     for outcome in plan.outcomes_of(entry):
         ask = question_of(plan, scope.study, entry, outcome, *measures)
         for name in scope.asked.exposures:
             head = shared | {"outcome": outcome.id, "level": name, "scale": ask.scale}
             head |= {"visit": entry.visit, "population": Population.EXPOSURE_KNOWN}
             try:
-                chosen, said = exposed(scope, name, ask, participants, delivery, tables)
+                chosen, said = exposed(scope, name, ask, participants, delivery, active)
                 found = _associations(scope, chosen, ask)
             except ValueError as error:
                 log.error("%s, %s, %s: %s", DOSE_RESPONSE, outcome.id, name, error)
@@ -97,28 +99,27 @@ def exposed(
     *,
     both: bool = False,
 ) -> tuple[Sample, str]:
-    """Return people of the active arm, or both, with their exposure, and what is to be said.
+    """Return people, of the active arm or both, with their exposure, and what is to be said.
 
     Imputed along with the outcomes, an exposure is that of each completed table. Where it could not
     be imputed, the models know nothing of how outcomes go with it: whoever has no exposure or no
     outcome is left out, and baselines and covariates alone are imputed.
     """
-    arms = scope.study.arms
-    active = tables if both else tables[tables[arms.variable].astype(str) == arms.active]
-    if active.empty:
+    if tables.empty:
+        arms = scope.study.arms
         raise ValueError(f"nobody is in the arm '{arms.levels[arms.active]}'")
     needed = variable_of(scope.asked, name)
-    completed = active["imputation"] > 0
-    along = needed in active and bool(active.loc[completed, needed].notna().all())
-    source = active if along else participants
+    completed = tables["imputation"] > 0
+    along = needed in tables and bool(tables[needed][completed].notna().all())
+    source = tables if along else participants
     values = exposure(scope.asked, name, source, delivery)
     if along:
-        frame = active.assign(**{EXPOSURE: values})
+        frame = tables.assign(**{EXPOSURE: values})
     else:
         by_person = pd.Series(values, names_of(participants["participant"]).to_numpy())
-        person = names_of(active["participant"])
-        seen = person[~completed & active[ask.value].notna()]
-        frame = active.assign(**{EXPOSURE: person.map(by_person)})[person.isin(seen)]
+        person = names_of(tables["participant"])
+        seen = person[~completed & tables[ask.value].notna()]
+        frame = tables.assign(**{EXPOSURE: person.map(by_person)})[person.isin(seen)]
     if frame[EXPOSURE].isna().all():
         raise ValueError(f"the exposure '{name}' is not known of anybody with a follow-up")
     wanted = [ask.value, ask.baseline, *ask.covariates, EXPOSURE]

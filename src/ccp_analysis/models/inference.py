@@ -142,13 +142,15 @@ def power_of_t(noncentrality: float, df: float, level: float = 0.95) -> float:
     Returns
     -------
     float
-        P(|T| > t) of the noncentral t distribution, both tails.
+        P(|T| > t) of the noncentral t distribution, both tails; NaN without degrees of freedom.
 
     Notes
     -----
     The mean over the standard error s, in units of the true one, of Phi(d - t s) + Phi(-d - t s).
     SciPy's noncentral t has no value for many arguments with few degrees of freedom.
     """
+    if not df > 0.0 or np.isnan(noncentrality):
+        return np.nan
     critical = float(stdtrit(df, 0.5 + level / 2.0))
     errors, chances = _standard_errors(df, critical, abs(noncentrality))
     found = ndtr(noncentrality - critical * errors) + ndtr(-noncentrality - critical * errors)
@@ -172,7 +174,8 @@ def _standard_errors(df: float, critical: float, most: float) -> tuple[np.ndarra
     low = -(tail + 0.5) if tail > 1.0 / 6.0 else -((1.5 * tail) ** 0.5)
     high = 0.5 * np.log1p(2.0 * tail + 2.0 * tail**0.5)
     first, last = (v + float(wrightomega(-v)) for v in (low, high))
-    most = max(most, 6.0)
+    # Beyond the largest of these standard errors every difference is found.
+    most = max(min(most, critical * np.exp(high) + 40.0), 6.0)
     steps = np.hypot(most, (2.0 * df) ** 0.5) * (1.0 + np.log(max(critical / most, 1.0))) / 0.35
     t = np.linspace(first, last, 1 + int(np.ceil((last - first) * steps)))
     small = np.exp(-t)

@@ -52,7 +52,7 @@ def _from_the_greatest(p: P) -> P:
 
 
 def _corrected(p: P, method: str) -> P:
-    """Return p-values corrected for their number; statsmodels has it, and takes a second to load."""
+    """Return p-values corrected for their number (statsmodels takes a second to load)."""
     order = np.argsort(p, kind="stable")
     found = np.empty_like(p)
     found[order] = np.minimum(1, METHODS[method](p[order]))

@@ -9,7 +9,7 @@ from typing import Any
 from ccp_analysis.config.economics import is_placeholder
 from ccp_analysis.config.next_study import POINT, UPPER
 from ccp_analysis.report.cells import estimate, level_of, limits
-from ccp_analysis.report.money import main_threshold, per_qaly, perfect, pounds
+from ccp_analysis.report.money import by_draws, main_threshold, per_qaly, perfect, pounds
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections.next_curves import (
     asked_of,
@@ -335,10 +335,18 @@ def _information(source: Source) -> str:
     if row is None or not known(row["estimate"]):
         return ""
     worth = pounds(source, row["estimate"], -4 if all_of else 0)
+    draws = by_draws(source, at) if each else None
+    beside = (
+        f" ({pounds(source, each['estimate'])} per person, by the bootstrap "
+        f"{pounds(source, draws['estimate'])})"
+        if each and draws
+        else ""
+    )
     return (
         f"Perfect information on the net benefit would be worth {worth} {whom} at "
-        f"{per_qaly(source, at)}, by the regression: for that decision a trial that costs more is "
-        "not worth it. What a sample would be worth, and so the best size by it, is not given: "
+        f"{per_qaly(source, at)}, by the regression{beside}: for that decision a trial that costs "
+        f"more{' than by the larger of the two' if beside else ''} is not worth it. What a "
+        "sample would be worth, and so the best size by it, is not given: "
         "with so few degrees of freedom it would hang on what is assumed of the variances."
     )
 

@@ -121,8 +121,8 @@ def run(
     prices_of = (prices, intervention, price_queries)
     read = partial(load, results, flow, queries, models, scales, points, *prices_of)
     # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
-    # This one draws too, once the text is written.
-    others = min(processes, os.cpu_count() or 1) - 1
+    # This one draws too, once the text is written: it has one beside it wherever there are two cores.
+    others = min(max(processes, 2), os.cpu_count() or 1) - 1
     with ProcessPoolExecutor(max(1, others)) as pool:
         for _ in range(others):
             pool.submit(_own, read)

@@ -121,7 +121,7 @@ def run(
     prices_of = (prices, intervention, price_queries)
     read = partial(load, results, flow, queries, models, scales, points, *prices_of)
     # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
-    # This one draws too, once the text is written: it has one beside it wherever there are two cores.
+    # This one draws too, once the text is written; where there are two cores another does, as well.
     others = min(max(processes, 2), os.cpu_count() or 1) - 1
     with ProcessPoolExecutor(max(1, others)) as pool:
         for _ in range(others):

@@ -28,6 +28,8 @@ from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, decimals, known, listed, number, percent
 from ccp_analysis.results.terms import Status, Term
 
+UNEQUAL = 0.5  # coefficient of variation from which sizes are said to be unequal
+
 
 @dataclass(frozen=True)
 class Line:
@@ -126,6 +128,14 @@ def _notes(source: Source) -> list[str]:
             "their weights vary; assurance is that power averaged over what this study says of the "
             "variances."
         )
+        varied = [r for r in rows_of(source, Term.SIZE_VARIATION) if known(r["estimate"])]
+        notes += [
+            f"{source.name(row['outcome'])}: the {pair}s of this study are very unequal (cv "
+            f"{row['estimate']:.2f}), and those of a next trial are taken to be so here; alike "
+            f"{pair}s would be fewer."
+            for row in varied
+            if row["estimate"] > UNEQUAL
+        ]
     else:
         notes.append(
             "As many are lost as here. Wanted: the chance that the difference is found. Power by "

@@ -286,7 +286,7 @@ def few_colours(pixels: npt.NDArray[np.uint32]) -> Image.Image:
     flat = pixels.ravel()
     starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
     often = np.diff(starts, append=len(flat))
-    found, colours = pd.factorize(flat[starts])  # few colours are many pixels: no need to sort these
+    found, colours = pd.factorize(flat[starts])  # without sorting so many
     order = np.argsort(colours)
     colours, which = colours[order], np.argsort(order)[found]
     times = np.bincount(which, often).astype(int) // SAMPLED + 1

@@ -93,6 +93,13 @@ def perfect(source: Source, threshold: float | None, term: str = Term.EVPI) -> R
     return row_of(source, NET_BENEFIT, term, **same)
 
 
+def by_draws(source: Source, threshold: float) -> Row | None:
+    """Return what perfect information is worth per person at a threshold, by the bootstrap."""
+    model = Model.TWO_STAGE_BOOTSTRAP
+    row = source.one(analysis=ECONOMICS, term=Term.EVPI, model=model, threshold=threshold)
+    return row if row and known(row["estimate"]) else None
+
+
 def preferred(rows: list[Row]) -> Row | None:
     """Return the first row of imputed data, the first of all where there is none."""
     return next(

@@ -121,8 +121,8 @@ def run(
     prices_of = (prices, intervention, price_queries)
     read = partial(load, results, flow, queries, models, scales, points, *prices_of)
     # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
-    # This one draws too, once the text is written.
-    others = min(processes, os.cpu_count() or 1) - 1
+    # This one draws too, once the text is written; where there are two cores another does, as well.
+    others = min(max(processes, 2), os.cpu_count() or 1) - 1
     with ProcessPoolExecutor(max(1, others)) as pool:
         for _ in range(others):
             pool.submit(_own, read)
@@ -208,6 +208,7 @@ class Report:
     ) -> None:
         self.source = source
         self.parts = parts_of(source) if parts is None else parts
+        self.still = False  # whether figures stay where they are, as in the appendix
         self.checksums = {"data": data[:CHECKSUM], "code": code[:CHECKSUM]}
         sections = [section for part in self.parts for section in part.sections]
         every = [item for section in sections for item in section.items(source)]
@@ -255,6 +256,7 @@ class Report:
 
         parts = []
         for part in self.parts:
+            self.still = bool(part.title)
             sections = [text_of(section) for section in part.sections]
             parts.append((part.title, [text for text in sections if text.strip()]))
         return ENVIRONMENT.get_template(self.frame).render(**shared, parts=parts)
@@ -315,13 +317,14 @@ class Report:
     def figure(self, name: str, more: str = "") -> Markdown:
         """Return a figure with caption and alternative text; nothing where there is none.
 
-        With ``.here`` it stays between the paragraphs where the template has it.
+        With ``.here`` it stays between the paragraphs where the template has it, and cuts no table.
         """
         if name not in self.figures:
             return Markdown("")
         caption, alternative = self.figures[name].legend(self.source)
         label = f"**Figure {self.numbers.figures[name]}.** {escape(caption)}"
         quoted = plain(alternative).replace("\\", "/").replace('"', "'")
+        more = more or ".here" * self.still
         return Markdown(
             f'![{label}](figures/{name}){{#fig-{name} {more} alt="{quoted}" width=100%}}'
         )

@@ -11,6 +11,7 @@ from ccp_analysis.report.money import (
     ECONOMICS,
     MODEL,
     NET_BENEFIT,
+    by_draws,
     main_threshold,
     per_qaly,
     perfect,
@@ -147,13 +148,11 @@ def informed(source: Source) -> str:
     value, of_all = (perfect(source, at, t) for t in (Term.EVPI, Term.EVPI_OF_POPULATION))
     if value is None or not known(value["estimate"]):
         return ""
-    drawn = source.one(
-        analysis=ECONOMICS, term=Term.EVPI, model=Model.TWO_STAGE_BOOTSTRAP, threshold=at
-    )
-    by_draws = f" (by the bootstrap {pounds(source, drawn['estimate'])})" if drawn else ""
+    drawn = by_draws(source, at)
+    beside = f" (by the bootstrap {pounds(source, drawn['estimate'])})" if drawn else ""
     all_of_them = f", and {pounds(source, of_all['estimate'], -4)} for all" if of_all else ""
     return (
         "Perfect information on which arm has the higher net benefit would be worth "
-        f"{pounds(source, value['estimate'])} per person at {per_qaly(source, at)}{by_draws}"
+        f"{pounds(source, value['estimate'])} per person at {per_qaly(source, at)}{beside}"
         f"{all_of_them}: the most that research can be worth, bias not counted."
     )

@@ -114,7 +114,8 @@ def alike(source: Source) -> Table[Compared]:
                 if clusters
                 else []
             ),
-            "Variance ratio: of one arm to the other, without weights. Seen again: those with the "
+            f"Variance ratio: of {source.arms[1][1]} to {source.arms[0][1]}, without weights. "
+            "Seen again: those with the "
             f"primary outcome ({primary_names(source)}) at follow-up, so that loss shows.",
             *_refusals(source),
         ],

@@ -36,6 +36,7 @@ ASSUMED: dict[str, str] = {
     Term.LINEARITY: "The outcome is linear in its baseline",
     Term.CLUSTER_EFFECTS: "Effects of {unit}s are normal",
 }
+SPREAD = (Term.HETEROSCEDASTICITY, Term.VARIANCE_RATIO)
 # Whom the result hangs on, which is no assumption.
 FRAGILE: dict[str, str] = {
     Term.COOK: "No single person carries the fit",
@@ -195,11 +196,25 @@ def _found(row: Row, words: dict[str, str]) -> str:
 
 
 def _words(source: Source, row: Row) -> str:
-    """Return the note of a check, with the label of the pair of which it speaks."""
-    code = row["level"]
+    """Return what a check found, with the label of the pair of which it speaks."""
+    code, said = row["level"], in_words(source, row)
     label = source.pair(code) if code else ""
-    note = row["note"].replace(code, label) if label != code else row["note"]
-    return capitalised(note)
+    return capitalised(said.replace(code, label) if label != code else said)
+
+
+def in_words(source: Source, row: Row) -> str:
+    """Return the note of a check: whose variance is the larger, and whether errors allow for it."""
+    found, colon, then = row["note"].partition(": ")
+    if row["status"] != Status.FLAGGED or row["term"] not in SPREAD:
+        return str(row["note"])
+    if row["term"] == Term.VARIANCE_RATIO:
+        (_, reference), (_, active) = source.arms
+        times = f"{row['estimate']:.2g} times"
+        found = f"the residual variance of {active} is {times} that of {reference}"
+    asked = row["analysis"].removeprefix("checks_")
+    if source.plan.analysis(asked).variance == "robust":
+        then = "the standard errors of this analysis allow for that"
+    return f"{found}{colon}{then}"
 
 
 def _named(source: Source, label: str) -> str:

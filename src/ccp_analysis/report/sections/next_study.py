@@ -9,7 +9,7 @@ from typing import Any
 from ccp_analysis.config.economics import is_placeholder
 from ccp_analysis.config.next_study import POINT, UPPER
 from ccp_analysis.report.cells import estimate, level_of, limits
-from ccp_analysis.report.money import main_threshold, per_qaly, perfect, pounds
+from ccp_analysis.report.money import by_draws, main_threshold, per_qaly, perfect, pounds
 from ccp_analysis.report.section import Configured, FigureItem, Item, Section, TableItem
 from ccp_analysis.report.sections.next_curves import (
     asked_of,
@@ -27,6 +27,8 @@ from ccp_analysis.report.source import CURRENCY, Source
 from ccp_analysis.report.table import Column, Table
 from ccp_analysis.report.words import capitalised, decimals, known, listed, number, percent
 from ccp_analysis.results.terms import Status, Term
+
+UNEQUAL = 0.5  # coefficient of variation from which sizes are said to be unequal
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,14 @@ def _notes(source: Source) -> list[str]:
             "their weights vary; assurance is that power averaged over what this study says of the "
             "variances."
         )
+        varied = [r for r in rows_of(source, Term.SIZE_VARIATION) if known(r["estimate"])]
+        notes += [
+            f"{source.name(row['outcome'])}: the {pair}s of this study are very unequal (cv "
+            f"{row['estimate']:.2f}), and those of a next trial are taken to be so here; alike "
+            f"{pair}s would be fewer."
+            for row in varied
+            if row["estimate"] > UNEQUAL
+        ]
     else:
         notes.append(
             "As many are lost as here. Wanted: the chance that the difference is found. Power by "
@@ -335,10 +345,18 @@ def _information(source: Source) -> str:
     if row is None or not known(row["estimate"]):
         return ""
     worth = pounds(source, row["estimate"], -4 if all_of else 0)
+    draws = by_draws(source, at) if each else None
+    beside = (
+        f" ({pounds(source, each['estimate'])} per person, by the bootstrap "
+        f"{pounds(source, draws['estimate'])})"
+        if each and draws
+        else ""
+    )
     return (
         f"Perfect information on the net benefit would be worth {worth} {whom} at "
-        f"{per_qaly(source, at)}, by the regression: for that decision a trial that costs more is "
-        "not worth it. What a sample would be worth, and so the best size by it, is not given: "
+        f"{per_qaly(source, at)}, by the regression{beside}: for that decision a trial that costs "
+        f"more{' than by the larger of the two' if beside else ''} is not worth it. What a "
+        "sample would be worth, and so the best size by it, is not given: "
         "with so few degrees of freedom it would hang on what is assumed of the variances."
     )
 

@@ -94,7 +94,20 @@ def observed(source: Source) -> Table[list[Row]]:
         ],
         saying(cells, filter(None, at_visits)),
         grouped=True,
+        notes=list(dict.fromkeys(_counted_after(source))),
     )
+
+
+def _counted_after(source: Source) -> Iterator[str]:
+    """Yield of which outcomes there are values after an event, such as a death, and why."""
+    losses = source.study.losses
+    for event in (e for one in source.plan.estimands for e in one.intercurrent_events):
+        if losses and event.recorded and event.outcomes and event.strategy == "composite":
+            label = uncapitalised(source.category(losses.event, event.event))
+            yield (
+                f"{listed([source.name(name) for name in event.outcomes])}: counted too are those "
+                f"of whom it is recorded: {label} ({event.how.strip()})."
+            )
 
 
 def comparison(source: Source) -> Table[Row]:

@@ -35,7 +35,7 @@ from ccp_analysis.report.money import (
 )
 from ccp_analysis.report.section import Configured, Item, Section, TableItem
 from ccp_analysis.report.sections import alike, characteristics, deviations, harms, unmeasured
-from ccp_analysis.report.sections.checks import ASSUMED, along_baseline
+from ccp_analysis.report.sections.checks import ASSUMED, along_baseline, in_words
 from ccp_analysis.report.sections.costs import side_of
 from ccp_analysis.report.sections.departures import tips_inside
 from ccp_analysis.report.sections.design import kind
@@ -178,7 +178,7 @@ def _flagged(source: Source) -> Iterator[str]:
             rows = check_rows(source, analysis, outcome.id)
             for row in (r for r in rows if r["status"] == Status.FLAGGED and r["term"] in ASSUMED):
                 said = f"{with_p(row)}, {model_name(source, analysis)}"
-                found.setdefault((outcome.id, row["note"]), []).append(said)
+                found.setdefault((outcome.id, in_words(source, row)), []).append(said)
                 if row["term"] == Term.SLOPES and not followed:
                     followed = dict.fromkeys(along_baseline(source, rows))
     for (name, note), models in found.items():

@@ -47,7 +47,7 @@ ROOMS = ("analyses", "cleaning", "confounding", "economics", "imputation", "impl
 ROOMS += ("models", "results")
 SEED = 20261129
 PATIENCE = 900  # seconds: who has not ended by then is called caught
-LIBRARIES = ("openpyxl", "pyarrow.parquet", "pydantic", "scipy.stats")
+LIBRARIES = ("formulaic", "linearmodels", "openpyxl", "pyarrow.parquet", "pydantic", "scipy.stats")
 LIBRARIES += ("statsmodels.api", "yaml", "pytest")
 DECISIONS = """\
 file,row,participant,column,raw_value,action,value,who,when,why

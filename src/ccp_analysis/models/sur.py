@@ -86,9 +86,9 @@ def fit_sur(
 
     Notes
     -----
-    Zellner (1962, J Am Stat Assoc 57:348-368), two steps, in orthonormal columns and for residuals
-    of size one: pounds beside years of life cost no digits. linearmodels, which fits one system at
-    a time, has the same (a test compares).
+    Zellner (1962, J Am Stat Assoc 57:348-368), two steps, by linearmodels, which is given
+    orthonormal columns and residuals of size one: pounds beside years of life cost no digits. The
+    library fits one system at a time.
 
     Whitening is by the Cholesky factor of the inverse of the weights. Any other root of it would
     rotate the two rows of each person within their cluster, to which CR2 with an identity as
@@ -188,32 +188,26 @@ def systems(
     pair: tuple[Equation, Equation], size: np.ndarray, solved: np.ndarray, df: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return coefficients, their covariance, weights and sigma in scaled coordinates."""
-    n, whole = pair[0].residuals.shape[-1], solved[..., None, None]
+    from linearmodels.system import SUR  # slow to import, and only this needs it
+
+    n = pair[0].residuals.shape[-1]
     columns = np.array([fit.basis.shape[-1] for fit in pair])
     left = n - columns if df == "geometric" else np.full(2, n)
     divisor = np.sqrt(np.multiply.outer(left, left))
-    X = [np.where(whole, fit.basis, 0.0) * np.sqrt(n) for fit in pair]
-    turned = [np.swapaxes(one, -1, -2) for one in X]
-    y = np.where(whole, np.stack([fit.y for fit in pair], axis=-1) / size[..., None, :], 0.0)
-    residuals = np.concatenate(
-        [y[..., k, None] - X[k] @ (turned[k] @ y[..., k, None]) / n for k in (0, 1)], axis=-1
-    )
-    weights = np.swapaxes(residuals, -1, -2) @ residuals / divisor
-    inverse = np.linalg.inv(np.where(whole, weights, np.eye(2)))
-    information = np.block(
-        [[inverse[..., i, j, None, None] * (turned[i] @ X[j]) for j in (0, 1)] for i in (0, 1)]
-    )
-    spread = np.linalg.inv(np.where(whole, information, np.eye(columns.sum())))
-    spread = (spread + np.swapaxes(spread, -1, -2)) / 2.0
-    weighted = y @ inverse
-    scores = spread @ np.concatenate([turned[k] @ weighted[..., k, None] for k in (0, 1)], axis=-2)
-    own = scores[..., : columns[0], :], scores[..., columns[0] :, :]
-    residuals = y - np.concatenate([X[k] @ own[k] for k in (0, 1)], axis=-1)
-    sigma = np.swapaxes(residuals, -1, -2) @ residuals / divisor
-    found = scores[..., 0], spread, weights, sigma
-    kept = [solved.reshape(solved.shape + (1,) * (one.ndim - solved.ndim)) for one in found]
-    first, *others = (np.where(k, one, np.nan) for k, one in zip(kept, found, strict=True))
-    return first, others[0], others[1], others[2]
+    p = columns.sum()
+    scores, spread = np.full((*solved.shape, p), np.nan), np.full((*solved.shape, p, p), np.nan)
+    weights, sigma = (np.full((*solved.shape, 2, 2), np.nan) for _ in range(2))
+    for at in map(tuple, np.argwhere(solved)):
+        system = {
+            name: (fit.y[at] / size[at][k], fit.basis[at] * np.sqrt(n))
+            for k, (name, fit) in enumerate(zip(("first", "second"), pair, strict=True))
+        }
+        found = SUR(system).fit(method="gls", cov_type="unadjusted", debiased=df == "geometric")
+        scores[at], spread[at] = found.params.to_numpy(), found.cov.to_numpy()
+        residuals = found.resids.to_numpy()
+        weights[at] = np.asarray(found.sigma)
+        sigma[at] = residuals.T @ residuals / divisor
+    return scores, spread, weights, sigma
 
 
 def _whitened(pair: tuple[Equation, Equation], weights: np.ndarray, solved: np.ndarray) -> OlsFit:

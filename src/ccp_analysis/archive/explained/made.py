@@ -14,7 +14,7 @@ from ccp_analysis.archive.explained.facts import MODELS, PRICE_QUERIES, Facts, R
 from ccp_analysis.config.trial import configuration_files
 from ccp_analysis.provenance import program
 
-LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "formulaic", "statsmodels", "linearmodels")
+LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "statsmodels", "linearmodels")
 DERIVED = layout.DERIVED
 DOES = {
     "clean": "reads the raw files, checks and scores them",

@@ -22,7 +22,16 @@ SEVERITIES = {
     "note": "note: dealt with by the dictionary",
 }
 FIRST = 15  # queries that are printed; the HTML report lists them all
-SOFTWARE = ["numpy", "scipy", "pandas", "formulaic", "matplotlib", "pypandoc_binary", "typst"]
+SOFTWARE = [
+    "numpy",
+    "scipy",
+    "pandas",
+    "statsmodels",
+    "linearmodels",
+    "matplotlib",
+    "pypandoc_binary",
+    "typst",
+]
 WITH_REASONS = ("complete_case",)  # of the other sets the table of the flow has the reasons
 
 

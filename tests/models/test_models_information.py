@@ -27,15 +27,6 @@ def test_the_closed_form_is_the_integral():
     assert (found >= 0.0).all()
 
 
-def test_draws_agree_within_their_error():
-    drawn = table("drawn")
-    found = perfect_information(drawn["d"], drawn["s"], drawn["nu"])
-    z = (found - drawn["drawn"]) / drawn["error"]
-    assert len(z) == 15
-    assert np.abs(z).max() < 3.5
-    assert (drawn["error"] < 0.6).all()
-
-
 def test_many_degrees_of_freedom_are_the_normal_distribution():
     normal = perfect_information(-500.0, 400.0)
     assert perfect_information(-500.0, 400.0, 1e6) == pytest.approx(normal, rel=1e-5)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import ndtr, ndtri
 
 from ccp_analysis.models.assurance import Size, assurance, cheapest_people, fewest
 from ccp_analysis.models.components import alone, components
@@ -58,6 +59,19 @@ def test_powers_and_sizes_are_those_of_power_t_test_in_r():
     for case in pd.DataFrame(R["paired"]).itertuples():
         size = Size(2.0, case.pairs)
         assert assurance(case.delta, size, certain) == pytest.approx(case.power, abs=1e-8)
+
+
+@pytest.mark.parametrize("sd", [0.05, 0.4, 2.0])
+def test_a_normal_difference_with_a_known_variance_has_a_closed_form(sd):
+    """The two tails of O'Hagan, Stevens & Campbell (2005, equation 1)."""
+    people, mean = 2e7, 1e-3
+    error = (2.0 / people) ** 0.5
+    spread = sd * error
+    both = (error**2 + spread**2) ** 0.5
+    limit = ndtri(0.975) * error
+    expected = ndtr((mean - limit) / both) + ndtr((-mean - limit) / both)
+    found = assurance(mean, Size(people), alone(CERTAIN, CERTAIN), sd=spread)
+    assert found == pytest.approx(expected, abs=1e-8)
 
 
 def test_assurance_stays_below_one_whatever_the_number_of_people(parts):

@@ -12,6 +12,7 @@ from every_model import FAMILIES, POWERS, draw, everything, fails_alone, glm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
+from visits_data import column
 
 from ccp_analysis.models.families import power_family
 from ccp_analysis.models.glm import fit_glm
@@ -33,10 +34,6 @@ REFERENCE = {
     if name != "session"
 }
 COSTS = "power 1"  # a cost, whatever the power
-
-
-def column(rows, name):
-    return np.array([row[name] for row in rows], dtype=float)
 
 
 class Case:

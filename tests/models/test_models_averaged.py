@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from visits_data import read
 
 from ccp_analysis.characteristics.imputing import Column, completed
 from ccp_analysis.characteristics.trials import Layout, Loss, Truth, draw, lose
@@ -174,7 +174,7 @@ def test_the_error_of_the_standard_error_is_that_of_repeated_imputation():
 
 @pytest.mark.parametrize("what", ["outcome", "all"])
 def test_an_implementation_in_r_gives_the_same(what):
-    kept = json.loads((DATA / "averaged_contributions.reference.json").read_text())[what]
+    kept = read("averaged_contributions.reference.json")[what]
     raw = np.loadtxt(DATA / f"averaged_contributions_{what}.csv", delimiter=",", skiprows=1)
     m = int(raw[:, 0].max())
     x, y = (raw[:, k].reshape(m, -1) for k in (4, 5))

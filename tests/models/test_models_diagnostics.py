@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
+from visits_data import read
 
 from ccp_analysis.models.diagnostics import (
     classical_f,
@@ -23,7 +21,7 @@ from ccp_analysis.models.ols import RankDeficientError, fit_ols
 from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_robust
 
-REFERENCE = json.loads((Path(__file__).parent / "data" / "diagnostics.json").read_text())
+REFERENCE = read("diagnostics.json")
 TERMS = ("arm", "y0", "age", "trust")
 CLOSED = {"rtol": 1e-8}
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from visits_data import read
 
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import fit_ols
@@ -16,7 +14,7 @@ from ccp_analysis.models.team_level import sign_flip, sign_flip_interval
 
 pytestmark = pytest.mark.simulation
 
-REFERENCE = json.loads((Path(__file__).parent / "data" / "few_clusters.json").read_text())
+REFERENCE = read("few_clusters.json")
 COLUMN = {"armintervention": "arm"}
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ from every_model import FAMILIES, POWERS, draw, everything, fails_alone, glm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
-from visits_data import column
+from visits_data import column, read
 
 from ccp_analysis.models.families import power_family
 from ccp_analysis.models.glm import fit_glm
@@ -24,13 +22,12 @@ from ccp_analysis.models.glm_inference import (
 )
 from ccp_analysis.models.robust import cluster_covariance
 
-DATA = Path(__file__).parent / "data"
 # By R's scoring as it stops, and for powers of the mean by scoring to the last digit.
 TOLERANCE = {"glm": 1e-6, "power": 1e-10}
 REFERENCE = {
     (file, name): rows
     for file in TOLERANCE
-    for name, rows in json.loads((DATA / f"{file}.json").read_text()).items()
+    for name, rows in read(f"{file}.json").items()
     if name != "session"
 }
 COSTS = "power 1"  # a cost, whatever the power

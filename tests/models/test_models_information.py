@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from visits_data import read
 
 from ccp_analysis.models.information import of_population, perfect_information
 
-R = json.loads((Path(__file__).parent / "data" / "information.json").read_text())
+R = read("information.json")
 
 
 def table(name: str) -> pd.DataFrame:

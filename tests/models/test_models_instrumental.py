@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from visits_data import read
 
 from ccp_analysis.models.averaged import pool_averaged
 from ccp_analysis.models.instrumental import (
@@ -28,7 +28,7 @@ from ccp_analysis.models.robust import cluster_robust
 from ccp_analysis.models.within_between import within_between
 
 DATA = Path(__file__).parent / "data"
-REFERENCE = json.loads((DATA / "instrumental.json").read_text())
+REFERENCE = read("instrumental.json")
 SIZES = [22, 19, 17, 16, 14, 14, 13, 14, 11, 11]
 TEAM = np.repeat(np.arange(10), SIZES)
 PAIRS, ARMS = np.repeat(np.arange(5), 2), np.tile([0, 1], 5)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student
+from visits_data import read
 
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ratio import fieller
@@ -17,9 +15,7 @@ from ccp_analysis.models.ratio import fieller
 many = settings(max_examples=200, deadline=None, derandomize=True)
 
 
-def cases():
-    path = Path(__file__).parent / "data" / "ratio.json"
-    return json.loads(path.read_text())["cases"]
+CASES = read("ratio.json")["cases"]
 
 
 def arrays(case):
@@ -34,7 +30,7 @@ def excess(r, estimate, covariance, df, level):
     return abs(weights @ estimate) - student.ppf(0.5 + level / 2.0, df) * se
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", CASES)
 def test_as_r(case):
     found = fieller(*arrays(case), case["level"])
     assert found.kind == "interval"
@@ -42,7 +38,7 @@ def test_as_r(case):
 
 
 def test_a_batch_equals_its_single_sets():
-    every = [arrays(case) for case in cases()]
+    every = [arrays(case) for case in CASES]
     estimate, covariance, df = (
         np.stack(parts).reshape(2, 3, *np.shape(parts[0])) for parts in zip(*every, strict=True)
     )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from linearmodels.system import SUR
-from visits_data import column
+from visits_data import column, read
 
 from ccp_analysis.models.ols import RankDeficientError, fit_ols
 from ccp_analysis.models.robust import cluster_covariance, cluster_robust
@@ -20,7 +17,7 @@ BLOCK = {"none": "sur_nodf", "geometric": "sur"}
 
 @pytest.fixture(scope="session")
 def reference() -> dict:
-    return json.loads((Path(__file__).parent / "data" / "sur.json").read_text())
+    return read("sur.json")
 
 
 @pytest.fixture

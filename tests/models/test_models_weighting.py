@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from visits_data import read
 
 from ccp_analysis.models.averaged import pool_averaged
 from ccp_analysis.models.balance import balance, effective_sizes, team_balance
@@ -26,7 +25,7 @@ from ccp_analysis.models.weighted import (
 from ccp_analysis.models.weighting import TARGETS, entropy_weights, overlap_weights
 from ccp_analysis.models.weighting_pairs import Weights
 
-REFERENCE = json.loads((Path(__file__).parent / "data" / "weighting.json").read_text())
+REFERENCE = read("weighting.json")
 TEAM = np.repeat(np.arange(10), [22, 19, 17, 16, 14, 14, 13, 14, 11, 11])
 PAIR, ARM = TEAM // 2, TEAM % 2
 few = settings(max_examples=12, deadline=None, derandomize=True)

@@ -74,7 +74,7 @@ def imputed(seed: int, m: int = 20, exposure: bool = True):
     return y, taken, X
 
 
-# --- agreement with R and linearmodels -------------------------------------------------------
+# --- agreement with R -------------------------------------------------------------------------
 
 
 def people(trial, exposures, case):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.cases import edits
 from trial import one
 
 from ccp_analysis import files
@@ -68,24 +69,6 @@ def test_beat_the_blues_repeated_model_is_that_of_pbkrtest(btheb_done):
     terms = ("variance: participant", "variance: residual")
     ours = [one(table, term=term)["estimate"] for term in terms]
     np.testing.assert_allclose(ours, variances, rtol=1e-4)
-
-
-def test_beat_the_blues_clda_is_that_of_r(btheb_done):
-    table = part(btheb_done, "clda_observed")
-    of_mmrm = reference("btheb_visits")["clda_us_Kenward_Roger"]["coef"]
-    rows = {row["term"]: row for row in of_mmrm}
-    # mmrm stops short of the optimum (tests/models/test_visits_reference.py): estimates are gls's.
-    gls = reference("repeated")["gls_clda"]["coef"]
-    estimates = {row["term"]: row["Value"] for row in gls}
-    for months in (2, 3, 5, 8):
-        expected = rows[f"trt{months}"]
-        found = one(table, term="difference", visit=f"month{months}")
-        distance = abs(found["estimate"] - estimates[f"trt{months}"])
-        assert distance <= 1e-4 * expected["Std. Error"]
-        assert found["std_error"] == pytest.approx(expected["Std. Error"], rel=1e-4)
-        assert found["df"] == pytest.approx(expected["df"], rel=1e-3)
-        assert found["n"] == 100
-    assert set(table["role"]) == {"supporting"}
 
 
 def test_a_person_counts_once_in_the_standard_deviation(btheb_done):
@@ -232,71 +215,19 @@ def test_a_primary_analysis_that_fails_on_the_primary_outcome_stops_and_leaves_n
     assert copy_of_ccp.analyse("mixed")["status"].eq("failed").any()
 
 
-AT_MONTH_6 = "ancova, role: primary, model: ancova, visit: month6"
-BROKEN = "analyses:\n  - {{id: broken, role: primary, model: {}, data: imputed}}"
-# Text of the plan, what it becomes, and what is said.
-PLANS = [
-    (
-        *(AT_MONTH_6, AT_MONTH_6.replace("month6", "month9")),
-        "config/analysis.yaml: analysis 'ancova': visit 'month9' is not in config/study.yaml; "
-        "expected one of month6.",
-    ),
-    (
-        *(AT_MONTH_6, AT_MONTH_6.replace("month6", "baseline")),
-        "config/analysis.yaml: analysis 'ancova' is at the baseline",
-    ),
-    (
-        "model: ancova, visit: month6, data: imputed}",
-        "model: ancova, visit: month6, data: imputed, outcomes: [recovry]}",
-        "config/analysis.yaml, line 62: analysis 'ancova': 'recovry' is not one of the outcomes; "
-        "most like it: 'recovery'",
-    ),
-    (
-        *("covariates: [age, years_in_contact]", "covariates: [age, hight]"),
-        "config/analysis.yaml: an analysis needs 'hight', which is not among the cleaned",
-    ),
-    (
-        *("covariates: [age, years_in_contact]", "covariates: [age, trust]"),
-        "The primary analysis failed: ancova, social_capital: 'trust' follows from ",
-    ),
-    (
-        *("analyses:", BROKEN.format("clda")),
-        "config/analysis.yaml: analysis 'broken' (model: clda) takes the arms to be alike at "
-        "baseline, which only randomisation makes them, and config/study.yaml says randomised: "
-        "false; expected role: sensitivity.",
-    ),
-    (
-        *("analyses:", BROKEN.format("mmrm")),
-        "config/analysis.yaml: model: mmrm needs at least two follow-ups of 'social_capital'",
-    ),
-    ("analyses:", BROKEN.format("repeated"), "or model: mixed at one visit."),
-    (
-        *("    analysis: ancova\n    method: holm", "    analysis: ancva\n    method: holm"),
-        "family 'secondary': 'ancva' is not one of the analyses",
-    ),
-    (
-        "families:",
-        "families:\n  - {id: two, analysis: ancova, method: holm, outcomes: [recovery]}",
-        "'recovery' stands twice in the families of one analysis",
-    ),
-    (
-        "variable: years_in_contact, analysis: ancova",
-        "variable: years_in_contact, analysis: mixed",
-        "subgroup 'years_in_contact': the model of its analysis must be ancova",
-    ),
-    (
-        "id: did,",
-        "id: sample_size,",
-        "none of balance, characteristics, descriptive, dose_response",
-    ),
-]
+PLANS = {
+    case: (of, *told)
+    for of in ("ancova", "broken")
+    for case, told in edits("analyses/data/faults.csv", of).items()
+}
 
 
-@pytest.mark.parametrize(("old", "new", "sentence"), PLANS)
-def test_faults_of_the_plan(copy_of_ccp, old, new, sentence):
-    copy_of_ccp.change("config/analysis.yaml", old, new)
+@pytest.mark.parametrize("case", PLANS)
+def test_faults_of_the_plan(copy_of_ccp, case):
+    analysis, [change], sentence = PLANS[case]
+    copy_of_ccp.change(*change)
     with pytest.raises(StudyError) as caught:
-        copy_of_ccp.analyse("broken" if "id: broken" in new else "ancova")
+        copy_of_ccp.analyse(analysis)
     assert sentence in str(caught.value)
 
 

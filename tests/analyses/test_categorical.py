@@ -12,7 +12,6 @@ from trial import CLOSED, ask, failing, pick
 
 from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.errors import StudyError
-from ccp_analysis.models.pooling import pool
 
 NAMES = {"logistic": ("high", "odds ratio"), "poisson": ("count", "rate ratio")}
 
@@ -101,24 +100,6 @@ def test_without_clusters_the_normal_distribution(tables, model, inference):
     row = pick(rows, f"log {NAMES[model][1]}")
     assert row["df"] is None
     assert row["conf_high"] - row["estimate"] == pytest.approx(1.959964 * row["std_error"])
-
-
-def test_ratios_are_pooled_on_the_log_scale(study, tables):
-    moved = tables.copy()
-    second = (moved["imputation"] == 2) & (moved["index"] % 9 == 0)
-    moved.loc[second, "high_after"] = 1 - moved.loc[second, "high_after"]
-    each = []
-    for k in (1, 2):
-        alone = moved[moved["imputation"] == k].assign(imputation=0)
-        rows = compare("logistic", study, alone, "observed", asked("logistic"))
-        each.append(pick(rows, "log odds ratio"))
-    q, se, df = (np.array([r[c] for r in each]) for c in ("estimate", "std_error", "df"))
-    expected = pool(q, se**2, df)
-    found = pick(compare("logistic", study, moved, "imputed", asked("logistic")), "odds ratio")
-    assert found["estimate"] == pytest.approx(np.exp(expected.estimate))
-    low, _ = expected.interval(0.95)
-    assert found["conf_low"] == pytest.approx(np.exp(low))
-    assert found["fmi"] > 0
 
 
 def test_what_is_not_binary_or_is_separated_fails_in_a_sentence(study, tables):

@@ -44,13 +44,6 @@ def test_the_stage_checks_every_outcome_and_its_rows_join_the_results(copy_of_cc
     assert (table["analysis"] == "checks_ancova").sum() == len(found[0])
 
 
-def test_a_stage_run_twice_writes_the_same_bytes(copy_of_ccp):
-    paths = [Path(f"data/derived/{d}/checks_mixed.parquet") for d in ("results", "figure_data")]
-    before = [path.read_bytes() for path in paths]
-    run(copy_of_ccp, "mixed")
-    assert [path.read_bytes() for path in paths] == before
-
-
 def test_an_outcome_that_cannot_be_fitted_leaves_a_row(copy_of_ccp):
     path = Path("data/derived/imputed.parquet")
     tables = pd.read_parquet(path)

@@ -22,31 +22,66 @@ def reference() -> dict:
     return json.loads((MODELS_DATA / "clustered_trial.json").read_text())
 
 
+ARM = ("Estimate", "Std. Error", "df")
+
+
 def arm_of(rows: list[dict]) -> dict:
     return next(row for row in rows if row["term"] == "armintervention")
 
 
 @pytest.mark.parametrize("data", ["observed", "imputed"])
 def test_ancova_is_that_of_clubsandwich(study, tables, reference, data):
+    """And its adjusted means have proportional weights."""
     rows = compare("ancova", study, tables, data, ask())
     expected = arm_of(reference["ancova"]["cr2"]) | arm_of(reference["ancova"]["cr2_ci"])
     found = pick(rows, "difference")
-    assert found["level"] == "intervention - control"
-    assert (found["model"], found["inference"]) == ("ancova", "cr2")
-    assert (found["n"], found["n_clusters"]) == (151, 10)
+    said = [found[k] for k in ("level", "model", "inference", "n", "n_clusters")]
+    assert said == ["intervention - control", "ancova", "cr2", 151, 10]
     names = {"estimate": "beta", "std_error": "SE", "df": "df_Satt", "statistic": "tstat"}
     names |= {"p_value": "p_Satt", "conf_low": "CI_L", "conf_high": "CI_U"}
     for column, name in names.items():
         assert found[column] == pytest.approx(expected[name], **CLOSED), column
+    for mean in reference["ancova"]["emmeans_proportional"]:
+        row = pick(rows, "adjusted mean", level=mean["arm"])
+        assert row["estimate"] == pytest.approx(mean["emmean"], **CLOSED)
+        assert row["p_value"] is None and row["conf_low"] < mean["emmean"] < row["conf_high"]
 
 
-def test_adjusted_means_have_proportional_weights(study, tables, reference):
-    rows = compare("ancova", study, tables, "observed", ask())
-    for expected in reference["ancova"]["emmeans_proportional"]:
-        found = pick(rows, "adjusted mean", level=expected["arm"])
-        assert found["estimate"] == pytest.approx(expected["emmean"], **CLOSED)
-        assert found["p_value"] is None
-        assert found["conf_low"] < expected["emmean"] < found["conf_high"]
+def assert_near(found, expected, names):
+    """Compare with what R ended its search at."""
+    estimate, error, df = (expected[name] for name in names)
+    assert abs(found["estimate"] - estimate) <= 1e-4 * error
+    assert found["std_error"] == pytest.approx(error, rel=1e-4)
+    assert found["df"] == pytest.approx(df, rel=1e-3)
+
+
+@pytest.mark.parametrize("data", ["observed", "imputed"])
+def test_mixed_is_that_of_pbkrtest(study, tables, reference, data):
+    rows = compare("mixed", study, tables, data, ask())
+    expected = reference["lmm"]
+    arm, found = arm_of(expected["kenward_roger"]), pick(rows, "difference")
+    assert_near(found, arm, ("Estimate", "Std. Error", "df"))
+    assert found["p_value"] == pytest.approx(arm["Pr(>|t|)"], rel=1e-3)
+    for mean in expected["emmeans_kr"]:
+        row = pick(rows, "adjusted mean", level=mean["arm"])
+        assert_near(row, mean, ("emmean", "SE", "df"))
+    terms = {"variance: team": "var_team", "variance: residual": "var_resid"}
+    for term, name in (terms | {"intraclass correlation": "icc"}).items():
+        assert pick(rows, term)["estimate"] == pytest.approx(expected[name], rel=1e-4)
+    assert {row.get("status", "ok") for row in rows} == {"ok"}
+
+
+def test_a_team_variance_of_zero_is_said(study, tables, reference):
+    money = tables.assign(costk=tables["cost"] / 1000)
+    rows = compare("mixed", study, money, "observed", ask(value="costk", covariates=[]))
+    found = pick(rows, "difference")
+    assert_near(found, arm_of(reference["lmm_cost"]["kenward_roger"]), ARM)
+    assert found["status"] == "boundary"
+    assert found["note"] == "team variance zero here: the interval is valid but conservative"
+    assert pick(rows, "variance: team")["estimate"] == 0
+    correlation = pick(rows, "intraclass correlation")
+    assert correlation["estimate"] == correlation["conf_low"] == correlation["conf_high"] == 0
+    assert "groups differ less than by chance" in correlation["note"]
 
 
 def test_the_standardised_difference_is_in_baseline_sds_with_hedges_correction(study, tables):
@@ -63,43 +98,6 @@ def test_the_standardised_difference_is_in_baseline_sds_with_hedges_correction(s
     assert scaled["scale"] == "standardised"
     none = compare("ancova", study, tables, "observed", ask(standardise=False))
     assert "standardised difference" not in [row["term"] for row in none]
-
-
-@pytest.mark.parametrize("data", ["observed", "imputed"])
-def test_mixed_is_that_of_pbkrtest(study, tables, reference, data):
-    rows = compare("mixed", study, tables, data, ask())
-    expected = reference["lmm"]
-    arm = arm_of(expected["kenward_roger"])
-    found = pick(rows, "difference")
-    assert abs(found["estimate"] - arm["Estimate"]) <= 1e-4 * arm["Std. Error"]
-    assert found["std_error"] == pytest.approx(arm["Std. Error"], rel=1e-4)
-    assert found["df"] == pytest.approx(arm["df"], rel=1e-3)
-    assert found["p_value"] == pytest.approx(arm["Pr(>|t|)"], rel=1e-3)
-    for mean in expected["emmeans_kr"]:
-        row = pick(rows, "adjusted mean", level=mean["arm"])
-        assert abs(row["estimate"] - mean["emmean"]) <= 1e-4 * mean["SE"]
-        assert row["std_error"] == pytest.approx(mean["SE"], rel=1e-4)
-        assert row["df"] == pytest.approx(mean["df"], rel=1e-3)
-    variance = {"variance: team": "var_team", "variance: residual": "var_resid"}
-    for term, name in variance.items():
-        assert pick(rows, term)["estimate"] == pytest.approx(expected[name], rel=1e-4)
-    assert pick(rows, "intraclass correlation")["estimate"] == pytest.approx(
-        expected["icc"], rel=1e-4
-    )
-    assert {row.get("status", "ok") for row in rows} == {"ok"}
-
-
-def test_a_team_variance_of_zero_is_said(study, tables, reference):
-    money = tables.assign(costk=tables["cost"] / 1000)
-    rows = compare("mixed", study, money, "observed", ask(value="costk", covariates=[]))
-    arm = arm_of(reference["lmm_cost"]["kenward_roger"])
-    found = pick(rows, "difference")
-    scale = 1000 if arm["Estimate"] > 10 else 1
-    assert found["estimate"] * scale == pytest.approx(arm["Estimate"], rel=1e-6)
-    assert found["df"] == pytest.approx(arm["df"], rel=1e-3)
-    assert found["status"] == "boundary"
-    assert found["note"] == "team variance zero here: the interval is valid but conservative"
-    assert pick(rows, "variance: team")["estimate"] == 0
 
 
 @pytest.mark.parametrize("data", ["observed", "imputed"])
@@ -146,19 +144,43 @@ def test_identical_imputations_add_nothing(study, tables, model):
     assert {row["population"] for row in observed} == {"complete-case"}
 
 
-def test_imputations_that_differ_are_pooled_by_rubin_and_barnard_rubin(study, tables):
+@pytest.mark.parametrize(
+    ("model", "term", "where"),
+    [
+        ("ancova", "difference", {}),
+        ("logistic", "log odds ratio", {}),
+        ("mmrm", "difference", {"visit": "late"}),
+    ],
+)
+def test_imputations_that_differ_are_pooled_by_rubin_and_barnard_rubin(model, term, where, tables):
     """`tests/models` has the rules against R."""
-    second = (tables["imputation"] == 2) & (tables["arm"] == "intervention")
-    moved = tables.assign(y_after=tables["y_after"] + 0.3 * second)
-    each = []
+    visits = [*trial.STUDY["visits"], {"id": "late", "label": "Late", "months": 12}]
+    study = trial.study(visits=visits)
+    noise = np.random.default_rng(5).normal(size=152)[tables["index"]]
+    some = (tables["imputation"] == 2) & (tables["index"] % 9 == 0)
+    moved = tables.assign(y_after=tables["y_after"] + 0.7 * some)
+    moved["y_late"] = 0.5 * moved["y_after"] + 3.0 * noise + some
+    for visit in ("before", "after"):
+        high = (moved[f"y_{visit}"] > 13).astype(float)
+        moved[f"high_{visit}"] = np.where(some & (visit == "after"), 1.0 - high, high)
+    values = {"logistic": ("high_after", "high_before"), "mmrm": ("y", "y_before")}
+    value, baseline = values.get(model, ("y_after", "y_before"))
+    question, each = ask(value=value, baseline=baseline), []
     for k in (1, 2):
         alone = moved[moved["imputation"] == k].assign(imputation=0)
-        each.append(pick(compare("ancova", study, alone, "observed", ask()), "difference"))
-    found = pick(compare("ancova", study, moved, "imputed", ask()), "difference")
+        each.append(pick(compare(model, study, alone, "observed", question), term, **where))
+    rows = compare(model, study, moved, "imputed", question)
+    found = pick(rows, term, **where)
     q, se, df = (np.array([row[c] for row in each]) for c in ("estimate", "std_error", "df"))
     expected = pool(q, se**2, df)
     for column in ("estimate", "std_error", "df", "fmi", "mc_error"):
-        assert found[column] == pytest.approx(float(getattr(expected, column))), column
+        told = float(getattr(expected, column))
+        assert found[column] == pytest.approx(told, rel=1e-5), column
+    assert found["fmi"] > 0 and (found["m"], found["population"]) == (2, "all-with-baseline")
+    if model == "logistic":  # on the log scale
+        ratio = pick(rows, "odds ratio")
+        ends = [expected.estimate, expected.interval(0.95)[0]]
+        assert [ratio["estimate"], ratio["conf_low"]] == pytest.approx(np.exp(ends))
 
 
 def test_pair_differences_are_averaged_over_the_imputations_before_signs_are_flipped(study, tables):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -73,19 +72,12 @@ def of_outcomes(folder) -> None:
     folder.change("config/economics.yaml", "cost_per: [social_capital]", "cost_per: [eq_vas]")
 
 
-def of_costs(folder) -> None:
-    """Nobody used any service: what people cost is the intervention alone."""
-    for file in ("baseline", "followup"):
-        for service in ("su_", "days_off"):
-            write(folder, file, service, "0")
-
-
-def report(folder, drawn: tuple[str, ...] = ()) -> str:
-    """Draw the figures, or those named, and return the text with all tables."""
+def report(folder) -> str:
+    """Draw the figures and return the text with all tables."""
     made = folder.source()
     with contextlib.chdir(folder.path):
         for name in reported.figure_names(made):
-            if (not drawn or name in drawn) and reported.is_drawn(made, name):
+            if reported.is_drawn(made, name):
                 reported.draw(made, name)
         return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", reported.text(made))
 
@@ -100,21 +92,6 @@ def outcomes(tmp_path_factory):
             folder.all_results()
 
     return StudyFolder(once(tmp_path_factory, "damaged_outcomes", run))
-
-
-@pytest.fixture(scope="module")
-def costs(ccp_done, tmp_path_factory):
-    """Run again what costs go into; all else is as it was."""
-
-    def run(path: Path) -> None:
-        folder = StudyFolder(shutil.copytree(ccp_done.path, path, dirs_exist_ok=True))
-        of_costs(folder)
-        with contextlib.chdir(path):
-            folder.up_to_imputation()
-            folder.evaluate()
-            folder.run("results")
-
-    return StudyFolder(once(tmp_path_factory, "damaged_costs", run))
 
 
 def results(folder, **where: object) -> pd.DataFrame:
@@ -203,25 +180,3 @@ def test_the_report_says_what_could_not_be_estimated(outcomes):
     for reason in REASONS.values():
         assert reason.partition("'")[0] in text
     assert not re.search(r"_active|C\(|\[T\.", text)
-
-
-def test_costs_of_nothing_stop_neither_life_years_nor_other_thresholds(costs):
-    """The intervention has its price, and the arm explains it all: no error is left at £0."""
-    qaly = results(costs, analysis="economics", outcome="qaly", model="ancova", term="difference")
-    assert set(qaly["status"]) == {"ok"}
-    benefit = results(costs, analysis="economics", outcome="net_benefit", model="net-benefit")
-    benefit = benefit[benefit["term"] == "difference"]
-    assert len(benefit) == 21
-    assert set(benefit.loc[benefit["status"] == "failed", "threshold"]) == {0.0}
-    pairs = results(costs, analysis="economics", outcome="net_benefit", model="team-means")
-    assert set(pairs["status"]) == {"ok"}
-    varied = results(costs, analysis="economics_societal", term="difference")
-    assert set(varied.loc[varied["status"] == "failed", "outcome"]) == {"cost"}
-    assert set(varied["outcome"]) == {"cost", "qaly", "net_benefit"}
-
-
-def test_the_report_of_costs_of_nothing(costs):
-    text = report(costs, ("acceptability", "plane", "tornado"))
-    assert "# What could not be estimated" in text
-    [row] = [r for r in reported.tables(costs.source())["net_benefit"].rows if r[0] == "0"]
-    assert "not estimated" in row

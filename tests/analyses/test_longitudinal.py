@@ -12,7 +12,6 @@ from ccp_analysis.analyses.comparison import attempt, compare
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.mixed import fit_mixed
-from ccp_analysis.models.pooling import pool
 from ccp_analysis.models.small_sample import kenward_roger
 
 MONTHS = {"before": 0, "after": 6, "late": 12}
@@ -90,22 +89,6 @@ def test_with_clusters_team_and_team_by_visit_are_in_the_model(study, tables, mo
     for position, visit in enumerate(visits):
         within = pick(rows, "variance: participant", visit=visit)["estimate"]
         assert within == pytest.approx(fit.covariance[position, position], rel=1e-4)
-
-
-def test_imputations_are_pooled_by_rubins_rules(study, tables):
-    each = []
-    for k in (1, 2):
-        alone = tables[tables["imputation"] == k].assign(imputation=0)
-        rows = compare("mmrm", study, alone, "observed", asked())
-        each.append(pick(rows, "difference", visit="late"))
-    q, se, df = (np.array([r[c] for r in each]) for c in ("estimate", "std_error", "df"))
-    expected = pool(q, se**2, df)
-    found = pick(compare("mmrm", study, tables, "imputed", asked()), "difference", visit="late")
-    assert found["estimate"] == pytest.approx(expected.estimate, rel=1e-6)
-    assert found["std_error"] == pytest.approx(expected.std_error, rel=1e-6)
-    assert found["df"] == pytest.approx(expected.df, rel=1e-5)
-    assert (found["m"], found["population"]) == (2, "all-with-baseline")
-    assert found["fmi"] > 0
 
 
 def test_clda_says_what_it_assumes_where_arms_are_not_randomised(study, tables):

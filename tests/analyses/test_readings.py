@@ -116,14 +116,6 @@ def test_a_correlation_of_zero_has_an_interval_and_says_that_it_is_truncated(stu
     assert found["status"] == "boundary"
 
 
-def test_teams_more_alike_than_by_chance_are_said(study, tables):
-    money = tables.assign(costk=tables["cost"] / 1000)
-    rows = compare("mixed", study, money, "observed", ask(value="costk", covariates=[]))
-    found = pick(rows, "intraclass correlation")
-    assert found["estimate"] == found["conf_low"] == found["conf_high"] == 0
-    assert "groups differ less than by chance" in found["note"]
-
-
 PLANNED = SampleSize(
     outcome="y", difference=2.5, sd=5, icc=0.05, retest=0.6, participants=240, clusters=10
 )

@@ -90,10 +90,15 @@ def recover(effect: float, method: str) -> Recovered:
     return Recovered(values, lost, pooled, float((mixed.status == "boundary").mean()))
 
 
-CASES = [(0.0, "lrd"), (1.5, "lrd"), (1.5, "norm")]
+LONG = pytest.mark.long
+CASES = [
+    pytest.param((1.5, "lrd"), id="effect 1.5, lrd"),
+    pytest.param((0.0, "lrd"), id="effect 0, lrd", marks=LONG),
+    pytest.param((1.5, "norm"), id="effect 1.5, norm", marks=LONG),
+]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"effect {case[0]}, {case[1]}")
+@pytest.fixture(scope="module", params=CASES)
 def case(request) -> tuple[float, str, Recovered]:
     return *request.param, recover(*request.param)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.cases import edits
 from trial import INFERRED, ask, pick, study, tables
 
-from ccp_analysis.analyses import sensitivity
 from ccp_analysis.analyses.comparison import compare
 from ccp_analysis.analyses.reference_based import _alike, reference_rows
 from ccp_analysis.analyses.shifted import refitted, response, shifted
@@ -100,13 +100,21 @@ def test_the_response_is_what_brute_force_gives(model, clusters):
 @pytest.mark.parametrize("deltas", [[-3, 0, 3], [1, 2]])
 def test_without_a_delta_the_result_is_that_of_the_analysis(deltas):
     """Which is always among the deltas."""
-    rows, grid = shift(delta(deltas=deltas))
+    rows, grid = shift(delta(deltas=deltas, map_steps=4))
     [zero] = [row for row in rows if row.get("delta") == 0]
     planned = pick(compare("ancova", study(), lost()[0], "imputed", ask()), "difference")
     for part in (*INFERRED, "p_value", "fmi", "n", "m"):
         assert zero[part] == pytest.approx(planned[part], rel=1e-9), part
     assert zero["perspective"] == "" and zero["population"] == "all-with-baseline"
-    assert set(grid["delta_active"]) == set(deltas)
+    # The map is the grid of both deltas.
+    assert len(grid) == 16 and set(grid["delta_active"]) >= {min(deltas), max(deltas)}
+    row = grid.iloc[-1]
+    data = shifted(delta(), study(), *lost(), ask())
+    at = (np.array([row["delta_reference"]]), np.array([row["delta_active"]]))
+    expected = refitted("ancova", study(), lost()[0], data, ask())[0](*at)
+    assert row["estimate"] == pytest.approx(expected.estimate[0], rel=1e-9)
+    limits = [float(end[0]) for end in expected.interval(0.95)]
+    assert [row["conf_low"], row["conf_high"]] == pytest.approx(limits, rel=1e-9)
 
 
 def test_only_imputed_values_are_shifted_and_by_reason():
@@ -169,19 +177,6 @@ def test_at_the_tipping_point_a_limit_of_the_interval_is_zero(model):
         assert there["perspective"] == "opposite" and there[limit] == pytest.approx(0.0, abs=1e-9)
         assert there["estimate"] == pytest.approx(row["estimate"], rel=1e-9)
     assert len(grid) == 9 and set(grid["conclusion"]) <= {-1, 0, 1}
-
-
-def test_the_map_is_the_grid_of_both_deltas():
-    whole, people = lost()
-    _, grid = shift(delta(map_steps=4))
-    assert len(grid) == 16
-    assert sorted(set(grid["delta_active"])) == [-3, -1, 1, 3]
-    data = shifted(delta(), study(), whole, people, ask())
-    row = grid[(grid["delta_reference"] == -1) & (grid["delta_active"] == 3)].iloc[0]
-    expected = refitted("ancova", study(), whole, data, ask())[0](np.array([-1.0]), np.array([3.0]))
-    assert row["estimate"] == pytest.approx(expected.estimate[0], rel=1e-9)
-    low, high = expected.interval(0.95)
-    assert (row["conf_low"], row["conf_high"]) == pytest.approx((low[0], high[0]), rel=1e-9)
 
 
 @pytest.mark.parametrize(("moved", "groups"), [(3e-12, [[0, 1], [2]]), (1e-6, [[0], [1], [2]])])
@@ -301,17 +296,6 @@ def test_a_delta_of_a_scenario_moves_the_estimate_by_its_share():
     assert mine["delta"] == 3
 
 
-def run_stage(out: Path) -> pd.DataFrame:
-    """Run the stage in the current study; its outputs go to another folder."""
-    sensitivity.run(
-        participants=DERIVED / "participants.parquet",
-        imputed=DERIVED / "imputed.parquet",
-        results=out / "sensitivity.parquet",
-        figures=out / "tipping.parquet",
-    )
-    return pd.read_parquet(out / "sensitivity.parquet")
-
-
 def test_beat_the_blues_has_the_figures_of_r(btheb_done):
     """Raw file to row of the results table."""
     table = pd.read_parquet(btheb_done / "data/derived/results/sensitivity.parquet")
@@ -330,28 +314,6 @@ def test_beat_the_blues_has_the_figures_of_r(btheb_done):
     assert list(alike) == ["MAR = JR = CR = CIR = MAR + 3"]
     assert set(table["role"]) == {"sensitivity"} and set(table["data_status"]) == {"public"}
     assert np.isnan(found["df"]).all()
-
-
-def test_the_ccp_study_has_its_rows_and_its_map(ccp_done, tmp_path, monkeypatch):
-    monkeypatch.chdir(ccp_done.path)
-    table = run_stage(tmp_path)
-    plan = load_plan()
-    [entry] = plan.sensitivity.delta
-    shifted_rows = table[(table["analysis"] == entry.id) & (table["term"] == "difference")]
-    assert len(shifted_rows) == 1 + len(entry.directions) * (len(entry.deltas) - 1)
-    tips = table[table["term"] == "tipping point"]
-    assert len(tips) == 2 * len(entry.directions)
-    assert set(table["visit"]) == {"month6"} and (table["status"] == "ok").all()
-    planned = pd.read_parquet(DERIVED / "results" / "ancova.parquet")
-    planned = planned[(planned["outcome"] == "social_capital") & (planned["term"] == "difference")]
-    zero = shifted_rows[shifted_rows["delta"] == 0].iloc[0]
-    for part in ("estimate", "std_error", "df", "conf_low"):
-        assert zero[part] == pytest.approx(planned.iloc[0][part], rel=1e-9)
-    grid = pd.read_parquet(tmp_path / "tipping.parquet")
-    assert len(grid) == entry.map_steps**2
-    assert set(grid["data_status"]) == {"synthetic"}
-    again, first = tmp_path / "sensitivity.parquet", DERIVED / "results/sensitivity.parquet"
-    assert again.read_bytes() == first.read_bytes()
 
 
 def test_what_is_not_possible_is_refused_in_a_row(copy_of_ccp):
@@ -374,23 +336,13 @@ def test_what_is_not_possible_is_refused_in_a_row(copy_of_ccp):
     assert set(rest.loc[rest["perspective"] != "LMCF", "status"]) == {"ok"}
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "sentence"),
-    [
-        ("control: {control: 1}", "control: {contrl: 1}", "names the arm 'contrl'"),
-        ("reasons: {}", "reasons: {lost: 2}", "names the reason 'lost'"),
-        ("reasons: {withdrawal: JR}", "reasons: {withdrew: JR}", "names the reason 'withdrew'"),
-        ("resample: pair", "resample: unit", "single teams"),
-        ("analysis: ancova              #", "analysis: mixed_observed #", "of imputed data"),
-        ("analysis: ancova              #", "analysis: other #", "not one of the analyses"),
-        ("    - id: reference_based", "    - id: delta", "every id must be its own"),
-        ("        - {strategy: CR}\n", "        - {strategy: JR}\n", "needs an id of its own"),
-        ("deltas: [-3,", "deltas: [3,", "different values"),
-        ("control: {control: 1}", "control: {control: 0}", "changes nothing"),
-    ],
-)
-def test_faults_of_the_plan_are_named(copy_of_ccp, old, new, sentence):
-    copy_of_ccp.change("config/analysis.yaml", old, new)
+FAULTS = edits("analyses/data/faults.csv", "sensitivity")
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_faults_of_the_plan_are_named(copy_of_ccp, case):
+    [change], sentence = FAULTS[case]
+    copy_of_ccp.change(*change)
     with pytest.raises(StudyError, match=sentence):
         copy_of_ccp.sensitivity()
 

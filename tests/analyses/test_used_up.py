@@ -66,19 +66,6 @@ def test_a_primary_analysis_stops(study, tables):
         attempt("first", "primary", "ancova", study, tables, "observed", question)
 
 
-def test_refused_or_not_whatever_the_units_of_covariates(study, tables):
-    scaled = tables.assign(**{z: 1e6 * tables[z] + 3e6 for z in PROPERTIES})
-    whole, part = ask(covariates=PROPERTIES), ask(covariates=PROPERTIES[:2])
-    notes = []
-    for some in (tables, scaled):
-        with pytest.raises(RefusedError) as caught:
-            compare("ancova", study, some, "observed", whole)
-        notes.append(str(caught.value))
-    assert notes[0] == notes[1]
-    rows = [compare("ancova", study, some, "observed", part)[0] for some in (tables, scaled)]
-    assert rows[0]["p_value"] == pytest.approx(rows[1]["p_value"], rel=1e-6)
-
-
 @pytest.mark.parametrize("data", ["observed", "imputed"])
 def test_a_subgroup_by_a_property_of_the_team(study, tables, data, caplog):
     rows = compare("subgroup", study, tables, data, ask(subgroup="kind"))

@@ -8,8 +8,6 @@ import pytest
 from trial import ask, pick
 
 from ccp_analysis.analyses.comparison import attempt, compare
-from ccp_analysis.analyses.question import sample_for
-from ccp_analysis.analyses.weights import weigh
 from ccp_analysis.config.confounding import Confounding
 from ccp_analysis.errors import StudyError
 from ccp_analysis.models.weighted import fit_weighted, weighted_cluster_robust
@@ -56,23 +54,6 @@ def test_a_row_says_of_whom_it_is_the_average_and_what_weights_leave(study, tabl
         share = pick(rows, "largest share of weight", level=arm)["estimate"]
         assert 1 / people[arm] <= share < 0.2
     assert len(arms) == 2 + tables["team"].nunique()
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_what_is_promised_is_balanced_in_every_imputation(study, tables, model):
-
-    chosen = sample_for(study, tables, "imputed", asked())
-    weighed = weigh(study, chosen, model, Confounding(covariates=["age", "female"]), "y_before")
-    for name in ("age", "female", "y_before"):
-        values = chosen.stacked(name)
-        means = [(weighed.weights * values)[:, weighed.arm == arm].sum(axis=1) for arm in (0, 1)]
-        assert np.abs(means[1] - means[0]).max() < 1e-8 * values.std()
-    trust = chosen.codes("trust")
-    for code in range(trust.max() + 1):
-        shares = [
-            weighed.weights[:, (weighed.arm == arm) & (trust == code)].sum(axis=1) for arm in (0, 1)
-        ]
-        np.testing.assert_allclose(*shares, atol=1e-8)
 
 
 def refused(study, tables, model="ancova-overlap", **more):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import nct, t
 from support import reported
+from support.cases import edits
 from support.study import inside
 
 from ccp_analysis import before
@@ -151,23 +152,13 @@ def test_an_outcome_that_is_no_number_is_said_and_the_others_stand(copy_of_ccp, 
     assert (rows["outcome"] == "social_capital").sum() > 100
 
 
-OTHER = "{outcome: wellbeing}"
-FAULTS = [
-    ("people: [6, 10,", "people: [10, 6,", "next_study.people: 6 stands behind 10"),
-    (OTHER, "{outcome: welbeing}", "'welbeing' is not one of the outcomes"),
-    (OTHER, "{outcome: social_capital}", "'social_capital' stands 2 times"),
-    (OTHER, "{outcome: wellbeing, difference: 2}", "'wellbeing' has no source"),
-    ("id: primary_care", "id: flat", "next_study.priors: 'flat' stands 2 times"),
-    ("pairs: [5, 8, 12, 16, 20, 30]", "pairs: []", "next_study.pairs is missing"),
-    ("pairs: [5, 8,", "pairs: [2, 8,", "greater than or equal to 3"),
-    ("retest: [0]", "retest: [1]", "expected correlations below 1"),
-    ("power: [0.8, 0.9]", "power: [0.8, 1]", "less than 1"),
-]
+FAULTS = edits("characteristics/data/faults.csv")
 
 
-@pytest.mark.parametrize(("old", "new", "sentence"), FAULTS)
-def test_faults_are_said_before_the_first_job(ccp_study, old, new, sentence):
-    ccp_study.change("config/analysis.yaml", old, new)
+@pytest.mark.parametrize("case", FAULTS)
+def test_faults_are_said_before_the_first_job(ccp_study, case):
+    [change], sentence = FAULTS[case]
+    ccp_study.change(*change)
     found = before.faults(Trial())
     assert len(found) == 1 and sentence in found[0], found
     assert "config/analysis.yaml" in found[0]

@@ -13,7 +13,8 @@ MEANS, CLUSTERS = "standardised mean difference", "standardised mean difference 
 
 
 @pytest.fixture
-def rows(copy_of_ccp) -> pd.DataFrame:
+def rows(ccp_done, monkeypatch) -> pd.DataFrame:
+    monkeypatch.chdir(ccp_done.path)
     return pd.read_parquet("data/derived/results/balance.parquet")
 
 
@@ -63,13 +64,10 @@ def test_what_is_balanced_is_balanced_and_team_means_have_an_interval(rows):
     assert row["conf_low"] < row["estimate"] < row["conf_high"]
 
 
-def test_loss_shows_in_those_seen_again(rows):
+def test_loss_shows_in_those_seen_again_and_there_is_no_p_value(rows):
     seen = rows[(rows["population"] == "complete-case") & (rows["outcome"] == "age")]
     observed = pd.read_parquet("data/derived/imputed.parquet").query("imputation == 0")
     assert seen["n"].tolist() == [int(observed["social_capital_month6"].notna().sum())]
-
-
-def test_there_is_no_p_value(rows):
     assert rows["p_value"].isna().all()
 
 
@@ -117,7 +115,7 @@ def test_refused_weights_are_a_row_with_the_reason(copy_of_ccp):
     assert set(rows[(rows["term"] == MEANS) & (rows["status"] == "ok")]["model"]) == {"none"}
 
 
-def test_points_of_the_figures(copy_of_ccp):
+def test_points_of_the_figures(rows):
     points = pd.read_parquet("data/derived/figure_data/balance.parquet")
     people = points[points["figure"] == "propensity"]
     assert people["series"].value_counts().to_dict() == {"control": 76, "intervention": 75}

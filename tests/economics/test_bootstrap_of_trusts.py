@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.benchmarks import load
 
 from ccp_analysis.economics.bootstrap import Draws, two_stage_bootstrap
 from ccp_analysis.imputation.chained import Conditional, impute
@@ -28,11 +27,6 @@ TEAM, PAIR = (np.unique(TRIAL[name], return_inverse=True)[1] for name in ("team"
 ARM = (TRIAL["arm"] == "intervention").to_numpy(dtype=float)
 N = len(TRIAL)
 GROUPS = {"arm": ARM, "team": TEAM, "pair": PAIR}
-
-
-@pytest.fixture(scope="module")
-def benchmark():
-    return load("bootstrap_of_trusts")
 
 
 def outcomes(n: int, v: int, cost: int, effect: int) -> dict:
@@ -201,29 +195,6 @@ def test_one_imputation_in_each_draw_has_the_spread_of_rubins_rules():
         assert 0.97 < draws.std() / rubin.std_error < 1.25
         bound = 4 * (draws.std() / np.sqrt(3000) + rubin.mc_error)
         assert abs(draws.mean() - rubin.estimate) < bound
-
-
-def test_the_correction_removes_what_the_two_stages_count_twice(benchmark):
-    where = benchmark.design()
-    fixed = np.column_stack([np.ones(N), ARM, np.equal.outer(PAIR, range(1, 5))])
-    Z = np.equal.outer(TEAM, range(10)).astype(float)
-    for icc, low, high in ((0.0, 0.95, 1.5), (0.2, 0.85, 1.3)):
-        rng = np.random.default_rng(9)
-        ratios = []
-        for _ in range(80):
-            data = benchmark.draw(where, icc, rng)
-            a = np.linalg.pinv(np.column_stack([fixed, data[:, benchmark.ADJUST]]))[1]
-            unit = (1 - icc) * a @ a + icc * np.square(a @ Z).sum()
-            truth = 0.75 * unit * np.square([benchmark.COST_SD, benchmark.UTILITY_SD / 4])
-            row = []
-            for shrink in (True, False):
-                found = benchmark.bootstrap(where, data, data[None], rng, draws=100, shrink=shrink)
-                row.append(np.array([found.cost.var(), found.effect.var()]) / truth)
-            ratios.append(row)
-        corrected, as_drawn = np.mean(ratios, axis=0)
-        assert (low < corrected).all() and (corrected < high).all()
-        if icc == 0:
-            assert (as_drawn > corrected + 0.2).all()
 
 
 def test_means_of_fewer_people_vary_more_by_chance_and_are_shrunken_more():

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.cases import edits
 from support.small_study import study
 
 from ccp_analysis.config.dictionary import load_dictionary
@@ -76,58 +77,19 @@ def test_unit_costs_are_brought_to_the_price_year(folder):
     }
 
 
-COST_FAULTS = [
-    ("gp,c,forty,2020,x\n", "line 2: unit cost 'forty' is not a number; expected one as 12.5."),
-    ("gp,c,,2020,x\n", "line 2: unit cost '' is not a number"),
-    ("gp,c,-1,2020,x\n", "line 2: unit cost -1 found; expected zero or more"),
-    ("gp,c,inf,2020,x\n", "line 2: unit cost inf found; expected zero or more"),
-    ("gp,c,nan,2020,x\n", "line 2: unit cost nan found; expected zero or more"),
-    ("gp,c,1,2020,x\ngp,c,2,2020,x\n", "line 3: service 'gp' already has a unit cost"),
-    (
-        "gp,c,1,2017,x\n",
-        "line 2: price year '2017' found; expected one of those in price_index.csv (2018, 2020).",
-    ),
-    ("gp,c,1,,x\n", "line 2: price year '' found; expected one of those in"),
-    ("gp,c,1,2018/19,x\n", "line 2: price year '2018/19' found; expected one"),
-    ("gp,c,1,2020,PSSRU, 2020\n", "line 2: 6 cells found, 5 expected"),
-    ("gp,c,-1,2020,x\nbed,c,1,1066,x\n", "line 2: unit cost -1 found"),
-]
-ITEM_FAULTS = [
-    ("a,b,-2,c,1,2020,,x\n", "line 2: quantity -2 found; expected zero or more."),
-    ("a,b,,c,1,2020,,x\n", "line 2: quantity '' is not a number; expected one as 12.5."),
-    ("a,b,2,c,-1,2020,,x\n", "line 2: unit cost -1 found; expected zero or more."),
-    ("a,b,2,c,1,2001,,x\n", "line 2: price year '2001' found; expected one of those in"),
-    ("a,b,2,c,1,2020,0,x\n", "line 2: lifetime years 0 found; expected more than zero"),
-    ("a,b,2,c,1,2020,inf,x\n", "line 2: lifetime years inf found; expected more than"),
-    ("a,b,2,c,1,2020,,x\n" * 2, "line 3: the item 'a' stands already in line 2."),
-    ("", "the file has no rows; expected an item in each."),
-]
-INDEX_FAULTS = [
-    ("2018,90", "soon,90", "line 2: price year 'soon' found; expected a year"),
-    ("2020,99", "2018,99", "line 3: the price year 2018 stands twice."),
-    (",90,", ",zero,", "line 2: index 'zero' is not a number; expected one as 12.5."),
-    (",99,", ",0,", "line 3: index 0 found; expected more than zero."),
-    (
-        "\n2020,",
-        "\n2021,",
-        "the price year 2020 is missing; config/economics.yaml, line 1 names it",
-    ),
-    ("index,", "number,", "line 1: column 'index' is missing from the header."),
-]
-FILES = [("unit_costs", UNIT_COSTS + rows, said) for rows, said in COST_FAULTS]
-FILES += [("intervention_cost", ITEMS + rows, said) for rows, said in ITEM_FAULTS]
-FILES += [("price_index", INDEX.replace(old, new), said) for old, new, said in INDEX_FAULTS]
+PRICES, STAGE = (edits("economics/data/faults.csv", of) for of in ("price", "stage"))
 
 
-@pytest.mark.parametrize(("file", "text", "sentence"), FILES)
-def test_faults_of_unit_costs(folder, file, text, sentence):
+@pytest.mark.parametrize("case", PRICES)
+def test_faults_of_unit_costs(folder, case):
     """And of items of the intervention, and of the index of prices."""
-    (folder / f"{file}.csv").write_text(text)
-    reader = read_intervention if file == "intervention_cost" else read_unit_costs
+    [(file, _, text)], sentence = PRICES[case]
+    (folder / file).write_text(text)
+    reader = read_intervention if file == "intervention_cost.csv" else read_unit_costs
     with pytest.raises(StudyError) as caught:
         reader(economics(), read_price_index(economics()))
     colon = ", " if sentence.startswith("line") else ": "
-    assert str(caught.value).startswith(f"{file}.csv{colon}{sentence}")
+    assert str(caught.value).startswith(f"{file}{colon}{sentence}")
     assert ("(1 more in the log)" in str(caught.value)) == ("1066" in text)
 
 
@@ -276,64 +238,10 @@ def test_unit_costs_that_nobody_uses_are_noted(cleaned_ccp, caplog):
     assert "service 'su_gp' is not asked at ['month6']" in caplog.text
 
 
-GP = 'su_gp,baseline,"GP, last six months",'
-ASKED = "not asked=not asked,{}contacts,,{}"
-WARDS = "clusters:\n  unit: team\n  pair: trust\n  unit_label: team\n  pair_label: Trust\n"
-OCCASIONS = (
-    "rows: practitioner, occasions: [\n    {id: early, label: Early in implementation}, "
-    "{id: late, label: Late in implementation}]}"
-)
-# File, text and what it becomes, for each change; how the sentence begins.
-STAGE_FAULTS = {
-    "no unit cost": (
-        [("config/unit_costs.csv", "su_gp,contact", "su_GP,contact")],
-        "config/dictionary.csv, line 93: service 'su_gp' at visit 'baseline' has no unit cost; "
-        "expected a row for it in config/unit_costs.csv. (1 more in the log)",
-    ),
-    "no such service": (
-        [(ECONOMY, 'services: ["su_*"]', 'services: ["service_*"]')],
-        "config/economics.yaml, line 11: perspectives.nhs_pss.services: no variable of "
-        "config/dictionary.csv that has a visit fits 'service_*'.",
-    ),
-    "no number": (
-        [
-            (DICTIONARY, f"{GP}integer,,", f"{GP}category,1=One,"),
-            (DICTIONARY, ASKED.format("0,200,", "60"), ASKED.format(",,", "")),
-        ],
-        "config/dictionary.csv, line 93: service 'su_gp' is a category; expected a number.",
-    ),
-    "name of a total": (
-        [
-            (DICTIONARY, GP, GP.replace("su_gp", "cost")),
-            (
-                ECONOMY,
-                'nhs_pss: {label: NHS and personal social services, services: ["su_*"]}',
-                'nhs_pss: {label: NHS, services: ["su_*", cost]}',
-            ),
-        ],
-        "config/dictionary.csv, line 93: service 'cost' has the name of a total of the evaluation; "
-        "expected another.",
-    ),
-    "no service to vary": (
-        [(ECONOMY, "{su_inpatient_psychiatric_days: 1.5}", "{su_inpatient: 1.5}")],
-        "config/economics.yaml, line 38: sensitivity 'inpatient_up': 'su_inpatient' is not a "
-        "service of any perspective.",
-    ),
-    "no teams": (  # practitioners are of teams too
-        [("config/study.yaml", WARDS, ""), ("config/study.yaml", OCCASIONS, "rows: event}")],
-        "config/economics.yaml, line 43: sensitivity.teams.share is teams, but config/study.yaml "
-        "declares no clusters; expected participants or caseload.",
-    ),
-    "caseload": (
-        [(ECONOMY, "caseload: 300", "caseload: 30")],
-        "config/economics.yaml, line 19: intervention.caseload is 30, but 80 participants were",
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", STAGE_FAULTS)
-def test_faults_of_the_evaluation(cleaned_ccp, fault):
-    changes, sentence = STAGE_FAULTS[fault]
+@pytest.mark.parametrize("case", STAGE)
+def test_faults_of_the_evaluation(cleaned_ccp, case):
+    """Practitioners are of teams too, of which there are none in one case."""
+    changes, sentence = STAGE[case]
     for change in changes:
         cleaned_ccp.change(*change)
     with pytest.raises(StudyError) as caught:
@@ -342,20 +250,12 @@ def test_faults_of_the_evaluation(cleaned_ccp, fault):
     assert not list(DERIVED.glob("costs*"))
 
 
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        *(
-            (name, f"config/{name}.csv: the file is missing; expected a CSV")
-            for name in ("unit_costs", "price_index", "intervention_cost")
-        ),
-        ("economics", "there is nothing to cost"),
-    ],
-)
-def test_a_file_that_is_not_there(cleaned_ccp, name, sentence):
+@pytest.mark.parametrize("name", ["unit_costs", "price_index", "intervention_cost", "economics"])
+def test_a_file_that_is_not_there(cleaned_ccp, name):
     [path] = (cleaned_ccp / "config").glob(f"{name}.*")
     path.unlink()
-    with pytest.raises(StudyError, match=sentence):
+    said = f"config/{name}.csv: the file is missing; expected a CSV"
+    with pytest.raises(StudyError, match="nothing to cost" if name == "economics" else said):
         cleaned_ccp.cost()
 
 

@@ -14,9 +14,6 @@ import small_trial
 from small_trial import DEAD, M, one, small
 
 from ccp_analysis import files
-from ccp_analysis.config.economics import load_economics
-from ccp_analysis.config.plan import load_plan
-from ccp_analysis.config.study import load_study
 from ccp_analysis.economics.bootstrap import Draws
 from ccp_analysis.economics.compared import MEASURES, compared
 from ccp_analysis.economics.estimation import ancova_rows
@@ -25,7 +22,6 @@ from ccp_analysis.economics.outcomes import (
     COST,
     QALY,
     evaluated,
-    visit_costs,
 )
 from ccp_analysis.economics.ratios import (
     QUADRANTS,
@@ -34,7 +30,7 @@ from ccp_analysis.economics.ratios import (
     quadrant,
     ratio_rows,
 )
-from ccp_analysis.economics.setting import main_setting, setting_of, source
+from ccp_analysis.economics.setting import main_setting, setting_of
 from ccp_analysis.economics.stage import main_rows
 from ccp_analysis.economics.uncertainty import about
 from ccp_analysis.economics.variations import PER_QALY, variation_rows
@@ -200,24 +196,6 @@ def test_a_variation_that_fails_leaves_a_row_and_the_others_stand():
     assert len(results_table(found, "synthetic")) == 1 + 7 + 7
 
 
-def test_a_design_that_only_one_variation_cannot_have_stops_nothing():
-    """Complete cases may have a covariate that is the same for all of them."""
-    tables = small_trial.imputed(small_trial.people())
-    complete = tables.loc[tables["imputation"] == 0].dropna()["participant"]
-    tables.loc[tables["participant"].isin(complete), "age"] = 50.0
-    entries = [
-        {"id": "observed", "label": "O", "data": "observed"},
-        {"id": "fine", "label": "F", "unit_costs": 2.0},
-    ]
-    found = variation_rows(small(economics={"sensitivity": entries}, tables=tables))
-    rows = [row for row in found if row["analysis"] == "economics_observed"]
-    assert {row["outcome"] for row in rows} == {"cost", "qaly", "net_benefit", "cost per qaly"}
-    shared = "'age' is the same for everyone, and cannot be adjusted for"
-    assert all(row["status"] == "failed" and row["note"] == shared for row in rows)
-    fine = [row for row in found if row["analysis"] == "economics_fine"]
-    assert len(fine) == 7 and not any(row.get("status") == "failed" for row in fine)
-
-
 # What a variation names, and what is said of it.
 FAULTS = [
     (
@@ -274,18 +252,6 @@ def test_without_baseline_costs_there_is_no_adjustment_for_them():
     ):
         own = [r for r in rows if r["term"] == "difference" and where.items() <= r.items()]
         assert own and all("no adjustment for baseline costs" in row["note"] for row in own)
-
-
-def test_a_model_that_fails_leaves_one_row_that_says_why():
-    tables = small_trial.imputed(small_trial.people())
-    tables.loc[(tables["team"] == "T3") & (tables["imputation"] == 0), "gp_after"] = np.nan
-    rows = main_rows(small(tables=tables), 7200.0)[0]
-    failed = [row for row in rows if row.get("status") == "failed"]
-    assert [(r["outcome"], r["model"], r["population"]) for r in failed] == [
-        ("cost", "team-means", "complete-case"),
-        ("qaly", "team-means", "complete-case"),
-    ]
-    assert failed[0]["note"] == "Every pair must be two teams, one in each arm"
 
 
 def test_where_the_arms_cannot_be_compared_every_model_says_so():
@@ -360,27 +326,7 @@ def test_the_tables_of_imputations_must_have_the_same_people():
         small(tables=tables.drop(index=tables.index[-1]))
 
 
-def test_every_row_has_a_key_of_its_own(rows):
-    shared = {"analysis": "economics", "role": "supporting", "visit": "after", "perspective": "h"}
-    table = results_table([{**shared, **row} for row in rows[0]], "synthetic")
-    assert len(table) == len(rows[0])
-    assert set(table["status"]) == {"ok"}
-
-
 # ------------------------------------------------------------------ the study
-
-
-def test_the_costs_of_the_main_evaluation_are_those_imputed(ccp_done, monkeypatch):
-    monkeypatch.chdir(ccp_done.path)
-    read = [
-        pd.read_parquet(f"data/derived/{name}.parquet")
-        for name in ("imputed", "prices", "costs", "participants")
-    ]
-    found = source(load_study(), load_plan(), load_economics(), *read)
-    setting = main_setting(found.economics)
-    for visit in ("baseline", "month6"):
-        own = visit_costs(found, setting, visit, False)
-        np.testing.assert_allclose(own, found.stacked(f"cost_{visit}"))
 
 
 def test_faults_of_cost_per(copy_of_ccp):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import small_trial
 from small_trial import LOST, one, small
+from support.cases import edits
 
 from ccp_analysis.config.economics import load_economics
 from ccp_analysis.economics import stage
@@ -20,38 +21,13 @@ from ccp_analysis.results.table import results_table
 
 # ------------------------------------------------------------------ plans
 
-WORSE = "delta: {cost: {intervention: 500}}}"
-# Text of config/economics.yaml, what it becomes, and the sentence.
-PLANS = [
-    ("thresholds: [20000, 30000]", "thresholds: [20000, 20000]", "main_thresholds: 20000 stands 2"),
-    ("[social_capital]", "[social_capital, social_capital]", "cost_per: social_capital stands 2"),
-    (
-        *(WORSE, "delta: {}}"),
-        "sensitivity 'costs_worse': delta names no arm; expected {cost: {arm: amount}}",
-    ),
-    (WORSE, "delta: {cost: {}, utility: {}}}", "sensitivity 'costs_worse': delta names no arm"),
-    (
-        *(WORSE, f"data: observed, {WORSE}"),
-        "sensitivity 'costs_worse': delta is added to imputed values, and data: observed has none",
-    ),
-    ("unit_costs: 0.8}", "unit_costs: {}}", "'prices_down': unit_costs names no service"),
-    (
-        *("unit_costs: 0.8}", "unit_costs: null}"),
-        "sensitivity 'prices_down' differs in nothing from the main evaluation",
-    ),
-    *(
-        (
-            *("statements: {} ", f"statements: {{{item}: known}} "),
-            f"statements: {item} is no item of the CHEERS checklist; expected 1 to 28",
-        )
-        for item in (0, 29)
-    ),
-]
+PLANS = edits("economics/data/faults.csv", "plan")
 
 
-@pytest.mark.parametrize(("old", "new", "sentence"), PLANS)
-def test_a_plan_that_means_nothing_is_refused(ccp_study, old, new, sentence):
-    ccp_study.change("config/economics.yaml", old, new)
+@pytest.mark.parametrize("case", PLANS)
+def test_a_plan_that_means_nothing_is_refused(ccp_study, case):
+    [change], sentence = PLANS[case]
+    ccp_study.change(*change)
     with pytest.raises(StudyError) as caught:
         load_economics()
     assert str(caught.value).startswith("config/economics.yaml, line ")

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import stdtr
-from scipy.stats import skew
 from support.benchmarks import load
 from support.small_study import drawn
 from synthetic.trial_with_costs import (
@@ -20,7 +19,6 @@ from synthetic.trial_with_costs import (
     Population,
     Truth,
     draw,
-    lose,
     moments,
 )
 from synthetic.trial_with_costs import QALY as QALY_WEIGHTS
@@ -76,14 +74,6 @@ def test_differences_and_intraclass_correlations_are_exact(truth, costs, icc):
     assert (np.linalg.eigvalsh(within) > 0).all()
 
 
-def test_the_truths_are_what_they_are_called():
-    assert (TRUTHS["no difference"].cost, TRUTHS["no difference"].effect) == (0.0, 0.0)
-    assert np.isnan(TRUTHS["no difference"].threshold)
-    assert TRUTHS["dominant"].cost < 0 < TRUTHS["dominant"].effect
-    assert TRUTHS["trade-off"].threshold == pytest.approx(20_000)
-    assert TRUTHS["trade-off"].net_benefit(20_000.0) == pytest.approx(0, abs=1e-9)
-
-
 @pytest.mark.parametrize(
     ("population", "truth", "design"),
     [
@@ -120,52 +110,6 @@ def test_draws_have_the_moments_they_should(population, truth, design):
     error = overall.std(axis=0, ddof=1) / draws**0.5
     assert (np.abs(overall.mean(axis=0)) < 3.5 * error).all()
     assert error[:4].max() < 0.02  # and this says something
-
-
-def test_costs_are_skewed_with_zeros_and_utilities_at_most_one():
-    for name, least in (("moderate", 1.0), ("strong", 3.0)):
-        population = POPULATIONS[name]
-        trials = draw(TRUTHS["no difference"], population, UNEQUAL, 300, stream(5, "shape"))
-        none = (1 - population.some[0]) * (1 - population.some_anew[0])
-        assert (trials.cost == 0).mean() == pytest.approx(none, abs=0.01)
-        assert (trials.cost >= 0).all()
-        assert trials.utility.max() == 1.0
-        assert 0.0 < (trials.utility < -0.285).mean() < 0.02
-        assert skew(trials.cost[:, UNEQUAL.trust == 2], axis=None) > least
-        assert skew(trials.utility[:, UNEQUAL.trust == 2], axis=None) < -1
-
-
-@pytest.mark.parametrize("correlation", [-0.4, 0.4])
-def test_cost_and_utility_correlate_as_asked_within_and_between_teams(correlation):
-    population = Population(icc=0.05, correlation=correlation, team_correlation=-correlation)
-    _, between, within = moments(TRUTHS["no difference"], population)
-    assert (np.sign(within[..., 1, 3]) == np.sign(correlation)).all()
-    assert (np.sign(between[..., 1, 3]) == -np.sign(correlation)).all()
-    assert (within[..., 0, 1] > 0).all() and (within[..., 2, 3] > 0).all()
-
-
-def test_exactly_as_many_are_lost_as_asked_and_by_their_baseline():
-    trials = draw(TRUTHS["dominant"], Population(), UNEQUAL, 500, stream(5, "lost"))
-    lost = lose(trials, 24, 0.5, stream(5, "lost", "who"))
-    assert (lost.sum(axis=1) == 24).all()
-    utility, cost = trials.utility[..., 0], trials.cost[..., 0]
-    assert utility[lost].mean() < utility[~lost].mean() - 0.1
-    assert cost[lost].mean() > cost[~lost].mean() + 500
-    even = lose(trials, 24, 0.0, stream(5, "lost", "even"))
-    assert utility[even].mean() == pytest.approx(utility[~even].mean(), abs=0.01)
-
-
-@pytest.mark.parametrize(
-    ("truth", "icc", "said"),
-    [
-        (TRUTHS["dominant"], 0.9, "intraclass correlation of 0.9 is not possible"),
-        (TRUTHS["dominant"], -0.1, "intraclass correlation of -0.1 is not possible"),
-        (Truth(-900.0, 0.0, 0.0), 0.0, "cannot avert more than comes anew"),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(truth, icc, said):
-    with pytest.raises(ValueError, match=said):
-        draw(truth, Population(icc=icc), UNEQUAL, 1, stream(5, "refused"))
 
 
 # The estimates ----------------------------------------------------------------------------------
@@ -224,24 +168,6 @@ def test_acceptability_of_the_dominant_rises(benchmark, found, cell):
     falls = (np.diff(curves.at(grid), axis=1) < 0).any(axis=1)
     assert not falls[(slope[0] >= 0) & (slope[-1] >= 0)].any()
     assert falls[(slope[1] < 0) | (slope[-2] < 0)].all()
-
-
-def test_a_large_enough_saving_makes_the_curve_of_the_dominant_fall(benchmark):
-    """The one of whose saving one is surer than of its effect, whatever the data."""
-    variances = np.array([[200.0**2], [0.01**2], [0.0]])
-    curve = benchmark.Curves(np.array([-900.0]), np.array([0.01]), variances, np.array([4.0]))
-    values = curve.at(np.array([0.0, curve.peak()[0], 50_000.0]))[0]
-    assert curve.peak()[0] == pytest.approx(0.01 * 200**2 / (900 * 0.01**2))
-    assert values[0] < values[1] > values[2]
-
-
-def test_curves_follow_from_three_variances(benchmark):
-    """The quadratic form in the threshold gives what a fit at the threshold gives."""
-    trials = draw(TRUTHS["trade-off"], Population(icc=0.05), UNEQUAL, 5, stream(5, "curves"))
-    direct = benchmark.regress(trials, benchmark.outcomes(trials))
-    curves = benchmark.curves(direct)
-    shares = stdtr(direct.df, direct.statistic)[:, 1:]
-    assert np.allclose(curves.at(benchmark.THRESHOLDS), shares, rtol=1e-9)
 
 
 def test_the_pipeline_gives_what_the_batch_gives(benchmark):

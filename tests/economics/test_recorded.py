@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.cases import edits
 
 from ccp_analysis import before
 from ccp_analysis.config.dictionary import Column
@@ -144,35 +145,12 @@ def test_medication_nobody_listed_is_none_and_what_is_not_known_is_missing(tmp_p
     assert made["drugs_end"].fillna(-1).tolist() == [0, 0, 0, -1, 10, 0]
 
 
-# The file, a text of it and what it becomes, and what is said.
-FAULTS = [
-    (
-        "unit_costs",
-        ",12.5,",
-        ",,",
-        "3: 'nurse' is priced by the hour and counted in contacts; expec",
-    ),
-    (
-        *("unit_costs", "gp,contact,41.5,2017/18,made up,,", "gp,contact,41.5,2017/18,made up,10,"),
-        "2: minutes are of a service whose unit is an hour, and that of 'gp' is 'contact'",
-    ),
-    ("unit_costs", ",12.5,", ",0,", "3: minutes 0 found; expected more than zero."),
-    ("unit_costs", ",talk,", ",chat,", "4: minutes of 'psych' are 'chat',"),
-    ("unit_costs", ",,3\n", ",,0\n", "2: recall months 0 found; expected more"),
-    ("unit_costs", "2016/17,made up", "2016/17,", "4: the source is empty; expected"),
-    ("unit_costs", "2016/17", "2016/18", "4: price year '2016/18' found; expected one"),
-    (
-        *("unit_costs", "recall_months", "recall_month"),
-        "1: column 'recall_month' is not expected there or stands twice",
-    ),
-    ("price_index", "2016/17,98.1", "2016,98.1", "3: price year '2016' found; expected years"),
-    ("price_index", "2016/17,", "2016/19,", "3: price year '2016/19' found; expected a year"),
-    ("price_index", "98.1,made up", "98.1,", "3: the source is empty; expected where"),
-]
+FAULTS, OF_LISTS = (edits("economics/data/faults.csv", of) for of in ("recorded", "list"))
 
 
-@pytest.mark.parametrize(("name", "old", "new", "sentence"), FAULTS)
-def test_faults_of_what_is_recorded(tmp_path, name, old, new, sentence):
+@pytest.mark.parametrize("case", FAULTS)
+def test_faults_of_what_is_recorded(tmp_path, case):
+    [(name, old, new)], sentence = FAULTS[case]
     text = (DATA / f"recorded/{name}.csv").read_text()
     assert old in text
     (tmp_path / "file.csv").write_text(text.replace(old, new))
@@ -266,17 +244,9 @@ def test_a_list_of_medication_goes_through_the_study(with_list):
     assert "times the median of its rows" in pence["action"]
 
 
-LIST_FAULTS = [
-    ("dose: dose,", "dose: strength,", "has no column of the name 'strength' (dose)"),
-    ("quantity: quantity,", "quantity: drug,", "'drug' of the file 'drugs'"),
-    ("visit: taken_at,", "visit: drug,", "(visit) needs ids of visits as codes"),
-    ("service: su_drugs,", "service: su_gp,", "'su_gp' is what the list of medication"),
-    ("{file: drugs,", "{file: status,", "medication: its file is that of the losses"),
-]
-
-
-@pytest.mark.parametrize(("old", "new", "sentence"), LIST_FAULTS)
-def test_faults_of_a_list_of_medication(with_list, old, new, sentence):
-    with_list.change("config/study.yaml", old, new)
+@pytest.mark.parametrize("case", OF_LISTS)
+def test_faults_of_a_list_of_medication(with_list, case):
+    [change], sentence = OF_LISTS[case]
+    with_list.change(*change)
     found = before.faults(Trial())
     assert any(sentence in text for text in found), found

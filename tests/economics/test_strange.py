@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from support.cases import cases
 from support.study import CCP, copy_study, inside, once
 
 from ccp_analysis import before
@@ -43,7 +44,6 @@ def asked(ccp_study, participants: Path) -> Callable[..., pd.DataFrame]:
     def cost(*changes: tuple[str, str, str]) -> pd.DataFrame:
         for name, old, new in changes:
             ccp_study.change(f"config/{name}", old, new, count=-1)
-        assert before.faults(Trial()) == []
         DERIVED.mkdir(parents=True, exist_ok=True)
         shutil.copy(participants, DERIVED / "participants.parquet")
         ccp_study.cost()
@@ -54,94 +54,23 @@ def asked(ccp_study, participants: Path) -> Callable[..., pd.DataFrame]:
 
 def test_of_the_shipped_study_only_placeholders_are_asked_about(asked):
     found = asked()
+    assert before.faults(Trial()) == []
     assert set(found["rule"]) == {STANDS}
     assert list(zip(found["file"], found["row"], found["raw_value"], strict=True)) == PLACEHOLDERS
     assert found["id"].tolist() == ["P0001", "P0002", "P0003"]
     assert set(found["data_status"]) == {"synthetic"}
 
 
-def gp(price: str) -> tuple[str, str, str]:
-    return dearer("unit_costs.csv", "su_gp,contact", "40", price)
+SILENT = cases("economics/data/strange.csv")
 
 
-def dearer(file: str, what: str, price: str, other: str) -> tuple[str, str, str]:
-    return (file, f"{what},{price},", f"{what},{other},")
-
-
-OTHERS, USUAL = "price out of ratio to the other services", "price outside what its unit usually"
-# What is changed; the query: row, what stands there, rule, why.
-SILENT = [
-    (
-        gp("255"),
-        "2",
-        "255 per contact",
-        OTHERS,
-        "5.1 times the median of the others per contact, 50",
-    ),
-    (
-        ("unit_costs.csv", 'contact,40,2020,"placeholder', 'contact,90,2020,"per hour'),
-        *("2", "90 per contact", "source of an hour, and the unit is another"),
-        "the source says 'per hour, to be replaced by PSSRU'",
-    ),
-    (
-        gp("4000"),
-        "2",
-        "4000 per contact",
-        OTHERS,
-        "80 times the median of the others per contact, 50",
-    ),
-    (
-        dearer("unit_costs.csv", "su_general_hospital_days,day", "350", "35000"),
-        *("14", "35000 per day", USUAL, "35000, and its unit usually costs 10 to 2500"),
-    ),
-    (
-        dearer("unit_costs.csv", "item and month", "12", "1200"),
-        *("15", "1200 per item and month", USUAL, "1200, and its unit usually costs 1 to 100"),
-    ),
-    (
-        gp("0.4"),
-        "2",
-        "0.4 per contact",
-        OTHERS,
-        "0.008 times the median of the others per contact, 50",
-    ),
-    (gp("0"), "2", "0 per contact", "price of 0", "all of its use costs nothing"),
-    (
-        dearer("intervention_cost.csv", "copy", "25", "0"),
-        *("5", "0 per copy", "price of 0", "all of its use costs nothing"),
-    ),
-    (
-        dearer("price_index.csv", "2016", "93", "193"),
-        *("3", "193", "step of the price index", "+110% a year from 92 in 2015"),
-    ),
-    (
-        dearer("price_index.csv", "2015", "92", "192"),
-        *("3", "93", "step of the price index", "-52% a year from 192 in 2015"),
-    ),
-    (
-        ("economics.yaml", "caseload: 300 ", "caseload: 30000 "),
-        *("19", "30000", "caseload out of ratio to the participants"),
-        "375 people served for each of 80 participants of the arm",
-    ),
-    (
-        dearer("unit_costs.csv", "su_inpatient_psychiatric_days,day", "430", "1430"),
-        *("13", "1430 per day", "most of the cost is of one service or item"),
-        "of the cost of the services of the main perspective",
-    ),
-    (
-        dearer("intervention_cost.csv", "course", "2000", "20000"),
-        *("2", "20000 per two-day course", "most of the cost is of one"),
-        "of the cost of the intervention",
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "row", "found", "rule", "why"), SILENT)
-def test_what_passed_in_silence_is_asked_about(asked, change, row, found, rule, why):
-    queries = asked(change)
+@pytest.mark.parametrize("case", SILENT)
+def test_what_passed_in_silence_is_asked_about(asked, case):
+    file, old, new, row, found, rule, why = SILENT[case]
+    queries = asked((file, old, new))
     new = queries[queries["rule"] != STANDS]
     own = new[new["rule"].str.startswith(rule)]
-    assert own[["file", "row", "raw_value"]].to_numpy().tolist() == [[change[0], row, found]], new
+    assert own[["file", "row", "raw_value"]].to_numpy().tolist() == [[file, row, found]], new
     assert why in own["action"].iloc[0]
     assert own["action"].iloc[0].startswith("used as it stands: ")
     assert set(new["row"]) == {row}  # and about nothing else
@@ -176,7 +105,7 @@ STRANGE = "strange:\n"
 
 def test_what_is_accepted_keeps_its_query_with_the_answer(asked):
     answer = ("economics.yaml", STRANGE, f"{STRANGE}  accepted: {{su_gp: by design}}\n")
-    queries = asked(gp("255"), answer)
+    queries = asked(("unit_costs.csv", "su_gp,contact,40,", "su_gp,contact,255,"), answer)
     (one,) = queries[queries["rule"] != STANDS].to_dict("records")
     assert (one["decision"], one["answer"]) == ("kept", "by design")
 

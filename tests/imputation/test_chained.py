@@ -1,19 +1,13 @@
 from __future__ import annotations
 
-import itertools
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from pooled import DATA, assert_as_mice, read
 
 from ccp_analysis.imputation.chained import Conditional, draw_donors, impute
-from ccp_analysis.imputation.chains import Chains
-from ccp_analysis.imputation.linear import LinearTarget
 from ccp_analysis.imputation.matching import GRID
 
-DATA = Path(__file__).parent / "data"
 METHODS = ("norm", "pmm")
 
 
@@ -50,22 +44,10 @@ def test_agrees_with_mice_on_beat_the_blues(method):
     rng = np.random.default_rng(20260917)
     values = impute(data, full_plan(data, method), m=m, iterations=20, rng=rng).values
 
-    covariates = [names.index(c) for c in ("treatment", "bdi.pre", "drug", "length")]
-    x = np.concatenate([np.ones((m, len(data), 1)), values[:, :, covariates]], axis=2)
-    y = values[:, :, names.index("bdi.8m")]
-    bread = np.linalg.inv(x.swapaxes(1, 2) @ x)
-    coef = np.einsum("mij,mnj,mn->mi", bread, x, y)
-    sigma2 = ((y - np.einsum("mnj,mj->mn", x, coef)) ** 2).sum(axis=1) / (len(data) - 5)
-    within = (sigma2[:, None] * np.diagonal(bread, axis1=1, axis2=2)).mean(axis=0)
-    between = coef.var(axis=0, ddof=1)
-    std_error = np.sqrt(within + (1 + 1 / m) * between)
-
-    reference = json.loads((DATA / "btheb_mice.reference.json").read_text())[method]
-    expected = {key: np.array([row[key] for row in reference]) for key in reference[0]}
-    assert list(expected["term"])[1:] == ["treatmentBtheB", "bdi.pre", "drugYes", "length>6m"]
-    error = np.sqrt(expected["b"] / 500 + between / m)
-    assert (np.abs(coef.mean(axis=0) - expected["estimate"]) <= 3.5 * error).all()
-    np.testing.assert_allclose(std_error, expected["std.error"], rtol=0.05)
+    columns = [names.index(c) for c in ("treatment", "bdi.pre", "drug", "length")]
+    labels = ["treatmentBtheB", "bdi.pre", "drugYes", "length>6m"]
+    rows = [{"m": m} | row for row in read("btheb_mice")[method]]
+    assert_as_mice(values, names.index("bdi.8m"), columns, labels, rows)
 
 
 # --- the conditional models -----------------------------------------------------------------------
@@ -92,36 +74,6 @@ def test_norm_draws_have_the_posterior_predictive_moments():
     np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.06 * covariance.max())
 
 
-@pytest.mark.parametrize("share", [0.15, 0.7])
-def test_estimates_are_least_squares_in_every_chain(share):
-    rng = np.random.default_rng(4)
-    data = punched(rng, n=120, v=7, share=share)
-    teams = (np.arange(120)[:, None] % 6 == np.arange(6)).astype(float)  # redundant with intercept
-    plan, missing, m = full_plan(data, "norm"), np.isnan(data), 4
-    chains = Chains(data, plan, [], teams, m)
-    targets = [LinearTarget(c, missing, chains, None) for c in plan]
-    for t in targets:
-        t.start(chains, rng)
-    chains.refresh()
-    for t in targets + targets:
-        t.update(chains, rng)
-    for t in targets:
-        rows = chains.work[:, t.mis[:, None], t.varying]
-        fit, _, _, ridged = t.parameters(chains, rows, rng)
-        fitted = t.fitted(chains, *fit)
-        assert ridged == 0
-        for i in range(m):
-            others = np.delete(chains.work[i], t.slot, axis=1)
-            design = np.column_stack([np.ones(120), teams, data[:, -2:], others])[t.obs]
-            beta = np.linalg.lstsq(design, t.values, rcond=None)[0]
-            np.testing.assert_allclose(
-                chains.centre[t.slot] + chains.scale[t.slot] * fitted[i],
-                design @ beta,
-                rtol=0,
-                atol=1e-7,
-            )
-
-
 def test_bounds_hold_only_where_declared():
     rng = np.random.default_rng(5)
     data = punched(rng)
@@ -131,23 +83,6 @@ def test_bounds_hold_only_where_declared():
     filled = impute(data, narrow, m=20, iterations=3, rng=rng).values[:, np.isnan(data)]
     assert filled.min() == 9.0 and filled.max() == 11.0
     assert np.unique(filled).size > 100
-
-
-def test_pmm_imputes_observed_values_only():
-    rng = np.random.default_rng(6)
-    data = punched(rng)
-    values = impute(data, full_plan(data, "pmm"), m=10, iterations=4, rng=rng).values
-    for j in range(data.shape[1]):
-        assert np.isin(values[:, :, j], data[:, j]).all()
-
-
-def test_pmm_keeps_the_relation_between_variables():
-    rng = np.random.default_rng(7)
-    data = correlated(rng, 2000, 2, rho=0.8)
-    data[rng.random(2000) < 0.5, 0] = np.nan
-    values = impute(data, full_plan(data, "pmm"), m=5, iterations=1, rng=rng).values
-    slope = [np.cov(v.T)[0, 1] / v[:, 1].var(ddof=1) for v in values]
-    assert abs(np.mean(slope) - 0.8) < 0.05
 
 
 # --- donors ---------------------------------------------------------------------------------------
@@ -160,14 +95,6 @@ def brute_force_pool(observed, x, k):
     kth = np.sort(distance)[k - 1]
     nearer, ties = distance < kth, distance == kth
     return nearer / k + ties * (k - nearer.sum()) / (k * ties.sum())
-
-
-def test_donors_of_many_rows():
-    rng = np.random.default_rng(9)
-    observed, missing = rng.normal(size=(2, 100_000)), rng.normal(size=(2, 20_000))
-    chosen = draw_donors(observed, missing, rng.random(missing.shape), 5)
-    for row, i in itertools.product(range(2), rng.integers(0, 20_000, 50)):
-        assert brute_force_pool(observed[row], missing[row, i], 5)[chosen[row, i]] > 0
 
 
 @pytest.mark.parametrize("k", [1, 3, 5, 50])

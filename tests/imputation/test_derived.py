@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccp_analysis.config.dictionary import Column
@@ -49,6 +49,7 @@ def test_everything_else_is_refused(text):
         parse("x", text)
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=40))
 def test_no_text_does_anything_but_compute_or_be_refused(text):
     try:
@@ -139,22 +140,6 @@ def test_a_prorated_score_gives_way_to_the_total_of_completed_items():
     assert (values[:, 10:, 4] == score[10:]).all()
     assert (values[:, :10, 4] == values[:, :10, :4].sum(axis=2)).all()
     assert (values[:, :10, 4] % 1 == 0).all()
-
-
-def test_collinear_totals_and_items_end_well():
-    rng = np.random.default_rng(6)
-    items = rng.integers(0, 4, (40, 5)).astype(float)
-    items[rng.random((40, 5)) < 0.2] = np.nan
-    y = np.nansum(items, axis=1) + rng.normal(size=40)
-    y[:8] = np.nan
-    data = np.column_stack([items, y, np.full(40, np.nan)])
-    total = Derived(6, (0, 1, 2, 3, 4), lambda p: p.sum(axis=1))
-    plan = [Conditional(j, tuple(k for k in range(6) if k != j), "pmm") for j in range(5)]
-    plan.append(Conditional(5, (0, 1, 2, 3, 4, 6)))
-    result = impute(data, plan, m=5, iterations=5, rng=rng, derived=[total])
-    assert np.isfinite(result.values).all()
-    assert result.ridged[5] > 0
-    assert np.abs(result.values[:, :, 5]).max() < 60
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_the_posterior_of_the_ratio_is_that_of_brute_force():
     gram, sums = np.tile(Z.T @ Z, (m, 1, 1)), np.tile(target.member @ Z, (m, 1, 1))
     ratio, _ = target.draw_ratio(gram, sums, len(Z) - 2, rng)
 
-    rho = np.linspace(0.0005, 0.9745, 975)
+    rho = np.linspace(0.001, 0.974, 400)
     density = []
     same = (code[5:, None] == code[5:]).astype(float)
     X, response = Z[:, :2], Z[:, 2]
@@ -142,22 +142,6 @@ def test_models_by_stratum_have_their_own_slopes(method):
         assert sign * slope > 0.25
         assert abs(pooled) < abs(slope) / 3
     assert apart[3, ~gone, 0].tobytes() == y[~gone].tobytes()
-
-
-def test_each_stratum_equals_an_imputation_of_its_own_rows():
-    rng = np.random.default_rng(6)
-    data = rng.normal(size=(60, 3))
-    data[rng.random(60) < 0.3, 0] = np.nan
-    half = (np.arange(60) >= 30).astype(int)
-    plan = [Conditional(0, (1, 2), "norm")]
-    m = 4000
-    whole = impute(data, plan, m=m, iterations=1, rng=rng, strata=half).values
-    alone = impute(data[30:], plan, m=m, iterations=1, rng=rng).values
-    gone = np.isnan(data[30:, 0])
-    first, second = whole[:, 30:, 0][:, gone], alone[:, :, 0][:, gone]
-    error = np.sqrt((first.var(axis=0) + second.var(axis=0)) / m)
-    assert (np.abs(first.mean(axis=0) - second.mean(axis=0)) < 4 * error).all()
-    np.testing.assert_allclose(first.std(axis=0), second.std(axis=0), rtol=0.08)
 
 
 def test_a_stratum_without_any_value_is_refused():

@@ -1,12 +1,14 @@
-"""Two-stage resampling, and the imputation of what was resampled."""
+"""Two-stage resampling, the imputation of what was resampled, and pooling."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from ccp_analysis.imputation.bootstrap import pool_bootstrap
 from ccp_analysis.imputation.chained import Conditional, impute
 from ccp_analysis.imputation.resampled import gather, impute_resampled, two_stage
+from ccp_analysis.models.pooling import pool
 
 TEAM = np.repeat([0, 1, 2, 3, 4, 5], [9, 14, 11, 12, 8, 13])
 UNIT = np.array([7, 7, 3, 3, 5, 5])[TEAM]
@@ -108,18 +110,6 @@ def test_observed_values_bit_for_bit_and_missing_ones_filled():
     assert len(np.unique(again)) == len(again)
 
 
-def test_same_seed_same_bytes():
-    data = incomplete(np.random.default_rng(5))
-    design = two_stage(TEAM, UNIT)
-
-    def once(seed: int) -> bytes:
-        rng = np.random.default_rng(seed)
-        return impute_resampled(data, design.draw(20, rng), iterations=2, rng=rng).tobytes()
-
-    assert once(1) == once(1)
-    assert once(1) != once(2)
-
-
 def test_agrees_in_distribution_with_chained_equations():
     data = incomplete(np.random.default_rng(6))
     B = 3000
@@ -163,19 +153,6 @@ def test_a_team_with_nobody_observed_has_the_average_effect():
     assert effects.std() < 0.02
 
 
-def test_a_team_is_imputed_at_its_own_level():
-    rng = np.random.default_rng(9)
-    y = 100.0 * TEAM + rng.normal(size=N)
-    y[rng.choice(N, 15, replace=False)] = np.nan
-    data = np.column_stack([y, rng.normal(size=N)])
-    rows = two_stage(TEAM, UNIT).draw(100, rng)
-    values = impute_resampled(data, rows, iterations=2, rng=rng)[:, 0]
-    flat = rows.reshape(100, -1)
-    seen = np.append(~np.isnan(y), False)[rows].any(axis=2).repeat(rows.shape[2], axis=1)
-    kept = (flat >= 0) & seen.reshape(flat.shape)
-    assert np.abs(values - 100.0 * TEAM[flat])[kept].max() < 8
-
-
 def test_constants_and_redundant_columns_do_no_harm():
     rng = np.random.default_rng(10)
     data = np.column_stack([incomplete(rng), np.full(N, 0.1), np.full(N, 3.0), UNIT])
@@ -200,3 +177,52 @@ def test_columns_that_nobody_has_are_refused():
     data[:, 2] = np.nan
     with pytest.raises(ValueError, match="Column 2"):
         impute_resampled(data, rows, iterations=1, rng=rng)
+
+
+# --- pooling of what was resampled and imputed ----------------------------------------------------
+
+
+def test_pooling_by_hand():
+    statistics = np.array([[1.0, 3.0], [4.0, 6.0], [2.0, 2.0]])
+    # Means 2, 5, 2: MSB = 2 * 3 = 6. Within variances 2, 2, 0: MSW = 4/3.
+    pooled = pool_bootstrap(statistics)
+    variance = 4 / 6 * 6 - (4 / 3) / 2
+    assert pooled.estimate == pytest.approx(3.0)
+    assert pooled.std_error == pytest.approx(np.sqrt(variance))
+    assert pooled.df == pytest.approx(variance**2 / (4.0**2 / 2 + (2 / 3) ** 2 / 3))
+    assert pooled.between == pytest.approx((6 - 4 / 3) / 2)
+    assert pooled.within == pytest.approx(4 / 3)
+
+
+def test_a_variance_that_is_not_positive_is_missing():
+    pooled = pool_bootstrap(np.array([[[0.0, 0.0], [9.0, 1.0]], [[9.0, 5.0], [0.0, 6.0]]]))
+    assert np.isnan(pooled.std_error).tolist() == [True, False]
+    assert (pooled.df >= 1).all()
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 2), (3, 1)])
+def test_too_few_are_not_pooled(shape):
+    with pytest.raises(ValueError, match="at least two data sets"):
+        pool_bootstrap(np.zeros(shape))
+
+
+def test_agrees_with_rubins_rules_where_both_hold():
+    rng = np.random.default_rng(4)
+    n = 300
+    x = rng.normal(size=n)
+    y = 0.8 * x + rng.normal(size=n)
+    y[rng.random(n) < 0.4] = np.nan
+    data = np.column_stack([y, x])
+    plan = [Conditional(0, (1,))]
+
+    values = impute(data, plan, m=200, iterations=1, rng=rng).values[:, :, 0]
+    rubin = pool(values.mean(axis=1), values.var(axis=1, ddof=1) / n)
+
+    everyone = np.zeros(n, dtype=int)
+    rows = two_stage(everyone, everyone).draw(1500, rng)
+    drawn = impute_resampled(data, np.repeat(rows, 2, axis=0), iterations=1, rng=rng)
+    boot = pool_bootstrap(drawn[:, 0].mean(axis=1).reshape(1500, 2))
+    assert boot.std_error == pytest.approx(rubin.std_error, rel=0.08)
+    assert abs(boot.estimate - rubin.estimate) < 4 * np.sqrt(
+        rubin.mc_error**2 + boot.std_error**2 / 1500
+    )

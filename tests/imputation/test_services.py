@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ccp_analysis import files
 from ccp_analysis.config.economics import load_economics
 from ccp_analysis.config.instruments import load_instruments
 from ccp_analysis.config.study import load_study
@@ -60,20 +59,6 @@ def test_every_cost_is_the_sum_of_the_services_of_its_imputation(ccp_done, visit
     assert observed.any()
 
 
-def test_observed_costs_are_those_of_the_costing_bit_for_bit(ccp_done):
-    tables = read(ccp_done, "imputed")
-    costs = read(ccp_done, "costs").set_index("participant")
-    for number in range(3):
-        table = tables[tables["imputation"] == number].set_index("participant")
-        for visit in VISITS:
-            own = costs[f"cost_{visit}"].reindex(table.index)
-            known = own.notna()
-            assert known.sum() > 100
-            pd.testing.assert_series_equal(
-                table.loc[known, f"cost_{visit}"], own[known], check_exact=True
-            )
-
-
 def test_the_services_of_every_perspective_are_completed_with_whole_numbers(ccp_done):
     tables = read(ccp_done, "imputed").query("imputation > 0")
     used = services(ccp_done)
@@ -85,38 +70,6 @@ def test_the_services_of_every_perspective_are_completed_with_whole_numbers(ccp_
     models = pd.read_csv(ccp_done / DERIVED / "imputation_models.csv")
     parts = models.loc[models["variable"] == "cost_month6", "predictor"]
     assert "days_off_work_month6" not in set(parts) and "su_gp_month6" in set(parts)
-
-
-def kill(folder, share: float) -> np.ndarray:
-    """Let six of those who were lost have died; return the mask of all imputed rows of theirs."""
-    path = folder / DERIVED / "participants.parquet"
-    people = pd.read_parquet(path)
-    lost = people.index[people["interviewed_baseline"] & ~people["interviewed_month6"]][:6]
-    people.loc[lost, ["left", "utility_month6"]] = ["death", 0.0]
-    people["alive_month6"] = 1.0
-    people.loc[lost, "alive_month6"] = share
-    files.write_parquet(path, people)
-    folder.cost()
-    return people.loc[lost, "participant"].to_numpy()
-
-
-@pytest.mark.parametrize("share", [0.4, 0.0])
-@pytest.mark.parametrize("stays", ["", "\n  not_after: [death]"])
-def test_the_dead_used_services_while_they_lived(copy_of_ccp, share, stays):
-    who = kill(copy_of_ccp, share)
-    copy_of_ccp.change("config/analysis.yaml", "methods: {}", f"methods: {{}}{stays}")
-    copy_of_ccp.impute()
-    tables = read(copy_of_ccp, "imputed")
-    dead = tables[tables["participant"].isin(who) & (tables["imputation"] > 0)]
-    assert len(dead) == 12 and (dead["alive_month6"] == share).all()
-    assert (dead["utility_month6"] == 0).all()
-    assert dead["su_care_coordinator_month6"].gt(0).any()
-    expected = by_hand(dead.assign(alive_month6=1.0), copy_of_ccp, "month6") * share
-    np.testing.assert_allclose(dead["cost_month6"], expected, rtol=1e-12)
-    assert (dead["cost_month6"] > 0).any() == (share > 0)
-    assert dead["recovery_month6"].isna().all() == bool(stays)
-    others = tables[~tables["participant"].isin(who)]
-    assert (others["alive_month6"] == 1).all()
 
 
 def test_without_prices_the_total_is_imputed_itself(copy_of_ccp):
@@ -280,8 +233,3 @@ def test_a_column_with_a_stream_of_its_own_moves_no_other():
     np.testing.assert_array_equal(plain.values, with_own.values[:, :, :3])
     without = impute(data, more, rng=np.random.default_rng(1), **how)
     assert (without.values[:, :, :3] != plain.values).any()
-
-
-def test_a_study_without_an_evaluation_has_no_services(btheb_done):
-    names = set(read(btheb_done, "imputed"))
-    assert not {n for n in names if n.startswith(("cost", "su_", "alive", "utility"))}

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from visits_data import beat_the_blues
 
 DATA = Path(__file__).parent / "data"
 
@@ -56,22 +57,12 @@ def trial() -> Trial:
 
 
 @pytest.fixture(scope="session")
-def btheb() -> pd.DataFrame:
-    table = pd.read_csv(DATA / "btheb.csv")
-    for column, level in (("drug", "Yes"), ("length", ">6m"), ("treatment", "BtheB")):
-        table[column] = (table[column] == level).astype(float)
-    return table
-
-
-@pytest.fixture(scope="session")
-def btheb_long(btheb: pd.DataFrame) -> LongTrial:
+def btheb_long() -> LongTrial:
     # Visit after visit, so that no person's rows stand together.
-    outcome = btheb[["bdi.2m", "bdi.3m", "bdi.5m", "bdi.8m"]].to_numpy().T.ravel()
-    time, person = np.repeat([2.0, 3.0, 5.0, 8.0], 100), np.tile(np.arange(100), 4)
-    covariates = btheb[["bdi.pre", "treatment", "drug", "length"]].to_numpy()[person]
-    X = np.column_stack([np.ones(400), covariates[:, 0], time, covariates[:, 1:]])
-    seen = ~np.isnan(outcome)
-    return LongTrial(X[seen], outcome[seen], person[seen])
+    _, X, y, person, visit = beat_the_blues()
+    one, baseline, drug, length, treatment = X[:, :5].T
+    X, seen = np.column_stack([one, baseline, visit, treatment, drug, length]), ~np.isnan(y)
+    return LongTrial(X[seen], y[seen], person[seen])
 
 
 @pytest.fixture(scope="session")

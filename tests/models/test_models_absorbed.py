@@ -120,23 +120,6 @@ def test_clusters_touch_their_own_pair_alone(study: Study, kind: str) -> None:
     np.testing.assert_allclose(cluster_covariance(fit, study.team, kind), whole, **CLOSE)
 
 
-def test_cr2_is_the_formula_with_matrices_of_people(study: Study) -> None:
-    """V = sum_g (X'X)^-1 X_g'A_g e_g e_g'A_g X_g (X'X)^-1, A_g = (I - H_gg)^(-1/2)."""
-    X, y = study.dense[0], study.y[0, 0]
-    bread = np.linalg.inv(X.T @ X)
-    residuals = y - X @ bread @ (X.T @ y)
-    V = np.zeros_like(bread)
-    for team in np.unique(study.team):
-        here = X[study.team == team]
-        value, vector = np.linalg.eigh(np.eye(len(here)) - here @ bread @ here.T)
-        root = (vector / np.sqrt(value)) @ vector.T
-        part = bread @ here.T @ root @ residuals[study.team == team]
-        V += np.outer(part, part)
-    fit = absorbed(study.own[0], y, study.pair)
-    found = cluster_robust(fit, study.team, [0, 1, 0, 0])
-    np.testing.assert_allclose(found.std_error**2, V[1, 1], rtol=1e-10)
-
-
 def test_models_side_by_side_are_one_with_everybody_twice(study: Study) -> None:
     y, n = study.y[:, 0], study.y.shape[-1]
     gain = y - study.own[..., -1]
@@ -158,7 +141,7 @@ def test_models_side_by_side_are_one_with_everybody_twice(study: Study) -> None:
 
 
 def test_weights_taken_as_known(study: Study) -> None:
-    """The small decomposition, against that of whole clusters and the formula of the matrices."""
+    """The small decomposition, against that of whole clusters."""
     y, w = study.y[:, 0], study.weights
     dense = fit_weighted(study.dense, y, w)
     fit = WeightedFit(absorbed(study.own, y, study.pair, w), w)
@@ -166,16 +149,6 @@ def test_weights_taken_as_known(study: Study) -> None:
     L = [study.contrasts(study.own.shape[-1]), study.contrasts(study.dense.shape[-1])]
     found = weighted_cluster_robust(fit, study.team, L[0])
     alike(found, weighted_cluster_robust(dense, study.team, L[1]))
-    X, y, w = study.dense[1], y[1], w[1]
-    M1 = np.linalg.inv((X.T * w) @ X)
-    left = np.eye(len(y)) - X @ M1 @ X.T * w
-    variance = 0.0
-    for team in np.unique(study.team):
-        here = study.team == team
-        value, vector = np.linalg.eigh((left @ left.T)[np.ix_(here, here)])
-        root = (vector / np.sqrt(value)) @ vector.T
-        variance += ((M1 @ (X.T * w)[:, here] @ root @ (left @ y)[here])[1]) ** 2
-    np.testing.assert_allclose(found.std_error[1, 0] ** 2, variance, rtol=1e-10)
 
 
 def test_what_does_not_fit_is_left_to_the_whole_design(study: Study) -> None:
@@ -255,13 +228,7 @@ def test_few_rows_for_a_team_leave_all_that_is_inferred(study: Study) -> None:
     stay, L = study.pair != 2, study.contrasts(study.own.shape[-1])
     assert fit is not None
     told = absorbed(study.own[:, None, stay], study.y[..., stay], study.pair[stay])
-    one, other = cluster_robust(fit, team, L), cluster_robust(told, study.team[stay], L)
-    for name in ("estimate", "std_error", "df"):
-        np.testing.assert_allclose(getattr(one, name), getattr(other, name), **CLOSE)
-    for name in ("adjusted", "scores"):
-        pair = (getattr(found.by_cluster, name) for found in (one, other))
-        np.testing.assert_allclose(*pair, **CLOSE)
-    np.testing.assert_allclose(one.by_cluster.own(), other.by_cluster.own(), **CLOSE)
+    alike(cluster_robust(fit, team, L), cluster_robust(told, study.team[stay], L))
 
 
 @pytest.mark.parametrize("power", [1.5, 2.0])

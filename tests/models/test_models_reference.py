@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from visits_data import assert_rows, column
 
 from ccp_analysis.models.ols import classical, fit_ols
 from ccp_analysis.models.pooling import pool
@@ -11,12 +12,6 @@ from ccp_analysis.models.random_intercept import fit_random_intercept
 from ccp_analysis.models.robust import cluster_covariance, cluster_robust, hc3
 from ccp_analysis.models.small_sample import kenward_roger, kenward_roger_f, satterthwaite
 from ccp_analysis.models.team_level import paired_team_means, sign_flip
-
-LMER = ("Estimate", "Std. Error", "df", "Pr(>|t|)")
-
-
-def column(rows, name):
-    return np.array([row[name] for row in rows], dtype=float)
 
 
 def exact(ours, theirs):
@@ -28,15 +23,6 @@ def assert_exact_rows(ours, rows, names):
     for part, name in zip(parts, names, strict=False):
         if name is not None:
             exact(getattr(ours, part), column(rows, name))
-
-
-def assert_iterative_rows(ours, rows, names=LMER):
-    estimate, std_error, df = (column(rows, name) for name in names[:3])
-    assert np.all(np.abs(ours.estimate - estimate) <= 1e-4 * std_error)
-    np.testing.assert_allclose(ours.std_error, std_error, rtol=1e-4)
-    np.testing.assert_allclose(ours.df, df, rtol=1e-3)
-    if len(names) > 3:
-        np.testing.assert_allclose(ours.p_value, column(rows, names[3]), rtol=5e-3)
 
 
 def assert_joint(joint, expected, rtol=1e-6):
@@ -112,20 +98,6 @@ def test_cr2_where_clusters_have_columns_of_their_own(trial, extra_reference):
     exact(ours.df[shared], column(rows, "df_Satt")[shared])
 
 
-def test_ancova_of_beat_the_blues(btheb, btheb_reference):
-    reference = btheb_reference["ancova_8m"]
-    seen = btheb.dropna(subset="bdi.8m")
-    covariates = seen[["treatment", "bdi.pre", "drug", "length"]].to_numpy()
-    X = np.column_stack([np.ones(len(seen)), covariates])
-    fit = fit_ols(X, seen["bdi.8m"])
-    assert len(seen) == reference["n"]
-    ours = classical(fit, np.eye(5))
-    assert_exact_rows(ours, reference["coef"], ("Estimate", "Std. Error", None, "Pr(>|t|)"))
-    exact(ours.interval()[1], column(reference["ci"], "97.5 %"))
-    means = classical(fit, adjusted_means(X))
-    assert_exact_rows(means, reference["emmeans_proportional"], ("emmean", "SE", "df"))
-
-
 def test_mixed_model(trial, clustered_reference):
     reference = clustered_reference["lmm"]
     X = trial.design(*ANCOVA)
@@ -135,20 +107,12 @@ def test_mixed_model(trial, clustered_reference):
     np.testing.assert_allclose(fit.var_resid, reference["var_resid"], rtol=1e-6)
     np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-10)
     L = np.eye(9)
-    assert_iterative_rows(satterthwaite(fit, L), reference["satterthwaite"])
-    assert_iterative_rows(kenward_roger(fit, L), reference["kenward_roger"])
+    assert_rows(satterthwaite(fit, L), reference["satterthwaite"])
+    assert_rows(kenward_roger(fit, L), reference["kenward_roger"])
     means = kenward_roger(fit, adjusted_means(X))
-    assert_iterative_rows(means, reference["emmeans_kr"], ("emmean", "SE", "df"))
+    assert_rows(means, reference["emmeans_kr"], ("emmean", "SE", "df"))
     assert "p.value" in reference["kr_F_trust"]
     assert_joint(kenward_roger_f(fit, L[3:7]), reference["kr_F_trust"])
-
-
-def test_mixed_model_of_age(trial, clustered_reference):
-    reference = clustered_reference["lmm_age"]
-    fit = fit_random_intercept(trial.design("arm", "female"), trial["age"], trial.groups)
-    variances = column(reference["vc"], "vcov")
-    np.testing.assert_allclose([fit.var_group, fit.var_resid], variances, rtol=1e-4)
-    assert_iterative_rows(satterthwaite(fit, np.eye(3)), reference["coef"])
 
 
 @pytest.mark.parametrize(("block", "outcome"), [("lmm_cost", "costk"), ("lmm_qaly", "qaly")])
@@ -160,8 +124,8 @@ def test_mixed_model_on_the_boundary(trial, clustered_reference, block, outcome)
     assert fit.var_group == 0.0
     exact(fit.var_resid, reference["vc"][1]["vcov"])
     exact(fit.deviance, reference["reml_deviance"])
-    assert_iterative_rows(satterthwaite(fit, np.eye(7)), reference["satterthwaite"])
-    assert_iterative_rows(kenward_roger(fit, np.eye(7)), reference["kenward_roger"])
+    assert_rows(satterthwaite(fit, np.eye(7)), reference["satterthwaite"])
+    assert_rows(kenward_roger(fit, np.eye(7)), reference["kenward_roger"])
 
 
 def test_joint_test_and_adjusted_means_on_the_boundary(trial, extra_reference):
@@ -179,8 +143,8 @@ def test_repeated_measures(btheb_long, btheb_reference, extra_reference):
     variances = column(reference["vc"], "vcov")
     np.testing.assert_allclose([fit.var_group, fit.var_resid], variances, rtol=1e-6)
     np.testing.assert_allclose(fit.deviance, reference["reml_deviance"], rtol=1e-10)
-    assert_iterative_rows(satterthwaite(fit, np.eye(6)), reference["satterthwaite"])
-    assert_iterative_rows(kenward_roger(fit, np.eye(6)), reference["kenward_roger"])
+    assert_rows(satterthwaite(fit, np.eye(6)), reference["satterthwaite"])
+    assert_rows(kenward_roger(fit, np.eye(6)), reference["kenward_roger"])
     assert_joint(kenward_roger_f(fit, np.eye(6)[4:]), extra_reference["btheb_F_drug_length"])
 
 
@@ -190,7 +154,7 @@ def test_repeated_measures_by_maximum_likelihood(btheb_long, btheb_reference, ex
     variances = column(reference["vc"], "vcov")
     np.testing.assert_allclose([fit.var_group, fit.var_resid], variances, rtol=1e-4)
     np.testing.assert_allclose(fit.deviance, extra_reference["btheb_ml_deviance"], rtol=1e-10)
-    assert_iterative_rows(satterthwaite(fit, np.eye(6)), reference["coef"])
+    assert_rows(satterthwaite(fit, np.eye(6)), reference["coef"])
 
 
 def test_team_level_analysis(trial, clustered_reference):

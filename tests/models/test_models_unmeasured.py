@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from visits_data import read
 
 from ccp_analysis.models.inference import Inference
 from ccp_analysis.models.ols import classical, fit_ols
@@ -24,7 +22,7 @@ from ccp_analysis.models.unmeasured import (
     tipping,
 )
 
-REFERENCE = json.loads((Path(__file__).parent / "data" / "weighting.json").read_text())
+REFERENCE = read("weighting.json")
 few = settings(max_examples=25, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
 

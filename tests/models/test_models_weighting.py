@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import expit
+from visits_data import read
 
 from ccp_analysis.models.averaged import pool_averaged
 from ccp_analysis.models.balance import balance, effective_sizes, team_balance
@@ -27,7 +25,7 @@ from ccp_analysis.models.weighted import (
 from ccp_analysis.models.weighting import TARGETS, entropy_weights, overlap_weights
 from ccp_analysis.models.weighting_pairs import Weights
 
-REFERENCE = json.loads((Path(__file__).parent / "data" / "weighting.json").read_text())
+REFERENCE = read("weighting.json")
 TEAM = np.repeat(np.arange(10), [22, 19, 17, 16, 14, 14, 13, 14, 11, 11])
 PAIR, ARM = TEAM // 2, TEAM % 2
 few = settings(max_examples=12, deadline=None, derandomize=True)
@@ -58,21 +56,17 @@ def designs(trial, case):
 # --- weights ---------------------------------------------------------------------------------
 
 
-def test_overlap_weights_agree_with_glm(arms):
-    found = overlap_weights(*arms)
-    wanted = REFERENCE["overlap"]
+def test_overlap_weights_agree_with_glm(arms, trial):
+    """And the effective sizes of arms and teams with their definition."""
+    found, wanted = overlap_weights(*arms), REFERENCE["overlap"]
     np.testing.assert_allclose(found.propensity, wanted["propensity"], rtol=1e-6)
-    sizes, _ = effective_sizes(found.weights, arms[1])
-    np.testing.assert_allclose(sizes, wanted["ess"], rtol=1e-8)
-
-
-def test_effective_sizes_of_teams_agree_with_their_definition(arms, trial):
-    sizes, shares = effective_sizes(overlap_weights(*arms).weights, trial.groups)
-    np.testing.assert_allclose(sizes, REFERENCE["overlap"]["ess_team"], rtol=1e-8)
-    assert ((shares >= 1.0 / np.bincount(trial.groups)) & (shares < 1.0)).all()
-    equal = effective_sizes(np.ones(len(trial.groups)), trial.groups)
-    np.testing.assert_allclose(equal[0], np.bincount(trial.groups))
-    np.testing.assert_allclose(equal[1], 1.0 / np.bincount(trial.groups))
+    for groups, name in ((arms[1], "ess"), (trial.groups, "ess_team")):
+        sizes, shares = effective_sizes(found.weights, groups)
+        np.testing.assert_allclose(sizes, wanted[name], rtol=1e-8)
+        people = np.bincount(groups)
+        assert ((shares >= 1.0 / people) & (shares < 1.0)).all()
+        equal = effective_sizes(np.ones(len(groups)), groups)
+        np.testing.assert_allclose(equal, [people, 1.0 / people])
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -156,18 +150,6 @@ def test_absorbed_pairs_change_nothing(
         assert (one is None) == (other is None)
         if other is not None:
             np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
-
-
-def test_entropy_weights_are_the_most_equal_that_balance():
-    X = drawn(3, 1)
-    best = entropy_weights(X, ARM, PAIR).weights[0, ARM == 0]
-    inside = np.column_stack([np.ones(len(best)), X[0, ARM == 0], np.eye(5)[PAIR[ARM == 0]][:, 1:]])
-    # A direction in which weights can move without losing balance.
-    free = np.random.default_rng(3).normal(size=(20, len(best)))
-    free -= free @ inside @ np.linalg.pinv(inside)
-    for step in free:
-        other = best + 0.2 * best.min() / np.abs(step).max() * step
-        assert (other * np.log(other)).sum() > (best * np.log(best)).sum()
 
 
 # --- what stands in the way --------------------------------------------------------------------
@@ -316,15 +298,6 @@ def test_weighted_ancova_agrees_with_clubsandwich(trial, arms, name):
         np.testing.assert_allclose(other.df[0], case[convention]["df"], rtol=1e-8)
 
 
-def test_ancova_of_entropy_weights_agrees_with_clubsandwich(trial, arms):
-    X, y = designs(trial, REFERENCE["ancova"]["full"])
-    fit = fit_weighted(X, y, entropy_weights(*arms).weights)
-    found = weighted_cluster_robust(fit, trial.groups, np.eye(X.shape[1])[1:2])
-    wanted = REFERENCE["entropy_ancova"]
-    for ours, key in ((found.estimate, "beta"), (found.std_error, "SE"), (found.df, "df")):
-        np.testing.assert_allclose(ours[0], wanted[key], rtol=1e-6)
-
-
 def test_the_propensity_enters_as_case_weights_say(trial, arms):
     X, y = designs(trial, REFERENCE["ancova"]["full"])
     weights, L = overlap_weights(*arms), np.eye(X.shape[1])[1:2]
@@ -344,19 +317,6 @@ def test_the_propensity_enters_as_case_weights_say(trial, arms):
     order = np.argsort(np.unique(trial.table["team"], return_index=True)[1])
     np.testing.assert_allclose(ours, np.array(REFERENCE["influence"])[order], rtol=1e-6)
     assert stacked.estimate == known.estimate and stacked.df == known.df
-
-
-def test_the_variance_is_unbiased_with_equal_working_variances():
-    # Quadratic forms of CR2 at the working model, in closed form: no draws.
-    X, weights = drawn(4, 1)[0], overlap_weights(drawn(4, 1)[0], ARM, PAIR).weights
-    design = np.column_stack([np.ones(len(ARM)), ARM, X, np.eye(5)[PAIR][:, 1:]])
-    M = np.linalg.inv(design.T @ (weights[:, None] * design))
-    truth = (M @ (design.T @ (weights[:, None] ** 2 * design)) @ M)[1, 1]
-    outcomes = np.eye(len(ARM))
-    found = weighted_cluster_robust(
-        fit_weighted(design, outcomes, weights), TEAM, np.eye(design.shape[1])[1:2]
-    )
-    np.testing.assert_allclose(np.square(found.contributions.adjusted).sum(), truth, rtol=1e-10)
 
 
 def test_equal_weights_are_no_weights_and_their_scale_is_none(trial, arms):
@@ -433,15 +393,3 @@ def test_balance_of_what_does_not_differ_and_of_a_lone_team():
     assert np.isfinite(teams.std_error[:, [0, 3]]).all()
     with pytest.raises(ValueError, match="Pair 4 is not one team of each arm"):
         team_balance(X[:, TEAM < 9], TEAM[TEAM < 9], pair[:9], arm[:9])
-
-
-def test_propensities_are_those_of_their_logit():
-    X = drawn(12, 1)[0]
-    rng = np.random.default_rng(12)
-    arm = (rng.random(len(ARM)) < expit(X[:, 0])).astype(int)
-    found = overlap_weights(X[:, :1], arm)
-    slope = np.polyfit(X[:, 0], np.log(found.propensity / (1 - found.propensity)), 1)
-    score = (arm - expit(np.polyval(slope, X[:, 0]))) @ np.column_stack(
-        [np.ones(len(arm)), X[:, 0]]
-    )
-    np.testing.assert_allclose(score, 0.0, atol=1e-7)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from visits_data import (
@@ -78,20 +76,6 @@ def test_constrained_longitudinal_analysis():
     assert fit.deviance <= expected["deviance"]
     errors = column(expected["coef"], "Std.Error")
     assert np.all(np.abs(fit.coef - column(expected["coef"], "Value")) <= 1e-4 * errors)
-
-
-def test_constrained_longitudinal_analysis_at_the_covariance_that_mmrm_found():
-    X, y, person, visit = constrained_baseline()
-    reference = MMRM["clda_us_Kenward_Roger"]
-    covariance = mmrm_covariance("clda_us_Kenward_Roger")
-    fit = replace(fit_mixed(X, y, person, visit), covariance=covariance)
-    assert_rows(kenward_roger(fit, np.eye(11)), reference["coef"], estimates=False)
-    seen = ~np.isnan(y)
-    at = np.searchsorted([0, 2, 3, 5, 8], visit[seen])
-    V = covariance[np.ix_(at, at)] * np.equal.outer(person[seen], person[seen])
-    weighted = np.linalg.solve(V, X[seen]).T
-    coef = np.linalg.solve(weighted @ X[seen], weighted @ y[seen])
-    np.testing.assert_allclose(coef, column(reference["coef"], "Estimate"), rtol=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import pytest
 from scipy.stats import nbinom
 from synthetic.items import calibrate
 from synthetic.latent import structure_of
-from synthetic.parameters import DEFAULT, Parameters, Service, scale_named
+from synthetic.parameters import DEFAULT, Parameters, scale_named
 from synthetic.people import systematic_sample
-from synthetic.services import draw_counts, moments, positive_part
+from synthetic.services import positive_part
 
 SOCIAL_CAPITAL = scale_named(DEFAULT, "social_capital")
 
@@ -63,18 +63,6 @@ def test_positive_part_is_a_truncated_negative_binomial() -> None:
     assert weights == pytest.approx(expected / expected.sum(), rel=1e-9)
 
 
-def test_counts_are_quantiles_of_the_latent_value() -> None:
-    service = Service("su_gp", 0.5, 2.0, 1.0, maximum=4)
-    z = np.random.default_rng(7).standard_normal(200_000)
-    counts = draw_counts(service, z)
-    shares = np.bincount(counts, minlength=5) / len(z)
-    assert shares == pytest.approx([0.5, *(0.5 * positive_part(service))], abs=0.004)
-    order = np.argsort(z)
-    assert (np.diff(counts[order]) >= 0).all()
-    assert counts.mean() == pytest.approx(moments(service)[0], abs=0.01)
-    assert counts.std() == pytest.approx(moments(service)[1], abs=0.01)
-
-
 def test_systematic_sample_has_exact_size_and_inclusion_probabilities() -> None:
     probabilities = np.array([0.9, 0.5, 0.3, 0.2, 0.1, 0.4, 0.6])
     rng = np.random.default_rng(8)
@@ -91,14 +79,3 @@ def test_at_scale_keeps_proportions() -> None:
     assert large.recruited == 50_000 and len(large.team_sizes) == 1000
     assert large.lost == round(24 * 50_000 / 159)
     assert max(large.team_sizes) / min(large.team_sizes) > 2
-
-
-def test_with_icc_changes_only_the_cluster_correlations() -> None:
-    changed = DEFAULT.with_icc(0.1)
-    for before, after in zip(DEFAULT.scales, changed.scales, strict=True):
-        if not before.levels:
-            assert after == replace(before, icc_team=0.1)
-        solved = calibrate(after)
-        assert solved.latent_team > calibrate(before).latent_team
-    assert all(s.icc_trust == 0.0 for s in DEFAULT.with_icc(0.0, 0.0).scales)
-    assert calibrate(DEFAULT.with_icc(0.0, 0.0).scales[0]).latent_team == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 from synthetic.mess import FAULT_COLUMNS, Mess, as_text, plant_mess
 from synthetic.study_data import FILES, StudyData
 
@@ -18,14 +17,6 @@ def test_list_is_complete(clean: StudyData, committed: dict, planted: pd.DataFra
         found = {(row + 2, column) for row, column in differ[differ].index}
         listed = cells[cells["file"] == file]
         assert found == set(zip(listed["row"], listed["column"], strict=True))
-
-
-def test_list_says_what_stands_there(committed: dict, planted: pd.DataFrame) -> None:
-    for fault in planted.itertuples():
-        table = committed[fault.file]
-        assert table.iat[fault.row - 2, 0] == fault.participant  # whose row it is
-        if fault.column:
-            assert table[fault.column].iat[fault.row - 2] == fault.raw_value
 
 
 def test_kinds_agree_with_the_dictionary(
@@ -49,27 +40,6 @@ def test_kinds_agree_with_the_dictionary(
         assert agrees[fault["kind"]](fault["raw_value"], before, entry, every), fault
 
 
-def test_all_kinds_are_there(committed: dict, planted: pd.DataFrame) -> None:
-    counts = planted["kind"].value_counts()
-    assert counts["impossible"] == len(Mess().impossible) + 5 == 13
-    kinds = ("duplicate_row", "white_space", "recoded", "unknown")
-    assert counts[list(kinds)].tolist() == [2, 42, 28, 2]
-    assert counts["missing_code"] > 100 and counts["blank"] > 30
-    values = planted.groupby("kind")["raw_value"].agg(set)
-    assert values["missing_code"] == {"-99", "NA", "not asked"}
-    assert {"193", "9", "6"} <= values["impossible"]
-    # Whole instruments are unanswered; a row that stands twice is identical.
-    missing = planted[planted["kind"].isin(["missing_code", "blank"])]
-    wemwbs = missing[missing["column"].str.startswith("wemwbs_")]
-    assert (wemwbs.groupby(["file", "row"]).size() == 14).any()
-    baseline = committed["baseline"]
-    assert len(baseline) == 152 and baseline["participant"].nunique() == 151
-    repeated = planted[planted["kind"] == "duplicate_row"].iloc[0]
-    rows = baseline[baseline["participant"] == repeated["participant"]]
-    assert len(rows) == 2 and rows.index[-1] == repeated["row"] - 2
-    assert rows.iloc[0].equals(rows.iloc[1])
-
-
 def test_identities_have_no_mistakes(planted: pd.DataFrame) -> None:
     assert set(planted["file"]) == set(FILES) - {"recruitment", "teams"}
     spared = {"participant", "team", "to_team", "trust", "arm", "date", "interview_date"}
@@ -87,10 +57,9 @@ def test_nothing_planted_nothing_changed(clean: StudyData) -> None:
         pd.testing.assert_frame_equal(messy.tables()[file], as_text(clean.tables()[file]))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_other_seeds_list_their_mistakes_too(clean: StudyData, seed: int) -> None:
+def test_other_seeds_list_their_mistakes_too(clean: StudyData) -> None:
     before = as_text(clean.baseline)
-    messy, faults = plant_mess(clean, seed, Mess(duplicates=3))
+    messy, faults = plant_mess(clean, 2, Mess(duplicates=3))
     listed = faults[(faults["file"] == "baseline") & (faults["column"] != "")]
     assert before.ne(messy.baseline.iloc[: len(before)]).to_numpy().sum() == len(listed)
     assert len(messy.baseline) == len(before) + 3

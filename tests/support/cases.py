@@ -21,3 +21,19 @@ def cases(name: str) -> dict[str, tuple[str, ...]]:
     found = {first: tuple(rest) for first, *rest in plain}
     assert len(found) == len(rows), f"{name}: a case stands twice"
     return found
+
+
+def edits(name: str, of: str = "") -> dict[str, tuple[list[tuple[str, ...]], str]]:
+    """Return changes of text by case, as (file, what stands there, what it becomes); what is said.
+
+    The first column says whose cases they are, so that one file serves several tests. A case of
+    several changes has a line for each, all with the same sentence.
+    """
+    with (TESTS / name).open(newline="", encoding="utf-8") as file:
+        _, *rows = csv.reader(file)
+    found: dict[str, tuple[list[tuple[str, ...]], str]] = {}
+    for whose, case, *change, said in rows:
+        if whose == of:
+            plain = tuple(cell.replace("\\n", "\n") for cell in change)
+            found.setdefault(case, ([], said))[0].append(plain)
+    return found

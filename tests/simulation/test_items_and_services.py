@@ -13,11 +13,11 @@ import pytest
 from scipy.stats import nbinom
 from synthetic.items import calibrate
 from synthetic.latent import structure_of
-from synthetic.parameters import DEFAULT, Parameters, scale_named
+from synthetic.parameters import DEFAULT, Parameters
 from synthetic.people import systematic_sample
 from synthetic.services import positive_part
 
-SOCIAL_CAPITAL = scale_named(DEFAULT, "social_capital")
+SOCIAL_CAPITAL = next(s for s in DEFAULT.scales if s.name == "social_capital")
 
 
 REFUSED = [

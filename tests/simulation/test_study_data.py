@@ -12,7 +12,6 @@ from synthetic.parameters import DEFAULT, DEFAULT_SEED
 from synthetic.study_data import (
     FILES,
     StudyData,
-    observed_scores,
     run,
     simulate,
 )
@@ -93,17 +92,3 @@ def test_truth_is_the_score_of_the_raw_answers(clean: StudyData, visit: str) -> 
         else:
             expected = np.nanmean(items, axis=1) if scale.score == "mean" else items.sum(axis=1)
         assert truth[f"{scale.name}_{visit}"].to_numpy() == pytest.approx(expected, abs=1e-12)
-
-
-def test_observed_scores_are_missing_where_nobody_asked(clean: StudyData) -> None:
-    table = observed_scores(clean)
-    assert len(table) == 159
-    for scale in DEFAULT.scales:
-        for visit in ("baseline", "month6"):
-            there = table[f"interviewed_{visit}"]
-            seen = table[f"{scale.name}_{visit}"]
-            assert (seen.notna() == there).all()
-            assert seen[there].equals(clean.truth.loc[there, f"{scale.name}_{visit}"])
-    assert (table["age"].notna() == table["interviewed_baseline"]).all()
-    assert not [c for c in table if c.startswith("theta") or c == "loss_probability"]
-    assert clean.truth["age"].notna().all()

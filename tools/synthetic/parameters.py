@@ -320,20 +320,6 @@ class Parameters:
         """Return the same model with other true effects, such as ``social_capital=1.5``."""
         return replace(self, effects=tuple(sorted((k, float(v)) for k, v in effects.items())))
 
-    def with_icc(self, icc_team: float, icc_trust: float | None = None) -> Parameters:
-        """Return the same model with another intra-team (and intra-Trust) correlation of scores."""
-        return replace(
-            self,
-            scales=tuple(
-                replace(
-                    s,
-                    icc_team=icc_team,
-                    icc_trust=s.icc_trust if icc_trust is None else icc_trust,
-                )
-                for s in self.scales
-            ),
-        )
-
     def at_scale(self, people: int, teams: int) -> Parameters:
         """Return the same model for a larger or smaller study.
 
@@ -365,11 +351,6 @@ class Parameters:
 
 
 DEFAULT = Parameters()
-
-
-def scale_named(parameters: Parameters, name: str) -> Scale:
-    """Return the scale of that name; KeyError if there is none."""
-    return {s.name: s for s in parameters.scales}[name]
 
 
 def changed_from_default(parameters: Parameters) -> list[str]:

@@ -239,35 +239,6 @@ def draw_study(parameters: Parameters = DEFAULT, seed: int = DEFAULT_SEED) -> St
     )
 
 
-def observed_scores(study: StudyData) -> pd.DataFrame:
-    """Return the scores as cleaning would find them in the clean files, without reading any.
-
-    For simulations that need many draws: skips items and files.
-
-    Parameters
-    ----------
-    study : StudyData
-        As drawn.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per recruited person: participant, team, trust, arm, the demographics (missing
-        without a baseline interview), ``interviewed_{visit}``, ``{scale}_{visit}`` (missing
-        where not interviewed).
-    """
-    table = study.truth.drop(
-        columns=["loss_probability", "steps", *(c for c in study.truth if c.startswith("theta_"))]
-    )
-    asked_once = [c for c in study.baseline.columns if c in table and c != "participant"]
-    for visit in VISITS:
-        there = table[f"interviewed_{visit}"]
-        named = [c for c in table if c.endswith(f"_{visit}") and not c.startswith("interviewed_")]
-        for column in named + (asked_once if visit == "baseline" else []):
-            table[column] = table[column].where(there)
-    return table
-
-
 def simulate(out: Path, parameters: Parameters = DEFAULT, seed: int = DEFAULT_SEED) -> None:
     """Draw a study, plant mistakes, and write all of it into a folder.
 

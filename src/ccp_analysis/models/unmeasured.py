@@ -207,39 +207,6 @@ def paired_strengths(outcome: np.ndarray, covariates: np.ndarray) -> Strengths:
     return Strengths(with_arm, with_outcome, np.where(stands, "ok", "refused"), note)
 
 
-def benchmark(
-    strengths: Strengths, k_arm: float = 1.0, k_outcome: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bound a confounder that is k times as strong as a measured covariate.
-
-    Parameters
-    ----------
-    strengths : Strengths
-        Of the measured covariates.
-    k_arm, k_outcome : float
-        How many times as strong with the arm and with the outcome.
-
-    Returns
-    -------
-    r2_arm, r2_outcome : numpy.ndarray
-        Partial R2 of the confounder, the second at most 1, shape (..., q). NaN where there is no
-        such confounder: one so strong would be the arm.
-
-    Notes
-    -----
-    Cinelli & Hazlett (2020), section 4.4 and appendix: R2_D = k_D f_j^2, with f_j^2 that of the
-    covariate and the arm, and R2_Y <= eta^2 f_jY^2.
-    """
-    r2 = strengths.arm
-    r2_arm = k_arm * r2 / (1.0 - r2)
-    possible = (r2_arm < 1.0) & (k_arm * r2 < 1.0)
-    between = k_arm * r2**2 / np.where(possible, (1.0 - k_arm * r2) * (1.0 - r2), np.nan)
-    between = np.where(between < 1.0, between, np.nan)
-    odds = strengths.outcome / np.where(strengths.outcome < 1.0, 1.0 - strengths.outcome, np.nan)
-    bound = (np.sqrt(k_outcome) + np.sqrt(between)) ** 2 / (1.0 - between) * odds
-    return np.where(np.isnan(between), np.nan, r2_arm), np.minimum(bound, 1.0)
-
-
 def tipping(found: Inference, mcid: float, level: float = 0.95) -> Tipping:
     """Return how much unmeasured difference between the arms changes what an interval says.
 

@@ -113,6 +113,7 @@ def cleaned(tiny: Tiny) -> dict[str, dict[str, str]]:
         assert not [name for name in ("p.parquet", "q.csv", "f.json") if Path(name).exists()]
         new = [fault for fault in faults if fault not in found["before the first job"]]
         asked = (listed["severity"] != "stop").sum()
+        kept.without_secrets(Path("stop.csv").read_text(encoding="utf-8"))
         more = [f"and {asked} queries are listed"] if asked else []
         return found | {"stopped": dict.fromkeys([*new, *more], "said")}
     assert not Path("stop.csv").exists()
@@ -171,7 +172,7 @@ def ending(folder: Path, name: str, case: kept.Case) -> str:
         else:
             new = kept.grouped(kept.differences(known, places))
         lines += [f"{part}:", *(f"  {line}" for line in new)] if new else []
-    return "\n".join(lines or ["as without the edits"]) + "\n"
+    return kept.without_secrets("\n".join(lines or ["as without the edits"]) + "\n")
 
 
 def columns(places: dict[str, str]) -> list[str]:

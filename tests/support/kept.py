@@ -13,19 +13,37 @@ Case = dict[str, Any]
 NAMES = ("cluster", "set", "stage", "file", "reason", "name", "visit")
 
 
+# What could identify a person: files of data name it, as archives are made of them too.
+PERSONAL = {
+    "<<mail>>": "a@b.org",
+    "<<telephone>>": "020 7946 0123",
+    "<<born>>": "14/02/1961",
+    "<<nhs>>": "943 476 5919",
+    "<<postcode>>": "<b>SW1A</b> 2AA",
+}
+
+
 class _Plain(yaml.SafeDumper):
-    """Write texts of several lines as they stand."""
+    """Write texts of several lines as they stand, and words of a list in one line."""
 
     def represent_str(self, text: str) -> yaml.ScalarNode:
         style = "|" if "\n" in text else None
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
+    def represent_items(self, items: list[Any]) -> yaml.SequenceNode:
+        plain = all(isinstance(item, str) and len(item) < 40 for item in items)
+        return self.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=plain)
+
 
 _Plain.add_representer(str, _Plain.represent_str)
+_Plain.add_representer(list, _Plain.represent_items)
 
 
 def edit(path: Path, change: object) -> None:
     """Write a file anew or line by line at its end, replace text in it, or remove it."""
+    if isinstance(change, str):
+        for name, said in PERSONAL.items():
+            change = change.replace(name, said)
     if change is None:
         path.unlink()
     elif isinstance(change, bytes):
@@ -34,14 +52,14 @@ def edit(path: Path, change: object) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(change.encode())
     elif isinstance(change, list):
-        path.write_bytes(path.read_bytes() + "".join(f"{line}\n" for line in change).encode())
+        edit(path, path.read_text(encoding="utf-8") + "".join(f"{line}\n" for line in change))
     else:
         assert isinstance(change, dict)
         text = path.read_bytes().decode()
         for old, new in change.items():
             assert old in text, f"{path} has no {old!r}"
             text = text.replace(old, new)
-        path.write_bytes(text.encode())
+        edit(path, text)
 
 
 def edit_all(folder: Path, changes: dict[str, object]) -> None:
@@ -87,3 +105,9 @@ def read(path: Path) -> dict[str, Any]:
 def write(path: Path, content: dict[str, Any]) -> None:
     form = {"sort_keys": False, "allow_unicode": True, "width": 98}
     path.write_text(yaml.dump(content, Dumper=_Plain, **form), encoding="utf-8")
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in which nothing stands that could identify a person."""
+    assert not [said for said in PERSONAL.values() if said in text]
+    return text

@@ -18,7 +18,7 @@ from ccp_analysis.cleaning import stage
 from ccp_analysis.cleaning.accounts import check_balance
 from ccp_analysis.cleaning.scales import cronbach_alpha
 from ccp_analysis.cleaning.value_set import read_value_set, utility
-from ccp_analysis.config.instruments import Instrument, load_instruments
+from ccp_analysis.config.instruments import load_instruments
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
@@ -211,32 +211,6 @@ def test_a_table_of_all_states_gives_what_the_decrements_give(monkeypatch, tmp_p
     assert len(states) == 3125
     assert np.isnan(found[0])
     assert found[1:].tolist() == values[1:].tolist()
-
-
-STATES = {
-    "one lacks": ("11,1\n12,.5\n21,.4\n", "there is no utility for the state 22"),
-    "twice": ("11,1\n11,1\n", "line 3: the state 11 stands twice"),
-    "digits": ("111,1\n", "line 2: profile '111' found; expected 2 digits"),
-    "word": ("11,full\n", "line 2: utility must be a number"),
-}
-
-
-@pytest.mark.parametrize("fault", STATES)
-def test_faults_of_a_table_of_states(tmp_path, fault):
-    rows, sentence = STATES[fault]
-    path = tmp_path / "states.csv"
-    path.write_text("profile,utility\n" + rows)
-    scale = Instrument(
-        label="",
-        items=["a", "b"],
-        score="value_set",
-        range=(0, 1),
-        benefit="higher",
-        value_set=path,
-    )
-    with pytest.raises(StudyError, match="states.csv") as caught:
-        read_value_set(scale)
-    assert sentence in str(caught.value)
 
 
 FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "  =1", "\t=1", "\rx", "＝1", "-2+3", "+1 2"]

@@ -192,7 +192,10 @@ def contents(name: str) -> dict[str, object]:
 def base_of(name: str) -> dict[str, dict[str, str]]:
     """Return what cleaning makes of a study without edits."""
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        return cleaned(made(Path(folder), name, {}))
+        found = cleaned(made(Path(folder), name, {}))
+    assert "stopped" not in found, name
+    assert len(found["before the first job"]) == 2, name  # it has no plan, and says no schema
+    return found
 
 
 CASES = [(path.name, case) for path in FILES for case in contents(path.name)["cases"]]

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny import RAW
 
-from ccp_analysis.cleaning.guard import guard
+from ccp_analysis.cleaning.guard import guard, nhs_number
 from ccp_analysis.cleaning.sheet import Sheet, categorical_of
 from ccp_analysis.config.dictionary import Column
 
@@ -46,6 +49,51 @@ HARMLESS = [
     *("2019-08-01", "walked 10 km in 2 h", "T01", "1234567890.12", "missed the bus at 10:45"),
     "called twice",
 ]
+
+
+@pytest.mark.parametrize("text", IDENTIFYING)
+def test_identifying_text_is_found_and_not_repeated(text):
+    [fault] = found(text)
+    assert fault.startswith(f"f.csv, line 3, column 'remark': {IDENTIFYING[text]} stands there;")
+    assert text not in fault
+    assert found(text, identifying="allowed") == []
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_harmless_text_is_let_through(text):
+    assert found(text) == []
+
+
+@pytest.mark.parametrize("kind", ["id", "number", "category", "integer"])
+def test_a_number_of_the_health_service_is_one_in_any_column(kind):
+    codes = {"codes": {"a": []}} if kind == "category" else {}
+    assert len(found("9434765919", kind, **codes)) == 1
+
+
+NAMES = ["Surname", "first_name", "e-mail", "HomePhone", "post code", "NHSNumber", "dob"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "date of birth"])
+def test_a_header_that_identifies(name):
+    [fault] = found("x", name=name)
+    assert f"column '{name}': by its name it identifies people" in fault
+
+
+@pytest.mark.parametrize("name", ["namely", "address_changed_by_gp_n", "team_name_code", "phoned"])
+def test_headers_that_only_look_like_it(name):
+    assert (found("x", name=name) == []) == (name != "address_changed_by_gp_n")
+
+
+@given(st.integers(0, 999_999_999))
+def test_nine_digits_have_one_check_digit_or_none(first):
+    valid = [d for d in range(10) if nhs_number(f"{first:09d}{d}")]
+    assert len(valid) <= 1
+
+
+def test_published_numbers():
+    assert nhs_number("9434765919")
+    assert not nhs_number("9434765918")
+    assert not nhs_number("0000000000")
 
 
 def test_an_allowed_column_of_free_text_goes_no_further(tiny):

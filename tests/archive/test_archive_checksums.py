@@ -17,7 +17,6 @@ from small_repository import ROWS, write, write_results
 from ccp_analysis import archive as package
 from ccp_analysis import cli
 from ccp_analysis.archive import MANIFEST, checksums, pack, verify
-from ccp_analysis.errors import StudyError
 
 # One of each kind: the title in the configuration, a line of the source, a number in the report and
 # in a table, a cell of the raw data.
@@ -115,55 +114,6 @@ def test_one_change_is_named_and_ends_with_another_status(top, name, capsys, mon
     assert seen["listed"] == len(MANIFEST.read_text().splitlines())
 
 
-def test_missing_and_added_files_are_named(top):
-    Path("docs/statistics.md").unlink()
-    shutil.rmtree("examples/other/data/raw")
-    write(Path("src/small/more.py"), "x = 1\n")
-    write(Path("numpy.py"), "x = 1\n")
-    write(Path("data/raw/more.csv"), "a\n")
-    write(Path("archived/tables/more.csv"), "a\n")
-    Path("config/more").symlink_to("/etc")
-    assert checksums.check() == [
-        "archived/tables/more.csv: added",
-        "config/more: added",
-        "data/raw/more.csv: added",
-        "docs/statistics.md: missing",
-        "examples/other/data/raw/README.md: missing",
-        "examples/other/data/raw/people.csv: missing",
-        "numpy.py: added",
-        "src/small/more.py: added",
-    ]
-
-
-@pytest.mark.parametrize("name", TAMPERED)
-def test_a_file_that_was_changed_or_in_whose_place_something_else_stands(top, name):
-    tamper(name)
-    assert checksums.check() == [f"{name}: changed"]
-    Path(name).unlink()
-    Path(name).mkdir()
-    assert checksums.check() == [f"{name}: missing"]
-    Path(name).rmdir()
-    Path(name).symlink_to("/nowhere")
-    assert checksums.check() == [f"{name}: missing"]
-
-
-def test_what_running_an_archive_makes_is_no_fault(top):
-    made = [
-        *("reports/report.html", "reports/tables/flow.csv", "data/derived/imputed.parquet"),
-        *("logs/verify.log", ".snakemake/log/1.log", ".run.lock", ".venv/bin/python", ".venv.lock"),
-        *(".cache/x", "dist/small.zip", "src/small/__pycache__/x.pyc", "src/small.egg-info/x"),
-        *(".pytest_cache/x", ".hypothesis/x", ".ruff_cache/x", ".git/HEAD", "config/study.yaml~"),
-        *("examples/other/reports/report.html", "examples/other/data/derived/x.csv"),
-        *("examples/other/logs/clean.log", "data/.DS_Store"),
-    ]
-    for name in made:
-        write(Path(name), "made")
-    assert checksums.check() == []
-    # A file that was packed counts wherever it stands.
-    write(Path("reports/README.md"), "Other reports.\n")
-    assert checksums.check() == ["reports/README.md: changed"]
-
-
 def test_dates_permissions_and_place_do_not_count(top, monkeypatch):
     for path in top.rglob("*"):
         os.utime(path, (1_500_000_000, 1_500_000_000))
@@ -192,26 +142,6 @@ def test_a_study_that_is_no_archive_has_no_checksums(repository, capsys):
     shutil.rmtree("archived")
     assert checksums.check() == []
     assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("", "line 1: expected a SHA-256, two blanks"),
-        ("{0}  README.md\nhello\n", "line 2: expected a SHA-256, two blanks"),
-        ("{0}  README.md\n{0}  README.md\n", "line 2: 'README.md' stands twice or lies"),
-        ("{0}  ../README.md\n", "line 1: '../README.md' stands twice or lies outside"),
-        ("{0}  /etc/passwd\n", "line 1: '/etc/passwd' stands twice or lies outside"),
-        ("{0}  README.md\n", "it is not that of"),
-        ("{0}  examples/x/archived/results.csv\n", "it is not that of"),
-    ],
-)
-def test_a_manifest_that_is_none_is_refused(top, text, fault):
-    MANIFEST.write_text(text.format("0" * 64))
-    with pytest.raises(StudyError) as caught:
-        checksums.check()
-    assert str(caught.value).startswith("archived/MANIFEST.sha256")
-    assert fault in str(caught.value)
 
 
 def test_a_verification_that_ends_there_leaves_its_page_and_none_of_an_earlier_one(top):

@@ -14,20 +14,13 @@ import pyreadstat
 import pytest
 from test_decode import column, decoded
 
-from ccp_analysis.cleaning import decode as decoding
 from ccp_analysis.cleaning.read import read_raw
 from ccp_analysis.config.study import RawFile
 from ccp_analysis.errors import StudyError
 
-AMBIGUOUS = ["1,234", "-12.345", "999.000"]
-
 
 def file(suffix: str = "csv", **more) -> RawFile:
     return RawFile(path=Path(f"f.{suffix}"), rows="participant", **more)
-
-
-def notes(queries: pd.DataFrame) -> list[list[str]]:
-    return queries.loc[[0], ["severity", "raw_value", "action", "rule"]].to_numpy().tolist()
 
 
 # --- single precision -----------------------------------------------------------------------------
@@ -165,91 +158,7 @@ def test_identifiers_and_free_text_are_no_numbers(tmp_path):
 # --- codes and whole numbers with a fraction of zero ----------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["category", "ordinal"])
-def test_codes_with_a_fraction_of_zero_are_read_and_noted(kind):
-    asked = column(kind, codes={"1": ["Female"], "2": ["Male"]}, missing={"9": "refused"})
-    values, queries = decoded(["2.0", "1.0", "9.0", "", "3.0", "1.5", "1", "2.00"], asked)
-    assert values.astype(float).tolist()[:2] == [2, 1]
-    assert values.isna().tolist() == [False, False, True, True, True, True, False, False]
-    assert notes(queries) == [
-        ["note", "2.0", "3 cells read, this one as 2", "written with a fraction of zero"]
-    ]
-    rest = queries.drop(index=0)["rule"].to_dict()
-    assert rest == {4: "missing code", 6: "not one of the codes", 7: "not one of the codes"}
-
-
-def test_a_code_that_is_written_so_keeps_its_meaning():
-    asked = column("category", codes={"1": ["A"], "1.0": ["B"], "-9": ["C"]}, missing={"-9.0": "x"})
-    values, queries = decoded(["1.0", "1", "-9", "-9.0"], asked)
-    assert values.tolist()[:3] == ["1.0", "1", "-9"]
-    assert queries["rule"].to_dict() == {5: "missing code"}
-
-
-def test_two_answers_in_one_cell_are_no_code():
-    asked = column("category", codes={"0": ["No"], "1": ["Yes"]})
-    assert decoded(["1,0", "1, 0", "1;0"], asked)[0].isna().all()
-    assert decoded(["1,0"], asked, file(decimal="comma"))[0].tolist() == ["1"]
-
-
 # --- dates ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "cell",
-    [
-        "2020-01-31 00:00:00",
-        "2020-01-31T00:00:00",
-        "2020-01-31T00:00:00.000Z",
-        "2020-01-31 0:00",
-        "31.01.2020",
-        "31.1.2020",
-        "31.01.2020 00:00",
-    ],
-)
-@pytest.mark.parametrize("dates", ["iso", "day-first"])
-def test_midnight_is_its_date_and_dots_go_with_the_day_first(cell, dates):
-    values, queries = decoded([cell, "2020-03-04"], column("date"), file(dates=dates))
-    assert values.tolist() == [pd.Timestamp("2020-01-31"), pd.Timestamp("2020-03-04")]
-    dotted = "31" in cell[:2]
-    form = "written with dots, the day first" if dotted else "written with the time of midnight"
-    assert notes(queries) == [["note", cell, "one cell read, this one as 2020-01-31", form]]
-
-
-def test_slashes_are_read_only_where_the_day_is_said_to_come_first():
-    cells = ["31/01/2020 00:00", "01/02/2020"]
-    assert decoded(cells, column("date"))[0].isna().all()
-    values, _ = decoded(cells, column("date"), file(dates="day-first"))
-    assert values.tolist() == [pd.Timestamp("2020-01-31"), pd.Timestamp("2020-02-01")]
-
-
-def test_other_times_of_the_day_are_not_dates():
-    values, _ = decoded(["2020-01-31 14:30:00", "2020-01-31 00:00:01"], column("date"))
-    assert values.isna().all()
-
-
-def test_one_month_first_makes_the_dots_of_its_column_doubtful():
-    cells = ["01.31.2020", "01.02.2020", "2020-02-01"]
-    values, _ = decoded(cells, column("date"))
-    assert values.isna().tolist() == [True, True, False]
-    # Where the day is declared to come first, it is one wrong cell; so is a day that never was.
-    values, _ = decoded(cells, column("date"), file(dates="day-first"))
-    assert values.isna().tolist() == [True, False, False]
-    assert decoded(["31.02.2020", "01.02.2020"], column("date"))[0].notna().tolist() == [
-        False,
-        True,
-    ]
-
-
-def test_a_missing_code_that_is_a_date_has_no_time_of_day():
-    asked = column("date", missing={"1900-01-01": "unknown", "NK": "not known"})
-    values, queries = decoded(["1900-01-01 00:00:00", "01.01.1900", "NK", "x"], asked)
-    assert values.isna().all()
-    assert queries["action"].tolist() == [
-        "set missing: unknown",
-        "set missing: unknown",
-        "set missing: not known",
-        "set missing",
-    ]
 
 
 @pytest.mark.parametrize("kind", ["sav", "dta"])
@@ -263,23 +172,6 @@ def test_midnights_of_statistical_files(tmp_path, kind):
 
 
 # --- decimal signs --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("few", [0, 1000])
-def test_a_comma_is_a_decimal_sign_only_where_that_is_declared(few, monkeypatch):
-    monkeypatch.setattr(decoding, "FEW", few)
-    cells = ["12,5", "0,125", "12.5", "3", *AMBIGUOUS]
-    asked = column("number")
-    point = [np.nan, np.nan, 12.5, 3, np.nan, -12.345, 999]
-    comma = [12.5, 0.125, np.nan, 3, 1.234, np.nan, np.nan]
-    either = [12.5, 0.125, 12.5, 3, np.nan, np.nan, np.nan]
-    for decimal, expected in {"point": point, "comma": comma, "either": either}.items():
-        values, queries = decoded(cells, asked, file(decimal=decimal))
-        np.testing.assert_array_equal(values, expected)
-        assert (queries["severity"] == "error").sum() == np.isnan(expected).sum()
-    assert notes(queries) == [
-        ["note", "12,5", "2 cells read, this one as 12.5", "written with a decimal comma"]
-    ]
 
 
 # --- formulas -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import DICTIONARY, RAW
+from tiny import RAW
 
 from ccp_analysis.cleaning.guard import guard, nhs_number
 from ccp_analysis.cleaning.sheet import Sheet, categorical_of
@@ -96,18 +96,12 @@ def test_published_numbers():
     assert not nhs_number("0000000000")
 
 
-def test_the_run_stops_and_nothing_repeats_the_text(tiny):
-    tiny.write("first.csv", RAW["first.csv"].replace("likes tea", "ann@example.org"))
-    error = tiny.fails()
-    assert "first.csv, line 5, column 'remark': an e-mail address" in str(error)
-    assert "ann@" not in Path("stop.csv").read_text() + str(error)
-
-
 def test_an_allowed_column_of_free_text_goes_no_further(tiny):
     tiny.write("first.csv", RAW["first.csv"].replace("likes tea", "ann@example.org"))
-    header, rows = DICTIONARY.split("\n", 1)
-    rows = "".join(r + (",allowed" if ",remark," in r else ",") + "\n" for r in rows.splitlines())
-    tiny.write("config/dictionary.csv", f"{header},identifying\n{rows}")
+    path = tiny.path / "config/dictionary.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False).assign(identifying="")
+    table.loc[table["name"] == "remark", "identifying"] = "allowed"
+    table.to_csv(path, index=False)
     people, _, _ = tiny.clean()
     assert "remark" not in people
     for path in tiny.path.glob("*.*"):

@@ -85,13 +85,3 @@ def test_a_decision_corrects_a_numbered_team(numbered, tmp_path, monkeypatch) ->
     study.clean()
     pd.testing.assert_frame_equal(pd.read_parquet(PARTICIPANTS), before)
     assert before.loc[4, "team"] == "7"
-
-
-@pytest.mark.parametrize("order", [1, -1], ids=["as named", "the other way round"])
-def test_of_two_events_of_a_day_the_one_named_first_ends_participation(tiny, order: int) -> None:
-    tiny.change("config/study.yaml", "ending: [lost]", "ending: [lost, harm]")
-    two = ["P3,lost,2020-02-01,moved", "P3,harm,2020-02-01,none"]
-    tiny.write("events.csv", "\n".join(["who,event,date,reason", *two[::order]]) + "\n")
-    people, _, flow = tiny.clean()
-    assert people.loc["P3", "left"] == "lost"
-    assert flow["stages"][2]["missing"][0]["recorded"] == {"moved": 1}

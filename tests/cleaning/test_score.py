@@ -151,6 +151,11 @@ VALUE_SETS = {
     "word": ("i0,2,much\n", "line 2: level and decrement must be numbers"),
     "nan": ("i0,2,nan\n", "line 2: level and decrement must be numbers"),
     "stranger": ("i9,2,.1\n", "line 2: dimension 'i9' is not an item"),
+    # With a row for each state instead.
+    "a state lacks": ("11,1\n12,.5\n21,.4\n", "there is no utility for the state 22"),
+    "a state twice": ("11,1\n11,1\n", "line 3: the state 11 stands twice"),
+    "digits": ("111,1\n", "line 2: profile '111' found; expected 2 digits"),
+    "word for a state": ("11,full\n", "line 2: utility must be a number"),
 }
 
 
@@ -158,7 +163,8 @@ VALUE_SETS = {
 def test_faults_of_a_value_set(tmp_path, fault):
     rows, sentence = VALUE_SETS[fault]
     path = tmp_path / "values.csv"
-    path.write_text("dimension,level,decrement\n" + rows)
+    header = "profile,utility" if rows[:1] == "1" else "dimension,level,decrement"
+    path.write_text(f"{header}\n{rows}")
     scale = instrument(score="value_set", value_set=path, range=(-1, 1))
     with pytest.raises(StudyError) as caught:
         read_value_set(scale)

@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.study import inside
-from tiny import RAW, STUDY
 
 from ccp_analysis.cleaning import stage
 from ccp_analysis.cleaning.accounts import check_balance
 from ccp_analysis.cleaning.scales import cronbach_alpha
 from ccp_analysis.cleaning.value_set import read_value_set, utility
-from ccp_analysis.config.instruments import Instrument, load_instruments
+from ccp_analysis.config.instruments import load_instruments
 from ccp_analysis.config.plan import load_plan
 from ccp_analysis.config.study import load_study
 from ccp_analysis.errors import StudyError
@@ -196,87 +195,6 @@ def test_the_dead_have_utility_0_and_nothing_else(written):
     ]
 
 
-DEATHS = """
-instruments:
-  utility: {label: U, items: [score], score: value_set, range: [0, 1], benefit: higher,
-            value_set: config/values.csv}
-  total: {label: T, items: [score], score: sum, range: [0, 10], benefit: higher}
-"""
-
-
-def with_a_death(tiny, died: str, seen: str = "2020-01-15") -> None:
-    """Let P3 die and everyone but P3 be seen at baseline on a day."""
-    study = STUDY.replace("ending: [lost]", "ending: [lost], death: lost")
-    study = study.replace("file: first}", "file: first, date: seen}")
-    tiny.write("config/study.yaml", study)
-    tiny.change(
-        "config/dictionary.csv", "first,age,", "first,seen,seen,before,Seen,date,,,,,\nfirst,age,"
-    )
-    header, *rows = RAW["first.csv"].splitlines()
-    dated = [f"{row},{seen if row.startswith('P3') else '2020-01-15'}" for row in rows]
-    tiny.write("first.csv", "\n".join([f"{header},seen", *dated]) + "\n")
-    tiny.write("events.csv", f"who,event,date,reason\nP3,lost,{died},none\n")
-    levels = "".join(f"score,{level},{level / 10}\n" for level in [0, *range(2, 11)])
-    tiny.write("config/values.csv", "dimension,level,decrement\n" + levels)
-    tiny.write("config/instruments.yaml", DEATHS)
-
-
-@pytest.mark.parametrize(("died", "dead"), [("2020-06-01", True), ("2020-07-30", False)])
-def test_somebody_is_dead_at_a_visit_that_was_due_after_the_death(tiny, died, dead):
-    with_a_death(tiny, died)
-    people, _, flow = tiny.clean()
-    assert flow["deaths"][0]["n"] == int(dead)
-    assert (people.loc["P3", "utility_after"] == 0) == dead
-    assert pd.isna(people.loc["P3", "total_after"])
-
-
-# Six months are 183 days; the visit after that of 15 January is due on 16 July.
-@pytest.mark.parametrize(
-    ("died", "seen", "share"),
-    [
-        ("2020-06-01", "2020-01-15", 138 / 183),
-        ("2020-07-16", "2020-01-15", 1),
-        ("2020-07-17", "2020-01-15", 1),  # after the visit was due: alive then
-        ("2020-01-15", "2020-01-15", 0),
-        ("2020-01-10", "2020-01-15", 0),  # a date that cannot be: none of the period
-        ("", "2020-01-15", 0.5),
-        ("2020-06-01", "", 0.5),
-    ],
-)
-def test_the_share_of_the_period_that_somebody_lived_through(tiny, caplog, died, seen, share):
-    with_a_death(tiny, died, seen)
-    people, queries, _ = tiny.clean()
-    assert people.loc["P3", "alive_after"] == pytest.approx(share)
-    assert (people["alive_after"].drop("P3") == 1).all()
-    assert not any(name.startswith("alive_before") for name in people)
-    asked = queries[queries["rule"] == "death without a date"]
-    assert asked[["file", "row", "participant"]].to_numpy().tolist() == (
-        [] if died else [["events.csv", "2", "P3"]]
-    )
-    assert ("participant P3: the date of death or of the baseline" in caplog.text) == (share == 0.5)
-
-
-def test_nobody_is_alive_in_a_period_after_that_of_the_death(tiny):
-    with_a_death(tiny, "2020-06-01")
-    visit = "  - {id: after, label: After, months: 6, file: second}\n"
-    later = visit.replace(
-        "after, label: After, months: 6, file: second", "late, label: L, months: 9"
-    )
-    tiny.change("config/study.yaml", visit, visit + later)
-    tiny.change(
-        "config/dictionary.csv", "events,who", "teams,size,size,late,Size,integer,,,,,\nevents,who"
-    )
-    tiny.write("teams.csv", "team,trust,arm,size\nA,x,c,\nB,x,t,\nC,y,c,\nD,y,t,\n")
-    people, _, flow = tiny.clean()
-    assert people.loc["P3", ["alive_after", "alive_late"]].tolist() == pytest.approx([138 / 183, 0])
-    assert [entry["n"] for entry in flow["deaths"]] == [1, 1]
-
-
-def test_no_share_is_known_where_no_event_is_a_death(tiny):
-    people, _, _ = tiny.clean()
-    assert not [name for name in people if name.startswith("alive")]
-
-
 def test_a_table_of_all_states_gives_what_the_decrements_give(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     scale = load_instruments()["utility"]
@@ -293,44 +211,6 @@ def test_a_table_of_all_states_gives_what_the_decrements_give(monkeypatch, tmp_p
     assert len(states) == 3125
     assert np.isnan(found[0])
     assert found[1:].tolist() == values[1:].tolist()
-
-
-STATES = {
-    "one lacks": ("11,1\n12,.5\n21,.4\n", "there is no utility for the state 22"),
-    "twice": ("11,1\n11,1\n", "line 3: the state 11 stands twice"),
-    "digits": ("111,1\n", "line 2: profile '111' found; expected 2 digits"),
-    "word": ("11,full\n", "line 2: utility must be a number"),
-}
-
-
-@pytest.mark.parametrize("fault", STATES)
-def test_faults_of_a_table_of_states(tmp_path, fault):
-    rows, sentence = STATES[fault]
-    path = tmp_path / "states.csv"
-    path.write_text("profile,utility\n" + rows)
-    scale = Instrument(
-        label="",
-        items=["a", "b"],
-        score="value_set",
-        range=(0, 1),
-        benefit="higher",
-        value_set=path,
-    )
-    with pytest.raises(StudyError, match="states.csv") as caught:
-        read_value_set(scale)
-    assert sentence in str(caught.value)
-
-
-def test_a_score_outside_its_range_stops(tiny):
-    tiny.write(
-        "config/instruments.yaml",
-        DEATHS.split("  total")[0].split("  utility")[0]
-        + "  total: {label: T, items: [score], score: sum, range: [0, 6], benefit: higher}\n",
-    )
-    error = str(tiny.fails())
-    assert error.startswith(
-        "config/instruments.yaml: 'total' has the range 0 to 6, but participant"
-    )
 
 
 FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "  =1", "\t=1", "\rx", "＝1", "-2+3", "+1 2"]
@@ -381,14 +261,3 @@ def test_identifiers_unlike_the_others_and_numbers_not_expected_are_queries(ccp_
             "records"
         )
         assert (query["rule"], query["raw_value"]) == (rule, value)
-
-
-def test_rows_that_differ_in_white_space_and_case_collapse(tiny):
-    tiny.write("first.csv", RAW["first.csv"] + "p2 , 40,6 ,\nP4,60,8,Likes  tea\n")
-    people, queries, flow = tiny.clean()
-    assert queries[["row", "rule"]].to_numpy().tolist() == [
-        ["6", "identical row repeated"],
-        ["7", "identical row repeated"],
-    ]
-    assert flow["files"][2]["kept"] == 4
-    assert people.loc["P2", "age"] == 40

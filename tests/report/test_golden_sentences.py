@@ -127,9 +127,9 @@ def said(plain: Folder, clustered: Folder) -> dict[str, str]:
     return found
 
 
-def whole(folder: Folder) -> str:
+def whole(folder: Folder, source: Source | None = None) -> str:
     """Return the text of a report with its tables: readable, and without versions of software."""
-    source = folder.source()
+    source = source or folder.source()
     with folder.inside():
         text = unmarked(reported.text(source))
     text = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)

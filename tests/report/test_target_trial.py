@@ -141,23 +141,3 @@ def test_a_randomised_trial_has_the_checklist_of_its_kind(plain: Folder, cluster
     said = changed(randomised, statements={"consort": {"C4a": "any team", "11": "England"}})
     answers = {row[0]: row[3] for row in reported.tables(said)["consort"].rows}
     assert (answers["C4a"], answers["11"]) == ("Any team.", "England.")
-
-
-def test_a_place_that_a_report_lacks_is_not_claimed(clustered: Folder) -> None:
-    source = clustered.source()
-    unplanned = replace(source, plan=source.plan.model_copy(update={"planned": None}))
-    before, after = (
-        {row[0]: row[3] for row in reported.tables(each)["trend"].rows}
-        for each in (source, unplanned)
-    )
-    assert before["7"].startswith("Table ")
-    assert after["7"].startswith(checklist.FOR_AUTHORS)
-
-
-def test_the_authors_may_answer_an_item(clustered: Folder) -> None:
-    said = {"trend": {"9": "nobody was blinded"}, "target": {"18": "before the start", "1b": "Two"}}
-    tables = reported.tables(changed(clustered.source(), statements=said))
-    where = {name: {row[0]: row[3] for row in tables[name].rows} for name in said}
-    assert where["trend"]["9"] == "Nobody was blinded."
-    assert where["target"]["18"] == "Before the start."
-    assert where["target"]["1b"].startswith("Two. See “Data and software” and Table ")

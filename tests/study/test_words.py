@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from support.cases import cases
 from support.study import BTHEB, CCP, ROOT, copy_whole
 
 from ccp_analysis import before
@@ -70,69 +71,13 @@ def test_of_what_is_asked_for_and_not_made_a_sentence_says_what_is_like_it(tmp_p
 
 
 # What somebody may have done to a file, and what is said of it before any data are read.
-MISTAKES = {
-    "tab": (
-        "config/study.yaml",
-        ("\n  variable: arm", "\n\tvariable: arm"),
-        r"study.yaml, line 11: not valid YAML .*; indent with blanks, not with tabs\.",
-    ),
-    "key twice": (
-        "config/study.yaml",
-        ("short_title:", "title: x\nshort_title:"),
-        r"line 4: not valid YAML \(the key 'title' stands twice\); keep one of them\.",
-    ),
-    "colon in a text": (
-        "config/study.yaml",
-        ("title: Connecting", "title: Connecting: "),
-        r"line 3: not valid YAML .*; put a text that holds ': ' within quotes\.",
-    ),
-    "a word for a truth value": (
-        "config/study.yaml",
-        ("randomised: false", "randomised: nein"),
-        r"line 8: randomised: .*; expected true or false \(found: 'nein'\)\.",
-    ),
-    "date of another form": (
-        "config/study.yaml",
-        ("data_date: 2021-03-31", "data_date: 31.03.2021"),
-        r"line 7: data_date: .*; expected one as 2021-01-31 \(found: '31.03.2021'\)\.",
-    ),
-    "full stop in a name": (
-        "config/analysis.yaml",
-        ("id: social_capital", "id: social.capital"),
-        r"line 40: outcomes.0.id: expected a name of small letters, digits and _ \(found: 'soc",
-    ),
-    "outcome twice": (
-        "config/analysis.yaml",
-        ("id: wellbeing,", "id: recovery,"),
-        r"line 39: outcomes: every outcome may stand once; not so 'recovery'\.",
-    ),
-    "other price year": (
-        "config/economics.yaml",
-        ("price_year: 2020", "price_year: 2091"),
-        r"price_index.csv: the price year 2091 is missing; .*; expected one of its years \(2015",
-    ),
-    "other name of a column": (
-        "data/raw/baseline.csv",
-        ("age,", "Age (years),"),
-        r"column 'age' is missing; .* most like it: 'Age \(years\)'; name it so in the file, or ch",
-    ),
-    "other name of a file": (
-        "config/study.yaml",
-        ("raw/followup.csv", "raw/follow_up.csv"),
-        r"raw/follow_up.csv: the file is missing; .* most like it: 'followup.csv'; put the file",
-    ),
-    "semicolons": (
-        "data/raw/teams.csv",
-        ("team,trust,arm", "team;trust;arm"),
-        r"column 'team' is missing; .* say 'delimiter: semicolon' for this file",
-    ),
-}
+MISTAKES = cases("study/data/mistakes.csv")
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_told_with_what_was_expected_and_what_to_do(tmp_path, monkeypatch, mistake):
     monkeypatch.chdir(tmp_path)
-    name, (old, new), sentence = MISTAKES[mistake]
+    name, old, new, sentence = MISTAKES[mistake]
     copy_whole(CCP, tmp_path).change(name, old, new)
     found = before.faults(Trial())
     assert any(re.search(sentence, fault) for fault in found), found

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ccp_analysis.cleaning.flow import arms_of, counts_of, reasons_of
 from ccp_analysis.cleaning.spelling import BLANK
-from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, among
+from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, among, tally
 from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.study import Study
 from ccp_analysis.errors import StudyError
@@ -162,8 +162,8 @@ def values_set_missing(
         for column in table.columns if study.files[file].of_people else ():
             declared = table.sheet.missing.get(column.column, {}).values()
             known = {BLANK, *column.missing.values(), *declared}
-            found = table.why[column.variable].value_counts()
-            lost = {str(why): int(n) for why, n in found.items() if n and why not in known}
+            found = Counter(tally(table.why[column.variable]))
+            lost = {why: n for why, n in found.most_common() if why not in known}
             counts.setdefault(column.name, Counter()).update(lost)
     for name, instrument in instruments.items():
         counts[name] = sum((counts[item] for item in instrument.items), Counter())

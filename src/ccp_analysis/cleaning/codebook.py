@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from ccp_analysis.cleaning.table import PARTICIPANT, RawTable
+from ccp_analysis.cleaning.table import PARTICIPANT, RawTable, tally
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.instruments import Instrument
 from ccp_analysis.config.study import Study
@@ -74,11 +74,11 @@ def codebook(
     }
     lines = []
     for column in dictionary:
-        table = tables[column.file]
-        of_people = study.files[column.file].of_people and column.variable in people
-        values = (people if of_people else table.values)[column.variable]
-        reasons = by_reason.get(column.variable, {}) if of_people else _reasons(table, column)
-        lines.append(_described(column) | _distribution(column, values) | {"why": reasons})
+        table, name = tables[column.file], column.variable
+        of_people = study.files[column.file].of_people and name in people
+        values = (people if of_people else table.values)[name]
+        why = by_reason.get(name, {}) if of_people else tally(table.why[name])
+        lines.append(_described(column) | _distribution(column, values) | {"why": why})
     lines += _scores(instruments, people, study)
     for line in lines:
         line["visit_label"] = study.times.get(line["visit"], "")
@@ -91,11 +91,6 @@ def codebook(
 
 def _json(content: dict[str, Any]) -> str:
     return json.dumps(content, ensure_ascii=False)
-
-
-def _reasons(table: RawTable, column: Column) -> dict[str, int]:
-    counts = table.why[column.variable].value_counts(sort=False)
-    return {str(why): int(n) for why, n in counts.items() if n}
 
 
 def _described(column: Column) -> dict[str, Any]:
@@ -144,8 +139,7 @@ def _numbers(values: pd.Series) -> dict[str, float]:
     if values.empty:
         return {}
     quartiles = np.quantile(values.to_numpy(dtype=float), [0, 0.25, 0.5, 0.75, 1])
-    ends = dict(zip(["minimum", "q1", "median", "q3", "maximum"], quartiles, strict=True))
-    return {"mean": float(values.mean()), "sd": float(values.std(ddof=1))} | ends
+    return dict(zip(SUMMARY, [values.mean(), values.std(ddof=1), *quartiles], strict=True))
 
 
 def _scores(

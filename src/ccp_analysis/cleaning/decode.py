@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ PLAIN = {
     "id": r"^[A-Z0-9_-]+$",
 }
 FEW = 1000
+_of_reasons = cache(pd.CategoricalDtype)  # most columns have the same ones
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,10 @@ def decode(sheet: Sheet, column: Column, file: RawFile, queries: Queries) -> Dec
         by_code, by_label = (counts[valid & (found.spelt == s)].sum() for s in (AS_IS, AS_LABEL))
         changed = valid & (found.spelt != (AS_IS if by_code >= by_label else AS_LABEL))
     return Decoded(
-        _series(found.values, column).take(codes).reset_index(drop=True),
-        pd.Series(pd.Categorical.from_codes(found.why[codes], categories=found.reasons)),
+        pd.Series(_series(found.values, column).array.take(codes)),
+        pd.Series(
+            pd.Categorical.from_codes(found.why[codes], dtype=_of_reasons(tuple(found.reasons)))
+        ),
         changed[codes],
         codes,
         found.values,

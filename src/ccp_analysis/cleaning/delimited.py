@@ -83,7 +83,8 @@ def read_delimited(file: RawFile, columns: Sequence[str]) -> Sheet:
         if table is None:
             lines, table = _row_by_row(file, header, rows)
     with ThreadPoolExecutor() as pool:
-        cells = pd.DataFrame(dict(zip(header, pool.map(categorical, table), strict=True)))
+        each = pool.map if content.size >= LARGE else map
+        cells = pd.DataFrame(dict(zip(header, each(categorical, table), strict=True)))
     remarks = passed_over(top, first, below) + (() if content.ended else (CUT,))
     sheet = Sheet(file.path, cells, lines, remarks=remarks)
     return sheet.take(~_blank(cells))

@@ -9,7 +9,7 @@ import numpy as np
 from ccp_analysis.cleaning.decode import OUTSIDE
 from ccp_analysis.cleaning.limits import range_of
 from ccp_analysis.cleaning.spelling import EXPECTED, INVALID
-from ccp_analysis.cleaning.table import RawTable
+from ccp_analysis.cleaning.table import RawTable, tally
 from ccp_analysis.config.dictionary import Column
 from ccp_analysis.config.reading import first_of
 from ccp_analysis.config.study import Study
@@ -45,11 +45,12 @@ def check_valid(study: Study, tables: dict[str, RawTable]) -> None:
 def _faults(study: Study, table: RawTable) -> Iterator[str]:
     for column in table.columns:
         why = table.why[column.variable]
-        invalid = why.isin([INVALID, OUTSIDE]).to_numpy()
-        n = int(invalid.sum())
-        filled = n + int(table.values[column.variable].notna().sum())
-        if n >= study.invalid.cells and n > study.invalid.share * filled:
-            sheet = table.sheet
+        found = tally(why)
+        n = found.get(INVALID, 0) + found.get(OUTSIDE, 0)
+        if n >= study.invalid.cells and n > study.invalid.share * (
+            filled := n + int(table.values[column.variable].notna().sum())
+        ):
+            invalid, sheet = why.isin([INVALID, OUTSIDE]).to_numpy(), table.sheet
             name = f", sheet '{sheet.name}'" if sheet.name else ""
             hint = _hint(table, column, invalid)
             yield (

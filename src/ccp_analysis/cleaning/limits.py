@@ -54,7 +54,7 @@ def check_limits(
     }
     if all(ends == (None, None) for ends in limits.values()):
         return None
-    values = pd.Series(decoded.spellings, dtype=float).to_numpy()
+    values = np.asarray(decoded.spellings, dtype=float)
     masks = {name: _outside(values, *ends)[decoded.codes] for name, ends in limits.items()}
     if not any(mask.any() for mask in masks.values()):
         return None

@@ -96,14 +96,13 @@ class Queries:
         rule : str
             The rule that was broken.
         """
-        at = np.flatnonzero(where)
+        at, known = np.flatnonzero(where), sheet.participant
         if len(at):
             done = (
                 action[at] if isinstance(action, np.ndarray) else np.full(len(at), action, object)
             )
-            who = np.full(len(at), "", object)
-            if sheet.participant is not None:
-                who = sheet.participant.iloc[at].to_numpy(dtype=object)
+            nobody = np.full(len(at), "", object)
+            who = nobody if known is None else known.array[at].to_numpy(dtype=object)
             found = sheet.found(at, column)
             place = (sheet.path.name, sheet.name, column, rule)
             self.parts.append(Asked(severity, *place, sheet.rows[at], who, found, done))

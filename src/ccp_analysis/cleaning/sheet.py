@@ -112,7 +112,7 @@ class Sheet:
         """Return the texts of a column at some positions; empty where they may not be repeated."""
         if not column or column in self.hidden:
             return np.full(len(where), "", dtype=object)
-        return self.cells[column].iloc[where].astype(object).to_numpy()
+        return self.cells[column].array[where].astype(object)
 
 
 def categorical(chunks: pa.ChunkedArray) -> pd.Categorical:

@@ -281,6 +281,12 @@ def give_reason(why: pd.Series, where: np.ndarray, reason: str) -> pd.Series:
     return pd.Series(pd.Categorical.from_codes(codes, categories=why.cat.categories))
 
 
+def tally(why: pd.Series) -> dict[str, int]:
+    """Return how many values are missing for each reason that there is."""
+    codes, counts = np.unique(why.array.codes, return_counts=True)
+    return {why.array.categories[k]: int(n) for k, n in zip(codes, counts, strict=True) if k >= 0}
+
+
 def _marked(sheet: Sheet, at: int, column: str) -> list[str]:
     """Return why an empty cell looks filled in the program that wrote the file."""
     return [m.rule for m in sheet.marks if m.column == column and sheet.rows[at] in m.rows]

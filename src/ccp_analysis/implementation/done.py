@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ccp_analysis.groups import names_of
-from ccp_analysis.implementation.exposures import contacts, had_steps, reached
-from ccp_analysis.implementation.scope import IMPLEMENTATION, Row, Scope, mean, number, share
+from ccp_analysis.implementation.exposures import contacts, had_steps, number, reached
+from ccp_analysis.implementation.scope import IMPLEMENTATION, Row, Scope, mean, share
 from ccp_analysis.models.intraclass import intraclass_interval
 from ccp_analysis.models.ols import fit_ols
 from ccp_analysis.models.random_intercept import fit_random_intercept

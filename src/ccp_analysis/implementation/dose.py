@@ -111,30 +111,30 @@ def exposed(
     needed = variable_of(scope.asked, name)
     completed = tables["imputation"] > 0
     along = needed in tables and bool(tables[needed][completed].notna().all())
-    source = tables if along else participants
-    values = exposure(scope.asked, name, source, delivery)
+    values = exposure(scope.asked, name, tables if along else participants, delivery)
+    arm, units = scope.study.arms.variable, scope.study.clusters
+    wanted = [ask.value, ask.baseline, *ask.covariates, EXPOSURE]
+    who = ["imputation", "participant", arm, *([units.unit, units.pair] if units else [])]
+    frame = tables.loc[:, tables.columns.isin([*who, *wanted])]
     if along:
-        frame = tables.assign(**{EXPOSURE: values})
+        frame = frame.assign(**{EXPOSURE: values})
     else:
         by_person = pd.Series(values, names_of(participants["participant"]).to_numpy())
         person = names_of(tables["participant"])
-        seen = person[~completed & tables[ask.value].notna()]
-        frame = tables.assign(**{EXPOSURE: person.map(by_person)})[person.isin(seen)]
+        seen = person.isin(person[~completed & tables[ask.value].notna()])
+        frame = frame.assign(**{EXPOSURE: person.map(by_person)})[seen]
     if frame[EXPOSURE].isna().all():
         raise ValueError(f"the exposure '{name}' is not known of anybody with a follow-up")
-    wanted = [ask.value, ask.baseline, *ask.covariates, EXPOSURE]
     chosen = replace(sample(scope.study, frame, "imputed", wanted), pooling=ask.pooling)
     if np.ptp(chosen.stacked(EXPOSURE)) == 0:
         raise ValueError(f"the exposure '{name}' is the same for everyone")
-    if scope.study.clusters and chosen.first[scope.study.clusters.unit].nunique() < 2:
+    if units and chosen.first[units.unit].nunique() < 2:
         raise ValueError(f"people of a single {scope.unit} have the exposure '{name}'")
-    label = scope.asked.exposures[name]
-    asked = label if both else f"{label}; {ASSOCIATION}"
+    asked = scope.asked.exposures[name] + ("" if both else f"; {ASSOCIATION}")
     if along:
         return chosen, f"{asked}; exposures imputed along"
-    left = int(completed.sum() // max(chosen.m, 1)) - chosen.n
-    whose = "" if both else " of this arm"
-    said = f"{asked}; {left}{whose} without exposure or follow-up are left out"
+    left = str(int(completed.sum() // max(chosen.m, 1)) - chosen.n) + " of this arm" * (not both)
+    said = f"{asked}; {left} without exposure or follow-up are left out"
     return replace(chosen, population=Population.EXPOSURE_KNOWN), said
 
 

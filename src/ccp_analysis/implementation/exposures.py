@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from ccp_analysis.config.implementation import Exposed, Implementation
 from ccp_analysis.groups import names_of
-from ccp_analysis.implementation.scope import has_code, number
 
 CONTACTS = "contacts"  # variable that holds how many there were
+
+
+def number(series: pd.Series) -> np.ndarray:
+    """Return answers as numbers, whatever they were kept as; NaN where there is none."""
+    return pd.to_numeric(
+        series if is_numeric_dtype(series) else series.astype(object), errors="coerce"
+    ).to_numpy(dtype=float)
+
+
+def has_code(series: pd.Series, code: str) -> np.ndarray:
+    """Return whether each has a code, 0 or 1; NaN where there is no answer."""
+    said = names_of(series)
+    return (said == code).astype(float).where(said.notna()).to_numpy(dtype=float)
 
 
 def variable_of(asked: Implementation, name: str) -> str:

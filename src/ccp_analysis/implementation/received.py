@@ -10,14 +10,13 @@ import pandas as pd
 
 from ccp_analysis.config.implementation import Rating
 from ccp_analysis.groups import names_of
+from ccp_analysis.implementation.exposures import has_code, number
 from ccp_analysis.implementation.scope import (
     IMPLEMENTATION,
     Row,
     Scope,
     difference,
-    has_code,
     mean,
-    number,
     share,
 )
 from ccp_analysis.models.reliability import alpha_limits, cronbach_alpha

@@ -130,14 +130,3 @@ def _limits(scope: Scope, found: Found, inference: Inference) -> Row:
     values = {"std_error": found.std_error, "df": found.df, "conf_low": low, "conf_high": high}
     row: Row = {name: float(value[0]) for name, value in values.items()}
     return row | {"conf_level": scope.level, "inference": inference}
-
-
-def number(series: pd.Series) -> np.ndarray:
-    """Return answers as numbers, whatever they were kept as; NaN where there is none."""
-    return pd.to_numeric(series.astype(object), errors="coerce").to_numpy(dtype=float)
-
-
-def has_code(series: pd.Series, code: str) -> np.ndarray:
-    """Return whether each has a code, 0 or 1; NaN where there is no answer."""
-    said = names_of(series)
-    return (said == code).astype(float).where(said.notna()).to_numpy(dtype=float)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import chdtri, ndtr, ndtri, stdtr, stdtrit, wrightomega
+import scipy  # reads its functions when something is first inferred
 
 from ccp_analysis.models.contributions import Contributions, Index
 from ccp_analysis.models.used_up import LEAST_DF, UsedUp
@@ -67,7 +67,7 @@ class Inference:
     @property
     def p_value(self) -> np.ndarray:
         """Two-sided p-value of the hypothesis that the estimand is zero, shape (..., k)."""
-        return 2.0 * stdtr(self.df, -np.abs(self.statistic))
+        return 2.0 * scipy.special.stdtr(self.df, -np.abs(self.statistic))
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Return the two-sided confidence interval.
@@ -89,7 +89,7 @@ class Inference:
         """
         if not 0.0 < level < 1.0:
             raise ValueError(f"A confidence level lies between 0 and 1, not at {level}.")
-        half = stdtrit(self.df, 0.5 + level / 2.0) * self.std_error
+        half = scipy.special.stdtrit(self.df, 0.5 + level / 2.0) * self.std_error
         return self.estimate - half, self.estimate + half
 
 
@@ -151,10 +151,14 @@ def power_of_t(noncentrality: float, df: float, level: float = 0.95) -> float:
     """
     if not df > 0.0 or np.isnan(noncentrality):
         return np.nan
-    critical = float(stdtrit(df, 0.5 + level / 2.0))
+    critical = float(scipy.special.stdtrit(df, 0.5 + level / 2.0))
     errors, chances = _standard_errors(df, critical, abs(noncentrality))
-    found = ndtr(noncentrality - critical * errors) + ndtr(-noncentrality - critical * errors)
-    return float(chances @ found)
+    return float(chances @ _beyond(noncentrality, critical * errors))
+
+
+def _beyond(mean: float, limits: np.ndarray) -> np.ndarray:
+    """Return the chance that a normal deviate with a mean lies beyond limits on either side."""
+    return scipy.special.ndtr(mean - limits) + scipy.special.ndtr(-mean - limits)
 
 
 def _standard_errors(df: float, critical: float, most: float) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +177,7 @@ def _standard_errors(df: float, critical: float, most: float) -> tuple[np.ndarra
     tail = 42.0 / df
     low = -(tail + 0.5) if tail > 1.0 / 6.0 else -((1.5 * tail) ** 0.5)
     high = 0.5 * np.log1p(2.0 * tail + 2.0 * tail**0.5)
-    first, last = (v + float(wrightomega(-v)) for v in (low, high))
+    first, last = (v + float(scipy.special.wrightomega(-v)) for v in (low, high))
     # Beyond the largest of these standard errors every difference is found.
     most = max(min(most, critical * np.exp(high) + 40.0), 6.0)
     steps = np.hypot(most, (2.0 * df) ** 0.5) * (1.0 + np.log(max(critical / most, 1.0))) / 0.35
@@ -207,15 +211,16 @@ def detected_multiple(df: float, level: float, power: float) -> float:
         return np.nan
     if power <= 1.0 - level:
         return 0.0
-    critical = float(stdtrit(df, 0.5 + level / 2.0))
+    critical = float(scipy.special.stdtrit(df, 0.5 + level / 2.0))
     # Half of what may be missed is a larger standard error, half a larger deviation.
     known, half = min(df, MANY_DF), (1.0 - power) / 2.0
-    low, high = 0.0, float(critical * (chdtri(known, half) / known) ** 0.5 - ndtri(half))
+    variance = scipy.special.chdtri(known, half) / known
+    low, high = 0.0, float(critical * variance**0.5 - scipy.special.ndtri(half))
     errors, chances = _standard_errors(df, critical, high)
     limits, found = critical * errors, high / 1.5
     # Newton's method; where it would leave what is known to hold the root, that is halved.
     while True:
-        excess = float(chances @ (ndtr(found - limits) + ndtr(-found - limits))) - power
+        excess = float(chances @ _beyond(found, limits)) - power
         low, high = (found, high) if excess < 0.0 else (low, found)
         rise = np.exp(-0.5 * (found - limits) ** 2) - np.exp(-0.5 * (found + limits) ** 2)
         slope = float(chances @ rise) / (2.0 * np.pi) ** 0.5

@@ -6,11 +6,13 @@ import gc
 import os
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import Value
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import matplotlib.figure
 
@@ -123,16 +125,10 @@ def run(
     # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
     # This one draws too, once the text is written; where there are two cores another does, as well.
     others = min(max(processes, 2), os.cpu_count() or 1) - 1
-    with ProcessPoolExecutor(max(1, others)) as pool:
-        for _ in range(others):
-            pool.submit(_own, read)
-        source = guarded(read())
-        items = figures_of(source)
-        _require_points(source, items)
-        drawn = [
-            pool.submit(_draw, read, figures, at) if others else Future[None]()
-            for at in range(len(items))
-        ]
+    turn = Value("i", 0)
+    with ProcessPoolExecutor(max(1, others), initializer=_share, initargs=(turn,)) as pool:
+        drawing_too = [pool.submit(_draw_read, read, figures) for _ in range(others)]
+        source = _ready(read)
         report = Report(traced(source), data, code)
         for name, table in report.tables.items():
             files.write_csv(
@@ -149,28 +145,37 @@ def run(
         files.write_text(exchanged, as_json(source, shown, values))
         write = partial(workbook.write, head=head_of(source.study), tables=shown, values=values)
         files.write_whole(book, write)
-        rounded: Source | None = None
-        for at in reversed(range(len(items))):
-            if drawn[at].cancel():  # nobody has begun it
-                rounded = rounded or steady(source)
-                draw(rounded, items[at], figures)
-            else:
-                drawn[at].result()
+        _draw_in_turn(source, figures, turn)
+        for other in drawing_too:
+            other.result()
 
 
-_OWN: list[Source] = []  # what a process that draws has read
+Turn: TypeAlias = "Synchronized[int]"  # how many figures were begun
+_TURN: list[Turn] = []  # of all processes that draw, in each of them
 
 
-def _own(read: Callable[[], Source]) -> None:
-    """Read what is drawn, once in a process."""
-    if not _OWN:
-        _OWN.append(steady(guarded(read())))
+def _share(turn: Turn) -> None:
+    _TURN[:] = [turn]
 
 
-def _draw(read: Callable[[], Source], out: Path, at: int) -> None:
-    """Draw one of the figures in a process of its own."""
-    _own(read)
-    draw(_OWN[0], figures_of(_OWN[0])[at], out)
+def _draw_read(read: Callable[[], Source], out: Path) -> None:
+    """Read, and draw what nobody has begun, in a process of its own."""
+    _draw_in_turn(_ready(read), out, _TURN[0])
+
+
+def _draw_in_turn(source: Source, out: Path, turn: Turn) -> None:
+    """Draw one figure after the other that nobody has begun, from the last, which take longest."""
+    items = figures_of(source)
+    rounded: Source | None = None
+    while (at := _next(turn)) < len(items):
+        rounded = rounded or steady(source)
+        draw(rounded, items[-1 - at], out)
+
+
+def _next(turn: Turn) -> int:
+    with turn.get_lock():
+        turn.value += 1
+        return turn.value - 1
 
 
 def draw(source: Source, item: FigureItem, out: Path) -> None:
@@ -185,13 +190,16 @@ def draw(source: Source, item: FigureItem, out: Path) -> None:
         drawing.save(figure, out, item.name)
 
 
-def _require_points(source: Source, items: list[FigureItem]) -> None:
+def _ready(read: Callable[[], Source]) -> Source:
+    """Read what the report may say; the points of checks are there."""
+    source = guarded(read())
     if (
         source.points.empty
         and not source.study.guarded
-        and any(item.name.startswith("check_") and item.there(source) for item in items)
+        and any(i.name.startswith("check_") and i.there(source) for i in figures_of(source))
     ):
         raise StudyError("--points: there are checks; expected the folder of their points.")
+    return source
 
 
 CHECKSUM = 12  # characters of a checksum that are printed

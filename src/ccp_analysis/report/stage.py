@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import Value
-from multiprocessing.sharedctypes import Synchronized
+from multiprocessing import Value, sharedctypes
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import matplotlib.figure
 
@@ -127,7 +126,7 @@ def run(
     others = min(max(processes, 2), os.cpu_count() or 1) - 1
     turn = Value("i", 0)
     with ProcessPoolExecutor(max(1, others), initializer=_share, initargs=(turn,)) as pool:
-        drawing_too = [pool.submit(_draw_read, read, figures) for _ in range(others)]
+        ended = pool.map(partial(_draw_in_turn, partial(_ready, read)), [figures] * others)
         source = _ready(read)
         report = Report(traced(source), data, code)
         for name, table in report.tables.items():
@@ -143,36 +142,33 @@ def run(
         more = (place for _, table in shown.values() for place in table.places())
         files.write_json(origins, content(source, places, more))
         files.write_text(exchanged, as_json(source, shown, values))
-        write = partial(workbook.write, head=head_of(source.study), tables=shown, values=values)
-        files.write_whole(book, write)
-        _draw_in_turn(source, figures, turn)
-        for other in drawing_too:
-            other.result()
+        files.write_whole(
+            book,
+            partial(workbook.write, head=head_of(source.study), tables=shown, values=values),
+        )
+        _draw_in_turn(lambda: source, figures, turn)
+        list(ended)  # what failed there is raised here
 
 
-Turn: TypeAlias = "Synchronized[int]"  # how many figures were begun
-_TURN: list[Turn] = []  # of all processes that draw, in each of them
+# How many figures were begun, in a process that draws too.
+_TURN: list[sharedctypes.Synchronized[int]] = []
 
 
-def _share(turn: Turn) -> None:
+def _share(turn: sharedctypes.Synchronized[int]) -> None:
     _TURN[:] = [turn]
 
 
-def _draw_read(read: Callable[[], Source], out: Path) -> None:
-    """Read, and draw what nobody has begun, in a process of its own."""
-    _draw_in_turn(_ready(read), out, _TURN[0])
-
-
-def _draw_in_turn(source: Source, out: Path, turn: Turn) -> None:
+def _draw_in_turn(
+    ready: Callable[[], Source], out: Path, turn: sharedctypes.Synchronized[int] | None = None
+) -> None:
     """Draw one figure after the other that nobody has begun, from the last, which take longest."""
+    source = steady(ready())
     items = figures_of(source)
-    rounded: Source | None = None
-    while (at := _next(turn)) < len(items):
-        rounded = rounded or steady(source)
-        draw(rounded, items[-1 - at], out)
+    while (at := _next(turn or _TURN[0])) < len(items):
+        draw(source, items[-1 - at], out)
 
 
-def _next(turn: Turn) -> int:
+def _next(turn: sharedctypes.Synchronized[int]) -> int:
     with turn.get_lock():
         turn.value += 1
         return turn.value - 1

@@ -6,9 +6,10 @@ import gc
 import os
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import Value, sharedctypes
 from pathlib import Path
 from typing import Any
 
@@ -123,16 +124,10 @@ def run(
     # Each reads for itself: a process that has read nothing yet has no threads, and forks safely.
     # This one draws too, once the text is written; where there are two cores another does, as well.
     others = min(max(processes, 2), os.cpu_count() or 1) - 1
-    with ProcessPoolExecutor(max(1, others)) as pool:
-        for _ in range(others):
-            pool.submit(_own, read)
-        source = guarded(read())
-        items = figures_of(source)
-        _require_points(source, items)
-        drawn = [
-            pool.submit(_draw, read, figures, at) if others else Future[None]()
-            for at in range(len(items))
-        ]
+    turn = Value("i", 0)
+    with ProcessPoolExecutor(max(1, others), initializer=_share, initargs=(turn,)) as pool:
+        ended = pool.map(partial(_draw_in_turn, partial(_ready, read)), [figures] * others)
+        source = _ready(read)
         report = Report(traced(source), data, code)
         for name, table in report.tables.items():
             files.write_csv(
@@ -147,30 +142,36 @@ def run(
         more = (place for _, table in shown.values() for place in table.places())
         files.write_json(origins, content(source, places, more))
         files.write_text(exchanged, as_json(source, shown, values))
-        write = partial(workbook.write, head=head_of(source.study), tables=shown, values=values)
-        files.write_whole(book, write)
-        rounded: Source | None = None
-        for at in reversed(range(len(items))):
-            if drawn[at].cancel():  # nobody has begun it
-                rounded = rounded or steady(source)
-                draw(rounded, items[at], figures)
-            else:
-                drawn[at].result()
+        files.write_whole(
+            book,
+            partial(workbook.write, head=head_of(source.study), tables=shown, values=values),
+        )
+        _draw_in_turn(lambda: source, figures, turn)
+        list(ended)  # what failed there is raised here
 
 
-_OWN: list[Source] = []  # what a process that draws has read
+# How many figures were begun, in a process that draws too.
+_TURN: list[sharedctypes.Synchronized[int]] = []
 
 
-def _own(read: Callable[[], Source]) -> None:
-    """Read what is drawn, once in a process."""
-    if not _OWN:
-        _OWN.append(steady(guarded(read())))
+def _share(turn: sharedctypes.Synchronized[int]) -> None:
+    _TURN[:] = [turn]
 
 
-def _draw(read: Callable[[], Source], out: Path, at: int) -> None:
-    """Draw one of the figures in a process of its own."""
-    _own(read)
-    draw(_OWN[0], figures_of(_OWN[0])[at], out)
+def _draw_in_turn(
+    ready: Callable[[], Source], out: Path, turn: sharedctypes.Synchronized[int] | None = None
+) -> None:
+    """Draw one figure after the other that nobody has begun, from the last, which take longest."""
+    source = steady(ready())
+    items = figures_of(source)
+    while (at := _next(turn or _TURN[0])) < len(items):
+        draw(source, items[-1 - at], out)
+
+
+def _next(turn: sharedctypes.Synchronized[int]) -> int:
+    with turn.get_lock():
+        turn.value += 1
+        return turn.value - 1
 
 
 def draw(source: Source, item: FigureItem, out: Path) -> None:
@@ -185,13 +186,16 @@ def draw(source: Source, item: FigureItem, out: Path) -> None:
         drawing.save(figure, out, item.name)
 
 
-def _require_points(source: Source, items: list[FigureItem]) -> None:
+def _ready(read: Callable[[], Source]) -> Source:
+    """Read what the report may say; the points of checks are there."""
+    source = guarded(read())
     if (
         source.points.empty
         and not source.study.guarded
-        and any(item.name.startswith("check_") and item.there(source) for item in items)
+        and any(i.name.startswith("check_") and i.there(source) for i in figures_of(source))
     ):
         raise StudyError("--points: there are checks; expected the folder of their points.")
+    return source
 
 
 CHECKSUM = 12  # characters of a checksum that are printed

@@ -26,6 +26,8 @@ from pydantic import (
 from ccp_analysis.errors import StudyError, denied, like
 
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+# What no document can show: control characters, halves of characters, and what is none.
+UNSHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 # Words for the two commonest complaints of pydantic; its own serve for the rest.
 _WORDS = {"extra_forbidden": "unknown key", "missing": "is missing"}
 # What it leaves out: how a value is written.
@@ -35,8 +37,11 @@ _FORMS = {
 }
 # What to do about the commonest faults of YAML, by what its reader says of them.
 _REMEDIES = {
-    "\\t": "; indent with blanks, not with tabs",
-    "mapping values": "; put a text that holds ': ' within quotes",
+    "\\t": "; write blanks in place of tabs",
+    "mapping values": "; put a text that holds ': ' within quotes, keys of a part in one column",
+    "expected <block end>": "; begin keys of a part in one column",
+    "alphabetic or numeric": "; put a text that begins with one of %, & and * within quotes",
+    "cannot be shown": "; write the character itself, or leave it out",
     "stands twice": "; keep one of them",
 }
 # An entry is named by one word, its list by the other.
@@ -117,6 +122,8 @@ class _Loader(yaml.SafeLoader):
         self.entries += 1
         self._within(self.entries, self.depth, mark)
         node = super().compose_node(parent, index)
+        if isinstance(node, yaml.ScalarNode) and (strange := unshown(node.value)):
+            raise yaml.composer.ComposerError(problem=strange, problem_mark=mark)
         if node is not None and not alias:
             parts = node.value if isinstance(node, yaml.CollectionNode) else []
             pairs = isinstance(node, yaml.MappingNode)
@@ -170,6 +177,12 @@ _Loader.yaml_constructors = {
     for tag, make in yaml.SafeLoader.yaml_constructors.items()
     if tag is None or tag.rpartition(":")[2] in {"null", "str", "seq", "map"}
 }
+
+
+def unshown(text: str) -> str:
+    """Return what is wrong with a text that holds what no document can show, or nothing."""
+    found = UNSHOWN.search(text)
+    return f"a text holds U+{ord(found[0]):04X}, which cannot be shown" if found else ""
 
 
 def read_text(path: Path, expected: str) -> str:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ccp_analysis.config.reading import read_text
+from ccp_analysis.config.reading import read_text, unshown
 from ccp_analysis.errors import StudyError
 
 
@@ -63,6 +63,8 @@ def csv_rows(path: Path, expected: str) -> Iterator[tuple[int, list[str]]]:
             raise StudyError(
                 f"{path}, line {begin}: {len(row)} cells found, {cells} expected as in the header."
             )
+        if strange := unshown("".join(row)):
+            raise StudyError(f"{path}, line {begin}: {strange}; leave it out.")
         yield begin, row
     if cells is None:
         raise StudyError(f"{path}: the file is empty; expected a header and rows.")

@@ -182,7 +182,8 @@ def _flagged(source: Source) -> Iterator[str]:
                 if row["term"] == Term.SLOPES and not followed:
                     followed = dict.fromkeys(along_baseline(source, rows))
     for (name, note), models in found.items():
-        yield f"{source.name(name)}: {note} ({'; '.join(models)})."
+        what, between, follows = note.partition(": ")
+        yield f"{source.name(name)}: {what} ({'; '.join(models)}){between}{follows}."
     yield from followed
     if slow := unmixed(source):
         yield slow

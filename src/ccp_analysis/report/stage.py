@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from multiprocessing import Value, sharedctypes
 from pathlib import Path
@@ -40,21 +38,6 @@ from ccp_analysis.results.terms import Inference, Model, Pooling
 ENVIRONMENT = environment(TEMPLATES, autoescape=False, finalize=escape)
 
 
-SELDOM = 100_000  # objects that are made before those that hold one another are looked for
-
-
-@contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Look for garbage seldom: a figure is thousands of objects, and a tenth of its time."""
-    before = gc.get_threshold()
-    gc.set_threshold(SELDOM)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-@seldom_collected()
 def run(
     *,
     results: Path,
